@@ -1,0 +1,84 @@
+"""What all tests share: hypothesis profiles, threads under xdist, the GPU gate, the line on devices."""
+
+import os
+from importlib import metadata
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Two workers with a pool of threads each would fight over the cores. BLAS reads these when NumPy is first
+# imported, which the test modules do after this line; a run without xdist keeps every thread.
+IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if IN_WORKER:
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+# `default` draws the same examples every time: a red run then means that the change broke something, not that
+# this run happened to look elsewhere. Looking elsewhere is what `deep` is for: it draws anew each time by
+# the thousand, and print_blob makes a failure end in the @reproduce_failure line that brings it back.
+# No deadline in either: the time of one example on a shared machine says nothing about its correctness.
+settings.register_profile(
+    "default",
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "deep",
+    max_examples=3000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def gpu_name() -> str | None:
+    """The CUDA device's name, or None. CuPy imports happily without a driver, hence is_available()."""
+    try:
+        import cupy
+    except ImportError:
+        return None
+    if not cupy.is_available():
+        return None
+    return cupy.cuda.runtime.getDeviceProperties(0)["name"].decode()
+
+
+def pytest_configure(config):
+    if IN_WORKER:
+        try:
+            import torch
+        except ImportError:  # test_layout and test_package run without torch
+            return
+        torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(config, items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and gpu_name() is None:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device (or no CuPy) on this machine"))
+
+
+def installed(*names):
+    for name in names:
+        try:
+            yield f"{name} {metadata.version(name)}"
+        except metadata.PackageNotFoundError:
+            yield f"{name} not installed"
+
+
+def device_line() -> str:
+    name = gpu_name()
+    return f"device: cpu and cuda ({name})" if name else "device: cpu (no GPU code ran)"
+
+
+def pytest_report_header(config):
+    return [", ".join(installed("torch", "numpy", "numba")), device_line()]
+
+
+def pytest_terminal_summary(terminalreporter):
+    # The header scrolls away in a long run, and -q drops it; what was covered belongs beside the result.
+    terminalreporter.write_line(device_line())
