@@ -1,0 +1,60 @@
+# Every target makes what it needs: a virtual environment in .venv (or VENV=...), the packages, and nothing more.
+# A stamp in the environment remembers what is installed, so the second call of a target starts at once.
+
+PYTHON  ?= python3
+VENV    ?= .venv
+ARGS    ?=
+WORKERS ?= 2
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help mnist cifar test deep lint format bench package clean
+
+help: ## show this list
+	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+mnist: $(STAMP)-examples ## train the MNIST network (ARGS go to examples/mnist.py)
+	$(BIN)/python examples/mnist.py $(ARGS)
+
+cifar: $(STAMP)-examples ## train on CIFAR-10 (ARGS go to examples/cifar10.py)
+	$(BIN)/python examples/cifar10.py $(ARGS)
+
+test: $(STAMP)-test ## run the parity tests against PyTorch (ARGS go to pytest)
+	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+deep: $(STAMP)-test ## the same with thousands of drawn examples per property (hours)
+	HYPOTHESIS_PROFILE=deep $(BIN)/python -m pytest -n $(WORKERS) --timeout 7200 $(ARGS)
+
+lint: $(STAMP)-dev ## ruff check, ruff format --check, pyright
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pyright
+
+format: $(STAMP)-dev ## let ruff mend what it can
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: $(STAMP)-test ## time minitorch2 against PyTorch (ARGS go to benchmarks/run.py)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+package: $(STAMP)-dev ## build wheel and sdist, try both in an empty environment elsewhere
+	$(BIN)/python -m pytest -m package --timeout 900 $(ARGS) parity_tests/test_package.py
+
+clean: ## remove builds and caches (not .venv, not data/, not runs/)
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find . \( -path ./.git -o -path './.venv' -o -path './$(VENV)' -o -path ./data \) -prune -o -type d \
+		\( -name __pycache__ -o -name '*.egg-info' \) -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; (3, 11) <= v < (3, 14) or sys.exit("minitorch2 needs Python 3.11 \
+	to 3.13; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+
+# $(STAMP)-examples installs the extra of that name, and so on; kept apart so that a program needs no torch.
+$(STAMP)-%: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	@touch $@
