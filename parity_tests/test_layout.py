@@ -1,0 +1,242 @@
+"""Promises about the source tree that no other test can see: layers, file sizes, clean text, a light import.
+
+A failure names the file and the line. Where a new module is the cause, give it its place in LAYERS below.
+"""
+
+import ast
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {"minitorch2": ROOT / "minitorch2", "minitorch2_kernels": ROOT / "kernels" / "minitorch2_kernels"}
+
+# Lowest first: a module may import its own unit and those before it, never one after it. The longest name
+# that fits decides, so a part of a package can stand lower than the package.
+LAYERS = (
+    "minitorch2_kernels",
+    "minitorch2.version",
+    "minitorch2.core",
+    "minitorch2.ops",
+    "minitorch2.tensor",
+    "minitorch2.creation",
+    "minitorch2.random",
+    "minitorch2.nn",
+    "minitorch2.optim",
+    "minitorch2.utils",
+    "minitorch2.vision",
+    "minitorch2.serialization",
+    "minitorch2.viz",
+    "minitorch2.testing",
+    "minitorch2.distributed",
+    "minitorch2",
+)
+MAX_LINES = 450
+
+
+class Import(NamedTuple):
+    """One import statement: where it stands, what it names, and whether importing the module runs it."""
+
+    module: str
+    where: str
+    target: str
+    at_module_level: bool
+
+
+def module_files():
+    """(dotted name, path) of every module of the product."""
+    for package, folder in PACKAGES.items():
+        for path in sorted(folder.rglob("*.py")):
+            parts = [package, *path.relative_to(folder).with_suffix("").parts]
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+MODULES = dict(module_files())
+
+
+def names_in(node: ast.stmt | ast.expr, module: str, is_package: bool) -> list[str]:
+    """The modules an import statement, or a call of import_module with a literal, asks for."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = module.split(".")[: None if is_package else -1]
+        base = base[: len(base) - max(node.level - 1, 0)] if node.level else []
+        source = ".".join([*base, *([node.module] if node.module else [])])
+        # `from package import name` asks for a module where there is one of that name, else for the package.
+        return [f"{source}.{a.name}" if f"{source}.{a.name}" in MODULES else source for a in node.names]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", None)
+        if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+            return [node.args[0].value]
+    return []
+
+
+def imports_of(module: str, path: Path) -> list[Import]:
+    found = []
+
+    def visit(node, at_module_level):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return  # for the type checker alone; never runs
+        for target in names_in(node, module, path.name == "__init__.py"):
+            where = f"{path.relative_to(ROOT)}:{node.lineno}"
+            found.append(Import(module, where, target, at_module_level))
+        inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for child in ast.iter_child_nodes(node):
+            visit(child, at_module_level and not inside)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")), True)
+    return found
+
+
+IMPORTS = [entry for module, path in MODULES.items() for entry in imports_of(module, path)]
+
+
+def is_within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package + ".")
+
+
+def layer(module: str) -> int:
+    # The bare "minitorch2" is the top layer and stands for its __init__.py alone.
+    fitting = [
+        unit for unit in LAYERS if unit == module or (unit != "minitorch2" and is_within(module, unit))
+    ]
+    assert fitting, f"{module} has no place in LAYERS of {Path(__file__).name}: put it where it belongs"
+    return LAYERS.index(max(fitting, key=len))
+
+
+def test_every_module_has_a_layer():
+    for module in MODULES:
+        layer(module)
+
+
+def test_imports_point_downwards():
+    # Late imports inside functions count as well: they only hide a wrong direction.
+    wrong = [
+        f"{entry.where}: {LAYERS[layer(entry.module)]} imports {entry.target}, which is above it"
+        for entry in IMPORTS
+        if any(is_within(entry.target, package) for package in PACKAGES)
+        and layer(entry.target) > layer(entry.module)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_import_cycles():
+    """Within one layer the order is free, but there must be one in which no module comes too early."""
+    graph: dict[str, set[str]] = {module: set() for module in MODULES}
+    for entry in IMPORTS:
+        if entry.at_module_level and entry.target in MODULES and entry.target != entry.module:
+            graph[entry.module].add(entry.target)
+    done: set[str] = set()
+
+    def visit(module, trail):
+        assert module not in trail, "cycle: " + " -> ".join([*trail[trail.index(module) :], module])
+        if module not in done:
+            for target in graph[module]:
+                visit(target, [*trail, module])
+            done.add(module)
+
+    for module in graph:
+        visit(module, [])
+
+
+def test_the_product_does_not_import_torch():
+    """Only a file named for it (torch_bridge.py) may, and only inside a function."""
+    wrong = [
+        entry.where
+        for entry in IMPORTS
+        if is_within(entry.target, "torch")
+        and (entry.at_module_level or not entry.module.endswith("torch_bridge"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def text_files() -> list[Path]:
+    """What is or would be committed, by git; without git (an unpacked sdist) there is nothing to ask."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listing = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode != 0:
+        pytest.skip("not a git checkout")
+    paths = [ROOT / name for name in listing.stdout.split("\0") if name]
+    return [path for path in paths if path.is_file() and b"\0" not in path.read_bytes()[:8000]]
+
+
+def lines_matching(pattern: str, paths) -> list[str]:
+    expression = re.compile(pattern)
+    return [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in paths
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if expression.search(line)
+    ]
+
+
+def source_files() -> list[Path]:
+    return [path for path in text_files() if path.suffix in (".py", ".cu", ".cuh")]
+
+
+def test_files_stay_readable_in_one_sitting():
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in source_files()}
+    too_long = [f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MAX_LINES]
+    assert not too_long, f"over {MAX_LINES} lines; which of their ideas moves out?\n" + "\n".join(too_long)
+
+
+def test_no_machine_paths():
+    # A one-letter class keeps a pattern from finding itself here.
+    here = [re.escape(str(path)) + "/" for path in (ROOT, Path.home()) if len(path.parts) > 1]
+    found = lines_matching(
+        r"(?<![\w./-])(" + "|".join([*here, "/hom[e]/\\w", "/User[s]/\\w"]) + ")", text_files()
+    )
+    assert not found, "\n".join(found)
+
+
+def test_no_package_index_is_named():
+    named = r"--(extra-)?index[-]url|--find[-]links|--registr[y]|pypi[.]org|pytorch[.]org/whl"
+    found = lines_matching(named, text_files())
+    assert not found, "\n".join(found)
+
+
+def test_nothing_is_left_unfinished():
+    found = lines_matching(r"\b(TOD[O]|FIXM[E]|XX[X])\b|NotImplementedErro[r](\(\s*\))?\s*$", source_files())
+    assert not found, "\n".join(found)
+
+
+HEAVY = {"torch", "matplotlib", "PIL", "tqdm", "numba", "cupy", "scipy", "safetensors", "ml_dtypes"}
+PROBE = """
+import sys, time
+start = time.perf_counter()
+import numpy
+middle = time.perf_counter()
+import minitorch2
+end = time.perf_counter()
+print(middle - start, end - middle, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def import_probe(folder) -> tuple[float, float, set[str]]:
+    """Seconds for `import numpy`, seconds more for `import minitorch2`, and all top-level modules loaded."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    result = subprocess.run(
+        [sys.executable, "-c", PROBE],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    numpy_seconds, own_seconds, *modules = result.stdout.split()
+    return float(numpy_seconds), float(own_seconds), set(modules)
+
+
+def test_import_is_light(tmp_path):
+    """NumPy's import is the yardstick: measured in the same process, it is as busy as the machine is."""
+    runs = [import_probe(tmp_path) for _ in range(7)]
+    extra = runs[0][2] & HEAVY
+    assert not extra, f"import minitorch2 also imports {sorted(extra)}; import them where they are used"
+    ratio = statistics.median(own / numpy for numpy, own, _ in runs)
+    assert ratio < 1.5, f"import minitorch2 costs {ratio:.2f} times what `import numpy` costs on top of it"
