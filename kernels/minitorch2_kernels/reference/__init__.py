@@ -1,0 +1,1 @@
+"""The specification of every kernel: slow where that is clearer, and the same text on NumPy and CuPy."""

@@ -1,0 +1,41 @@
+"""Changing the dtype of an array, bfloat16 included.
+
+NumPy has no bfloat16. It is stored as the structured dtype [("bfloat16", "<u2")]: the upper half of a float32.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dispatch import namespace
+
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+
+
+def cast(x, dtype):
+    """A copy of x with elements of `dtype`. Floats go to integers by truncation, to bool by `!= 0`."""
+    if x.dtype == BFLOAT16:
+        return x.copy() if dtype == BFLOAT16 else widen(x).astype(dtype, copy=False)
+    if dtype == BFLOAT16:
+        return narrow(x.astype(np.float32, copy=False))
+    return x.astype(dtype)
+
+
+def widen(x):
+    """bfloat16 -> float32, exactly: the missing 16 bits of the fraction are zero."""
+    return (x["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+
+
+def narrow(x):
+    """float32 -> bfloat16, to nearest, ties to even; a NaN stays one."""
+    xp = namespace(x)
+    x = xp.asarray(x)
+    bits = xp.ascontiguousarray(x).view(np.uint32).reshape(x.shape)
+    rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
+    rounded = xp.where(xp.isnan(x), np.uint32(0x7FC0), rounded)
+    return xp.asarray(rounded).astype(np.uint16).view(BFLOAT16)
+
+
+def add_bfloat16(a, b):
+    """a + b, rounded once."""
+    return narrow(widen(a) + widen(b))

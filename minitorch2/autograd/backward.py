@@ -1,0 +1,130 @@
+"""backward() and grad(): the two ways to run the engine."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.engine import run_backward
+from ..core.function import Function
+from ..core.grad_mode import enable_grad, state
+from ..core.variable import Variable
+from ..ops.view_ops import Alias
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
+    """Adds the gradient of `tensors` to the `.grad` of every leaf they were computed from (or of `inputs` alone).
+
+    grad_tensors: the gradients of `tensors`, of their shapes; may be missing (None) for a tensor of one element.
+    create_graph: record the backward pass itself, for higher derivatives. retain_graph: keep the saved values for
+    another backward (default: create_graph).
+    """
+    if state.inference:
+        raise RuntimeError("Calling .backward() or autograd.grad() inside inference_mode is not allowed")
+    tensors, grads = _roots(tensors, grad_tensors, create_graph)
+    wanted = None
+    if inputs is not None:
+        inputs = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        if not inputs:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        for x in inputs:
+            if not x.requires_grad:
+                raise RuntimeError("One of the differentiated Tensors does not require grad")
+        for x in inputs:
+            if x.grad_fn is not None:
+                x.retain_grad()
+        wanted = [x._edge() for x in inputs]
+    retain = create_graph if retain_graph is None else retain_graph
+    run_backward([t._edge() for t in tensors], grads, retain, create_graph, wanted)
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    only_inputs=True,
+    allow_unused=None,
+    is_grads_batched=False,
+    materialize_grads=False,
+):
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched (torch.autograd.grad)."""
+    if not only_inputs:
+        raise NotImplementedError("minitorch2: grad(only_inputs=False) is not supported (torch deprecated it); use backward()")
+    if is_grads_batched:
+        raise NotImplementedError("minitorch2: is_grads_batched=True is not supported; call grad() once per gradient")
+    if state.inference:
+        raise RuntimeError("Calling .backward() or autograd.grad() inside inference_mode is not allowed")
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")  # fmt: skip
+    inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
+    if not inputs:
+        raise ValueError("grad requires non-empty inputs.")
+    outputs, grads = _roots(outputs, grad_outputs, create_graph)
+    for x in inputs:
+        if not x.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    retain = create_graph if retain_graph is None else retain_graph
+    edges = [x._edge() for x in inputs]
+    found = dict.fromkeys(edges)
+    found = dict(zip(found, run_backward([t._edge() for t in outputs], grads, retain, create_graph, edges, False), strict=True))
+    results = []
+    for x, edge in zip(inputs, edges, strict=True):
+        g = found[edge]
+        if g is None and materialize_grads:
+            g = K.zeros_like(x._data)
+        elif g is None and not allow_unused:
+            raise RuntimeError(
+                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
+                "is the desired behavior."
+            )
+        results.append(g if g is None or isinstance(g, Variable) else Function.variable(g))
+    return tuple(results)
+
+
+def _roots(tensors, grad_tensors, create_graph):
+    """The tensors to start from and their gradients, checked: arrays, or tensors under create_graph."""
+    tensors = (tensors,) if isinstance(tensors, Variable) else tuple(tensors)
+    if grad_tensors is None:
+        grad_tensors = (None,) * len(tensors)
+    elif isinstance(grad_tensors, Variable):
+        grad_tensors = (grad_tensors,)
+    else:
+        grad_tensors = tuple(grad_tensors)
+    if len(grad_tensors) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(grad_tensors)} gradients")
+    grads = []
+    for i, (t, g) in enumerate(zip(tensors, grad_tensors, strict=True)):
+        if not t.requires_grad:
+            raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
+        if g is None:
+            if t._data.size != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            g = Function.variable(K.full_like(t._data, 1) if t._data.dtype.kind == "f" else K.cast(K.full(t._data.shape, 1.0), t._data.dtype))  # fmt: skip
+        elif not isinstance(g, Variable):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+        elif g._data.shape != t._data.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {t.shape}."
+            )
+        elif g._data.dtype != t._data.dtype:
+            g = Function.to_dtype(g, t._data.dtype)
+        grads.append(g if create_graph else g._data)
+    return tensors, grads
+
+
+def vjp_of_composed(composed, args, needs, grads) -> tuple:
+    """The gradients of composed(*args), recorded: what a fused op answers when a second derivative is wanted."""
+    with enable_grad():
+        args = [Alias.apply(a, a._data.shape) if need else a for a, need in zip(args, needs, strict=True)]
+        outputs = composed(*args)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    roots = [(o._edge(), g) for o, g in zip(outputs, grads, strict=False) if o._requires_grad]
+    edges = [a._edge() for a, need in zip(args, needs, strict=True) if need]
+    found = iter(
+        run_backward([edge for edge, _ in roots], [g for _, g in roots], True, True, edges, False, stop_at_wanted=True)
+    )
+    return tuple(next(found) if need else None for need in needs)
+
+
+Function.vjp = staticmethod(vjp_of_composed)

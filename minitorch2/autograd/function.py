@@ -1,0 +1,207 @@
+"""autograd.Function: ops that users write, on tensors, with torch's signatures."""
+
+from __future__ import annotations
+
+import functools
+
+from ..core.function import _FREED, Node
+from ..core.function import Function as Op
+from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
+from ..core.variable import Variable
+
+
+class Function(Op):
+    """A differentiable function of your own: write static forward(ctx, ...) and backward(ctx, *grads), call `.apply`.
+
+    Also torch's newer form: forward(...) without ctx, and setup_context(ctx, inputs, output). In ctx:
+    save_for_backward, saved_tensors, needs_input_grad, mark_dirty, mark_non_differentiable, set_materialize_grads.
+    backward works on tensors; it is recorded under create_graph=True, so second derivatives follow by themselves.
+    """
+
+    _saved_variables: tuple | None = ()
+    _dirty: tuple = ()
+    _flat: tuple = ()  # outputs marked non-differentiable
+    _materialize = True
+    broadcasts = True  # a gradient of a broadcast shape is summed to its input's, as torch does
+    setup_context = None
+
+    # -- ctx ----------------------------------------------------------------------------------------------------------
+
+    def save_for_backward(self, *tensors):
+        for t in tensors:
+            if t is not None and not isinstance(t, Variable):
+                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+        self._to_save = tensors
+
+    @property
+    def saved_tensors(self) -> tuple:
+        if self._saved_variables is None:
+            raise RuntimeError(_FREED)
+        for v, n in zip(self._saved_variables, self._versions, strict=True):
+            if v is not None and v._version[0] != n:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                    f"[{v._named()}] is at version {v._version[0]}; expected version {n} instead. Hint: enable anomaly "
+                    "detection to find the operation that failed to compute its gradient, with "
+                    "torch.autograd.set_detect_anomaly(True)."
+                )
+        return tuple(self._relink(v) for v in self._saved_variables)
+
+    def _relink(self, v):
+        # An output is saved without its history (that would be a cycle: node -> output -> node) and gets it back here.
+        if isinstance(v, _SavedOutput):
+            tensor = Op.variable(v._data)
+            tensor._version, tensor._requires_grad, tensor._grad_fn, tensor._output_nr = v._version, True, self, v.nr
+            return tensor
+        return v
+
+    def mark_dirty(self, *tensors):
+        """The inputs that forward changed in place."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors):
+        """Outputs without a gradient."""
+        self._flat = tensors
+
+    def set_materialize_grads(self, value: bool):
+        """Whether missing gradients reach backward as zeros (the default) or as None."""
+        self._materialize = value
+
+    # -- forward ------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def apply(cls, *args):
+        ctx = cls()
+        needs = [isinstance(a, Variable) and a.requires_grad for a in args]
+        ctx.needs_input_grad = tuple(needs)
+        with no_grad():
+            if cls.setup_context is not None:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
+            else:
+                result = cls.forward(ctx, *args)
+        single = not isinstance(result, tuple)
+        outputs = (result,) if single else result
+        tracked = any(needs) and state.grad
+        # An input handed straight back gets a tensor of its own to carry the new history.
+        finished = [o.detach() if ctx._is_untouched_input(o, args) else o for o in outputs]
+        ctx._hold(args, outputs, finished)
+        if tracked:
+            ctx._connect(args, needs, outputs, finished)
+        return finished[0] if single else tuple(finished)
+
+    def _is_untouched_input(self, output, args) -> bool:
+        return isinstance(output, Variable) and any(output is a for a in args) and not any(output is d for d in self._dirty)
+
+    def _hold(self, args, outputs, finished) -> None:
+        saved = []
+        for v in self._to_save:
+            for nr, (before, after) in enumerate(zip(outputs, finished, strict=True)):
+                if v is not None and v is before and not any(v is a for a in args):
+                    v = _SavedOutput(after, nr)
+                    break
+            saved.append(v)
+        self._saved_variables = tuple(saved)
+        self._versions = [None if v is None else v._version[0] for v in saved]
+        self._to_save = ()
+
+    def _connect(self, args, needs, outputs, finished) -> None:
+        self.edges = tuple(a._edge() if need else None for a, need in zip(args, needs, strict=True))
+        self.input_shapes = [a._data.shape if need else None for a, need in zip(args, needs, strict=True)]
+        self.n_outputs = len(outputs)
+        self.output_like = [(o._data.shape, o._data.dtype) if isinstance(o, Variable) else None for o in outputs]
+        for nr, (before, o) in enumerate(zip(outputs, finished, strict=True)):
+            if not isinstance(o, Variable) or any(before is f for f in self._flat) or o._data.dtype.kind not in "fV":
+                continue
+            if any(before is d for d in self._dirty):
+                if o._requires_grad and o._grad_fn is None:
+                    raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+                o._bump()
+            o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
+
+    # -- backward -----------------------------------------------------------------------------------------------------
+
+    def run(self, grads: list, create_graph: bool) -> tuple:
+        tensors = []
+        for nr, g in enumerate(grads):
+            if g is None and self._materialize and self.output_like[nr] is not None:
+                g = self._zeros(nr, create_graph)
+            tensors.append(g if g is None or isinstance(g, Variable) else Op.variable(g))
+        with set_grad_enabled(create_graph):
+            results = type(self).backward(self, *tensors)
+        results = results if isinstance(results, tuple) else (results,)
+        n = len(self.edges)
+        if len(results) > n and all(r is None for r in results[n:]):
+            results = results[:n]
+        if len(results) != n:
+            raise RuntimeError(
+                f"function {self.name()} returned an incorrect number of gradients (expected {n}, got {len(results)})"
+            )
+        return tuple(self._checked(i, r, create_graph) for i, r in enumerate(results))
+
+    def _checked(self, i, result, create_graph):
+        if result is None or self.edges[i] is None:
+            return None
+        if not isinstance(result, Variable):
+            raise TypeError(f"expected Variable or None (got {type(result).__name__})")
+        shape, expected = result._data.shape, self.input_shapes[i]
+        if shape != expected and not _sums_to(shape, expected):
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - got {list(shape)} but expected shape "
+                f"compatible with {list(expected)}"
+            )
+        return result if create_graph else result._data
+
+    def release(self) -> None:
+        if self._saved_variables:
+            self._saved_variables = None
+
+    @classmethod
+    def name(cls) -> str:
+        return f"{cls.__name__}Backward"
+
+
+def _sums_to(shape, target) -> bool:
+    """Whether `target` broadcasts to `shape`."""
+    tail = shape[len(shape) - len(target) :]
+    return len(shape) >= len(target) and all(t in (1, n) for t, n in zip(target, tail, strict=True))
+
+
+class _SavedOutput:
+    def __init__(self, output, nr):
+        self._data, self._version, self.nr = output._data, output._version, nr
+        self._named = output._named
+
+
+def once_differentiable(backward):
+    """Decorates a backward whose result may not be differentiated again: doing so raises, instead of being wrong."""
+
+    @functools.wraps(backward)
+    def wrapped(ctx, *grads):
+        with no_grad():
+            results = backward(ctx, *grads)
+        if not any(g is not None and g.requires_grad for g in grads):
+            return results
+        single = not isinstance(results, tuple)
+        with enable_grad():
+            blocked = tuple(_Blocked.apply(r.detach().requires_grad_()) if isinstance(r, Variable) else r
+                            for r in ((results,) if single else results))  # fmt: skip
+        return blocked[0] if single else blocked
+
+    return wrapped
+
+
+class _Blocked(Op):
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x):
+        return x
+
+    @staticmethod
+    def backward(ctx, g):
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+FunctionCtx = Function
+__all__ = ["Function", "FunctionCtx", "Node", "once_differentiable"]

@@ -1,0 +1,196 @@
+"""dtypes, the default dtype, and torch's promotion rules.
+
+Source: torch's "Tensor Attributes" page (torch.dtype, "Type promotion").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class dtype:
+    """The type of a tensor's elements: one object each, compared by identity.
+
+    `numpy` is the NumPy dtype that stores it. NumPy has no bfloat16, so that one is stored as a
+    structured dtype around its 16 bits: NumPy can then move, view, index and compare the bytes, and
+    no arithmetic can run on it by mistake. Arithmetic goes through float32 (see core.function).
+    """
+
+    __slots__ = ("bits", "category", "is_complex", "is_floating_point", "is_signed", "itemsize", "name", "numpy",
+                 "torch_type")  # fmt: skip
+
+    def __init__(self, name: str, numpy_dtype, category: str, torch_type: str):
+        self.name = name
+        self.numpy = np.dtype(numpy_dtype)
+        self.category = category  # "bool" < "int" < "float", in the order of promotion
+        self.itemsize = self.numpy.itemsize
+        self.bits = 8 * self.itemsize
+        self.is_floating_point = category == "float"
+        self.is_complex = False
+        self.is_signed = category == "float" or (category == "int" and self.numpy.kind == "i")
+        self.torch_type = torch_type  # the word of torch's error messages: Float, Long, Bool ...
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return (_by_name, (self.name,))
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def to_real(self) -> dtype:
+        return self
+
+
+BFLOAT16_STORAGE = np.dtype([("bfloat16", "<u2")])
+
+float16 = half = dtype("float16", np.float16, "float", "Half")
+float32 = float = dtype("float32", np.float32, "float", "Float")
+float64 = double = dtype("float64", np.float64, "float", "Double")
+bfloat16 = dtype("bfloat16", BFLOAT16_STORAGE, "float", "BFloat16")
+uint8 = dtype("uint8", np.uint8, "int", "Byte")
+int8 = dtype("int8", np.int8, "int", "Char")
+int16 = short = dtype("int16", np.int16, "int", "Short")
+int32 = int = dtype("int32", np.int32, "int", "Int")
+int64 = long = dtype("int64", np.int64, "int", "Long")
+bool = dtype("bool", np.bool_, "bool", "Bool")
+
+ALL = (float16, float32, float64, bfloat16, uint8, int8, int16, int32, int64, bool)
+BY_NUMPY = {d.numpy: d for d in ALL}
+BY_NAME = {d.name: d for d in ALL}
+LOW_PRECISION = frozenset((float16.numpy, BFLOAT16_STORAGE))  # computed in float32, rounded once
+
+_default = float32
+
+
+def _by_name(name: str) -> dtype:
+    return BY_NAME[name]
+
+
+def from_numpy_dtype(numpy_dtype) -> dtype:
+    """The dtype that stores arrays of `numpy_dtype`; TypeError, as torch's, where there is none."""
+    found = BY_NUMPY.get(numpy_dtype)
+    if found is None:
+        raise TypeError(
+            f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: "
+            + ", ".join(d.name for d in ALL)
+            + "."
+        )
+    return found
+
+
+def get_default_dtype() -> dtype:
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Sets the dtype that Python floats become; a floating dtype, else TypeError."""
+    global _default
+    if not isinstance(d, dtype) or not d.is_floating_point:
+        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
+    _default = d
+
+
+_RANK = {"bool": 0, "int": 1, "float": 2}
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest dtype that both can be converted to without changing kind (torch.promote_types)."""
+    if a is b:
+        return a
+    if a.category != b.category:
+        return a if _RANK[a.category] > _RANK[b.category] else b
+    if a.category == "float":
+        return float32 if a.itemsize == b.itemsize else max(a, b, key=_itemsize)  # half with bfloat16
+    if uint8 in (a, b):  # unsigned with signed: one size up from uint8
+        other = b if a is uint8 else a
+        return int16 if other is int8 else other
+    return max(a, b, key=_itemsize)
+
+
+def _itemsize(d: dtype) -> "int":  # the names int, float and bool mean dtypes here
+    return d.itemsize
+
+
+def combine(strong: dtype | None, weak: dtype | None) -> dtype | None:
+    """`strong` decides, unless `weak` is of a higher kind: x(float32) with a 0-d float64 stays float32."""
+    if strong is None or weak is None:
+        return strong or weak
+    if _RANK[weak.category] > _RANK[strong.category]:
+        return promote_types(strong, weak)
+    return promote_types(strong, weak) if strong is bool else strong
+
+
+def of_number(value) -> dtype:
+    """The dtype of a Python (or NumPy) scalar: bool, int64 or the default floating dtype."""
+    kind = np.dtype(type(value)).kind if isinstance(value, np.generic) else type(value).__name__[0]
+    if kind == "b":
+        return bool
+    if kind in "iu":
+        return int64
+    if kind == "f":
+        return _default
+    raise TypeError(f"minitorch2 has no complex or object numbers; got {value!r} of type {type(value).__name__}")
+
+
+def result_type_of(dimensioned, zero_dim, numbers) -> dtype:
+    """torch.result_type over the dtypes of tensors with dimensions, 0-d tensors and Python numbers."""
+
+    def fold(dtypes):
+        result = None
+        for d in dtypes:
+            result = d if result is None else promote_types(result, d)
+        return result
+
+    result = combine(fold(dimensioned), combine(fold(zero_dim), fold(numbers)))
+    assert result is not None
+    return result
+
+
+def can_cast(source: dtype, target: dtype) -> "builtins_bool":
+    """Whether an in-place result of `source` may be stored in `target`: kinds may not go down."""
+    return _RANK[source.category] <= _RANK[target.category]
+
+
+builtins_bool = type(True)
+
+
+class _Info:
+    def __init__(self, d: dtype):
+        self.dtype, self.bits = str(d).removeprefix("torch."), d.bits
+
+    def __repr__(self):
+        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
+
+
+class finfo(_Info):
+    """Limits of a floating dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
+
+    def __init__(self, type: dtype | None = None):
+        type = type or _default
+        if not type.is_floating_point:
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{self}'")
+        super().__init__(type)
+        if type is bfloat16:  # 8 exponent bits as float32, 7 of fraction
+            self.eps, self.tiny, self.resolution = 2.0**-7, 2.0**-126, 0.01
+            self.max = (2.0 - 2.0**-7) * 2.0**127
+        else:
+            limits = np.finfo(type.numpy)
+            self.eps, self.max, self.tiny = limits.eps.item(), limits.max.item(), limits.tiny.item()
+            self.resolution = limits.resolution.item()
+        self.min, self.smallest_normal = -self.max, self.tiny
+
+
+class iinfo(_Info):
+    """Limits of an integer dtype: bits, min, max."""
+
+    def __init__(self, type: dtype):
+        if type.category != "int":
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
+        super().__init__(type)
+        limits = np.iinfo(type.numpy)
+        self.max, self.min = limits.max, limits.min

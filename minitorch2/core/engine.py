@@ -1,0 +1,187 @@
+"""Reverse-mode differentiation: walk the graph from the outputs, each node once, children before parents.
+
+The shape is HIPS autograd's: count how many gradients every node will receive, run a node when the last one has come,
+hand its results on. Iterative (a chain of a million ops is as good as one of ten), linear in the edges, and every
+gradient is dropped as soon as it was used.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
+
+from .function import AccumulateGrad, Function
+from .grad_mode import state
+from .quiet import IGNORE, restore, silence
+
+
+def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False):
+    """Carries `grads`, one per edge of `roots`, through the graph.
+
+    roots: edges (node, output number). wanted: edges whose gradients are asked for; None means every leaf reached.
+    Leaves get theirs added to `.grad` if `accumulate`; otherwise the wanted gradients are returned in order (arrays, or
+    tensors under create_graph; None for an edge that was not reached).
+    """
+    wanted = None if wanted is None else {edge: None for edge in wanted}
+    waiting = _count_edges([node for node, _ in roots], wanted, stop_at_wanted)
+    received: dict = {}  # node -> the gradient of each of its outputs, summed so far
+    summed: set = set()  # (node, output number) whose sum is a buffer of our own: the next one is added in place
+
+    def deliver(node, nr, g):
+        slots = received.get(node)
+        if slots is None:
+            slots = received[node] = [None] * node.n_outputs
+        have = slots[nr]
+        if have is None:
+            slots[nr] = g
+        elif create_graph or (node, nr) not in summed:
+            slots[nr] = _plus(have, g)
+            if type(slots[nr]) is np.ndarray and slots[nr].dtype != BFLOAT16:
+                summed.add((node, nr))
+        else:
+            have += g
+
+    ready = []
+    for (node, nr), g in zip(roots, grads, strict=True):
+        deliver(node, nr, g)
+        if not waiting[node] and node not in ready:
+            ready.append(node)
+
+    grad_was, state.grad = state.grad, create_graph
+    state.backward += 1
+    token = silence(IGNORE)
+    try:
+        while ready:
+            node = ready.pop()
+            slots = received.pop(node, None)
+            if slots is None:  # every path to this node was cut (a backward returned None)
+                results = (None,) * len(node.edges)
+            else:
+                if node.hooks:
+                    _call_hooks(node.hooks, slots)
+                if wanted is not None:
+                    for nr, g in enumerate(slots):
+                        if (node, nr) in wanted:
+                            wanted[node, nr] = g
+                if type(node) is AccumulateGrad:
+                    if accumulate and (wanted is None or (node, 0) in wanted):
+                        g = slots.pop()
+                        nobody_else = sys.getrefcount(g) == 2  # the name g and getrefcount's own argument
+                        _accumulate(node.variable, g, nobody_else, create_graph)
+                    continue
+                if not any(edge is not None and edge[0] in waiting for edge in node.edges):
+                    continue
+                results = node.run(slots, create_graph)
+                slots = None
+                if not retain_graph:
+                    node.release()
+            results = list(results)
+            for i, edge in enumerate(node.edges):
+                if edge is None or edge[0] not in waiting:
+                    continue
+                child, nr = edge
+                g, results[i] = results[i], None
+                if g is not None:
+                    if node.broadcasts and g.shape != node.input_shapes[i]:
+                        g = Function.sum_to(g, node.input_shapes[i])
+                    deliver(child, nr, g)
+                    g = None
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+    finally:
+        restore(token)
+        state.backward -= 1
+        state.grad = grad_was
+    return None if wanted is None else list(wanted.values())
+
+
+def _count_edges(roots, wanted, stop_at_wanted):
+    """node -> how many gradients it waits for. With `wanted`, only nodes on a way to one of them are counted."""
+    waiting, order, stack = dict.fromkeys(roots, 0), [], list(dict.fromkeys(roots))
+    targets = None if wanted is None else {node for node, _ in wanted}
+    while stack:
+        node = stack.pop()
+        order.append(node)
+        if stop_at_wanted and node in targets:
+            continue
+        for edge in node.edges:
+            if edge is not None:
+                child = edge[0]
+                if child in waiting:
+                    waiting[child] += 1
+                else:
+                    waiting[child] = 1
+                    stack.append(child)
+    if targets is None:
+        return waiting
+    return _keep_ways_to(targets, roots, waiting, order, stop_at_wanted)
+
+
+def _keep_ways_to(targets, roots, waiting, order, stop_at_wanted):
+    parents: dict = {node: [] for node in order}
+    for node in order:
+        if not (stop_at_wanted and node in targets):
+            for edge in node.edges:
+                if edge is not None:
+                    parents[edge[0]].append(node)
+    kept, stack = set(), [node for node in targets if node in waiting]
+    while stack:
+        node = stack.pop()
+        if node not in kept:
+            kept.add(node)
+            stack.extend(parents[node])
+    return dict.fromkeys(roots, 0) | {
+        node: sum(parent in kept for parent in parents[node]) for node in order if node in kept
+    }
+
+
+def _accumulate(leaf, g, nobody_else, create_graph):
+    """leaf.grad += g. A first gradient is kept as it is if nobody else holds its memory, else copied."""
+    if create_graph:
+        leaf._grad = g if leaf._grad is None else leaf._grad + g
+    elif leaf._grad is None:
+        g = np.asarray(g)
+        owned = nobody_else and g.base is None and g.flags.writeable
+        leaf._grad = Function.variable(g if owned else g.copy(order="K" if g.flags.forc else "C"))
+    elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
+        leaf._grad = Function.variable(_plus(leaf._grad._data, g))
+    else:
+        if _is_bfloat16(g):
+            leaf._grad._data[...] = _plus(leaf._grad._data, g)
+        else:
+            leaf._grad._data += g
+        leaf._grad._bump()
+    for hook in list((leaf._after_accumulate or {}).values()):
+        hook(leaf)
+
+
+def _plus(a, b):
+    return add_bfloat16(a, b) if _is_bfloat16(a) else a + b
+
+
+def _is_bfloat16(g):
+    return isinstance(g, np.ndarray) and g.dtype == BFLOAT16
+
+
+def _call_hooks(hooks, slots):
+    """Tensor hooks see a tensor and may return another in its place."""
+    for nr, functions in hooks.items():
+        for function in list(functions):
+            g = slots[nr]
+            if g is None:
+                continue
+            is_variable = isinstance(g, Function.Variable)
+            given = g if is_variable else Function.variable(g)
+            returned = function(given)
+            if returned is not None:
+                if not isinstance(returned, Function.Variable):
+                    raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
+                if returned.shape != given.shape:
+                    raise RuntimeError(
+                        f"hook '{getattr(function, '__name__', function)}' has changed the size of value: got "
+                        f"{tuple(returned.shape)}, expected {tuple(given.shape)}"
+                    )
+                slots[nr] = returned if is_variable else returned._data

@@ -1,0 +1,331 @@
+"""Node and Function: an op is a class with a static `forward` and a static `backward`.
+
+    class Mul(Function):
+        broadcasts = True
+
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            return a * b
+
+        @staticmethod
+        def backward(ctx, g):
+            a, b = ctx.saved
+            return g * b, g * a
+
+`forward` sees arrays. `backward` is written once and runs twice: in an ordinary backward pass the engine hands it
+arrays and `g * b` is an array; under create_graph=True it hands tensors and the very same text records the graph of
+the gradient. Inside backward, therefore: operators, other ops' `apply`, and nothing else.
+"""
+
+from __future__ import annotations
+
+import weakref
+
+import numpy as np
+
+from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
+from .grad_mode import state
+from .quiet import IGNORE, restore, silence
+
+_FREED = (
+    "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
+    "freed). Saved intermediate values of the graph are freed when you call .backward() or autograd.grad(). Specify "
+    "retain_graph=True if you need to backward through the graph a second time or if you need to access saved tensors "
+    "after calling backward."
+)
+
+
+_NEVER_WRITTEN = ([0], 0)
+
+
+class Node:
+    """A vertex of the graph: what to do with the gradients of its outputs, and where the results go."""
+
+    edges: tuple = ()  # one (node, output number) per input, None where no gradient is wanted
+    hooks = None  # {output number: [function(gradient) -> gradient | None]}
+    n_outputs = 1
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.__name__
+
+    @property
+    def next_functions(self) -> tuple:
+        return tuple(edge or (None, 0) for edge in self.edges)
+
+    def run(self, grads: list, create_graph: bool) -> tuple:
+        """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
+        raise AssertionError("a node says what it does")
+
+    def release(self) -> None:
+        """Lets go of the saved values; a second backward through them is an error."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class AccumulateGrad(Node):
+    """The end of the line: adds what arrives to its leaf's `.grad` (the engine does it)."""
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    @property
+    def hooks(self):
+        functions = self.variable._hooks
+        return {0: functions.values()} if functions else None
+
+
+def accumulator(leaf) -> AccumulateGrad:
+    """The leaf's AccumulateGrad. The leaf refers to it weakly: the graph owns it, and no reference cycle keeps a dead
+    graph's memory until the garbage collector comes by."""
+    node = leaf._accumulator and leaf._accumulator()
+    if node is None:
+        node = AccumulateGrad(leaf)
+        leaf._accumulator = weakref.ref(node)
+    return node
+
+
+class Function(Node):
+    """An op. An instance is one application of it: the `ctx` of forward and backward, and a node of the graph."""
+
+    broadcasts = False  # inputs broadcast against each other: the engine sums gradients back to the inputs' shapes
+    is_view = False  # the output looks into the first input's memory
+    keeps_dtype = False  # moves elements without arithmetic, so half precision needs no detour through float32
+    composed = None  # for a fused op: the same function made of other ops, used for second derivatives
+    torch_name: str | None = None
+
+    _to_save: tuple = ()
+    _saved: tuple | None = ()
+    _sources: tuple = ()  # for each saved array: its input's number, or -1 - its output's
+    _watched: tuple = ()  # for each saved array: (version list, version when saved)
+    _constants: tuple | None = ()
+    create_graph = False
+    needs_input_grad: tuple = ()
+
+    @staticmethod
+    def forward(ctx, *args):
+        raise AssertionError("an op computes")
+
+    @staticmethod
+    def backward(ctx, *grads):
+        raise AssertionError("an op differentiates")
+
+    # -- what forward keeps for backward ------------------------------------------------------------------------------
+
+    def save_for_backward(self, *arrays) -> None:
+        """Keeps inputs and outputs of forward (or numbers, or None). No other arrays: what is derived from them (a variance,
+        a softmax that is not the output) would be a constant in the second derivative, silently wrong; recompute it or
+        make it an output."""
+        self._to_save = arrays
+
+    def save_constants(self, *arrays) -> None:
+        """Keeps arrays whose derivative is zero: masks, indices."""
+        self._constants = arrays
+
+    @property
+    def saved(self) -> tuple:
+        """What save_for_backward kept, as arrays; as tensors with their history under create_graph."""
+        if self._saved is None:
+            raise RuntimeError(_FREED)
+        for (version, n), source in zip(self._watched, self._sources, strict=True):
+            if version[0] != n:
+                self._raise_modified(source, version[0], n)
+        if not self.create_graph:
+            return self._saved
+        return tuple(self._as_variable(a, source) for a, source in zip(self._saved, self._sources, strict=True))
+
+    @property
+    def constants(self) -> tuple:
+        if self._constants is None:
+            raise RuntimeError(_FREED)
+        return tuple(map(Function.variable, self._constants)) if self.create_graph else self._constants
+
+    def release(self) -> None:
+        if self._saved:
+            self._saved = None
+        if self._constants:
+            self._constants = None
+        self._args = None
+
+    # -- forward ------------------------------------------------------------------------------------------------------
+
+    variable = Variable = None  # the tensor classes, set when minitorch2.tensor is imported (a higher layer)
+    to_dtype = None  # the op that changes a dtype, likewise
+
+    @classmethod
+    def apply(cls, *args):
+        """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
+        arrays, needs, tracked, low, found = [], [], False, None, False
+        for a in args:
+            if isinstance(a, Function.Variable):
+                found = True
+                data = a._data
+                need = a._requires_grad or (a._base is not None and a.requires_grad)
+                if need:
+                    tracked = True
+                if data.itemsize == 2 and not cls.keeps_dtype and data.dtype in LOW_PRECISION:
+                    low = data.dtype
+                arrays.append(data)
+                needs.append(need)
+            else:
+                arrays.append(a)
+                needs.append(False)
+        if not found:
+            return cls._apply_to_arrays(arrays)
+        if low is not None:
+            return cls._apply_in_float32(args, low)
+
+        ctx = cls()
+        tracked = tracked and state.grad
+        ctx.needs_input_grad = needs if tracked else (False,) * len(needs)
+        token = silence(IGNORE)
+        try:
+            result = cls.forward(ctx, *arrays)
+        finally:
+            restore(token)
+
+        if type(result) is tuple:
+            outputs = tuple([Function.variable(array) for array in result])
+        else:
+            outputs = (Function.variable(result),)
+        if tracked:
+            ctx._record(args, needs, outputs)
+        if cls.is_view:
+            ctx._link_views(args, outputs)
+        if state.inference:
+            for output in outputs:
+                output._inference = True
+        return outputs if type(result) is tuple else outputs[0]
+
+    @classmethod
+    def _apply_to_arrays(cls, arrays):
+        if not state.backward:
+            kind = type(arrays[0]).__name__ if arrays else "nothing"
+            raise TypeError(f"{cls.__name__.lower()}(): argument 'input' (position 1) must be Tensor, not {kind}")
+        return cls.forward(cls(), *arrays)
+
+    @classmethod
+    def _apply_in_float32(cls, args, low):
+        # Half precision on the CPU: compute in float32, round once. The casts are ops, so gradients follow by themselves.
+        wide = [
+            Function.to_dtype(a, float32.numpy) if isinstance(a, Function.Variable) and a._data.dtype == low else a
+            for a in args
+        ]
+        result = cls.apply(*wide)
+        if type(result) is tuple:
+            return tuple(Function.to_dtype(r, low) if r._data.dtype == np.float32 else r for r in result)
+        return Function.to_dtype(result, low) if result._data.dtype == np.float32 else result
+
+    def _record(self, args, needs, outputs) -> None:
+        """Makes this application a node: its edges, its saved values, its outputs' history."""
+        self.edges = tuple([a._edge() if need else None for a, need in zip(args, needs, strict=True)])
+        if self.broadcasts:
+            self.input_shapes = [a._data.shape if need else None for a, need in zip(args, needs, strict=True)]
+        if self.composed is not None:
+            self._args = args
+        if self._to_save:
+            self._save(args, outputs)
+        if len(outputs) > 1:
+            self.n_outputs = len(outputs)
+            self.output_like = [(o._data.shape, o._data.dtype) for o in outputs]
+        for i, output in enumerate(outputs):
+            if output._data.dtype.kind in "fV":
+                output._requires_grad = True
+                output._grad_fn = self
+                if i:
+                    output._output_nr = i
+
+    def _save(self, args, outputs) -> None:
+        sources, watched = [], []
+        for array in self._to_save:
+            for i, a in enumerate(args):
+                if a is array:  # None or a Python number
+                    sources.append(None)
+                    watched.append(_NEVER_WRITTEN)
+                    break
+                if isinstance(a, Function.Variable) and a._data is array:
+                    if a._inference:
+                        raise RuntimeError(
+                            "Inference tensors cannot be saved for backward. To work around you can make a clone to get "
+                            "a normal tensor and use it in autograd."
+                        )
+                    sources.append(i)
+                    watched.append((a._version, a._version[0]))
+                    break
+            else:
+                for i, output in enumerate(outputs):
+                    if output._data is array:
+                        sources.append(-1 - i)
+                        watched.append((output._version, output._version[0]))
+                        break
+                else:
+                    if array is None:
+                        sources.append(None)
+                        watched.append(_NEVER_WRITTEN)
+                        continue
+                    raise AssertionError(f"{self.name()} saves an array that is neither an input nor an output")
+        self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
+
+    def _link_views(self, args, outputs) -> None:
+        source = args[0]
+        for i, output in enumerate(outputs):
+            output._version = source._version
+            output._base = source if source._base is None else source._base
+            output._replay = (*source._replay, (type(self), args[1:], i))
+            output._seen = output._version[0]
+            if len(outputs) > 1:
+                output._view_error = self.name()
+
+    # -- backward -----------------------------------------------------------------------------------------------------
+
+    def run(self, grads: list, create_graph: bool) -> tuple:
+        if self.n_outputs > 1:
+            grads = [self._zeros(i, create_graph) if g is None else g for i, g in enumerate(grads)]
+        if create_graph and self.composed is not None:
+            return self._differentiate_composed(grads)
+        self.create_graph = create_graph
+        results = self.backward(self, *grads)
+        return results if type(results) is tuple else (results,)
+
+    def _zeros(self, i: int, create_graph: bool):
+        shape, numpy_dtype = self.output_like[i]
+        zeros = np.zeros(shape, numpy_dtype)
+        return Function.variable(zeros) if create_graph else zeros
+
+    def _differentiate_composed(self, grads: list) -> tuple:
+        """d(fused) = d(composed): the second derivative of a fused op runs through ordinary ops."""
+        self.saved  # noqa: B018  (raises if a saved value was freed or written over)
+        if self._args is None:
+            raise RuntimeError(_FREED)
+        return Function.vjp(self.composed, self._args, self.needs_input_grad, grads)
+
+    def _as_variable(self, array, source: int | None):
+        if source is None:
+            return array
+        v = Function.variable(array)
+        if source < 0:
+            v._requires_grad, v._grad_fn, v._output_nr = True, self, -1 - source
+        elif self.edges[source] is not None:
+            node, v._output_nr = self.edges[source]
+            if type(node) is AccumulateGrad and node.variable._data is array:
+                return node.variable
+            v._requires_grad, v._grad_fn = True, node
+        return v
+
+    def _raise_modified(self, source: int, now: int, then: int) -> None:
+        array = self._saved[self._sources.index(source)]
+        node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
+        what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"
+        leaf = node is None or type(node) is AccumulateGrad
+        which = "" if leaf else f", which is output {nr} of {node.name()},"
+        raise RuntimeError(
+            "one of the variables needed for gradient computation has been modified by an inplace operation: "
+            f"[{what}]{which} is at version {now}; expected version {then} instead. Hint: enable anomaly detection to find "
+            "the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+        )
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.torch_name or f"{cls.__name__}Backward0"

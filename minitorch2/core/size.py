@@ -1,0 +1,37 @@
+"""torch.Size: the shape of a tensor."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+
+
+class Size(tuple):
+    """A tuple of ints that prints as torch's and knows its number of elements."""
+
+    __slots__ = ()
+
+    def __new__(cls, sizes: Iterable[int] = ()):
+        return super().__new__(cls, map(operator.index, sizes))
+
+    def numel(self) -> int:
+        return math.prod(self)
+
+    def __repr__(self) -> str:
+        return f"torch.Size([{', '.join(map(str, self))}])"
+
+    def __getitem__(self, key):
+        item = super().__getitem__(key)
+        return Size(item) if isinstance(key, slice) else item
+
+    def __add__(self, other):
+        return Size(super().__add__(tuple(other)))
+
+    def __radd__(self, other):
+        return Size(tuple(other) + tuple(self))
+
+    def __mul__(self, count):
+        return Size(super().__mul__(count))
+
+    __rmul__ = __mul__

@@ -1,0 +1,117 @@
+"""Variable: what autograd knows of a tensor. `class Tensor` adds the methods a user calls."""
+
+from __future__ import annotations
+
+from . import dtypes
+from .function import accumulator
+from .grad_mode import state
+
+
+class Variable:
+    """An array and its place in the graph.
+
+    A fresh variable carries only its array and its version; everything else stands at the class's default until it
+    is needed, which keeps making one cheap.
+
+    _data         the array; always an ndarray, 0-d for a scalar
+    _version      [n], raised by every in-place write; one list shared by all views of the same memory
+    _grad_fn      the node that computed it; None for a leaf
+    _output_nr    which output of that node it is
+    _base         for a view: the variable whose memory it looks into (never itself a view)
+    _replay       for a view: the ops that made it from _base, so that its history can be made anew after a write
+    _seen         for a view: the version of the memory when its _grad_fn was made
+    """
+
+    _requires_grad = False
+    _grad_fn = None
+    _output_nr = 0
+    _grad = None
+    _accumulator = None  # weak reference to the leaf's AccumulateGrad
+    _hooks = None
+    _after_accumulate = None
+    _retains_grad = False
+    _base = None
+    _replay = ()
+    _seen = 0
+    _view_error = None  # why this view may not be written in place, where that is so
+    _inference = False
+
+    def __init__(self, data):
+        self._data = data
+        self._version = [0]
+
+    def _bump(self) -> None:
+        """Says that the memory was written: a saved value that looks into it is stale from now on."""
+        self._version[0] += 1
+
+    def _edge(self):
+        """Where a gradient of this variable goes: (node, output number)."""
+        node = self.grad_fn if self._base is not None else self._grad_fn
+        if node is not None:
+            return node, self._output_nr
+        return accumulator(self), 0
+
+    @property
+    def grad_fn(self):
+        """The node that computed this tensor; None for a leaf."""
+        if self._base is not None and self._seen != self._version[0]:
+            self._renew_view()
+        return self._grad_fn
+
+    def _renew_view(self) -> None:
+        # Somebody wrote to the shared memory. If that write was recorded, this view's past is no longer the op that
+        # made it but the base's new past, seen through the same view ops.
+        self._seen = self._version[0]
+        base = self._base
+        if base._grad_fn is None or not base._requires_grad:
+            return
+        grad_enabled, state.grad = state.grad, True
+        try:
+            view = base
+            for op, arguments, nr in self._replay:
+                view = op.apply(view, *arguments)
+                view = view[nr] if isinstance(view, tuple) else view
+        finally:
+            state.grad = grad_enabled
+        self._requires_grad, self._grad_fn, self._output_nr = True, view._grad_fn, view._output_nr
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are recorded for this tensor. A leaf's may be set; a floating dtype is needed."""
+        if self._base is not None and self._seen != self._version[0]:
+            self._renew_view()
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        value = bool(value)
+        if value == self._requires_grad:
+            return
+        if value and self._data.dtype.kind not in "fV":
+            raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        if value and self._inference and not state.inference:
+            raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is not allowed.")
+        if not value and self._grad_fn is not None:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        self._requires_grad = value
+
+    @property
+    def is_leaf(self) -> bool:
+        """True where backward stops: made by the user, or not requiring a gradient."""
+        return not self.requires_grad or self._grad_fn is None
+
+    @property
+    def output_nr(self) -> int:
+        return self._output_nr
+
+    @property
+    def _is_view_of(self):
+        return self._base
+
+    def _named(self) -> str:
+        """`torch.FloatTensor [2, 3]`, as torch's messages name a tensor."""
+        kind = dtypes.from_numpy_dtype(self._data.dtype).torch_type
+        return f"torch.{kind}Tensor {list(self._data.shape)}"

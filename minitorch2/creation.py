@@ -1,0 +1,201 @@
+"""Making tensors: from data, from sizes, from ranges, like others."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import minitorch2_kernels as K
+import numpy as np
+
+from .core import dtypes
+from .core.device import check_available
+from .ops._common import to_dtype
+from .ops._data import array_of
+from .tensor import Tensor
+
+
+def _finish(array, requires_grad, pin_memory=False) -> Tensor:
+    if pin_memory:
+        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory=True needs a GPU")
+    result = Tensor._wrap(array)
+    return result.requires_grad_() if requires_grad else result
+
+
+def _sizes(size) -> tuple[int, ...]:
+    if len(size) == 1 and isinstance(size[0], tuple | list):
+        size = size[0]
+    shape = []
+    for n in size:
+        try:
+            n = operator.index(n)
+        except TypeError:
+            raise TypeError(f"sizes must be ints, got {type(n).__name__} in {tuple(size)}") from None
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
+        shape.append(n)
+    return tuple(shape)
+
+
+def _numpy_dtype(dtype, device, layout=None):
+    check_available(device)
+    if layout is not None and str(layout) != "torch.strided":
+        raise NotImplementedError(f"minitorch2: layout {layout} is not supported; only torch.strided is")
+    dtype = dtype or dtypes.get_default_dtype()
+    if not isinstance(dtype, dtypes.dtype):
+        raise TypeError(f"dtype must be torch.dtype, not {type(dtype).__name__}")
+    return dtype.numpy
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
+    """A tensor that owns a copy of `data`: a number, nested lists, an array. dtype: inferred, floats as the default dtype."""
+    check_available(device)
+    return _finish(array_of(data, dtype), requires_grad, pin_memory)
+
+
+def as_tensor(data, dtype=None, device=None) -> Tensor:
+    """A tensor of `data`, sharing memory with arrays and tensors where dtype allows."""
+    check_available(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else to_dtype(data, dtype.numpy)
+    if isinstance(data, np.ndarray):
+        shared = from_numpy(data)
+        return shared if dtype is None else to_dtype(shared, dtype.numpy)
+    return tensor(data, dtype=dtype)
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
+    """as_tensor, with copy=True to own the memory and copy=False to insist on sharing."""
+    shared = as_tensor(obj, dtype, device)
+    if copy:
+        shared = shared.detach().clone()
+    elif copy is False and not np.may_share_memory(np.asarray(getattr(obj, "_data", obj)), shared._data):
+        raise ValueError("can't alias arbitrary sequence into a tensor: copy=False was asked for")
+    return shared.requires_grad_() if requires_grad else shared
+
+
+def from_numpy(ndarray) -> Tensor:
+    """A tensor that shares memory with the array. TypeError for dtypes without a counterpart."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    dtypes.from_numpy_dtype(ndarray.dtype)
+    if any(s < 0 for s in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "supported. (You can probably work around this by making a copy of your array  with array.copy().) "
+        )
+    return Tensor._wrap(ndarray)
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
+    """A 1-d tensor over the memory of an object with the buffer protocol."""
+    return _finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
+
+
+def from_dlpack(ext_tensor) -> Tensor:
+    """A tensor that shares memory with any object that speaks DLPack."""
+    return from_numpy(np.from_dlpack(ext_tensor))
+
+
+def empty(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, memory_format=None) -> Tensor:
+    """Uninitialised."""
+    return _finish(np.empty(_sizes(size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
+
+
+def zeros(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
+    """All 0."""
+    return _finish(np.zeros(_sizes(size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
+
+
+def ones(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
+    """All 1."""
+    return full(_sizes(size), 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad,
+                layout=layout, pin_memory=pin_memory)  # fmt: skip
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
+    """All `fill_value`, in the dtype inferred from it unless told."""
+    if isinstance(fill_value, Tensor):
+        dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
+    dtype = dtype or dtypes.of_number(fill_value)
+    numpy_dtype, shape = _numpy_dtype(dtype, device, layout), _sizes((size,))
+    if dtype is dtypes.bfloat16:
+        array = K.cast(np.full(shape, fill_value, np.float32), numpy_dtype)
+    else:
+        array = np.full(shape, fill_value, numpy_dtype)
+    return _finish(array, requires_grad, pin_memory)
+
+
+def _like(make):
+    def function(input, *args, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+        # like `input` in its strides too, as torch.preserve_format has it
+        dtype = dtype or input.dtype
+        check_available(device)
+        array = np.empty_like(input._data, dtype=dtype.numpy, order="K")
+        if make is not None:
+            filled = make(*args)
+            array[...] = K.cast(np.float32(filled), dtype.numpy) if dtype is dtypes.bfloat16 else filled
+        return _finish(array, requires_grad)
+
+    return function
+
+
+empty_like = _like(None)
+zeros_like = _like(lambda: 0)
+ones_like = _like(lambda: 1)
+full_like = _like(lambda fill_value: fill_value)
+for _name, _function in (("empty", empty_like), ("zeros", zeros_like), ("ones", ones_like), ("full", full_like)):
+    _function.__name__ = _function.__qualname__ = f"{_name}_like"
+    _function.__doc__ = f"torch.{_name}_like: {_name}, with the shape, dtype and strides of `input` unless told."
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+    """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
+    if end is None:
+        start, end = 0, start
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if not all(map(math.isfinite, (start, end))):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is None:
+        integers = all(isinstance(x, int | np.integer) for x in (start, end, step))
+        dtype = dtypes.int64 if integers else dtypes.get_default_dtype()
+    numpy_dtype = _numpy_dtype(dtype, device, layout)
+    count = math.ceil((end - start) / step)
+    if dtype.is_floating_point:  # start + i * step in double, rounded once
+        return _finish(K.cast(start + np.arange(count, dtype=np.float64) * step, numpy_dtype), requires_grad)
+    return _finish((int(start) + np.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype), requires_grad)
+
+
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+    """`steps` equally spaced numbers from start to end, both included."""
+    numpy_dtype = _numpy_dtype(dtype, device, layout)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    compute = np.float64 if np.dtype(numpy_dtype) == np.float64 or np.dtype(numpy_dtype).kind in "iu" else np.float32
+    step = compute((end - start) / (steps - 1)) if steps > 1 else compute(0)
+    i = np.arange(steps)
+    # from both ends, as torch: the two halves are symmetric and the last number is `end` exactly
+    ascending = compute(start) + step * i.astype(compute)
+    descending = compute(end) - step * (steps - 1 - i).astype(compute)
+    return _finish(K.cast(np.where(i < steps // 2, ascending, descending) if steps > 1 else ascending, numpy_dtype),
+                   requires_grad)  # fmt: skip
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+    """base ** linspace(start, end, steps)."""
+    exponents = linspace(start, end, steps, dtype=dtypes.float64)._data
+    return _finish(K.cast(np.power(float(base), exponents), _numpy_dtype(dtype, device)), requires_grad)
+
+
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+    """Ones on the diagonal of an n x m (n x n) matrix, zeros elsewhere."""
+    if n < 0 or (m is not None and m < 0):
+        raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
+    numpy_dtype = _numpy_dtype(dtype, device, layout)
+    array = np.eye(n, m, dtype=np.float32)
+    return _finish(array if array.dtype == numpy_dtype else K.cast(array, numpy_dtype), requires_grad)

@@ -1,0 +1,152 @@
+"""What most ops share: dims, promotion of operands, changing a dtype."""
+
+from __future__ import annotations
+
+import operator
+from numbers import Number
+
+import minitorch2_kernels as K
+import numpy as np
+
+from ..core import dtypes
+from ..core.function import Function
+from ..core.variable import Variable
+
+
+def wrap_dim(dim: int, ndim: int) -> int:
+    """`dim` counted from the front; IndexError, as torch's, where it is out of range. A 0-d tensor has dims 0 and -1."""
+    try:
+        index = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"dim must be an int, not {type(dim).__name__}") from None
+    bound = max(ndim, 1)
+    if not -bound <= index < bound:
+        raise IndexError(
+            f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {index})"
+        )
+    return index % bound
+
+
+def wrap_dims(dims, ndim: int) -> tuple[int, ...]:
+    """Several dims, each once: an int, a sequence of ints, or None for all."""
+    if dims is None:
+        return tuple(range(ndim))
+    if not isinstance(dims, tuple | list):
+        return (wrap_dim(dims, ndim),) if ndim else (wrap_dim(dims, 0),)[:0]
+    wrapped = tuple(wrap_dim(d, ndim) for d in dims)
+    for d in wrapped:
+        if wrapped.count(d) > 1:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    return wrapped if ndim else ()
+
+
+def shape_from(sizes) -> tuple[int, ...]:
+    """(2, 3), ((2, 3),) or ([2, 3],) from varargs, as view and permute take them."""
+    if len(sizes) == 1 and isinstance(sizes[0], tuple | list):
+        sizes = sizes[0]
+    try:
+        return tuple(operator.index(s) for s in sizes)
+    except TypeError:
+        raise TypeError(f"sizes must be ints, got {tuple(sizes)}") from None
+
+
+class ToCopy(Function):
+    """A copy in another dtype; the gradient comes back in the first one."""
+
+    keeps_dtype = True
+    torch_name = "ToCopyBackward0"
+
+    @staticmethod
+    def forward(ctx, x, dtype):
+        ctx.dtype = x.dtype
+        return K.cast(x, dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        return ToCopy.apply(g, ctx.dtype), None
+
+
+def to_dtype(x: Variable, numpy_dtype) -> Variable:
+    """x in this NumPy dtype: itself if it has it already."""
+    return x if x._data.dtype == numpy_dtype else ToCopy.apply(x, numpy_dtype)
+
+
+Function.to_dtype = staticmethod(to_dtype)
+
+
+def to_float(x: Variable) -> Variable:
+    """Integers and bools become the default floating dtype, as for torch.exp."""
+    if isinstance(x, Variable) and x._data.dtype.kind not in "fV":
+        return ToCopy.apply(x, dtypes.get_default_dtype().numpy)
+    return x
+
+
+def require_tensor(op: str, x, argument: str = "input", position: int = 1) -> None:
+    if not isinstance(x, Variable):
+        raise TypeError(f"{op}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+
+
+def is_number(x) -> bool:
+    return isinstance(x, Number | np.number | np.bool_) and not isinstance(x, Variable)
+
+
+def result_type(*operands) -> dtypes.dtype:
+    """The dtype an arithmetic op on these tensors and numbers gives (torch.result_type)."""
+    dimensioned, zero_dim, numbers = [], [], []
+    for x in operands:
+        if isinstance(x, Variable):
+            (dimensioned if x._data.ndim else zero_dim).append(dtypes.from_numpy_dtype(x._data.dtype))
+        else:
+            numbers.append(dtypes.of_number(x))
+    return dtypes.result_type_of(dimensioned, zero_dim, numbers)
+
+
+def promote(op: str, a, b):
+    """Both operands in the dtype torch computes in. Python numbers stay Python numbers: NumPy, too, lets them follow
+    the array (NEP 50)."""
+    if isinstance(a, Variable):
+        if isinstance(b, Variable):
+            if a._data.dtype is b._data.dtype:
+                return a, b
+            dtype = result_type(a, b).numpy
+            return to_dtype(a, dtype), to_dtype(b, dtype)
+        if a._data.dtype.kind in "fV" and type(b) in (float, int):
+            return a, b
+        return _promote_with_number(op, a, b)
+    if isinstance(b, Variable):
+        if b._data.dtype.kind in "fV" and type(a) in (float, int):
+            return a, b
+        return _promote_with_number(op, b, a)[::-1]
+    if is_number(a) and is_number(b):
+        raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
+    return a, b  # arrays, inside a backward
+
+
+def _promote_with_number(op: str, tensor: Variable, number):
+    if not is_number(number):
+        raise TypeError(
+            f"{op}(): argument 'other' (position 2) must be Tensor or Number, not {type(number).__name__}; "
+            "make it a tensor first: torch.as_tensor(...)"
+        )
+    if isinstance(number, np.generic):
+        number = number.item()
+    dtype = result_type(tensor, number)
+    if dtype.category == "int" and not isinstance(number, float):
+        number = int(np.array(int(number) & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(dtype.numpy))  # wraps, as C does
+    return to_dtype(tensor, dtype.numpy), number
+
+
+def broadcast_shapes(op: str, *shapes) -> tuple[int, ...]:
+    """The common shape, or torch's error naming the first dimension that does not fit."""
+    ndim = max((len(s) for s in shapes), default=0)
+    result = [1] * ndim
+    for shape in shapes:
+        for i in range(-len(shape), 0):
+            if shape[i] != 1:
+                if result[i] not in (1, shape[i]):
+                    raise RuntimeError(
+                        f"The size of tensor a ({result[i]}) must match the size of tensor b ({shape[i]}) "
+                        f"at non-singleton dimension {ndim + i}"
+                    )
+                result[i] = shape[i]
+    return tuple(result)

@@ -1,0 +1,154 @@
+"""In-place methods, made from the ordinary functions: x.add_(y) is x.add(y) written into x's memory.
+
+What autograd sees is the function: x's history becomes the new node. Where x is a view, its base's history becomes
+`ViewWrite` (the base with that region replaced), and every view of the base renews its own from there when asked.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import minitorch2_kernels as K
+import numpy as np
+
+from ..core import dtypes
+from ..core.function import Function
+from ..core.grad_mode import state
+from ..core.variable import Variable
+
+
+def inplace(function):
+    """The method that writes function(self, ...) into self and returns self."""
+
+    @functools.wraps(function)
+    def method(self, *args, **kwargs):
+        check_writable(self)
+        return write(self, function(self, *args, **kwargs), function.__name__)
+
+    method.__name__ = method.__qualname__ = f"{function.__name__}_"
+    method.__doc__ = f"In-place {function.__name__}: writes the result into this tensor's memory and returns it."
+    return method
+
+
+def check_writable(x: Variable) -> None:
+    """Raises torch's errors for tensors that may not be written in place."""
+    if state.grad and x.requires_grad:
+        if x._grad_fn is None:
+            raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        if x._base is not None:
+            if x._base._requires_grad and x._base._grad_fn is None:
+                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+            if x._view_error:
+                raise RuntimeError(
+                    f"Output {x._output_nr} of {x._view_error} is a view and is being modified inplace. This view is the "
+                    "output of a function that returns multiple views. Such functions do not allow the output views to be "
+                    "modified inplace. You should replace the inplace operation by an out-of-place one."
+                )
+    if x._inference and not state.inference and state.grad and x.requires_grad:
+        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.")
+    data = x._data
+    if 0 in data.strides and any(n > 1 and s == 0 for n, s in zip(data.shape, data.strides, strict=True)):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+            "Please clone() the tensor before performing the operation."
+        )
+    if not data.flags.writeable:
+        raise RuntimeError(
+            "the memory of this tensor is read-only (it was made from a read-only NumPy array or file); clone() it first"
+        )
+
+
+def write(x: Variable, result: Variable, op: str) -> Variable:
+    """x's memory takes the values of `result`, and x its history."""
+    if result._data.shape != x._data.shape:
+        raise RuntimeError(
+            f"output with shape {list(x._data.shape)} doesn't match the broadcast shape {list(result._data.shape)}"
+        )
+    if result._data.dtype != x._data.dtype:
+        have, want = (dtypes.from_numpy_dtype(t._data.dtype) for t in (result, x))
+        if not dtypes.can_cast(have, want):
+            raise RuntimeError(
+                f"result type {have.torch_type} can't be cast to the desired output type {want.torch_type}"
+            )
+        result = Function.to_dtype(result, x._data.dtype)
+    node = result._grad_fn
+    if isinstance(node, Function):
+        _keep_old_value(node, x)
+    K.copyto(x._data, result._data)
+    x._bump()
+    if isinstance(node, Function) and result._base is None:
+        _move_saved_output(node, result, x)
+    if x._base is not None:
+        if result._requires_grad or (state.grad and x._base.requires_grad):
+            _rebase(x, result)
+    elif result._requires_grad:
+        x._requires_grad, x._grad_fn, x._output_nr = True, node, result._output_nr
+        if node is None:  # the result itself is a leaf
+            x._grad_fn, x._output_nr = result._edge()
+    return x
+
+
+def _keep_old_value(node: Function, x: Variable) -> None:
+    """A node that saved x as its input keeps the old value: x's memory is about to be overwritten."""
+    for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
+        if saved is x._data and source is not None and source >= 0:
+            node._saved = (*node._saved[:i], saved.copy(), *node._saved[i + 1 :])
+            node._watched[i] = ([0], 0)
+
+
+def _move_saved_output(node: Function, result: Variable, x: Variable) -> None:
+    """A node that saved its output saved what now is x: one copy of it, watched for later writes."""
+    for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
+        if saved is result._data and source is not None and source < 0:
+            node._saved = (*node._saved[:i], x._data, *node._saved[i + 1 :])
+            node._watched[i] = (x._version, x._version[0])
+
+
+class ViewWrite(Function):
+    """base with the region that `replay` views replaced by `value`."""
+
+    keeps_dtype = True
+    torch_name = "CopySlices"
+
+    @staticmethod
+    def forward(ctx, base, value, replay):
+        ctx.replay, ctx.value_shape = replay, value.shape
+        result = base.copy(order="K")
+        K.copyto(_region(result, replay), value)
+        return result
+
+    @staticmethod
+    def backward(ctx, g):  # the value gets the region's gradient, the base everything else
+        value_grad = g
+        for op, arguments, nr in ctx.replay:
+            value_grad = op.apply(value_grad, *arguments)
+            value_grad = value_grad[nr] if isinstance(value_grad, tuple) else value_grad
+        zero = np.zeros(ctx.value_shape, value_grad.dtype if isinstance(g, np.ndarray) else value_grad._data.dtype)
+        zero = Function.variable(zero) if ctx.create_graph else zero
+        return ViewWrite.apply(g, zero, ctx.replay), value_grad, None
+
+
+def _region(array, replay):
+    """The part of `array` that the view ops select, as a NumPy view."""
+    region = array
+    for op, arguments, nr in replay:
+        region = op.forward(op(), region, *arguments)
+        region = region[nr] if isinstance(region, tuple) else region
+    if region.size and not np.may_share_memory(region, array):
+        raise RuntimeError(
+            "minitorch2: writing through this view is not supported, because its base is laid out in memory in a way that "
+            "the view's ops cannot follow; call contiguous() on the base first"
+        )
+    return region
+
+
+def _rebase(x: Variable, result: Variable) -> None:
+    base = x._base
+    node = ViewWrite()
+    node.replay, node.value_shape = x._replay, x._data.shape
+    base_edge = base._edge() if base.requires_grad else None
+    node.edges = (base_edge, result._edge() if result._requires_grad else None, None)
+    node.needs_input_grad = tuple(edge is not None for edge in node.edges)
+    base._requires_grad, base._grad_fn, base._output_nr = True, node, 0
+    x._seen = -1  # its history is the base's, seen through the view
+    x._renew_view()

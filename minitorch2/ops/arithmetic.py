@@ -1,0 +1,433 @@
+"""Arithmetic of two operands, with broadcasting and promotion."""
+
+from __future__ import annotations
+
+import math
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import broadcast_shapes, is_number, promote, result_type, to_dtype, to_float
+from ._inplace import inplace
+
+
+class Binary(Function):
+    """An op of two operands that broadcast against each other; the engine sums the gradients back to their shapes."""
+
+    broadcasts = True
+
+    @classmethod
+    def apply(cls, a, b):
+        try:
+            return super().apply(a, b)
+        except ValueError:  # NumPy's: operands could not be broadcast together
+            broadcast_shapes(cls.__name__, a.shape, b.shape)
+            raise
+
+
+class Add(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        return a + b
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, g
+
+
+class Sub(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        return a - b
+
+    @staticmethod
+    def backward(ctx, g):
+        need_a, need_b = ctx.needs_input_grad
+        return g if need_a else None, -g if need_b else None
+
+
+class Mul(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        need_a, need_b = ctx.needs_input_grad
+        ctx.save_for_backward(a if need_b else None, b if need_a else None)
+        return a * b
+
+    @staticmethod
+    def backward(ctx, g):  # d(ab) = b da + a db
+        a, b = ctx.saved
+        return None if b is None else g * b, None if a is None else g * a
+
+
+class Div(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a if ctx.needs_input_grad[1] else None, b)
+        return a / b
+
+    @staticmethod
+    def backward(ctx, g):  # d(a/b) = da/b - (a/b)/b db
+        a, b = ctx.saved
+        need_a, need_b = ctx.needs_input_grad
+        return g / b if need_a else None, -g * ((a / b) / b) if need_b else None
+
+
+class Pow(Binary):
+    """tensor ** tensor"""
+
+    torch_name = "PowBackward1"
+
+    @staticmethod
+    def forward(ctx, a, b):
+        y = K.power(a, b)
+        ctx.save_for_backward(a, b, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # d(a^b) = b a^(b-1) da + a^b log(a) db; at b = 0 and at 0^b the slope is 0
+        a, b, y = ctx.saved
+        need_a, need_b = ctx.needs_input_grad
+        grad_a = Where.apply(b == 0, 0.0, g * (b * a ** (b - 1))) if need_a else None
+        grad_b = g * Where.apply((a == 0) & (b >= 0), 0.0, y * Log.apply(a)) if need_b else None
+        return grad_a, grad_b
+
+
+class PowNumber(Function):
+    """tensor ** number"""
+
+    torch_name = "PowBackward0"
+
+    @staticmethod
+    def forward(ctx, a, exponent):
+        ctx.save_for_backward(a, exponent)
+        return K.square(a) if exponent == 2 else K.power(a, exponent)
+
+    @staticmethod
+    def backward(ctx, g):  # d(a^n) = n a^(n-1) da
+        a, n = ctx.saved
+        if n == 0:
+            return g * 0, None
+        return g * (n * (a if n == 2 else a ** (n - 1))), None
+
+
+class NumberPow(Function):
+    """number ** tensor"""
+
+    torch_name = "PowBackward1"
+
+    @staticmethod
+    def forward(ctx, base, b):
+        y = K.power(b.dtype.type(base), b)
+        ctx.save_for_backward(base, b, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # d(c^b) = c^b log(c) db; 0^b is flat for b >= 0
+        base, b, y = ctx.saved
+        if base == 0:
+            return None, g * Where.apply(b >= 0, 0.0, y * -math.inf)
+        return None, g * (y * (math.log(base) if base > 0 else math.nan))
+
+
+class Remainder(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(*((a, b) if ctx.needs_input_grad[1] else (None, None)))
+        return K.remainder(a, b)
+
+    @staticmethod
+    def backward(ctx, g):  # a % b = a - b floor(a/b)
+        a, b = ctx.saved
+        return g, -g * FloorDivide.apply(a, b) if ctx.needs_input_grad[1] else None
+
+
+class Fmod(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(*((a, b) if ctx.needs_input_grad[1] else (None, None)))
+        return K.fmod(a, b)
+
+    @staticmethod
+    def backward(ctx, g):  # fmod(a, b) = a - b trunc(a/b)
+        a, b = ctx.saved
+        return g, -g * Trunc.apply(a / b) if ctx.needs_input_grad[1] else None
+
+
+class FloorDivide(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        return K.floor_divide(a, b)
+
+    @staticmethod
+    def backward(ctx, g):
+        raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+
+class Maximum(Binary):
+    choose = staticmethod(K.maximum)
+
+    @classmethod
+    def forward(cls, ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return cls.choose(a, b)
+
+    @classmethod
+    def backward(cls, ctx, g):  # to the one that was chosen, half to each where they are equal
+        a, b = ctx.saved
+        first, second = (a > b, b > a) if cls is Maximum else (a < b, b < a)
+        half = g / 2
+        equal = a == b
+        return (
+            Where.apply(equal, half, Where.apply(second, 0.0, g)),
+            Where.apply(equal, half, Where.apply(first, 0.0, g)),
+        )
+
+
+class Minimum(Maximum):
+    choose = staticmethod(K.minimum)
+
+
+class Atan2(Binary):
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return K.arctan2(a, b)
+
+    @staticmethod
+    def backward(ctx, g):  # d atan2(a, b) = (b da - a db) / (a^2 + b^2)
+        a, b = ctx.saved
+        norm = a * a + b * b
+        scale = Where.apply(norm == 0, 0.0, g / norm)
+        return scale * b, -scale * a
+
+
+class Where(Function):
+    """condition ? a : b, element by element; all three broadcast."""
+
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, condition, a, b):
+        ctx.save_constants(condition)
+        return K.where(condition, a, b)
+
+    @staticmethod
+    def backward(ctx, g):
+        (condition,) = ctx.constants
+        _, need_a, need_b = ctx.needs_input_grad
+        return (
+            None,
+            Where.apply(condition, g, 0.0) if need_a else None,
+            Where.apply(condition, 0.0, g) if need_b else None,
+        )
+
+
+from .unary import Log, Trunc  # noqa: E402  (they, in turn, need nothing of this file)
+
+
+def add(input, other, *, alpha=1):
+    """input + alpha * other, broadcast."""
+    input, other = promote("add", input, other)
+    if alpha != 1:
+        _check_alpha(input, other, alpha)
+        other = mul(other, alpha) if isinstance(other, Variable) else other * alpha
+    return Add.apply(input, other)
+
+
+def sub(input, other, *, alpha=1):
+    """input - alpha * other, broadcast. Not for bools."""
+    _refuse_bool_subtraction(input, other)
+    input, other = promote("sub", input, other)
+    if alpha != 1:
+        _check_alpha(input, other, alpha)
+        other = mul(other, alpha) if isinstance(other, Variable) else other * alpha
+    return Sub.apply(input, other)
+
+
+def rsub(input, other, *, alpha=1):
+    """other - alpha * input."""
+    return sub(other, input, alpha=alpha)
+
+
+def mul(input, other):
+    """input * other, broadcast."""
+    return Mul.apply(*promote("mul", input, other))
+
+
+def div(input, other, *, rounding_mode=None):
+    """input / other, broadcast; integers give the default floating dtype. rounding_mode: None, 'trunc' or 'floor'."""
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    input, other = promote("div", input, other)
+    if rounding_mode == "trunc":
+        was_float = _kind(input) in "fV"
+        _refuse_zero_divisor(input, other)
+        quotient = Div.apply(to_float(input), to_float(other)).trunc()
+        return quotient if was_float else _trunc_divide_integers(input, other)
+    if rounding_mode is not None:
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+        )
+    return Div.apply(to_float(input), to_float(other))
+
+
+def floor_divide(input, other):
+    """floor(input / other), broadcast; integer zero division raises RuntimeError."""
+    input, other = promote("floor_divide", input, other)
+    _refuse_zero_divisor(input, other)
+    return FloorDivide.apply(input, other)
+
+
+def remainder(input, other):
+    """input - other * floor(input / other): Python's %, the sign is the divisor's."""
+    input, other = promote("remainder", input, other)
+    _refuse_zero_divisor(input, other)
+    return Remainder.apply(input, other)
+
+
+def fmod(input, other):
+    """C's fmod: the sign is the dividend's."""
+    input, other = promote("fmod", input, other)
+    _refuse_zero_divisor(input, other)
+    return Fmod.apply(input, other)
+
+
+def pow(input, exponent):
+    """input ** exponent, broadcast; either may be a number."""
+    if not isinstance(input, Variable) and is_number(input) and isinstance(exponent, Variable):
+        exponent, input = promote("pow", exponent, input)
+        return NumberPow.apply(input, exponent)
+    integer = isinstance(input, Variable) and input._data.dtype.kind in "biu"
+    if integer and not isinstance(exponent, Variable) and is_number(exponent):
+        if exponent < 0 and exponent == int(exponent) and not isinstance(exponent, float):
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+    input, exponent = promote("pow", input, exponent)
+    return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)
+
+
+def maximum(input, other):
+    """The larger of two tensors, element by element; NaN wins."""
+    return Maximum.apply(*promote("maximum", input, other))
+
+
+def minimum(input, other):
+    """The smaller of two tensors, element by element; NaN wins."""
+    return Minimum.apply(*promote("minimum", input, other))
+
+
+def atan2(input, other):
+    """The angle of the point (other, input), in (-pi, pi]."""
+    input, other = promote("atan2", input, other)
+    return Atan2.apply(to_float(input), to_float(other))
+
+
+def where(condition, input=None, other=None):
+    """input where condition, else other; all broadcast. With the condition alone: nonzero(as_tuple=True)."""
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    if condition._data.dtype.kind != "b":
+        if condition._data.dtype.kind == "u":
+            condition = to_dtype(condition, K.bool)
+        else:
+            raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+    if is_number(input) and is_number(other):
+        input = Function.variable(K.full((), input, result_type(input, other).numpy))
+    input, other = promote("where", input, other)
+    broadcast_shapes("where", condition.shape, *(x.shape for x in (input, other) if isinstance(x, Variable)))
+    return Where.apply(condition, input, other)
+
+
+def lerp(input, end, weight):
+    """input + weight * (end - input); weight a number or a tensor."""
+    return input + weight * (end - input)
+
+
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2."""
+    return input + value * (tensor1 * tensor2) if value != 1 else input + tensor1 * tensor2
+
+
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2."""
+    return input + value * (tensor1 / tensor2) if value != 1 else input + tensor1 / tensor2
+
+
+def _kind(x) -> str:
+    return x._data.dtype.kind if isinstance(x, Variable) else ""
+
+
+def _check_alpha(input, other, alpha) -> None:
+    if isinstance(alpha, float) and all(_kind(x) in ("i", "u", "b", "") for x in (input, other)):
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+
+
+def _refuse_bool_subtraction(input, other) -> None:
+    if _kind(input) == "b" and _kind(other) == "b":
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
+            "operator instead."
+        )
+    if (_kind(input) == "b" and isinstance(other, bool)) or (_kind(other) == "b" and isinstance(input, bool)):
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
+
+
+def _refuse_zero_divisor(input, other) -> None:
+    if _kind(input) in ("i", "u", "b") or (not isinstance(input, Variable) and _kind(other) in ("i", "u", "b")):
+        divisor = other._data if isinstance(other, Variable) else other
+        if not K.all(divisor):
+            raise RuntimeError("ZeroDivisionError")
+
+
+def _trunc_divide_integers(input, other):
+    quotient = FloorDivide.apply(input, other)
+    remainder_ = Remainder.apply(input, other)
+    signs_differ = (input < 0) ^ (other < 0) if isinstance(input, Variable) else (other < 0) ^ (input < 0)
+    return quotient + to_dtype(signs_differ & (remainder_ != 0), quotient._data.dtype)
+
+
+def _numbers_and_tensors(function):
+    """The operator form: NotImplemented for anything that is neither, so that Python tries the other operand."""
+
+    def operator(self, other):
+        if isinstance(other, Variable) or is_number(other):
+            return function(self, other)
+        return NotImplemented
+
+    operator.__name__ = function.__name__
+    return operator
+
+
+def _reflected(function):
+    def operator(self, other):
+        return function(other, self) if is_number(other) else NotImplemented
+
+    return operator
+
+
+class ArithmeticMethods:
+    add, sub, mul, div, pow = add, sub, mul, div, pow
+    subtract, multiply, divide, true_divide = sub, mul, div, div
+    floor_divide, remainder, fmod, maximum, minimum = floor_divide, remainder, fmod, maximum, minimum
+    atan2, arctan2, lerp, addcmul, addcdiv = atan2, atan2, lerp, addcmul, addcdiv
+    add_, sub_, mul_, div_, pow_ = inplace(add), inplace(sub), inplace(mul), inplace(div), inplace(pow)
+    subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
+    floor_divide_, remainder_, fmod_ = inplace(floor_divide), inplace(remainder), inplace(fmod)
+    lerp_, addcmul_, addcdiv_ = inplace(lerp), inplace(addcmul), inplace(addcdiv)
+
+    __add__ = __radd__ = _numbers_and_tensors(add)
+    __mul__ = __rmul__ = _numbers_and_tensors(mul)
+    __sub__, __rsub__ = _numbers_and_tensors(sub), _numbers_and_tensors(rsub)
+    __truediv__, __rtruediv__ = _numbers_and_tensors(div), _reflected(div)
+    __floordiv__, __rfloordiv__ = _numbers_and_tensors(floor_divide), _reflected(floor_divide)
+    __mod__, __rmod__ = _numbers_and_tensors(remainder), _reflected(remainder)
+    __pow__, __rpow__ = _numbers_and_tensors(pow), _reflected(pow)
+    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
+    __ifloordiv__, __imod__, __ipow__ = floor_divide_, remainder_, pow_
+
+    def where(self, condition, other):
+        """self where condition, else other."""
+        return where(condition, self, other)

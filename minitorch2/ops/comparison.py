@@ -1,0 +1,182 @@
+"""Comparisons, logic and bits: results without gradients."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+import numpy as np
+
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import broadcast_shapes, is_number, promote
+from ._inplace import inplace
+
+
+def _plain(x):
+    """The array to compute on; a Python number as it is. bfloat16 goes through float32, exactly."""
+    if not isinstance(x, Variable):
+        return x
+    return K.widen(x._data) if x._data.dtype.kind == "V" else x._data
+
+
+def _compute(ufunc, a, b):
+    a, b = _plain(a), _plain(b)
+    try:
+        return Function.variable(np.asarray(ufunc(a, b)) if isinstance(a, np.generic) else ufunc(a, b))
+    except ValueError:
+        broadcast_shapes(ufunc.__name__, np.shape(a), np.shape(b))
+        raise
+
+
+def eq(input, other):
+    """input == other, element by element: bool."""
+    return _compute(K.equal, *promote("eq", input, other))
+
+
+def ne(input, other):
+    """input != other, element by element: bool."""
+    return _compute(K.not_equal, *promote("ne", input, other))
+
+
+def lt(input, other):
+    """input < other, element by element: bool."""
+    return _compute(K.less, *promote("lt", input, other))
+
+
+def le(input, other):
+    """input <= other, element by element: bool."""
+    return _compute(K.less_equal, *promote("le", input, other))
+
+
+def gt(input, other):
+    """input > other, element by element: bool."""
+    return _compute(K.greater, *promote("gt", input, other))
+
+
+def ge(input, other):
+    """input >= other, element by element: bool."""
+    return _compute(K.greater_equal, *promote("ge", input, other))
+
+
+def logical_and(input, other):
+    """input != 0 and other != 0."""
+    return _compute(K.logical_and, *promote("logical_and", input, other))
+
+
+def logical_or(input, other):
+    """input != 0 or other != 0."""
+    return _compute(K.logical_or, *promote("logical_or", input, other))
+
+
+def logical_xor(input, other):
+    """Exactly one of the two is not 0."""
+    return _compute(K.logical_xor, *promote("logical_xor", input, other))
+
+
+def logical_not(input):
+    """input == 0."""
+    return Function.variable(K.logical_not(_plain(input)))
+
+
+def bitwise_and(input, other):
+    """input & other, for bools and integers."""
+    return _bits("bitwise_and", K.bitwise_and, input, other)
+
+
+def bitwise_or(input, other):
+    """input | other, for bools and integers."""
+    return _bits("bitwise_or", K.bitwise_or, input, other)
+
+
+def bitwise_xor(input, other):
+    """input ^ other, for bools and integers."""
+    return _bits("bitwise_xor", K.bitwise_xor, input, other)
+
+
+def bitwise_not(input):
+    """~input, for bools and integers."""
+    _require_bits("bitwise_not", input)
+    return Function.variable(K.invert(input._data))
+
+
+def _bits(name, ufunc, input, other):
+    for x in (input, other):
+        _require_bits(name, x)
+    return _compute(ufunc, *promote(name, input, other))
+
+
+def _require_bits(name, x):
+    if isinstance(x, float) or (isinstance(x, Variable) and x._data.dtype.kind in "fV"):
+        kind = x.dtype.torch_type if isinstance(x, Variable) else "Float"
+        raise RuntimeError(f'"{name}_cpu" not implemented for \'{kind}\'; it takes bools and integers')
+
+
+def isnan(input):
+    """Where input is NaN: bool."""
+    return _of_float(K.isnan, input, False)
+
+
+def isinf(input):
+    """Where input is infinite: bool."""
+    return _of_float(K.isinf, input, False)
+
+
+def isfinite(input):
+    """Where input is neither infinite nor NaN: bool."""
+    return _of_float(K.isfinite, input, True)
+
+
+def _of_float(ufunc, input, for_integers):
+    data = _plain(input)
+    return Function.variable(ufunc(data) if data.dtype.kind == "f" else K.full(data.shape, for_integers))
+
+
+def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """|input - other| <= atol + rtol * |other|, element by element: bool."""
+    if input._data.dtype != other._data.dtype:
+        raise RuntimeError(f"{_torch_type(input)} did not match {_torch_type(other)}")
+    a, b = _plain(input), _plain(other)
+    with np.errstate(all="ignore"):
+        close = (a == b) | ((K.abs(a - b) <= atol + K.abs(rtol * b)) & K.isfinite(a) & K.isfinite(b))
+    return Function.variable(close | (K.isnan(a) & K.isnan(b)) if equal_nan and a.dtype.kind == "f" else close)
+
+
+def _torch_type(x):
+    return x.dtype.torch_type
+
+
+def allclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False) -> bool:
+    """Whether isclose holds everywhere."""
+    return bool(isclose(input, other, rtol, atol, equal_nan)._data.all())
+
+
+def equal(input, other) -> bool:
+    """Whether shapes and all elements are equal. NaN equals nothing."""
+    return input._data.shape == other._data.shape and bool(K.all(_plain(input) == _plain(other)))
+
+
+def _comparison(function, if_neither):
+    def operator(self, other):
+        if isinstance(other, Variable) or is_number(other):
+            return function(self, other)
+        return if_neither
+
+    operator.__name__ = function.__name__
+    return operator
+
+
+class ComparisonMethods:
+    eq, ne, lt, le, gt, ge = eq, ne, lt, le, gt, ge
+    less, less_equal, greater, greater_equal, not_equal = lt, le, gt, ge, ne
+    logical_and, logical_or, logical_xor, logical_not = logical_and, logical_or, logical_xor, logical_not
+    bitwise_and, bitwise_or, bitwise_xor, bitwise_not = bitwise_and, bitwise_or, bitwise_xor, bitwise_not
+    isnan, isinf, isfinite, isclose, allclose, equal = isnan, isinf, isfinite, isclose, allclose, equal
+    logical_and_, logical_or_, logical_not_ = inplace(logical_and), inplace(logical_or), inplace(logical_not)
+
+    __eq__, __ne__ = _comparison(eq, False), _comparison(ne, True)
+    __lt__, __le__ = _comparison(lt, NotImplemented), _comparison(le, NotImplemented)
+    __gt__, __ge__ = _comparison(gt, NotImplemented), _comparison(ge, NotImplemented)
+    __and__ = __rand__ = _comparison(bitwise_and, NotImplemented)
+    __or__ = __ror__ = _comparison(bitwise_or, NotImplemented)
+    __xor__ = __rxor__ = _comparison(bitwise_xor, NotImplemented)
+    __invert__ = bitwise_not
+    __iand__, __ior__, __ixor__ = inplace(bitwise_and), inplace(bitwise_or), inplace(bitwise_xor)

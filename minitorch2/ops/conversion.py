@@ -1,0 +1,262 @@
+"""Copies, dtypes, and the way out to Python and NumPy."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+import numpy as np
+
+from ..core import dtypes
+from ..core.device import check_available, device
+from ..core.function import Function
+from ..core.grad_mode import state
+from ..core.variable import Variable
+from ._common import ToCopy, to_dtype
+from ._inplace import check_writable, inplace, write
+from .view_ops import sum_to
+
+
+class Clone(Function):
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, order):
+        return x.copy(order=order)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, None
+
+
+class Copy(Function):
+    """The values of `source`, broadcast to x's shape, in x's dtype: what x.copy_(source) leaves in x."""
+
+    keeps_dtype = True
+    torch_name = "CopyBackwards"
+
+    @staticmethod
+    def forward(ctx, x, source):
+        ctx.source_shape, ctx.source_dtype = source.shape, source.dtype
+        value = source if source.dtype == x.dtype else K.cast(source, x.dtype)
+        return K.broadcast_to(value, x.shape)
+
+    @staticmethod
+    def backward(ctx, g):
+        need_x, need_source = ctx.needs_input_grad
+        grad = sum_to(g, ctx.source_shape) if need_source else None
+        if need_source and (g.dtype if isinstance(g, np.ndarray | np.generic) else g._data.dtype) != ctx.source_dtype:
+            grad = ToCopy.apply(grad, ctx.source_dtype)
+        return g * 0 if need_x else None, grad
+
+
+class Fill(Function):
+    """Everywhere the number (or 0-d tensor) `value`."""
+
+    torch_name = "FillBackward0"
+
+    @staticmethod
+    def forward(ctx, x, value):
+        ctx.tensor_value = isinstance(value, np.ndarray) or hasattr(value, "__cuda_array_interface__")
+        return K.full_like(x, value)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0, sum_to(g, ()) if ctx.tensor_value else None
+
+
+def clone(input, *, memory_format=None):
+    """A copy with its own memory; the gradient passes through."""
+    _check_memory_format(memory_format)
+    return Clone.apply(input, "K")
+
+
+def contiguous(input, memory_format=None):
+    """input itself if its elements lie in row-major order, else a copy that does."""
+    _check_memory_format(memory_format)
+    return input if input._data.flags.c_contiguous else Clone.apply(input, "C")
+
+
+def _check_memory_format(memory_format) -> None:
+    if memory_format is not None and str(memory_format) not in ("torch.contiguous_format", "torch.preserve_format"):
+        raise NotImplementedError(
+            f"minitorch2: memory_format {memory_format} is not supported; only contiguous_format and preserve_format are"
+        )
+
+
+def is_contiguous(input, memory_format=None) -> bool:
+    """Whether the elements lie in row-major order without gaps."""
+    return input._data.flags.c_contiguous
+
+
+def copy_(self, src, non_blocking=False):
+    """Writes src, broadcast and converted, into this tensor's memory and returns it."""
+    check_writable(self)
+    if not isinstance(src, Variable):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+    try:
+        np.broadcast_shapes(src._data.shape, self._data.shape)
+        fits = src._data.ndim <= self._data.ndim or src._data.size == self._data.size
+    except ValueError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"The size of tensor a ({_last_mismatch(self._data.shape, src._data.shape)[0]}) must match the size of tensor b "
+            f"({_last_mismatch(self._data.shape, src._data.shape)[1]}) at non-singleton dimension "
+            f"{_last_mismatch(self._data.shape, src._data.shape)[2]}"
+        )
+    if state.grad and (self.requires_grad or src.requires_grad):
+        return write(self, Copy.apply(self, src), "copy")
+    K.copyto(self._data, src._data if src._data.dtype == self._data.dtype else K.cast(src._data, self._data.dtype))
+    self._bump()
+    return self
+
+
+def _last_mismatch(a, b):
+    for i in range(1, min(len(a), len(b)) + 1):
+        if a[-i] != b[-i] and 1 not in (a[-i], b[-i]):
+            return a[-i], b[-i], len(a) - i
+    return len(a), len(b), 0
+
+
+def fill(input, value):
+    """A tensor like input with every element `value`."""
+    if isinstance(value, Variable):
+        if value._data.ndim:
+            raise RuntimeError(
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value._data.ndim} dimensions."
+            )
+        value = to_dtype(value, input._data.dtype)
+    elif input._data.dtype.kind in "iu" and isinstance(value, float):
+        value = int(value)
+    return Fill.apply(input, value)
+
+
+def zero_(self):
+    """Writes zeros into this tensor's memory and returns it."""
+    return _fill_in_place(self, 0)
+
+
+_fill_in_place = inplace(fill)
+
+
+def to(self, *args, **kwargs):
+    """to(dtype), to(device), to(device, dtype), to(other): itself where nothing changes and copy=False."""
+    dtype, copy = None, kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)
+    _check_memory_format(kwargs.pop("memory_format", None))
+    for a in (*args, kwargs.pop("device", None), kwargs.pop("dtype", None)):
+        if isinstance(a, dtypes.dtype):
+            dtype = a
+        elif isinstance(a, Variable):
+            dtype = dtypes.from_numpy_dtype(a._data.dtype)
+        elif isinstance(a, bool):
+            copy = copy or (a and a is args[-1] and len(args) > 2)
+        elif a is not None:
+            if not isinstance(a, device | str | int):
+                raise TypeError(f"to() received an invalid combination of arguments - got {type(a).__name__}")
+            check_available(a)
+    if kwargs:
+        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    if dtype is not None and dtype.numpy != self._data.dtype:
+        return to_dtype(self, dtype.numpy)
+    return clone(self) if copy else self
+
+
+def type_as(input, other):
+    """input in the dtype of other."""
+    return to_dtype(input, other._data.dtype)
+
+
+def _caster(dtype):
+    def method(self):
+        return to_dtype(self, dtype.numpy)
+
+    method.__name__ = dtype.name
+    method.__doc__ = f"to({dtype!r})."
+    return method
+
+
+def cpu(self):
+    """The tensor on the CPU: itself, if it is there."""
+    return self
+
+
+def cuda(self, device=None, non_blocking=False):
+    """A copy on the GPU; RuntimeError where this version or machine has none."""
+    return self.to(device="cuda" if device is None else device)
+
+
+def item(self):
+    """The one element as a Python number; RuntimeError for more than one."""
+    if self._data.size != 1:
+        raise RuntimeError(f"a Tensor with {self._data.size} elements cannot be converted to Scalar")
+    data = self._data if self._data.dtype.kind != "V" else K.widen(self._data)
+    return data.reshape(()).item()
+
+
+def tolist(self):
+    """Nested lists of Python numbers; a number for a 0-d tensor."""
+    return (self._data if self._data.dtype.kind != "V" else K.widen(self._data)).tolist()
+
+
+def numpy(self, *, force=False):
+    """The array itself, sharing memory. A tensor that requires grad must be detached first (force=True does so)."""
+    if self.requires_grad and not force:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if self._data.dtype.kind == "V":
+        raise TypeError("Got unsupported ScalarType BFloat16: NumPy has none; convert with .float() first")
+    return self._data
+
+
+def __array__(self, dtype=None, copy=None):
+    """np.asarray(tensor): the memory itself where dtype and copy allow."""
+    array = numpy(self)
+    if dtype is not None and np.dtype(dtype) != array.dtype:
+        if copy is False:
+            raise ValueError(f"cannot give {array.dtype} data as {np.dtype(dtype)} without copying")
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    """The array as a DLPack capsule, sharing memory."""
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if self._data.dtype.kind == "V":
+        raise BufferError("NumPy cannot export bfloat16 through DLPack; convert with .float() first")
+    return self._data.__dlpack__(stream=stream)
+
+
+def __dlpack_device__(self):
+    return self._data.__dlpack_device__()
+
+
+def detach(self):
+    """The same memory outside the graph. Writes through it are seen by the version counter."""
+    result = Function.variable(self._data)
+    result._version = self._version
+    result._inference = self._inference
+    return result
+
+
+def detach_(self):
+    """Takes this tensor out of the graph."""
+    if self._base is not None:
+        raise RuntimeError(
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
+            "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
+            "called on these gradients."
+        )
+    self._grad_fn, self._output_nr, self._requires_grad = None, 0, False
+    return self
+
+
+class ConversionMethods:
+    clone, contiguous, is_contiguous, copy_, fill_, zero_ = clone, contiguous, is_contiguous, copy_, _fill_in_place, zero_
+    to, type_as, cpu, cuda, item, tolist, numpy = to, type_as, cpu, cuda, item, tolist, numpy
+    detach, detach_ = detach, detach_
+    __array__, __dlpack__, __dlpack_device__ = __array__, __dlpack__, __dlpack_device__
+    float, double, half = _caster(dtypes.float32), _caster(dtypes.float64), _caster(dtypes.float16)
+    bfloat16, byte, char = _caster(dtypes.bfloat16), _caster(dtypes.uint8), _caster(dtypes.int8)
+    short, int, long, bool = (_caster(d) for d in (dtypes.int16, dtypes.int32, dtypes.int64, dtypes.bool))
+
+

@@ -1,0 +1,98 @@
+"""Tensors put together and repeated: cat, stack, repeat."""
+
+from __future__ import annotations
+
+import math
+
+from ..core.variable import Variable
+from ._common import result_type, shape_from, to_dtype, wrap_dim
+from .view_ops import Cat, Stack
+from .views import expand, reshape
+
+
+def _same_dtype(op, tensors):
+    tensors = tuple(tensors)
+    if not tensors:
+        raise RuntimeError(f"torch.{op}(): expected a non-empty list of Tensors" if op == "cat"
+                           else f"{op} expects a non-empty TensorList")  # fmt: skip
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Variable):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+    dtype = tensors[0]._data.dtype
+    if any(x._data.dtype != dtype for x in tensors):
+        dtype = result_type(*tensors).numpy
+    return [to_dtype(x, dtype) for x in tensors]
+
+
+def cat(tensors, dim=0):
+    """Tensors of equal shape but for `dim`, one after the other along it. 1-d empty tensors are skipped, as torch does."""
+    tensors = _same_dtype("cat", tensors)
+    kept = [x for x in tensors if x._data.shape != (0,)] or tensors[:1]
+    ndim = kept[0]._data.ndim
+    if ndim == 0:
+        raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")
+    dim = wrap_dim(dim, ndim)
+    first = kept[0]._data.shape
+    for i, x in enumerate(kept):
+        shape = x._data.shape
+        if len(shape) != ndim:
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {ndim} and {len(shape)}")
+        if shape[:dim] + shape[dim + 1 :] != first[:dim] + first[dim + 1 :]:
+            raise RuntimeError(
+                f"Sizes of tensors must match except in dimension {dim}. Expected "
+                f"{_differing(first, shape, dim)[0]} in dimension {_differing(first, shape, dim)[2]} but got size "
+                f"{_differing(first, shape, dim)[1]} for tensor number {i} in the list."
+            )
+    return Cat.apply(dim, *kept)
+
+
+def _differing(a, b, dim):
+    return next((n, m, i) for i, (n, m) in enumerate(zip(a, b, strict=True)) if n != m and i != dim)
+
+
+def stack(tensors, dim=0):
+    """Tensors of one shape along a new dim."""
+    tensors = _same_dtype("stack", tensors)
+    first = tensors[0]._data.shape
+    for i, x in enumerate(tensors):
+        if x._data.shape != first:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
+                f"{list(x._data.shape)} at entry {i}"
+            )
+    return Stack.apply(wrap_dim(dim, len(first) + 1), *tensors)
+
+
+def hstack(tensors):
+    """Along the second dim; the first, for 1-d tensors."""
+    tensors = [reshape(x, 1) if x._data.ndim == 0 else x for x in tensors]
+    return cat(tensors, dim=0 if tensors and tensors[0]._data.ndim == 1 else 1)
+
+
+def vstack(tensors):
+    """Along the first dim, 1-d tensors as rows."""
+    return cat([reshape(x, (1, -1)) if x._data.ndim < 2 else x for x in tensors], dim=0)
+
+
+def repeat(input, *sizes):
+    """Tiled: the whole tensor repeated `sizes` times along each dim (NumPy's tile)."""
+    sizes, shape = shape_from(sizes), input._data.shape
+    if len(sizes) < len(shape):
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {list(sizes)}")
+    shape = (1,) * (len(sizes) - len(shape)) + tuple(shape)
+    # (a, b) -> (1, a, 1, b) -> (m, a, n, b) -> (m a, n b)
+    interleaved = reshape(input, tuple(n for size in shape for n in (1, size)))
+    tiled = expand(interleaved, tuple(n for pair in zip(sizes, shape, strict=True) for n in pair))
+    return reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True))).clone()
+
+
+def tile(input, *dims):
+    """repeat, with missing leading counts taken as 1."""
+    dims = shape_from(dims)
+    return repeat(input, (1,) * (input._data.ndim - len(dims)) + dims)
+
+
+class JoiningMethods:
+    repeat, tile = repeat, tile

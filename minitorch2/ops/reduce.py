@@ -1,0 +1,397 @@
+"""Reductions: sum, mean, var, max and their kin, over all dims or some."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import minitorch2_kernels as K
+
+from ..core import dtypes
+from ..core.function import Function
+from ..core.grad_mode import no_grad
+from ..core.variable import Variable
+from ._common import ToCopy, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
+from .arithmetic import Where, maximum, minimum
+from .view_ops import Cat, Expand, Reshape, Slice
+
+
+class Max(NamedTuple):
+    """The largest elements and where they were: torch.return_types.max."""
+
+    values: Any
+    indices: Any
+
+
+class Min(NamedTuple):
+    """The smallest elements and where they were: torch.return_types.min."""
+
+    values: Any
+    indices: Any
+
+
+class AMinMax(NamedTuple):
+    """torch.return_types.aminmax."""
+
+    min: Any
+    max: Any
+
+
+class Sum(Function):
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        ctx.shape, ctx.dims = x.shape, dims
+        return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
+
+    @staticmethod
+    def backward(ctx, g):  # every summed element has slope 1
+        return spread(g, ctx.shape, ctx.dims), None, None
+
+
+class Mean(Function):
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        ctx.shape, ctx.dims = x.shape, dims
+        ctx.count = math.prod(x.shape[d] for d in dims)
+        return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype) / (ctx.count or math.nan)
+
+    @staticmethod
+    def backward(ctx, g):
+        return spread(g / (ctx.count or math.nan), ctx.shape, ctx.dims), None, None
+
+
+class Amax(Function):
+    """The largest element over dims; the gradient is shared equally among those that reach it."""
+
+    reduce = "max"
+
+    @classmethod
+    def forward(cls, ctx, x, dims, keepdim):
+        y = K.asarray(getattr(x, cls.reduce)(axis=dims, keepdims=keepdim)) if dims else x.copy()
+        ctx.dims, ctx.dtype = dims, x.dtype
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        x, y = ctx.saved
+        reached = ToCopy.apply(x == spread(y, x.shape, ctx.dims), ctx.dtype)
+        count = Sum.apply(reached, ctx.dims, True)
+        return spread(g, x.shape, ctx.dims) * reached / count, None, None
+
+
+class Amin(Amax):
+    reduce = "min"
+
+
+class MaxAll(Amax):
+    torch_name = "MaxBackward1"
+
+
+class MinAll(Amin):
+    torch_name = "MinBackward1"
+
+
+class Var(Function):
+    """sum((x - mean)^2) / max(0, n - correction)"""
+
+    @staticmethod
+    def forward(ctx, x, dims, correction, keepdim):
+        ctx.save_for_backward(x)
+        ctx.dims = dims
+        n = math.prod(x.shape[d] for d in dims)
+        ctx.count, ctx.degrees = n, max(0, n - correction)
+        centred = x - x.sum(axis=dims, keepdims=True, dtype=x.dtype) / (n or math.nan)
+        squares = (centred * centred).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
+        return K.divide(squares, x.dtype.type(ctx.degrees))
+
+    @staticmethod
+    def backward(ctx, g):  # d var = 2 (x - mean) / (n - c) dx; the mean's own part sums to zero
+        (x,) = ctx.saved
+        centred = x - Sum.apply(x, ctx.dims, True) / (ctx.count or math.nan)
+        slope = 2 / ctx.degrees if ctx.degrees else math.inf
+        return spread(g, x.shape, ctx.dims) * (slope * centred), None, None, None
+
+
+class Std(Function):
+    """The square root of Var, with slope 0 where it is 0."""
+
+    @staticmethod
+    def forward(ctx, variance):
+        y = K.sqrt(variance)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved
+        return Where.apply(y == 0, 0.0, g / (2 * y))
+
+
+class PickAlong(Function):
+    """The elements that `indices` (keepdim shape) picks along `dim`: the values of max, min, median, kthvalue."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, indices, dim, keepdim):
+        ctx.save_constants(indices)
+        ctx.shape, ctx.dim = x.shape, dim
+        picked = K.take_along_axis(x, indices, axis=dim)
+        return picked if keepdim else picked.reshape(x.shape[:dim] + x.shape[dim + 1 :])
+
+    @staticmethod
+    def backward(ctx, g):  # to the picked elements alone
+        (indices,) = ctx.constants
+        g = Reshape.apply(g, keep_dims(ctx.shape, (ctx.dim,))) if g.ndim != len(ctx.shape) else g
+        return PutAlong.apply(g, indices, ctx.shape, ctx.dim), None, None, None
+
+
+class PutAlong(Function):
+    """Zeros of `shape` with g put where `indices` say: PickAlong's transpose."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, g, indices, shape, dim):
+        ctx.save_constants(indices)
+        ctx.dim = dim
+        x = K.zeros_like(g, shape=shape)
+        K.put_along_axis(x, indices, g, axis=dim)
+        return x
+
+    @staticmethod
+    def backward(ctx, gg):
+        (indices,) = ctx.constants
+        return PickAlong.apply(gg, indices, ctx.dim, True), None, None, None
+
+
+def keep_dims(shape, dims) -> tuple[int, ...]:
+    """`shape` with the reduced dims at size 1."""
+    return tuple(1 if i in dims else n for i, n in enumerate(shape))
+
+
+def spread(g, shape, dims):
+    """A reduction's gradient over its input's shape: Sum's transpose."""
+    return Expand.apply(Reshape.apply(g, keep_dims(shape, dims)), tuple(shape))
+
+
+# -- functions --------------------------------------------------------------------------------------------------------
+
+
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum over all elements, or over dim(s). Integers and bools are summed as int64."""
+    require_tensor("sum", input)
+    if dtype is not None:
+        input = to_dtype(input, dtype.numpy)
+    elif input._data.dtype.kind in "biu":
+        input = to_dtype(input, dtypes.int64.numpy)
+    return Sum.apply(input, reduced_dims(dim, input), keepdim)
+
+
+def mean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean over all elements, or over dim(s); nan over none. Floating dtypes only."""
+    require_tensor("mean", input)
+    if dtype is not None:
+        input = to_dtype(input, dtype.numpy)
+    _require_float("mean", input)
+    return Mean.apply(input, reduced_dims(dim, input), keepdim)
+
+
+def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    """The variance: sum((x - mean)^2) / (n - correction), correction 1 (unbiased) unless told."""
+    dim, correction = _correction(dim, unbiased, correction)
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    return Var.apply(input, reduced_dims(dim, input), correction, keepdim)
+
+
+def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    """The standard deviation, the square root of var."""
+    return Std.apply(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def var_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    """(var, mean)."""
+    dim, correction = _correction(dim, unbiased, correction)
+    return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def std_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
+    """(std, mean)."""
+    dim, correction = _correction(dim, unbiased, correction)
+    return std(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+
+
+def _correction(dim, unbiased, correction):
+    if isinstance(dim, bool):  # var(x, False): torch's oldest overload
+        dim, unbiased = None, dim
+    return dim, int(unbiased) if correction is None else correction
+
+
+def amax(input, dim=(), keepdim=False):
+    """The largest element over dim(s), all by default; the gradient is shared among equals."""
+    return _extreme(Amax, "amax", input, dim, keepdim)
+
+
+def amin(input, dim=(), keepdim=False):
+    """The smallest element over dim(s), all by default; the gradient is shared among equals."""
+    return _extreme(Amin, "amin", input, dim, keepdim)
+
+
+def aminmax(input, *, dim=None, keepdim=False):
+    """(amin, amax)."""
+    dims = () if dim is None else dim
+    return AMinMax(amin(input, dims, keepdim), amax(input, dims, keepdim))
+
+
+def _extreme(op, name, input, dim, keepdim):
+    dims = reduced_dims(None if dim == () else dim, input)
+    for d in dims:
+        if input._data.shape[d] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
+    return op.apply(input, dims, keepdim)
+
+
+def max(input, dim=None, keepdim=False):
+    """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
+    return _max_or_min(input, dim, keepdim, "max", MaxAll, maximum, argmax, Max)
+
+
+def min(input, dim=None, keepdim=False):
+    """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
+    return _max_or_min(input, dim, keepdim, "min", MinAll, minimum, argmin, Min)
+
+
+def _max_or_min(input, dim, keepdim, name, whole, pairwise, index_of, pair):
+    if isinstance(dim, Variable):
+        return pairwise(input, dim)
+    if dim is None:
+        if input._data.size == 0:
+            raise RuntimeError(
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+                "the 'dim' argument."
+            )
+        return whole.apply(input, tuple(range(input._data.ndim)), False)
+    dim = wrap_dim(dim, input._data.ndim)
+    if input._data.ndim == 0:
+        return pair(input.clone(), Function.variable(K.zeros((), K.int64)))
+    indices = index_of(input, dim, keepdim=True)
+    values = PickAlong.apply(input, indices, dim, keepdim)
+    return pair(values, indices if keepdim else indices.squeeze(dim))
+
+
+def argmax(input, dim=None, keepdim=False):
+    """The index of the largest element (the first of equals): in the flattened tensor, or along dim. int64."""
+    return _arg("argmax", input, dim, keepdim)
+
+
+def argmin(input, dim=None, keepdim=False):
+    """The index of the smallest element (the first of equals): in the flattened tensor, or along dim. int64."""
+    return _arg("argmin", input, dim, keepdim)
+
+
+def _arg(name, input, dim, keepdim):
+    data = input._data if input._data.dtype.kind != "V" else K.widen(input._data)
+    if dim is not None:
+        dim = wrap_dim(dim, data.ndim)
+        if data.ndim and data.shape[dim] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
+    elif data.size == 0:
+        raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+                         "dim with the 'dim' argument.")  # fmt: skip
+    if data.ndim == 0:
+        return Function.variable(K.zeros((), K.int64))
+    return Function.variable(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
+
+
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """The product over all elements, or along one dim. Integers and bools are multiplied as int64."""
+    if dtype is not None:
+        input = to_dtype(input, dtype.numpy)
+    elif input._data.dtype.kind in "biu":
+        input = to_dtype(input, dtypes.int64.numpy)
+    if dim is None:
+        return Prod.apply(input.reshape(-1), 0, False)
+    if input._data.ndim == 0:
+        return input.clone()
+    return Prod.apply(input, wrap_dim(dim, input._data.ndim), keepdim)
+
+
+class Prod(Function):
+    @staticmethod
+    def forward(ctx, x, dim, keepdim):
+        ctx.save_for_backward(x)
+        ctx.dim = dim
+        return K.asarray(x.prod(axis=dim, keepdims=keepdim, dtype=x.dtype))
+
+    @staticmethod
+    def backward(ctx, g):  # the slope of a product is the product of the others: before times after, so zeros need no care
+        (x,) = ctx.saved
+        n = x.shape[ctx.dim]
+        dim = (slice(None),) * ctx.dim
+        others = []
+        before = None
+        after = [None] * n
+        for i in range(n - 1, 0, -1):
+            part = Slice.apply(x, (*dim, slice(i, i + 1)))
+            after[i - 1] = part if after[i] is None else part * after[i]
+        for i in range(n):
+            factors = [f for f in (before, after[i]) if f is not None]
+            part = Slice.apply(x, (*dim, slice(i, i + 1)))
+            others.append(factors[0] * factors[1] if len(factors) == 2 else factors[0] if factors else part * 0 + 1)
+            before = part if before is None else before * part
+        slope = Cat.apply(ctx.dim, *others) if n else x
+        return spread(g, x.shape, (ctx.dim,)) * slope, None, None
+
+
+def all(input, dim=None, keepdim=False):
+    """Whether every element is true (over all, or over dim(s))."""
+    return Function.variable(K.asarray(K.all(input._data, axis=_numpy_axis(dim, input), keepdims=keepdim)))
+
+
+def any(input, dim=None, keepdim=False):
+    """Whether any element is true (over all, or over dim(s))."""
+    return Function.variable(K.asarray(K.any(input._data, axis=_numpy_axis(dim, input), keepdims=keepdim)))
+
+
+def count_nonzero(input, dim=None):
+    """How many elements are not zero. int64."""
+    return Function.variable(K.asarray((input._data != 0).sum(axis=_numpy_axis(dim, input), dtype=K.int64)))
+
+
+def logsumexp(input, dim, keepdim=False):
+    """log(sum(exp(input))) over dim(s), without overflow."""
+    input = to_float(input)
+    dims = reduced_dims(dim, input)
+    with no_grad():
+        top = Amax.apply(input.detach(), dims, True) if input._data.size else sum(input.detach(), dims, True)
+        top = Where.apply(top.isfinite(), top, 0.0)
+    shifted = (input - top).exp()
+    total = Sum.apply(shifted, dims, True).log() + top
+    return total if keepdim else total.reshape([n for i, n in enumerate(input._data.shape) if i not in dims])
+
+
+def reduced_dims(dim, input) -> tuple[int, ...]:
+    """The dims to reduce; torch takes an empty list for all of them."""
+    if isinstance(dim, tuple | list) and not dim:
+        dim = None
+    return wrap_dims(dim, input._data.ndim)
+
+
+def _numpy_axis(dim, input):
+    return reduced_dims(dim, input)
+
+
+def _require_float(op, input):
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError(
+            f"{op}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            f"Got: {input.dtype.torch_type}"
+        )
+
+
+class ReduceMethods:
+    sum, mean, var, std, prod = sum, mean, var, std, prod
+    amax, amin, aminmax, max, min, argmax, argmin = amax, amin, aminmax, max, min, argmax, argmin
+    all, any, count_nonzero, logsumexp = all, any, count_nonzero, logsumexp

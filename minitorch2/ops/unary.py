@@ -1,0 +1,660 @@
+"""Functions of one operand, element by element."""
+
+from __future__ import annotations
+
+import math
+
+import minitorch2_kernels as K
+
+from ..core.dtypes import get_default_dtype
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import require_tensor, to_float
+from ._inplace import inplace
+
+_TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
+
+
+class Neg(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return -x
+
+    @staticmethod
+    def backward(ctx, g):
+        return -g
+
+
+class Abs(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.abs(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Sign.apply(x)
+
+
+class Sign(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return K.sign(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0
+
+
+class _Step(Function):
+    """A step function: flat wherever it has a slope."""
+
+    compute: staticmethod
+
+    @classmethod
+    def forward(cls, ctx, x):
+        return cls.compute(x) if x.dtype.kind == "f" else x.copy()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0
+
+
+class Floor(_Step):
+    compute = staticmethod(K.floor)
+
+
+class Ceil(_Step):
+    compute = staticmethod(K.ceil)
+
+
+class Round(_Step):
+    compute = staticmethod(K.rint)
+
+
+class Trunc(_Step):
+    compute = staticmethod(K.trunc)
+
+
+class Exp(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.exp(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # exp' = exp
+        (y,) = ctx.saved
+        return g * y
+
+
+class Expm1(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.expm1(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # (e^x - 1)' = e^x
+        (y,) = ctx.saved
+        return g * (y + 1)
+
+
+class Exp2(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.exp2(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # (2^x)' = 2^x ln 2
+        (y,) = ctx.saved
+        return g * (y * math.log(2))
+
+
+class Log(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.log(x)
+
+    @staticmethod
+    def backward(ctx, g):  # log' = 1/x
+        (x,) = ctx.saved
+        return g / x
+
+
+class Log2(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.log2(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g / (x * math.log(2))
+
+
+class Log10(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.log10(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g / (x * math.log(10))
+
+
+class Log1p(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.log1p(x)
+
+    @staticmethod
+    def backward(ctx, g):  # log(1+x)' = 1/(1+x)
+        (x,) = ctx.saved
+        return g / (x + 1)
+
+
+class Sqrt(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.sqrt(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # sqrt' = 1/(2 sqrt)
+        (y,) = ctx.saved
+        return g / (2 * y)
+
+
+class Rsqrt(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = 1 / K.sqrt(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # (x^-1/2)' = -1/2 y^3
+        (y,) = ctx.saved
+        return -0.5 * g * (y * y * y)
+
+
+class Reciprocal(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = 1 / x
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # (1/x)' = -1/x^2
+        (y,) = ctx.saved
+        return -g * (y * y)
+
+
+class Square(Function):
+    torch_name = "PowBackward0"
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * (2 * x)
+
+
+class Sin(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.sin(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Cos.apply(x)
+
+
+class Cos(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.cos(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * -Sin.apply(x)
+
+
+class Tan(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.tan(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # tan' = 1 + tan^2
+        (y,) = ctx.saved
+        return g * (1 + y * y)
+
+
+class Asin(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.arcsin(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Rsqrt.apply(1 - x * x)
+
+
+class Acos(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.arccos(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return -g * Rsqrt.apply(1 - x * x)
+
+
+class Atan(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.arctan(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g / (x * x + 1)
+
+
+class Sinh(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.sinh(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Cosh.apply(x)
+
+
+class Cosh(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.cosh(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Sinh.apply(x)
+
+
+class Tanh(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # tanh' = 1 - tanh^2
+        (y,) = ctx.saved
+        return g * (1 - y * y)
+
+
+class Asinh(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.arcsinh(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Rsqrt.apply(x * x + 1)
+
+
+class Acosh(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.arccosh(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Rsqrt.apply(x * x - 1)
+
+
+class Atanh(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.arctanh(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g / (1 - x * x)
+
+
+class Sigmoid(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = 1 / (1 + K.exp(-x))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # s' = s (1 - s)
+        (y,) = ctx.saved
+        return g * (y * (1 - y))
+
+
+class Erf(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.erf(x)
+
+    @staticmethod
+    def backward(ctx, g):  # erf' = 2/sqrt(pi) exp(-x^2)
+        (x,) = ctx.saved
+        return g * (_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
+
+
+class Relu(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.maximum(x, 0)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # the slope is 0 at 0, as torch has it
+        (y,) = ctx.saved
+        return g * (y > 0)
+
+
+class Clamp(Function):
+    """min(max(x, low), high) for numbers; None is no bound."""
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        y = x if low is None else K.maximum(x, low)
+        return y if high is None else K.minimum(y, high)
+
+    @staticmethod
+    def backward(ctx, g):  # passes where low <= x <= high
+        (x,) = ctx.saved
+        inside = True
+        if ctx.low is not None:
+            inside = x >= ctx.low
+        if ctx.high is not None:
+            inside = (x <= ctx.high) & inside
+        return g * inside, None, None
+
+
+def neg(input):
+    """-input. Not for bools."""
+    require_tensor("neg", input)
+    if input._data.dtype.kind == "b":
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
+    return Neg.apply(input)
+
+
+def positive(input):
+    """+input."""
+    require_tensor("positive", input)
+    if input._data.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
+
+def abs(input):
+    """|input|, element by element."""
+    return Abs.apply(input)
+
+
+def sign(input):
+    """-1, 0 or 1."""
+    return Sign.apply(input) if input._data.dtype.kind != "b" else input.clone()
+
+
+def floor(input):
+    """The largest integer <= input, in input's dtype."""
+    return Floor.apply(input)
+
+
+def ceil(input):
+    """The smallest integer >= input, in input's dtype."""
+    return Ceil.apply(input)
+
+
+def round(input, *, decimals=0):
+    """To the nearest integer (ties to even), or to `decimals` decimal places."""
+    if decimals:
+        scale = 10.0**decimals
+        return Round.apply(input * scale) / scale
+    return Round.apply(input)
+
+
+def trunc(input):
+    """Towards zero."""
+    return Trunc.apply(input)
+
+
+def frac(input):
+    """input - trunc(input)."""
+    return input - Trunc.apply(input)
+
+
+def exp(input):
+    """e to the power of input."""
+    return Exp.apply(to_float(input))
+
+
+def expm1(input):
+    """exp(input) - 1, exact near 0."""
+    return Expm1.apply(to_float(input))
+
+
+def exp2(input):
+    """2 to the power of input."""
+    return Exp2.apply(to_float(input))
+
+
+def log(input):
+    """The natural logarithm: -inf at 0, nan below."""
+    return Log.apply(to_float(input))
+
+
+def log2(input):
+    """The logarithm to base 2."""
+    return Log2.apply(to_float(input))
+
+
+def log10(input):
+    """The logarithm to base 10."""
+    return Log10.apply(to_float(input))
+
+
+def log1p(input):
+    """log(1 + input), exact near 0."""
+    return Log1p.apply(to_float(input))
+
+
+def sqrt(input):
+    """The square root; nan below 0."""
+    return Sqrt.apply(to_float(input))
+
+
+def rsqrt(input):
+    """1 / sqrt(input)."""
+    return Rsqrt.apply(to_float(input))
+
+
+def reciprocal(input):
+    """1 / input."""
+    return Reciprocal.apply(to_float(input))
+
+
+def square(input):
+    """input ** 2."""
+    return Square.apply(input)
+
+
+def sin(input):
+    """The sine of input, in radians."""
+    return Sin.apply(to_float(input))
+
+
+def cos(input):
+    """The cosine of input, in radians."""
+    return Cos.apply(to_float(input))
+
+
+def tan(input):
+    """The tangent of input, in radians."""
+    return Tan.apply(to_float(input))
+
+
+def asin(input):
+    """The inverse sine, in radians."""
+    return Asin.apply(to_float(input))
+
+
+def acos(input):
+    """The inverse cosine, in radians."""
+    return Acos.apply(to_float(input))
+
+
+def atan(input):
+    """The inverse tangent, in radians."""
+    return Atan.apply(to_float(input))
+
+
+def sinh(input):
+    """The hyperbolic sine."""
+    return Sinh.apply(to_float(input))
+
+
+def cosh(input):
+    """The hyperbolic cosine."""
+    return Cosh.apply(to_float(input))
+
+
+def tanh(input):
+    """The hyperbolic tangent."""
+    return Tanh.apply(to_float(input))
+
+
+def asinh(input):
+    """The inverse hyperbolic sine."""
+    return Asinh.apply(to_float(input))
+
+
+def acosh(input):
+    """The inverse hyperbolic cosine."""
+    return Acosh.apply(to_float(input))
+
+
+def atanh(input):
+    """The inverse hyperbolic tangent."""
+    return Atanh.apply(to_float(input))
+
+
+def sigmoid(input):
+    """1 / (1 + exp(-input))."""
+    return Sigmoid.apply(to_float(input))
+
+
+def erf(input):
+    """The error function."""
+    return Erf.apply(to_float(input))
+
+
+def erfc(input):
+    """1 - erf(input)."""
+    return 1 - Erf.apply(to_float(input))
+
+
+def relu(input):
+    """max(input, 0)."""
+    if input._data.dtype.kind == "b":
+        raise RuntimeError("Boolean inputs not supported for relu")
+    return Relu.apply(input)
+
+
+def clamp(input, min=None, max=None):
+    """Limits input to [min, max]: numbers, or tensors that broadcast; one of the two may be missing."""
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Variable) or isinstance(max, Variable):
+        if min is not None:
+            input = input.maximum(min if isinstance(min, Variable) else input.new_tensor(min))
+        return input if max is None else input.minimum(max if isinstance(max, Variable) else input.new_tensor(max))
+    if input._data.dtype.kind in "biu" and (isinstance(min, float) or isinstance(max, float)):
+        input = input.to(get_default_dtype())
+    return Clamp.apply(input, min, max)
+
+
+def clamp_min(input, min):
+    """max(input, min)."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input, max):
+    """min(input, max)."""
+    return clamp(input, max=max)
+
+
+class UnaryMethods:
+    neg, positive, abs, absolute, sign, floor, ceil = neg, positive, abs, abs, sign, floor, ceil
+    round, trunc, fix, frac, exp, expm1, exp2 = round, trunc, trunc, frac, exp, expm1, exp2
+    log, log2, log10, log1p, sqrt, rsqrt, reciprocal = log, log2, log10, log1p, sqrt, rsqrt, reciprocal
+    square, sin, cos, tan, asin, acos, atan = square, sin, cos, tan, asin, acos, atan
+    arcsin, arccos, arctan, sinh, cosh, tanh = asin, acos, atan, sinh, cosh, tanh
+    asinh, acosh, atanh, sigmoid, erf, erfc, relu = asinh, acosh, atanh, sigmoid, erf, erfc, relu
+    clamp, clip, clamp_min, clamp_max = clamp, clamp, clamp_min, clamp_max
+    __neg__, __pos__, __abs__ = neg, positive, abs
+
+    neg_, abs_, sign_, floor_, ceil_ = inplace(neg), inplace(abs), inplace(sign), inplace(floor), inplace(ceil)
+    round_, trunc_, frac_, exp_, expm1_ = inplace(round), inplace(trunc), inplace(frac), inplace(exp), inplace(expm1)
+    exp2_, log_, log2_, log10_, log1p_ = inplace(exp2), inplace(log), inplace(log2), inplace(log10), inplace(log1p)
+    sqrt_, rsqrt_, reciprocal_, square_ = inplace(sqrt), inplace(rsqrt), inplace(reciprocal), inplace(square)
+    sin_, cos_, tan_, asin_, acos_, atan_ = (inplace(f) for f in (sin, cos, tan, asin, acos, atan))
+    sinh_, cosh_, tanh_, asinh_, acosh_, atanh_ = (inplace(f) for f in (sinh, cosh, tanh, asinh, acosh, atanh))
+    sigmoid_, erf_, erfc_, relu_ = inplace(sigmoid), inplace(erf), inplace(erfc), inplace(relu)
+    clamp_, clamp_min_, clamp_max_ = inplace(clamp), inplace(clamp_min), inplace(clamp_max)
+    clip_ = clamp_

@@ -1,0 +1,352 @@
+"""Views: the same memory under another shape."""
+
+from __future__ import annotations
+
+import math
+import operator
+
+import numpy as np
+
+from ..core.function import Function
+from ._common import require_tensor, shape_from, wrap_dim, wrap_dims
+from .view_ops import (
+    Alias,
+    Diagonal,
+    Expand,
+    Permute,
+    Reshape,
+    Select,
+    Slice,
+    Split,
+    Squeeze,
+    T,
+    Transpose,
+    Unbind,
+    Unfold,
+    Unsqueeze,
+    View,
+)
+
+
+def infer_shape(shape: tuple[int, ...], numel: int, op: str = "view") -> tuple[int, ...]:
+    """`shape` with its one -1 worked out; RuntimeError where it does not hold `numel` elements."""
+    unknown = [i for i, n in enumerate(shape) if n == -1]
+    if len(unknown) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    for n in shape:
+        if n < -1:
+            raise RuntimeError(f"invalid shape dimension {n} at index {shape.index(n)} of shape {list(shape)}")
+    known = math.prod(n for n in shape if n != -1)
+    if unknown:
+        if known == 0 and numel == 0:
+            raise RuntimeError(
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
+                "can be any value and is ambiguous"
+            )
+        if known and numel % known == 0:
+            return tuple(numel // known if n == -1 else n for n in shape)
+    elif known == numel:
+        return shape
+    raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
+
+
+def view(input, *shape):
+    """The same memory under another shape, or (view(dtype)) another dtype; RuntimeError where the memory layout forbids."""
+    if len(shape) == 1 and hasattr(shape[0], "numpy") and hasattr(shape[0], "category"):
+        return _view_dtype(input, shape[0])
+    shape = infer_shape(shape_from(shape), input._data.size)
+    if not _can_view(input._data, shape):
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return View.apply(input, shape)
+
+
+def _view_dtype(input, dtype):
+    if dtype.numpy == input._data.dtype:
+        return Alias.apply(input, input._data.shape)
+    if input.requires_grad:
+        raise RuntimeError("minitorch2: view(dtype) of a tensor that requires grad is not supported; detach() it first")
+    if input._data.ndim == 0 and dtype.itemsize != input._data.itemsize:
+        raise RuntimeError("self.dim() cannot be 0 to view a tensor of another element size")
+    result = Function.variable(input._data.view(dtype.numpy))
+    result._version = input._version
+    return result
+
+
+def _can_view(array, shape) -> bool:
+    if array.flags.c_contiguous or array.size == 0:
+        return True
+    return bool(np.may_share_memory(array, array.reshape(shape)))
+
+
+def reshape(input, *shape):
+    """As view where the memory allows it, a copy where not."""
+    require_tensor("reshape", input)
+    shape = infer_shape(shape_from(shape), input._data.size, "reshape")
+    return (View if _can_view(input._data, shape) else Reshape).apply(input, shape)
+
+
+def view_as(input, other):
+    """view(other.shape)."""
+    return view(input, other.shape)
+
+
+def reshape_as(input, other):
+    """reshape(other.shape)."""
+    return reshape(input, other.shape)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """Dims start_dim to end_dim joined into one; a 0-d tensor becomes 1-d."""
+    require_tensor("flatten", input)
+    shape = input._data.shape
+    if not shape:
+        return reshape(input, 1)
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def unflatten(input, dim, sizes):
+    """One dim split into several; one of the sizes may be -1."""
+    shape = input._data.shape
+    dim = wrap_dim(dim, len(shape))
+    sizes = shape_from((sizes,))
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    try:
+        new = infer_shape(sizes, shape[dim])
+    except RuntimeError:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
+            "input tensor"
+        ) from None
+    return reshape(input, (*shape[:dim], *new, *shape[dim + 1 :]))
+
+
+def permute(input, *dims):
+    """The dims in another order."""
+    dims = shape_from(dims)
+    ndim = input._data.ndim
+    if len(dims) != ndim:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(dims)}"
+        )
+    wrapped = tuple(wrap_dim(d, ndim) for d in dims)
+    if len(set(wrapped)) != len(wrapped):
+        raise RuntimeError("permute(): duplicate dims are not allowed.")
+    return Permute.apply(input, wrapped)
+
+
+def transpose(input, dim0, dim1):
+    """Two dims exchanged."""
+    require_tensor("transpose", input)
+    ndim = input._data.ndim
+    dim0, dim1 = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
+    dims = list(range(ndim))
+    if ndim:
+        dims[dim0], dims[dim1] = dims[dim1], dims[dim0]
+    return Transpose.apply(input, tuple(dims))
+
+
+def t(input):
+    """A matrix transposed; a vector or scalar as it is."""
+    if input._data.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input._data.ndim}D")
+    return T.apply(input, tuple(reversed(range(input._data.ndim))))
+
+
+def movedim(input, source, destination):
+    """Dims moved to other places, the rest in order."""
+    ndim = input._data.ndim
+    source, destination = wrap_dims(source, ndim), wrap_dims(destination, ndim)
+    if len(source) != len(destination):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
+            f"dims as destination ({list(destination)} dims)"
+        )
+    order = [d for d in range(ndim) if d not in source]
+    for place, dim in sorted(zip(destination, source, strict=True)):
+        order.insert(place, dim)
+    return Permute.apply(input, tuple(order))
+
+
+def squeeze(input, dim=None):
+    """Size-1 dims removed: all of them, or the given one(s) where they have size 1."""
+    shape = input._data.shape
+    dims = wrap_dims(dim, len(shape))
+    return Squeeze.apply(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
+
+
+def unsqueeze(input, dim):
+    """A dim of size 1 put in at `dim`."""
+    shape = input._data.shape
+    dim = wrap_dim(dim, len(shape) + 1)
+    return Unsqueeze.apply(input, (*shape[:dim], 1, *shape[dim:]))
+
+
+def expand(input, *sizes):
+    """Size-1 dims repeated without copying; -1 keeps a dim, new dims may stand in front."""
+    sizes, shape = shape_from(sizes), input._data.shape
+    extra = len(sizes) - len(shape)
+    if extra < 0:
+        raise RuntimeError(
+            f"expand(torch.{input.dtype.torch_type}Tensor{{{list(shape)}}}, size={list(sizes)}): the number of sizes "
+            f"provided ({len(sizes)}) must be greater or equal to the number of dimensions in the tensor ({len(shape)})"
+        )
+    target = []
+    for i, n in enumerate(sizes):
+        have = shape[i - extra] if i >= extra else None
+        if n == -1:
+            if have is None:
+                raise RuntimeError(
+                    f"The expanded size of the tensor (-1) isn't allowed in a leading, non-existing dimension {i}"
+                )
+            n = have
+        elif have not in (None, 1, n):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension "
+                f"{i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
+            )
+        target.append(n)
+    return Expand.apply(input, tuple(target))
+
+
+def expand_as(input, other):
+    """expand(other.shape)."""
+    return expand(input, other.shape)
+
+
+def broadcast_to(input, shape):
+    """expand(shape)."""
+    return expand(input, shape)
+
+
+def select(input, dim, index):
+    """The slice at `index` along `dim`, that dim removed."""
+    dim, index = wrap_dim(dim, input._data.ndim), operator.index(index)
+    if input._data.ndim == 0:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    n = input._data.shape[dim]
+    if not -n <= index < n:
+        raise IndexError(
+            f"select(): index {index} out of range for tensor of size {list(input._data.shape)} at dimension {dim}"
+        )
+    return Select.apply(input, (slice(None),) * dim + (index,))
+
+
+def narrow(input, dim, start, length):
+    """`length` elements from `start` along `dim`."""
+    dim = wrap_dim(dim, input._data.ndim)
+    n, start = input._data.shape[dim], operator.index(start)
+    if not -n <= start <= n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n}], but got {start})")
+    start += n if start < 0 else 0
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
+    if start + length > n:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+    return Slice.apply(input, (slice(None),) * dim + (slice(start, start + length),))
+
+
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """The diagonal of two dims, as the last dim of a view."""
+    ndim = input._data.ndim
+    dim1, dim2 = wrap_dim(dim1, ndim), wrap_dim(dim2, ndim)
+    if dim1 == dim2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return Diagonal.apply(input, offset, dim1, dim2)
+
+
+def split(tensor, split_size_or_sections, dim=0):
+    """Views of `split_size` elements each along `dim` (the last may be smaller), or of the listed sizes."""
+    dim = wrap_dim(dim, tensor._data.ndim)
+    if tensor._data.ndim == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    n, sizes = tensor._data.shape[dim], split_size_or_sections
+    if isinstance(sizes, tuple | list):
+        sizes = [operator.index(s) for s in sizes]
+        if sum(sizes) != n or min(sizes, default=0) < 0:
+            raise RuntimeError(
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but "
+                f"got split_sizes={sizes}"
+            )
+    else:
+        size = operator.index(sizes)
+        if size < 0 or (size == 0 and n):
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={size}")
+        sizes = [min(size, n - start) for start in range(0, n, size)] if n else [0]
+    return Split.apply(tensor, tuple(sizes), dim)
+
+
+def chunk(input, chunks, dim=0):
+    """At most `chunks` views of nearly equal size along `dim`."""
+    if input._data.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input._data.shape[wrap_dim(dim, input._data.ndim)]
+    size = -(-n // chunks)
+    return split(input, size, dim) if size else split(input, [0] * chunks, dim)
+
+
+def unbind(input, dim=0):
+    """The slices along `dim` as a tuple of views."""
+    if input._data.ndim == 0:
+        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+    dim = wrap_dim(dim, input._data.ndim)
+    return Unbind.apply(input, dim) if input._data.shape[dim] else ()
+
+
+def unfold(input, dimension, size, step):
+    """All windows of `size` elements every `step` along a dim, in a new last dim."""
+    dim = wrap_dim(dimension, input._data.ndim)
+    if input._data.ndim == 0:
+        input = reshape(input, 1)
+    n = input._data.shape[dim]
+    if size < 0 or size > n:
+        raise RuntimeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return Unfold.apply(input, dim, size, step)
+
+
+def _matrix_transpose(input):
+    """The last two dims exchanged."""
+    if input._data.ndim < 2:
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input._data.ndim}-D tensor.")
+    return transpose(input, -2, -1)
+
+
+def _reverse_dims(input):
+    return Permute.apply(input, tuple(reversed(range(input._data.ndim))))
+
+
+def _view_in_place(function):
+    """squeeze_ and its like: the same tensor under another shape; only its own shape changes."""
+
+    def method(self, *args):
+        if self.requires_grad:
+            raise RuntimeError(f"minitorch2: {function.__name__}_ on a tensor that requires grad is not supported; use "
+                               f"x = x.{function.__name__}(...)")  # fmt: skip
+        self._data = function(self, *args)._data
+        return self
+
+    return method
+
+
+class ViewMethods:
+    view, reshape, view_as, reshape_as, flatten, unflatten = view, reshape, view_as, reshape_as, flatten, unflatten
+    permute, transpose, swapaxes, swapdims, t, movedim = permute, transpose, transpose, transpose, t, movedim
+    squeeze, unsqueeze, expand, expand_as, broadcast_to = squeeze, unsqueeze, expand, expand_as, broadcast_to
+    select, narrow, diagonal, split, chunk, unbind, unfold = select, narrow, diagonal, split, chunk, unbind, unfold
+    squeeze_, unsqueeze_, t_ = _view_in_place(squeeze), _view_in_place(unsqueeze), _view_in_place(t)
+    transpose_ = _view_in_place(transpose)
+    T, mT = property(_reverse_dims), property(_matrix_transpose)
+    moveaxis = movedim

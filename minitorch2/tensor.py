@@ -1,0 +1,420 @@
+"""class Tensor: the ops' method tables put together, and what a tensor knows about itself."""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections import OrderedDict
+
+import numpy as np
+
+from .autograd.backward import backward as _backward
+from .core import dtypes
+from .core.device import CPU, check_available
+from .core.function import Function
+from .core.grad_mode import state
+from .core.size import Size
+from .core.variable import Variable
+from .ops._common import wrap_dim
+from .ops._data import array_of
+from .ops.activation import ActivationMethods
+from .ops.arithmetic import ArithmeticMethods
+from .ops.comparison import ComparisonMethods
+from .ops.conversion import ConversionMethods
+from .ops.indexing import IndexingMethods
+from .ops.joining import JoiningMethods
+from .ops.linalg import LinalgMethods
+from .ops.reduce import ReduceMethods
+from .ops.scan import ScanMethods
+from .ops.sorting import SortingMethods
+from .ops.unary import UnaryMethods
+from .ops.views import ViewMethods
+from .printing import tensor_repr
+from .random import RandomMethods
+from .utils.hooks import RemovableHandle
+
+
+class Tensor(
+    ArithmeticMethods,
+    UnaryMethods,
+    ComparisonMethods,
+    ReduceMethods,
+    ViewMethods,
+    JoiningMethods,
+    IndexingMethods,
+    SortingMethods,
+    ScanMethods,
+    LinalgMethods,
+    ActivationMethods,
+    ConversionMethods,
+    RandomMethods,
+    Variable,
+):
+    """An n-dimensional array that remembers how it was computed.
+
+    Make one with torch.tensor, zeros, rand, from_numpy ...; `Tensor(2, 3)` and `Tensor([1., 2.])` work as torch's
+    legacy constructor (default dtype, uninitialised for sizes).
+    """
+
+    __array_priority__ = 1000  # ndarray * tensor is the tensor's business
+    __hash__ = object.__hash__  # by identity: __eq__ compares elements
+
+    def __init__(self, *args):
+        default = dtypes.get_default_dtype().numpy
+        if len(args) == 1 and isinstance(args[0], Variable):
+            data = args[0]._data
+        elif len(args) == 1 and not isinstance(args[0], int):
+            data = np.array(args[0], dtype=default)
+        else:
+            data = np.empty(args or (0,), dtype=default)
+        super().__init__(data)
+
+    @staticmethod
+    def _wrap(array) -> Tensor:
+        """A plain tensor around an array, sharing its memory; lean, since every op calls it. NumPy scalars become 0-d."""
+        tensor = Tensor.__new__(Tensor)
+        tensor._data = np.asarray(array) if isinstance(array, np.generic) else array
+        tensor._version = [0]
+        if state.inference:
+            tensor._inference = True
+        return tensor
+
+    # -- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._data.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.BY_NUMPY[self._data.dtype]
+
+    @property
+    def device(self):
+        return CPU
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def itemsize(self) -> int:
+        return self._data.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._data.nbytes
+
+    is_cuda = is_sparse = is_quantized = is_meta = is_mkldnn = False
+    is_cpu = True
+    names = property(lambda self: (None,) * self.ndim)
+
+    def size(self, dim: int | None = None):
+        """The shape, or the size of one dim."""
+        if dim is None:
+            return self.shape
+        if not self._data.ndim:
+            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+        return self._data.shape[wrap_dim(dim, self._data.ndim)]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._data.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self._data.itemsize
+
+    def stride(self, dim: int | None = None):
+        """How many elements lie between neighbours along each dim (or one)."""
+        strides = tuple(s // self._data.itemsize for s in self._data.strides)
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self) -> int:
+        """How many elements of the base's memory lie before this tensor's first."""
+        if self._base is None or not self._data.size:
+            return 0
+        return (self.data_ptr() - self._base.data_ptr()) // self._data.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._data.__array_interface__["data"][0]
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return False
+
+    def is_signed(self) -> bool:
+        return self.dtype.is_signed
+
+    def is_inference(self) -> bool:
+        return self._inference
+
+    def is_set_to(self, other) -> bool:
+        """Whether both look at the same memory with the same shape and strides."""
+        return self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride()
+
+    def get_device(self) -> int:
+        return -1
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self._data.shape[0]
+
+    def __iter__(self):
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __contains__(self, element) -> bool:
+        if isinstance(element, Variable | int | float | bool):
+            return bool((self == element).any())
+        raise RuntimeError(
+            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+        )
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            if not self._data.size:
+                raise RuntimeError("Boolean value of Tensor with no values is ambiguous")
+            raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self._data.dtype.kind not in "biu" or self._data.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __repr__(self) -> str:
+        return tensor_repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self._data.ndim and spec else format(str(self), spec)
+
+    def __dir__(self):
+        return sorted(set(object.__dir__(self)))
+
+    # -- autograd -----------------------------------------------------------------------------------------------------
+
+    @property
+    def grad(self):
+        """The gradient that backward() left here; None before."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value):
+        if value is not None:
+            if not isinstance(value, Variable):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad")
+            if value._data.shape != self._data.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: got {list(value._data.shape)}, expected "
+                    f"{list(self._data.shape)}"
+                )
+            if value._data.dtype != self._data.dtype:
+                raise RuntimeError("assigned grad has data of a different type")
+        self._grad = value
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, unknown to autograd: writes through it are not noticed."""
+        return Tensor._wrap(self._data)
+
+    @data.setter
+    def data(self, value):
+        if not isinstance(value, Variable):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self._data = value._data
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+        """Adds d(self)/d(leaf) to every leaf's `.grad` (torch.Tensor.backward)."""
+        _backward(self, gradient, retain_graph, create_graph, inputs=inputs)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets requires_grad and returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._retains_grad
+
+    def retain_grad(self) -> None:
+        """Asks backward to leave the gradient here although this is no leaf."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.is_leaf or self._retains_grad:
+            return
+        self._retains_grad = True
+        this = weakref.ref(self)
+
+        def keep(g):
+            tensor = this()
+            if tensor is not None:
+                tensor._grad = g if g._requires_grad else g.clone()
+
+        node_hooks(self).append(keep)
+
+    def register_hook(self, hook):
+        """Calls hook(grad) when the gradient of this tensor is computed; what it returns (if not None) replaces it."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is None:
+            if self._hooks is None:
+                self._hooks = OrderedDict()
+            handle = RemovableHandle(self._hooks)
+            self._hooks[handle.id] = hook
+            return handle
+        return _ListHandle(node_hooks(self), hook)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Calls hook(tensor) each time backward has added to this leaf's `.grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if self._after_accumulate is None:
+            self._after_accumulate = OrderedDict()
+        handle = RemovableHandle(self._after_accumulate)
+        self._after_accumulate[handle.id] = hook
+        return handle
+
+    # -- copies -------------------------------------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo):
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
+                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
+                "see https://github.com/pytorch/pytorch/pull/103001"
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        twin = Tensor._wrap(self._data.copy(order="K"))
+        twin.__class__ = type(self)
+        memo[id(self)] = twin
+        twin._requires_grad = self._requires_grad
+        if self._grad is not None:
+            twin._grad = copy.deepcopy(self._grad, memo)
+        for name, value in vars(self).items():
+            if not name.startswith("_"):
+                setattr(twin, name, copy.deepcopy(value, memo))
+        return twin
+
+    def __reduce__(self):
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled; detach() it first")
+        extra = {k: v for k, v in vars(self).items() if not k.startswith("_")}
+        return _rebuild, (type(self), self._data, self._requires_grad, extra)
+
+    # -- tensors like this one ----------------------------------------------------------------------------------------
+
+    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+        """A tensor from data, in this one's dtype unless told."""
+        check_available(device)
+        return Tensor._wrap(array_of(data, dtype or self.dtype)).requires_grad_(requires_grad)
+
+    def new_empty(self, *size, dtype=None, device=None, requires_grad=False):
+        """An uninitialised tensor in this one's dtype unless told."""
+        return self._new(np.empty, size, dtype, device, requires_grad)
+
+    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
+        """A tensor of zeros in this one's dtype unless told."""
+        return self._new(np.zeros, size, dtype, device, requires_grad)
+
+    def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
+        """A tensor of ones in this one's dtype unless told."""
+        return self.new_full(size[0] if size and isinstance(size[0], tuple | list) else size, 1, dtype=dtype, device=device,
+                             requires_grad=requires_grad)  # fmt: skip
+
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+        """A tensor of one value in this one's dtype unless told."""
+        result = self._new(np.empty, (tuple(size),), dtype, device, False)
+        with_value = result.fill_(fill_value)
+        return with_value.requires_grad_(requires_grad)
+
+    def _new(self, make, size, dtype, device, requires_grad):
+        check_available(device)
+        shape = size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size
+        made = Tensor._wrap(make(tuple(shape), (dtype or self.dtype).numpy))
+        return made.requires_grad_(requires_grad)
+
+    def type(self, dtype=None, non_blocking=False):
+        """The name of the tensor type ('torch.FloatTensor'), or the tensor converted to a dtype."""
+        if dtype is None:
+            return f"torch.{self.dtype.torch_type}Tensor"
+        if isinstance(dtype, str):
+            names = {f"torch.{d.torch_type}Tensor": d for d in dtypes.ALL}
+            if dtype not in names:
+                raise ValueError(f"invalid type: '{dtype}'")
+            dtype = names[dtype]
+        return self.to(dtype)
+
+    def apply_(self, function) -> Tensor:
+        """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
+        if self.requires_grad:
+            raise TypeError("apply_ is only implemented on CPU tensors that do not require grad")
+        flat = self._data.reshape(-1)
+        values = [function(v) for v in flat.tolist()]
+        self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
+        self._bump()
+        return self
+
+    def share_memory_(self) -> Tensor:
+        raise NotImplementedError(
+            "minitorch2: share_memory_ is not supported; send the tensor through a multiprocessing queue or pipe instead"
+        )
+
+
+def node_hooks(tensor) -> list:
+    """The hooks on this tensor's output of its node."""
+    node = tensor.grad_fn
+    if node.hooks is None:
+        node.hooks = {}
+    return node.hooks.setdefault(tensor._output_nr, [])
+
+
+class _ListHandle:
+    def __init__(self, hooks, hook):
+        self.hooks, self.hook = hooks, hook
+        hooks.append(hook)
+
+    def remove(self) -> None:
+        if self.hook in self.hooks:
+            self.hooks.remove(self.hook)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.remove()
+
+
+def _rebuild(kind, array, requires_grad, extra):
+    tensor = Tensor._wrap(array)
+    tensor.__class__ = kind
+    tensor._requires_grad = requires_grad
+    vars(tensor).update(extra)
+    return tensor
+
+
+Function.Variable, Function.variable = Variable, Tensor._wrap
