@@ -1,0 +1,226 @@
+"""Hooks that run around ``Module.__call__`` and in the backward pass of a module.
+
+A module without hooks never comes here: ``Module.__call__`` tests one flag and calls ``forward``.
+Order of one hooked call: forward pre-hooks, input tap, ``forward``, forward hooks, output tap. The taps are
+identity Functions whose backward runs the backward hooks.
+Hooks registered for all modules run before a module's own.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ...utils.hooks import RemovableHandle
+from ._backward_hooks import BackwardHooks
+
+Hook = Callable[..., Any]
+
+__all__ = [
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+]
+
+
+class _GlobalHook(NamedTuple):
+    kind: str
+    hook: Hook
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+class _ForwardHook(NamedTuple):
+    id: int
+    hook: Hook
+    with_kwargs: bool
+    always_call: bool
+
+
+# One dictionary for all kinds, so that "is there any" is one truth test in Module.__call__.
+global_hooks: OrderedDict[int, _GlobalHook] = OrderedDict()
+
+
+def _register_global(entry: _GlobalHook) -> RemovableHandle:
+    handle = RemovableHandle(global_hooks)
+    global_hooks[handle.id] = entry
+    return handle
+
+
+def register_module_forward_pre_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, args)`` before every module's ``forward``; what it returns replaces args."""
+    return _register_global(_GlobalHook("forward_pre", hook))
+
+
+def register_module_forward_hook(
+    hook: Hook, *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Run ``hook(module, args, output)`` after every module's ``forward``; see
+    ``Module.register_forward_hook``."""
+    return _register_global(_GlobalHook("forward", hook, with_kwargs, always_call))
+
+
+def register_module_full_backward_pre_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, grad_output)`` for every module; see ``Module.register_full_backward_pre_hook``."""
+    return _register_global(_GlobalHook("backward_pre", hook))
+
+
+def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, grad_input, grad_output)`` for every module; see
+    ``Module.register_full_backward_hook``."""
+    return _register_global(_GlobalHook("backward", hook))
+
+
+def _of_kind(kind: str) -> Iterator[tuple[int, _GlobalHook]]:
+    return ((hook_id, entry) for hook_id, entry in list(global_hooks.items()) if entry.kind == kind)
+
+
+def _forward_hooks(module: Any) -> list[_ForwardHook]:
+    # A list, because a hook may remove itself while the hooks are running.
+    hooks = [_ForwardHook(i, e.hook, e.with_kwargs, e.always_call) for i, e in _of_kind("forward")]
+    for hook_id, hook in module._forward_hooks.items():
+        with_kwargs = hook_id in module._forward_hooks_with_kwargs
+        hooks.append(_ForwardHook(hook_id, hook, with_kwargs, hook_id in module._forward_hooks_always_called))
+    return hooks
+
+
+def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    hooks = [(entry.hook, False) for _, entry in _of_kind("forward_pre")]
+    hooks += [
+        (hook, i in module._forward_pre_hooks_with_kwargs) for i, hook in module._forward_pre_hooks.items()
+    ]
+    for hook, with_kwargs in hooks:
+        if with_kwargs:
+            changed = hook(module, args, kwargs)
+            if changed is None:
+                continue
+            if not (isinstance(changed, tuple) and len(changed) == 2):
+                raise RuntimeError(
+                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
+                    f"{changed}."
+                )
+            args, kwargs = changed
+        else:
+            changed = hook(module, args)
+            if changed is not None:
+                args = changed if isinstance(changed, tuple) else (changed,)
+    return args, kwargs
+
+
+def _run_forward_hook(entry: _ForwardHook, module: Any, args: tuple, kwargs: dict, result: Any) -> Any:
+    if entry.with_kwargs:
+        changed = entry.hook(module, args, kwargs, result)
+    else:
+        changed = entry.hook(module, args, result)
+    return result if changed is None else changed
+
+
+def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
+    """``module.forward(*args, **kwargs)`` with every hook of the module and of all modules around it."""
+    result = None
+    started: set[int] = set()
+    try:
+        args, kwargs = _run_forward_pre_hooks(module, args, kwargs)
+        backward = BackwardHooks(
+            module,
+            [entry.hook for _, entry in _of_kind("backward")] + list(module._backward_hooks.values()),
+            [entry.hook for _, entry in _of_kind("backward_pre")] + list(module._backward_pre_hooks.values()),
+        )
+        args = backward.tap_inputs(args)
+        result = module.forward(*args, **kwargs)
+        for entry in _forward_hooks(module):
+            started.add(entry.id)
+            result = _run_forward_hook(entry, module, args, kwargs, result)
+        return backward.tap_outputs(result)
+    except Exception:
+        for entry in _forward_hooks(module):
+            if entry.always_call and entry.id not in started:
+                try:
+                    result = _run_forward_hook(entry, module, args, kwargs, result)
+                except Exception as error:
+                    warnings.warn(
+                        "module forward hook with ``always_call=True`` raised an exception that was "
+                        f"silenced as another error was raised in forward: {error}",
+                        stacklevel=2,
+                    )
+        raise
+
+
+class HookRegistration:
+    """The ``register_*_hook`` methods of Module."""
+
+    # "A hook was registered once", not "there is one now": removal need not reset it, the slow path copes.
+    _hooked: bool = False
+
+    _forward_hooks: OrderedDict[int, Hook]
+    _forward_hooks_with_kwargs: OrderedDict[int, bool]
+    _forward_hooks_always_called: OrderedDict[int, bool]
+    _forward_pre_hooks: OrderedDict[int, Hook]
+    _forward_pre_hooks_with_kwargs: OrderedDict[int, bool]
+    _backward_hooks: OrderedDict[int, Hook]
+    _backward_pre_hooks: OrderedDict[int, Hook]
+
+    def _add_hook(
+        self,
+        hooks: OrderedDict[int, Hook],
+        hook: Hook,
+        prepend: bool,
+        options: list[tuple[OrderedDict, bool]],
+    ) -> RemovableHandle:
+        self._hooked = True
+        handle = RemovableHandle(hooks, extra_dict=[flags for flags, _ in options])
+        hooks[handle.id] = hook
+        for flags, wanted in options:
+            if wanted:
+                flags[handle.id] = True
+        if prepend:
+            hooks.move_to_end(handle.id, last=False)
+        return handle
+
+    def register_forward_pre_hook(
+        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """Run ``hook(module, args)`` before ``forward``; what it returns (unless None) becomes the arguments.
+
+        With ``with_kwargs`` it is ``hook(module, args, kwargs)`` and returns None or ``(args, kwargs)``.
+        ``prepend`` puts it before the hooks registered so far.
+        """
+        options = [(self._forward_pre_hooks_with_kwargs, with_kwargs)]
+        return self._add_hook(self._forward_pre_hooks, hook, prepend, options)
+
+    def register_forward_hook(
+        self, hook: Hook, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> RemovableHandle:
+        """Run ``hook(module, args, output)`` after ``forward``; what it returns, unless None, is the output.
+
+        With ``with_kwargs`` it is ``hook(module, args, kwargs, output)``. With ``always_call`` it also runs,
+        with output None, when ``forward`` raised.
+        """
+        options = [
+            (self._forward_hooks_with_kwargs, with_kwargs),
+            (self._forward_hooks_always_called, always_call),
+        ]
+        return self._add_hook(self._forward_hooks, hook, prepend, options)
+
+    def register_full_backward_pre_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Run ``hook(module, grad_output)`` before the module's backward; what it returns replaces it."""
+        return self._add_hook(self._backward_pre_hooks, hook, prepend, [])
+
+    def register_full_backward_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
+        """Run ``hook(module, grad_input, grad_output)`` once the gradients for the module's inputs are known.
+
+        Both gradients are tuples with one entry for each positional input or output, None for what is not a
+        tensor or needs no gradient. A returned tuple replaces ``grad_input``. Inputs and outputs of the
+        module must not be changed in place.
+        """
+        return self._add_hook(self._backward_hooks, hook, prepend, [])
+
+    def register_backward_hook(self, hook: Hook) -> RemovableHandle:
+        """Not supported: deprecated in PyTorch, too, for it sees only the last operation's gradients."""
+        raise NotImplementedError(
+            "minitorch2: Module.register_backward_hook is not supported; "
+            "use register_full_backward_hook, which sees the gradients of all inputs and outputs."
+        )

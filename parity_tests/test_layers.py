@@ -1,0 +1,173 @@
+"""Layers print, register and complain as torch's: reprs, state, argument and input checks."""
+
+import pytest
+import torch
+from side_by_side import outcome, same
+
+import minitorch2 as mt
+
+LAYERS = """
+Identity(1, x=2); Linear(3, 4); Linear(3, 4, bias=False); Bilinear(2, 3, 4); Flatten(); Flatten(0, 2)
+Unflatten(1, (2, 3)); ReLU(); ReLU(inplace=True); LeakyReLU(0.2); LeakyReLU(inplace=True); ReLU6()
+ReLU6(True); PReLU(); PReLU(3, 0.1); ELU(); ELU(2.0, inplace=True); SELU(); SELU(True); CELU(2); GELU()
+GELU('tanh'); SiLU(); SiLU(True); Mish(); Mish(True); Sigmoid(); LogSigmoid(); Tanh(); Softplus(); Softplus(2, 10)
+Softsign(); Hardtanh(); Hardtanh(-2, 2, True); Hardsigmoid(True); Hardswish(True); Threshold(0.1, 20)
+Threshold(0.1, 20, True); Softmax(); Softmax(dim=1); LogSoftmax(-1); Softmax2d(); Softmin(0); GLU()
+Softshrink(); Hardshrink(0.25); Tanhshrink()
+Dropout(); Dropout(0.1, inplace=True); Dropout1d(); Dropout2d(0.2); Dropout3d(); AlphaDropout(0.3)
+FeatureAlphaDropout(); Embedding(10, 3)
+Embedding(10, 3, padding_idx=-1, max_norm=1.5, norm_type=1, scale_grad_by_freq=True)
+BatchNorm1d(4); BatchNorm2d(4, affine=False); BatchNorm3d(4, momentum=None, track_running_stats=False)
+BatchNorm1d(4, bias=False); InstanceNorm1d(4); InstanceNorm2d(4, affine=True); InstanceNorm3d(4)
+LayerNorm(4); LayerNorm((2, 3), eps=1e-6, bias=False); LayerNorm([4], elementwise_affine=False)
+GroupNorm(2, 4); GroupNorm(2, 4, affine=False); RMSNorm(4); RMSNorm((2, 4), eps=1e-5)
+Conv1d(2, 4, 3); Conv1d(2, 4, 3, padding='same', dilation=2); Conv2d(2, 4, 3); Conv2d(2, 4, (3, 5), 2, 1)
+Conv2d(2, 4, 3, stride=(1, 2), padding=(1, 0), dilation=(2, 1), groups=2, bias=False, padding_mode='reflect')
+Conv2d(2, 4, 3, padding='valid'); ConvTranspose1d(2, 4, 3)
+ConvTranspose2d(2, 4, 3, stride=2, padding=1, output_padding=1, groups=2, bias=False, dilation=2)
+MaxPool1d(2); MaxPool2d((2, 3), stride=2, padding=1, dilation=2, ceil_mode=True); AvgPool1d(2)
+AvgPool2d(2, 1, 1); AvgPool2d((2, 3)); AdaptiveAvgPool1d(3); AdaptiveAvgPool2d((None, 3))
+AdaptiveMaxPool1d(3); AdaptiveMaxPool2d((2, 3)); L1Loss(); NLLLoss(); KLDivLoss(); MSELoss()
+BCELoss(); BCEWithLogitsLoss(); CrossEntropyLoss(); SmoothL1Loss(); HuberLoss()
+"""
+
+BAD_LAYERS = """
+Dropout(1.5); Dropout(-0.1); Hardtanh(1, 0); Conv2d(3, 4, 3, groups=0); Conv2d(3, 4, 3, groups=2)
+Conv2d(2, 3, 3, groups=2); Conv2d(2, 4, 3, 2, padding='same')
+ConvTranspose1d(2, 4, 3, padding_mode='reflect')
+ConvTranspose2d(2, 4, 3, padding_mode='circular'); GroupNorm(3, 4); Embedding(3, 2, padding_idx=3)
+Embedding(3, 2, padding_idx=-4); Unflatten(1, 3); Unflatten(1, (2, 'a')); HuberLoss(delta='x')
+Bilinear(0, 2, 3); Linear(); ReLU(1, 2, 3)
+"""
+
+
+def listed(text):
+    return text.strip().replace("\n", "; ").split("; ")
+
+
+def construct(text):
+    return lambda lib: eval(text, vars(lib.nn).copy())
+
+
+@pytest.mark.parametrize("text", listed(LAYERS))
+def test_layer_reprs_and_state(text):
+    def action(lib):
+        layer = construct(text)(lib)
+        shapes = [(name, list(t.shape), str(t.dtype)) for name, t in layer.state_dict().items()]
+        return repr(layer), shapes, dict(layer.state_dict()._metadata), list(layer.named_buffers())
+
+    assert isinstance(same(action), list)
+
+
+@pytest.mark.parametrize("text", listed(BAD_LAYERS))
+def test_layer_argument_errors(text):
+    assert isinstance(same(construct(text)), tuple)
+
+
+def test_conv_names_what_it_accepts():
+    for arguments, expected in (
+        ("padding='half'", "Invalid padding string 'half'"),
+        ("padding_mode='x'", "'x'"),
+    ):
+        for lib in (mt, torch):  # torch prints a set, in an order that changes from run to run
+            with pytest.raises(ValueError, match=expected):
+                construct(f"Conv1d(2, 4, 3, {arguments})")(lib)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        ("BatchNorm1d(4)", (4,)), ("BatchNorm2d(4)", (2, 4, 3)), ("BatchNorm3d(4)", (2, 4, 3, 3)),
+        ("InstanceNorm1d(4)", (2, 4, 3, 3)), ("InstanceNorm2d(4)", (2, 4)), ("InstanceNorm3d(4)", (1, 4)),
+        ("InstanceNorm2d(4, affine=True)", (1, 3, 2, 2)), ("Softmax2d()", (3, 3)),
+    ],
+)  # fmt: skip
+def test_input_dimension_errors(layer, shape):
+    assert isinstance(same(lambda lib: construct(layer)(lib)(lib.zeros(shape))), tuple)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layers_take_device_and_dtype(dtype):
+    def action(lib):
+        options = {"device": "cpu", "dtype": getattr(lib, dtype)}
+        nn = lib.nn
+        layers = [
+            nn.Linear(2, 2, **options), nn.Bilinear(2, 2, 2, **options), nn.Conv1d(2, 2, 1, **options),
+            nn.ConvTranspose2d(2, 2, 1, **options), nn.BatchNorm1d(2, **options), nn.LayerNorm(2, **options),
+            nn.GroupNorm(1, 2, **options), nn.RMSNorm(2, **options), nn.Embedding(2, 2, **options),
+            nn.PReLU(**options),
+        ]  # fmt: skip
+        return [{name: str(t.dtype) for name, t in layer.state_dict().items()} for layer in layers]
+
+    same(action)
+
+
+def test_nested_repr():
+    def action(lib):
+        class Wide(lib.nn.Module):
+            def extra_repr(self):
+                return "one\ntwo"
+
+        class Outer(lib.nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.wide = Wide()
+                self.nothing = None
+                self.add_module("empty", None)
+                self.body = lib.nn.Sequential(lib.nn.Linear(1, 2), lib.nn.Sequential(), Wide())
+
+            def extra_repr(self):
+                return "k=1"
+
+        return repr(Outer()), repr(Wide()), repr(lib.nn.Module())
+
+    same(action)
+
+
+def test_batchnorm_loads_state_of_version_one():
+    def action(lib):
+        net = lib.nn.BatchNorm1d(2)
+        state = net.state_dict()
+        del state["num_batches_tracked"]
+        strict = outcome(lambda _: net.load_state_dict(state), lib)
+        state._metadata.clear()
+        return strict, repr(net.load_state_dict(state)), net.num_batches_tracked
+
+    same(action)
+
+
+def test_legacy_loss_arguments():
+    def action(lib):
+        results = []
+        for size_average in (None, True, False):
+            for reduce in (None, True, False):
+                if size_average is None and reduce is None:
+                    continue
+                with pytest.warns(UserWarning, match="size_average and reduce args will be deprecated"):
+                    results.append(lib.nn.MSELoss(size_average, reduce).reduction)
+        return results
+
+    same(action)
+
+
+def test_embedding():
+    def action(lib):
+        table = lib.arange(6, dtype=lib.float32).reshape(3, 2)
+        frozen = lib.nn.Embedding.from_pretrained(table, padding_idx=1)
+        lib.manual_seed(0)
+        drawn = lib.nn.Embedding(3, 2, padding_idx=-1)
+        errors = [
+            outcome(lambda _: lib.nn.Embedding.from_pretrained(lib.ones(3)), lib),
+            outcome(lambda _: lib.nn.Embedding(2, 2, _weight=lib.ones(3, 2)), lib),
+        ]
+        return frozen.weight, frozen.weight.requires_grad, frozen.padding_idx, drawn.weight[2], errors
+
+    same(action)
+    with pytest.raises(NotImplementedError, match="sparse=True"):
+        mt.nn.Embedding(3, 2, sparse=True)
+
+
+def test_all_names_exist_in_torch():
+    for name in mt.nn.__all__:
+        assert hasattr(torch.nn, name), name
+        assert hasattr(mt.nn, name), name
