@@ -72,7 +72,7 @@ def sgd(param, grad, momentum_buffer, lr, momentum, dampening, weight_decay, nes
             momentum_buffer[...] = grad
         else:
             momentum_buffer *= float(momentum)
-            momentum_buffer += float(1 - dampening) * grad
+            momentum_buffer += grad if dampening == 0 else float(1 - dampening) * grad
         grad = grad + float(momentum) * momentum_buffer if nesterov else momentum_buffer
     param += float(-lr) * grad
 
