@@ -33,7 +33,7 @@ def outcome(action, lib):
 def same(action):
     """Both libraries must do the same; returns it."""
     ours, theirs = outcome(action, mt), outcome(action, torch)
-    assert ours == theirs
+    assert ours == theirs, f"minitorch2: {ours}\ntorch:      {theirs}"
     return ours
 
 

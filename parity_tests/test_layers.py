@@ -10,25 +10,27 @@ LAYERS = """
 Identity(1, x=2); Linear(3, 4); Linear(3, 4, bias=False); Bilinear(2, 3, 4); Flatten(); Flatten(0, 2)
 Unflatten(1, (2, 3)); ReLU(); ReLU(inplace=True); LeakyReLU(0.2); LeakyReLU(inplace=True); ReLU6()
 ReLU6(True); PReLU(); PReLU(3, 0.1); ELU(); ELU(2.0, inplace=True); SELU(); SELU(True); CELU(2); GELU()
-GELU('tanh'); SiLU(); SiLU(True); Mish(); Mish(True); Sigmoid(); LogSigmoid(); Tanh(); Softplus(); Softplus(2, 10)
-Softsign(); Hardtanh(); Hardtanh(-2, 2, True); Hardsigmoid(True); Hardswish(True); Threshold(0.1, 20)
-Threshold(0.1, 20, True); Softmax(); Softmax(dim=1); LogSoftmax(-1); Softmax2d(); Softmin(0); GLU()
-Softshrink(); Hardshrink(0.25); Tanhshrink()
-Dropout(); Dropout(0.1, inplace=True); Dropout1d(); Dropout2d(0.2); Dropout3d(); AlphaDropout(0.3)
-FeatureAlphaDropout(); Embedding(10, 3)
-Embedding(10, 3, padding_idx=-1, max_norm=1.5, norm_type=1, scale_grad_by_freq=True)
-BatchNorm1d(4); BatchNorm2d(4, affine=False); BatchNorm3d(4, momentum=None, track_running_stats=False)
+GELU('tanh'); SiLU(); SiLU(True); Mish(); Mish(True); Sigmoid(); LogSigmoid(); Tanh(); Softplus()
+Softplus(2, 10); Softsign(); Hardtanh(); Hardtanh(-2, 2, True); Hardsigmoid(True); Hardswish(True)
+Threshold(0.1, 20); Threshold(0.1, 20, True); Softmax(); Softmax(dim=1); LogSoftmax(-1); Softmax2d()
+Softmin(0); GLU(); Softshrink(); Hardshrink(0.25); Tanhshrink(); Dropout(); Dropout(0.1, inplace=True)
+Dropout1d(); Dropout2d(0.2); Dropout3d(); AlphaDropout(0.3); FeatureAlphaDropout(); Embedding(10, 3)
+Embedding(10, 3, padding_idx=-1, max_norm=1.5, norm_type=1, scale_grad_by_freq=True); BatchNorm1d(4)
+BatchNorm2d(4, affine=False); BatchNorm3d(4, momentum=None, track_running_stats=False)
 BatchNorm1d(4, bias=False); InstanceNorm1d(4); InstanceNorm2d(4, affine=True); InstanceNorm3d(4)
 LayerNorm(4); LayerNorm((2, 3), eps=1e-6, bias=False); LayerNorm([4], elementwise_affine=False)
-GroupNorm(2, 4); GroupNorm(2, 4, affine=False); RMSNorm(4); RMSNorm((2, 4), eps=1e-5)
-Conv1d(2, 4, 3); Conv1d(2, 4, 3, padding='same', dilation=2); Conv2d(2, 4, 3); Conv2d(2, 4, (3, 5), 2, 1)
+GroupNorm(2, 4); GroupNorm(2, 4, affine=False); RMSNorm(4); RMSNorm((2, 4), eps=1e-5); Conv1d(2, 4, 3)
+Conv1d(2, 4, 3, padding='same', dilation=2); Conv2d(2, 4, 3); Conv2d(2, 4, (3, 5), 2, 1)
 Conv2d(2, 4, 3, stride=(1, 2), padding=(1, 0), dilation=(2, 1), groups=2, bias=False, padding_mode='reflect')
 Conv2d(2, 4, 3, padding='valid'); ConvTranspose1d(2, 4, 3)
 ConvTranspose2d(2, 4, 3, stride=2, padding=1, output_padding=1, groups=2, bias=False, dilation=2)
 MaxPool1d(2); MaxPool2d((2, 3), stride=2, padding=1, dilation=2, ceil_mode=True); AvgPool1d(2)
 AvgPool2d(2, 1, 1); AvgPool2d((2, 3)); AdaptiveAvgPool1d(3); AdaptiveAvgPool2d((None, 3))
 AdaptiveMaxPool1d(3); AdaptiveMaxPool2d((2, 3)); L1Loss(); NLLLoss(); KLDivLoss(); MSELoss()
-BCELoss(); BCEWithLogitsLoss(); CrossEntropyLoss(); SmoothL1Loss(); HuberLoss()
+ReflectionPad1d(2); ReflectionPad2d((1, 2, 3, 4)); ReplicationPad1d(1); ReplicationPad2d(2)
+CircularPad1d(1); CircularPad2d((1, 2, 3, 4)); ConstantPad1d(2, 3.5); ConstantPad2d(1, 0)
+ConstantPad3d(1, 2); ZeroPad1d(1); ZeroPad2d((1, 1, 2, 2)); ZeroPad3d(1); BCELoss(); BCEWithLogitsLoss()
+CrossEntropyLoss(); SmoothL1Loss(); HuberLoss()
 """
 
 BAD_LAYERS = """
@@ -80,6 +82,7 @@ def test_conv_names_what_it_accepts():
         ("BatchNorm1d(4)", (4,)), ("BatchNorm2d(4)", (2, 4, 3)), ("BatchNorm3d(4)", (2, 4, 3, 3)),
         ("InstanceNorm1d(4)", (2, 4, 3, 3)), ("InstanceNorm2d(4)", (2, 4)), ("InstanceNorm3d(4)", (1, 4)),
         ("InstanceNorm2d(4, affine=True)", (1, 3, 2, 2)), ("Softmax2d()", (3, 3)),
+        ("CircularPad1d(1)", (3,)), ("CircularPad2d(1)", (3, 3)),
     ],
 )  # fmt: skip
 def test_input_dimension_errors(layer, shape):
@@ -171,3 +174,9 @@ def test_all_names_exist_in_torch():
     for name in mt.nn.__all__:
         assert hasattr(torch.nn, name), name
         assert hasattr(mt.nn, name), name
+
+
+def test_unsupported_layers_say_so():
+    with pytest.raises(AttributeError, match=r"'LSTMCellX'.*not supported here"):
+        _ = mt.nn.LSTMCellX
+    assert not hasattr(mt.nn, "LSTMCellX")

@@ -1,8 +1,17 @@
 """Neural networks: parameters, modules, their functions and their first values."""
 
+from typing import Any
+
 from . import functional, init, modules, parameter
 from .modules import *  # noqa: F403
 from .modules import __all__ as _modules_all
 from .parameter import Buffer, Parameter
 
 __all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", *_modules_all]
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(
+        f"module 'minitorch2.nn' has no attribute '{name}'. If that is a layer of PyTorch's, it is not "
+        "supported here; minitorch2.nn.__all__ lists the layers to build it from."
+    )

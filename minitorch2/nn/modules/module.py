@@ -162,12 +162,18 @@ class Module(Traversal, Conversion, StateDict, HookRegistration):
             raise KeyError(f'{kind} name can\'t be empty string ""')
 
     def __getattr__(self, name: str) -> Any:
-        # Only reached when ordinary lookup failed.
+        # Only reached when ordinary lookup failed; spelled out because every layer's forward comes here.
         attributes = self.__dict__
-        for registry in ("_parameters", "_buffers", "_modules"):
-            registered = attributes.get(registry)
-            if registered is not None and name in registered:
-                return registered[name]
+        if "_parameters" in attributes:
+            members = attributes["_parameters"]
+            if name in members:
+                return members[name]
+            members = attributes["_buffers"]
+            if name in members:
+                return members[name]
+            members = attributes["_modules"]
+            if name in members:
+                return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
