@@ -1,0 +1,94 @@
+"""Which storage an array is a view of: the other way round of storages.view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core import dtypes
+
+
+@dataclass(frozen=True, slots=True)
+class SavedStorage:
+    """`key` names its record; `bytes` is a uint8 view of shape (numel * itemsize,) of the memory."""
+
+    key: str
+    dtype: dtypes.dtype
+    numel: int
+    address: int
+    bytes: np.ndarray
+
+
+class StorageTable:
+    """The storages of all arrays met so far; arrays that look into the same memory share one."""
+
+    def __init__(self) -> None:
+        self.storages: list[SavedStorage] = []
+        self._by_memory: dict[tuple[int, int], SavedStorage] = {}
+
+    def locate(self, array: np.ndarray) -> tuple[SavedStorage, int, tuple[int, ...]]:
+        """(storage, offset, stride) of an array, in elements; the storage is the whole memory it belongs to.
+
+        An array torch cannot describe (backwards, or not at whole elements from the start of its memory) is
+        copied into a storage of its own. Raises RuntimeError, as torch, if the memory is already saved under
+        another dtype.
+        """
+        dtype = dtypes.from_numpy_dtype(array.dtype)
+        if array.size == 0:
+            return self._add(dtype, array.view(), 0, 0), 0, _contiguous_stride(array.shape)
+        owner = _owner(array)
+        low, high = np.lib.array_utils.byte_bounds(owner)
+        strides = [s if n > 1 else dtype.itemsize for n, s in zip(array.shape, array.strides, strict=True)]
+        address = array.__array_interface__["data"][0]
+        if any(s < 0 or s % dtype.itemsize for s in strides) or (address - low) % dtype.itemsize:
+            array = owner = array.copy(order="C")
+            low, high = np.lib.array_utils.byte_bounds(owner)
+            address, strides = low, list(array.strides)
+        storage = self._by_memory.get((low, high))
+        if storage is None:
+            storage = self._by_memory[low, high] = self._add(
+                dtype, owner, low, (high - low) // dtype.itemsize
+            )
+        elif storage.dtype is not dtype:
+            raise RuntimeError(
+                "Cannot save multiple tensors or storages that view the same data as different types: "
+                f"{storage.dtype} and {dtype}; clone() one of them"
+            )
+        stride = _contiguous_stride(array.shape)
+        if not array.flags.c_contiguous:
+            stride = tuple(s // dtype.itemsize for s in strides)
+        return storage, (address - low) // dtype.itemsize, stride
+
+    def _add(self, dtype: dtypes.dtype, owner: np.ndarray, address: int, numel: int) -> SavedStorage:
+        flat = np.lib.stride_tricks.as_strided(owner, (_span(owner) // owner.itemsize,), (owner.itemsize,))
+        nbytes = numel * dtype.itemsize
+        storage = SavedStorage(str(len(self.storages)), dtype, numel, address, flat.view(np.uint8)[:nbytes])
+        self.storages.append(storage)
+        return storage
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory `array` is a view of: the last one down the chain of bases that contains it."""
+    low, high = np.lib.array_utils.byte_bounds(array)
+    owner, base = array, array.base
+    while base is not None:
+        if isinstance(base, np.ndarray) and base.size and min(base.strides, default=0) >= 0:
+            base_low, base_high = np.lib.array_utils.byte_bounds(base)
+            if base_low <= low and high <= base_high:
+                owner = base
+        base = getattr(base, "base", None)
+    return owner
+
+
+def _span(array: np.ndarray) -> int:
+    low, high = np.lib.array_utils.byte_bounds(array)
+    return high - low if array.size else 0
+
+
+def _contiguous_stride(shape: tuple[int, ...]) -> tuple[int, ...]:
+    stride, step = [], 1
+    for n in reversed(shape):
+        stride.append(step)
+        step *= max(n, 1)
+    return tuple(reversed(stride))

@@ -1,0 +1,356 @@
+"""Files nobody should trust: attacking pickles and lying archives end soon, in an error or in plain data."""
+
+import io
+import os
+import pickle
+import struct
+import time
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from serialization_cases import ALLOWED, archive, load, outcome
+
+from minitorch2.serialization.plain import check_plain
+from minitorch2.serialization.zip_writer import ZipWriter
+
+
+def text(value: str) -> bytes:
+    return b"X" + struct.pack("<I", len(value)) + value.encode()
+
+
+def number(value: int) -> bytes:
+    data = pickle.encode_long(value)
+    return b"\x8a" + bytes([len(data)]) + data
+
+
+def storage(key=None, numel=None, location=None, name="FloatStorage") -> bytes:
+    key, numel, location = key or text("k"), numel or number(4), location or text("cpu")
+    return b"(" + text("storage") + f"ctorch\n{name}\n".encode() + key + location + numel + b"tQ"
+
+
+def tensor(
+    offset=b"K\x00", size=b"K\x04\x85", stride=b"K\x01\x85", grad=b"\x89", hooks=b"}", **of_storage
+) -> bytes:
+    return (
+        b"ctorch._utils\n_rebuild_tensor_v2\n("
+        + storage(**of_storage)
+        + offset
+        + size
+        + stride
+        + grad
+        + hooks
+        + b"tR"
+    )
+
+
+def state_of(tensor_pickle: bytes, **attributes: bytes) -> bytes:
+    """A tensor with Python attributes."""
+    items = b"".join(text(name) + value + b"s" for name, value in attributes.items())
+    builder, arguments = tensor_pickle[:-1].split(b"\n(", 1)
+    return (
+        b"ctorch._tensor\n_rebuild_from_type_v2\n("
+        + builder
+        + b"\nctorch\nTensor\n("
+        + arguments
+        + b"}"
+        + items
+        + b"tR"
+    )
+
+
+FLOATS = np.arange(4, dtype=np.float32).tobytes()
+BIG = number(2**62)
+NAMES = """
+    os system, posix system, nt system, subprocess Popen, __builtin__ eval, builtins exec, builtins getattr,
+    builtins __import__, builtins open, sys exit, functools partial, operator attrgetter, runpy run_path,
+    webbrowser open, torch load, torch.hub load, torch.storage _load_from_bytes,
+    torch.jit._script unpackage_script_module, torch._utils _import_dotted_name, numpy load,
+    numpy.core.multiarray scalar, collections namedtuple, collections OrderedDict.fromkeys,
+    collections.OrderedDict fromkeys, minitorch2 load, minitorch2.serialization load, torch nn,
+    torch.Tensor __init__, pickle loads, copyreg _reconstructor, types FunctionType
+"""
+
+
+@pytest.mark.parametrize("name", [name.strip() for name in NAMES.split(",")])
+def test_a_name_is_never_looked_up(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module, _, function = name.partition(" ")
+    called = f"\x80\x02c{module}\n{function}\n".encode("latin1") + text("touch broken") + b"\x85R."
+    with pytest.raises(pickle.UnpicklingError, match="was not an allowed global"):
+        load(archive(called))
+    assert os.listdir(tmp_path) == []
+
+
+class Attack:
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("wrap", [archive, bytes], ids=["zip", "bare"])
+def test_pickles_that_run_a_program(protocol, wrap, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for function, argument in (
+        (os.system, "touch broken"),
+        (eval, "open('broken', 'w')"),
+        (exec, "open('broken', 'w')"),
+    ):
+        with pytest.raises(ALLOWED):
+            load(wrap(pickle.dumps({"w": Attack(function, (argument,))}, protocol)))
+    assert os.listdir(tmp_path) == []
+
+
+ATTACKS = {
+    "INST": b"(" + text("touch broken") + b"ios\nsystem\n.",
+    "OBJ": b"(cos\nsystem\n" + text("touch broken") + b"o.",
+    "STACK_GLOBAL": b"\x8c\x02os\x8c\x06system\x93.",
+    "EXT1": b"\x82\x01.",
+    "PERSID": b"P0\n.",
+    "REDUCE of data": b"}" + b")R.",
+    "REDUCE of text": text("eval") + b")R.",
+    "REDUCE without a tuple": b"ccollections\nOrderedDict\n]R.",
+    "REDUCE of a storage type": b"ctorch\nFloatStorage\n)R.",
+    "REDUCE of Tensor": b"ctorch\nTensor\n)R.",
+    "NEWOBJ of OrderedDict": b"ccollections\nOrderedDict\n)\x81.",
+    "NEWOBJ of Parameter": b"ctorch.nn.parameter\nParameter\n)\x81.",
+    "BUILD of a function": b"ctorch._utils\n_rebuild_tensor_v2\n}" + text("build") + b"Nsb.",
+    "BUILD of a dict": b"}}" + text("x") + b"Nsb.",
+    "BUILD of a dtype": b"ctorch\nfloat32\n}" + text("itemsize") + b"K\x01sb.",
+    "BUILD __setstate__": b"ccollections\nOrderedDict\n)R}" + text("__setstate__") + b"Nsb.",
+    "BUILD __class__": b"ccollections\nOrderedDict\n)R}" + text("__class__") + b"Nsb.",
+    "BUILD items": b"ccollections\nOrderedDict\n)R}" + text("items") + b"Nsb.",
+    "BUILD without a dict": b"ccollections\nOrderedDict\n)R]b.",
+    "a function as a value": b"ctorch._utils\n_rebuild_tensor_v2\n.",
+    "a class as a value": b"}" + text("x") + b"ccollections\nOrderedDict\ns.",
+    "a function as a key": b"}(ctorch\nSize\nK\x01tK\x02s.",
+    "a function in a set": b"c__builtin__\nset\n](ctorch\nSize\ne\x85R.",
+    "a function in an attribute": b"ccollections\nOrderedDict\n)R}" + text("x") + b"ctorch\nSize\nsb.",
+    "a storage as a value": storage() + b".",
+    "bytearray of a number": b"c__builtin__\nbytearray\n" + number(10**13) + b"\x85R.",
+    "bytes of a number": b"c__builtin__\nbytes\n" + number(10**13) + b"\x85R.",
+    "set of a string": b"c__builtin__\nset\n" + text("abc") + b"\x85R.",
+    "Counter of a tensor": b"ccollections\nCounter\n" + tensor() + b"\x85R.",
+    "OrderedDict of text": b"ccollections\nOrderedDict\n" + text("ab") + b"\x85R.",
+    "another encoding": b"c_codecs\nencode\n" + text("a") + text("rot13") + b"\x86R.",
+    "a list as a key": b"}]K\x01s.",
+    "half a pair": b"}(K\x01u.",
+    "append to a tuple": b")K\x01a.",
+    "extend a dict": b"}(K\x01e.",
+    "item of a list": b"]K\x00K\x01s.",
+    "a memo never set": b"h\x07.",
+    "an empty stack": b".",
+    "two objects": b"NN.",
+    "an open mark": b"(N.",
+    "tuple without a mark": b"t.",
+    "pop of nothing": b"\x86.",
+    "put of nothing": b"q\x00.",
+    "no end": b"}",
+    "nothing": b"",
+    "text longer than the file": b"X\xff\xff\xff\xffabc.",
+    "name without an end": b"ctorch",
+    "name of 2 MB": b"c" + b"a" * 2**21 + b"\nb\n.",
+    "bad UTF-8": b"X\x01\x00\x00\x00\xff.",
+    "100000 marks": b"(" * 100_000 + b".",
+    "30000 lists in lists": b"]" * 30_000 + b"a" * 29_999 + b".",
+    "30000 tuples in tuples": b"N" + b"\x85" * 30_000 + b".",
+    "lists nested inside out": b"]q\x00" + b"(h\x00h\x00tq\x00" * 300 + b".",
+    "depth hidden behind a flat list": b"((]q\x00" + b"]h\x00aq\x00" * 300 + b"t" + b"h\x00t.",
+    "a list in itself": b"]q\x00h\x00a.",
+    "a dict in itself": b"}q\x00K\x01h\x00s.",
+    "a key that hashes forever": b"}K\x01q\x00" + b"h\x00\x86q\x00" * 70 + b"Ns.",
+    "keys that collide": b"}(" + b"".join(number(i * (2**61 - 1)) + b"N" for i in range(20_000)) + b"u.",
+    "protocol 5": b"\x80\x05}.",
+    "persistent id of text": text("storage") + b"Q.",
+    "persistent id of a module": b"(" + text("module") + text("os") + text("x") + text("y") + b"K\x01tQ.",
+    "storage of no type": b"(" + text("storage") + b"N" + text("k") + text("cpu") + b"K\x04tQ.",
+    "storage of another file": tensor(key=text("../../../etc/passwd")) + b".",
+    "storage key of no text": tensor(key=b"K\x07") + b".",
+    "storage location of no text": tensor(location=b"N") + b".",
+    "storage larger than its record": tensor(numel=number(5)) + b".",
+    "storage smaller than its record": tensor(numel=number(3)) + b".",
+    "storage of 2**62 elements": tensor(numel=BIG) + b".",
+    "storage of -1 elements": tensor(numel=number(-1)) + b".",
+    "storage of True elements": tensor(numel=b"\x88") + b".",
+    "storage as two dtypes": tensor() + tensor(name="IntStorage") + b"\x86.",
+    "offset beyond": tensor(offset=b"K\x01") + b".",
+    "offset below": tensor(offset=number(-1)) + b".",
+    "offset of 2**62": tensor(offset=BIG) + b".",
+    "offset of 0.0": tensor(offset=b"G" + bytes(8)) + b".",
+    "size beyond": tensor(size=b"K\x05\x85") + b".",
+    "size below": tensor(size=number(-4) + b"\x85") + b".",
+    "size of 2**62": tensor(size=BIG + b"\x85") + b".",
+    "size that overflows": tensor(size=BIG + BIG + b"\x86", stride=b"K\x00K\x00\x86") + b".",
+    "size without strides": tensor(stride=b")") + b".",
+    "size as a list": tensor(size=b"]") + b".",
+    "stride beyond": tensor(stride=b"K\x02\x85") + b".",
+    "stride below": tensor(offset=b"K\x03", stride=number(-1) + b"\x85") + b".",
+    "stride of 2**62": tensor(stride=BIG + b"\x85") + b".",
+    "65 dimensions": tensor(size=b"(" + b"K\x01" * 65 + b"t", stride=b"(" + b"K\x01" * 65 + b"t") + b".",
+    "gradient of integers": tensor(name="IntStorage", grad=b"\x88") + b".",
+    "gradient of no bool": tensor(grad=b"K\x01") + b".",
+    "hooks": tensor(hooks=b"}K\x01Ns") + b".",
+    "conjugate bit": tensor(hooks=b"}}" + text("conj") + b"\x88s") + b".",
+    "bool of 4": tensor(name="BoolStorage", numel=number(16), size=b"K\x10\x85") + b".",
+    "parameter of a number": b"ctorch._utils\n_rebuild_parameter\nK\x01\x89}\x87R.",
+    "an attribute that is one already": state_of(tensor(), _data=b"K\x01") + b".",
+    "an attribute that is a method": state_of(tensor(), backward=b"K\x01") + b".",
+    "an attribute that is a function": state_of(tensor(), mine=b"ctorch\nSize\n") + b".",
+    "Size of text": b"ctorch\nSize\n" + text("ab") + b"\x85\x85R.",
+    "device of a number": b"ctorch\ndevice\nK\x01\x85R.",
+    "device that is none": b"ctorch\ndevice\n" + text("abacus") + b"\x85R.",
+}  # fmt: skip
+
+
+def test_the_pieces_the_attacks_are_made_of_are_sound():
+    data = b"\x80\x02" + tensor() + state_of(tensor(), mine=b"K\x01") + b"\x86."
+    for loaded in (load(archive(data, k=FLOATS)), torch.load(io.BytesIO(archive(data, k=FLOATS)))):
+        assert loaded[0].tolist() == [0, 1, 2, 3] and loaded[1].mine == 1
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_attacks_end_in_an_error(attack, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for data in (archive(b"\x80\x02" + attack, k=FLOATS), archive(attack, k=FLOATS)):
+        started = time.perf_counter()
+        tracemalloc.start()
+        try:
+            with pytest.raises(ALLOWED) as error:
+                load(data)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert len(str(error.value)) > 20  # a sentence, not a bare word
+        assert time.perf_counter() - started < 20 and peak < 200e6
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_object_many_times_costs_nothing():
+    # 2**150 leaves for who walks it as a tree.
+    laughs = b"\x80\x02(]q\x00" + b"](h\x00h\x00eq\x00" * 150 + b"t."
+    started = time.perf_counter()
+    assert len(load(archive(laughs))[-1]) == 2
+    assert time.perf_counter() - started < 10
+
+
+def zipped(names_and_data, **options) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", **options) as z:
+        for name, data in names_and_data:
+            z.writestr(name, data)
+    return file.getvalue()
+
+
+EMPTY = b"\x80\x02}."
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_archives_that_lie():
+    good = archive(b"\x80\x02" + tensor() + b".", k=FLOATS)
+    assert load(good)._data.tolist() == [0, 1, 2, 3]
+    assert load(zipped([("a/data.pkl", EMPTY)])) == {}
+    directory = good.index(b"PK\x01\x02")
+    first = struct.unpack_from("<I", good, directory + 42)[0]
+    entry = good.index(b"PK\x01\x02", directory + 4)
+
+    def patched(offset, form, value):
+        data = bytearray(good)
+        struct.pack_into(form, data, offset, value)
+        return bytes(data)
+
+    assert first == 0
+    cases = {
+        "compressed": zipped([("a/data.pkl", b"\x80\x02" + b"N" * 10**7)], compression=zipfile.ZIP_DEFLATED),
+        "twice": zipped([("a/data.pkl", EMPTY), ("a/data.pkl", EMPTY)]),
+        "outside": zipped([("a/data.pkl", EMPTY), ("b/data/0", b"")]),
+        "parent": zipped([("a/data.pkl", EMPTY), ("a/../x", b"")]),
+        "absolute": zipped([("/data.pkl", EMPTY)]),
+        "backslash": good.replace(b"archive/version", b"archive\\version"),
+        "no data.pkl": zipped([("a/data", EMPTY)]),
+        "TorchScript": zipped([("a/data.pkl", EMPTY), ("a/constants.pkl", EMPTY)]),
+        "no storage": archive(b"\x80\x02" + tensor() + b"."),
+        "something before": b"PK\x03\x04" + good,
+        "something behind": good + b"\0",
+        "only the end": b"PK\x03\x04" + b"PK\x05\x06" + bytes(18),
+        "encrypted": patched(directory + 8, "<H", 1),
+        "method": patched(directory + 10, "<H", 8),
+        "sizes differ": patched(directory + 20, "<I", 1),
+        "size of all": patched(directory + 24, "<I", len(good)),
+        "64-bit size without a field": patched(directory + 24, "<I", 0xFFFFFFFF),
+        "record over record": patched(entry + 42, "<I", 0),
+        "record behind the end": patched(directory + 42, "<I", 0xFFFFFFF0),
+        "65535 records": patched(len(good) - 12, "<H", 0xFFFE),
+        "directory elsewhere": patched(len(good) - 6, "<I", 0),
+        "second disk": patched(len(good) - 18, "<H", 1),
+        "a comment that is not there": patched(len(good) - 2, "<H", 9),
+        "unknown byte order": zipped([("a/data.pkl", EMPTY), ("a/byteorder", b"middle")]),
+    }
+    for name, data in cases.items():
+        with pytest.raises(ALLOWED) as error:
+            load(data)
+            pytest.fail(name)
+        assert len(str(error.value)) > 40, name
+
+
+def test_records_that_share_their_bytes_are_refused():
+    # The same gigabyte listed a thousand times would ask for a terabyte.
+    inner = archive(EMPTY, a=bytes(1000))
+    file = io.BytesIO()
+    writer = ZipWriter(file, "archive")
+    writer.write_record("data.pkl", EMPTY)
+    writer.write_record("data/0", inner)  # holds whole records of its own
+    start = file.getvalue().index(inner)
+    writer.entries.append((b"archive/data/a", start + inner.index(b"PK\x03\x04", 4), 1000, 0))
+    writer.finish()
+    with pytest.raises(RuntimeError, match="cannot be trusted"):
+        load(file.getvalue())
+
+
+def test_other_files():
+    for data, error in (
+        (b"", EOFError),
+        (b"PK", pickle.UnpicklingError),
+        (b"<!DOCTYPE html>", pickle.UnpicklingError),
+        (pickle.dumps({"a": 1}, 2), RuntimeError),
+        (pickle.dumps({"a": 1}, 4), pickle.UnpicklingError),
+        (bytes(257) + b"ustar" + bytes(300), RuntimeError),
+        (np.arange(9).tobytes(), pickle.UnpicklingError),
+    ):
+        with pytest.raises(error):
+            load(data)
+
+
+GLOBALS = """
+    collections OrderedDict, collections Counter, __builtin__ set, __builtin__ bytearray, _codecs encode,
+    torch Size, torch device, torch float16, torch Tensor, torch._utils _rebuild_parameter,
+    torch._tensor _rebuild_from_type_v2
+"""
+PIECES = [
+    *(bytes([opcode]) for opcode in b"N\x88\x89)]}(t\x85\x86\x87aesuRb\x81Q"),
+    *(b"c" + name.strip().replace(" ", "\n").encode() + b"\n" for name in GLOBALS.split(",")),
+    *(
+        b"K\x01",
+        b"K\x00",
+        b"J\xff\xff\xff\xff",
+        b"G" + bytes(8),
+        number(2**40),
+        number(-3),
+        text(""),
+        text("k"),
+        b"U\x01a",
+    ),
+    *(b"q\x00", b"h\x00", b"q\x01", b"h\x01", storage(), tensor()),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40))
+def test_any_sequence_of_opcodes_is_survived(pieces):
+    data = b"\x80\x02" + b"".join(pieces) + b"."
+    check_plain(outcome(repr(data), archive(data, k=FLOATS)))
