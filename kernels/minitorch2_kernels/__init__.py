@@ -105,3 +105,13 @@ from numpy import (  # noqa: F401
 
 from .dispatch import KERNELS, kernel, namespace, use_reference  # noqa: F401
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen  # noqa: F401
+from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad  # noqa: F401
+from .reference.pooling import (  # noqa: F401
+    avg_pool2d,
+    avg_pool2d_put,
+    max_pool2d,
+    max_pool2d_pick,
+    max_pool2d_put,
+    winner_indices,
+)
+from . import cpu  # noqa: E402, F401  (registers the fast CPU kernels)

@@ -204,7 +204,9 @@ class Function(Node):
         if not state.backward:
             kind = type(arrays[0]).__name__ if arrays else "nothing"
             raise TypeError(f"{cls.__name__.lower()}(): argument 'input' (position 1) must be Tensor, not {kind}")
-        return cls.forward(cls(), *arrays)
+        ctx = cls()
+        ctx.needs_input_grad = (False,) * len(arrays)
+        return cls.forward(ctx, *arrays)
 
     @classmethod
     def _apply_in_float32(cls, args, low):

@@ -1,2 +1,427 @@
-class LinalgMethods:
+"""The matmul family, einsum and norms."""
+
+from __future__ import annotations
+
+import math
+
+import minitorch2_kernels as K
+
+from ..core.dtypes import from_numpy_dtype
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import is_number, require_tensor, to_dtype, wrap_dim
+from ._inplace import inplace
+from .arithmetic import Where
+from .reduce import Sum, amax, reduced_dims, spread
+from .view_ops import Permute, Reshape
+from .views import permute, reshape, squeeze, unsqueeze
+
+
+class MatMul(Function):
+    """Matrices of (batched) (m, k) and (k, n); the batch dims broadcast."""
+
+    broadcasts = True
+
+    @staticmethod
+    def forward(ctx, a, b):
+        need_a, need_b = ctx.needs_input_grad
+        ctx.save_for_backward(a if need_b else None, b if need_a else None)
+        return K.matmul(a, b)
+
+    @staticmethod
+    def backward(ctx, g):  # dA = g B^T, dB = A^T g
+        a, b = ctx.saved
+        return (
+            None if b is None else MatMul.apply(g, matrix_transpose(b)),
+            None if a is None else MatMul.apply(matrix_transpose(a), g),
+        )
+
+
+class Mm(MatMul):
     pass
+
+
+class Bmm(MatMul):
+    pass
+
+
+class Linear(Function):
+    """x W^T + b over the last dim of x."""
+
+    torch_name = "AddmmBackward0"
+
+    @staticmethod
+    def forward(ctx, x, weight, bias):
+        need_x, need_weight, _ = ctx.needs_input_grad
+        ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
+        y = K.matmul(x.reshape(-1, x.shape[-1]), weight.T)
+        if bias is not None:
+            y += bias
+        return y.reshape(*x.shape[:-1], weight.shape[0])
+
+    @staticmethod
+    def backward(ctx, g):  # dx = g W, dW = g^T x, db = the sum of g over the rows
+        x, weight = ctx.saved
+        rows = Reshape.apply(g, (-1, g.shape[-1])) if g.ndim != 2 else g
+        dx = dw = db = None
+        if weight is not None:
+            dx = MatMul.apply(rows, weight)
+            dx = Reshape.apply(dx, (*g.shape[:-1], dx.shape[-1])) if g.ndim != 2 else dx
+        if x is not None:
+            x_rows = Reshape.apply(x, (-1, x.shape[-1])) if x.ndim != 2 else x
+            dw = MatMul.apply(matrix_transpose(rows), x_rows)
+        if ctx.needs_input_grad[2]:
+            db = Sum.apply(rows, (0,), False)
+        return dx, dw, db
+
+
+def matrix_transpose(x):
+    """The last two dims exchanged, of an array or a tensor: a view."""
+    n = x.ndim
+    return Permute.apply(x, (*range(n - 2), n - 1, n - 2))
+
+
+def _same_dtype(op, a, b):
+    require_tensor(op, a)
+    require_tensor(op, b, "other", 2)
+    if a._data.dtype != b._data.dtype:
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {c_name(a)} != {c_name(b)} ({op}); convert one with .to()"
+        )
+    if a._data.dtype.kind == "b":
+        raise RuntimeError(f"\"{op}\" not implemented for 'Bool'; convert with .float() or .long() first")
+
+
+def c_name(x) -> str:
+    """The C++ name of x's dtype, as torch's messages about mismatches have it."""
+    name = from_numpy_dtype(x._data.dtype).torch_type
+    return {"Long": "long int", "BFloat16": "c10::BFloat16", "Half": "c10::Half", "Byte": "unsigned char",
+            "Char": "signed char"}.get(name, name.lower())  # fmt: skip
+
+
+def matmul(input, other):
+    """The matrix product: 1-d dot, matrix-vector, matrix-matrix, or batches of them, broadcast."""
+    _same_dtype("matmul", input, other)
+    a, b = input._data.ndim, other._data.ndim
+    if a == 0 or b == 0:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
+    if a == 1 and b == 1:
+        return dot(input, other)
+    left = unsqueeze(input, 0) if a == 1 else input
+    right = unsqueeze(other, 1) if b == 1 else other
+    if left._data.shape[-1] != right._data.shape[-2]:
+        if b == 1:
+            raise RuntimeError(
+                f"size mismatch, got input ({left._data.shape[-2]}), mat ({left._data.shape[-2]}x{left._data.shape[-1]}), vec "
+                f"({other._data.shape[0]})"
+            )
+        rows = math.prod(left._data.shape[:-1]) if b == 2 else left._data.shape[-2]
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{left._data.shape[-1]} and "
+            f"{right._data.shape[-2]}x{right._data.shape[-1]})"
+        )
+    if left._data.ndim > 2 and right._data.ndim == 2:  # one big product instead of a batch of small ones
+        rows = reshape(left, (-1, left._data.shape[-1]))
+        product = reshape(Mm.apply(rows, right), (*left._data.shape[:-1], right._data.shape[-1]))
+    else:
+        _check_batches(left, right)
+        product = (Mm if left._data.ndim == right._data.ndim == 2 else MatMul).apply(left, right)
+    if a == 1:
+        product = squeeze(product, -2)
+    return squeeze(product, -1) if b == 1 else product
+
+
+def _check_batches(a, b):
+    x, y = a._data.shape[:-2], b._data.shape[:-2]
+    for i in range(1, min(len(x), len(y)) + 1):
+        if x[-i] != y[-i] and 1 not in (x[-i], y[-i]):
+            raise RuntimeError(
+                f"The size of tensor a ({x[-i]}) must match the size of tensor b ({y[-i]}) at non-singleton dimension "
+                f"{max(len(x), len(y)) - i}"
+            )
+
+
+def mm(input, mat2):
+    """(n, m) times (m, p)."""
+    _same_dtype("mm", input, mat2)
+    if input._data.ndim != 2:
+        raise RuntimeError("self must be a matrix")
+    if mat2._data.ndim != 2:
+        raise RuntimeError("mat2 must be a matrix")
+    return matmul(input, mat2)
+
+
+def bmm(input, mat2):
+    """(b, n, m) times (b, m, p), no broadcasting."""
+    _same_dtype("bmm", input, mat2)
+    if input._data.ndim != 3 or mat2._data.ndim != 3:
+        raise RuntimeError(f"batch{1 if input._data.ndim != 3 else 2} must be a 3D tensor")
+    a, b = input._data.shape, mat2._data.shape
+    if a[0] != b[0] or a[2] != b[1]:
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but got: [{b[0]}, {b[1]}]."
+        )
+    return Bmm.apply(input, mat2)
+
+
+def mv(input, vec):
+    """(n, m) times (m)."""
+    if input._data.ndim != 2 or vec._data.ndim != 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {vec._data.ndim}, {input._data.ndim}, {vec._data.ndim}")
+    return matmul(input, vec)
+
+
+def dot(input, tensor):
+    """The inner product of two vectors."""
+    _same_dtype("dot", input, tensor)
+    if input._data.ndim != 1 or tensor._data.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {input._data.ndim}D and {tensor._data.ndim}D tensors")
+    n, m = input._data.size, tensor._data.size
+    if n != m:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but got "
+            f"{n} and {m} elements respectively"
+        )
+    return reshape(Mm.apply(unsqueeze(input, 0), unsqueeze(tensor, 1)), ())
+
+
+def outer(input, vec2):
+    """The outer product of two vectors."""
+    for x in (input, vec2):
+        if x._data.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument, but got {x._data.ndim}-D")
+    return unsqueeze(input, 1) * vec2
+
+
+def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat1 @ mat2)."""
+    return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
+
+
+def addmv(input, mat, vec, *, beta=1, alpha=1):
+    """beta * input + alpha * (mat @ vec)."""
+    return _scaled(input, beta) + _scaled(mv(mat, vec), alpha)
+
+
+def addr(input, vec1, vec2, *, beta=1, alpha=1):
+    """beta * input + alpha * outer(vec1, vec2)."""
+    return _scaled(input, beta) + _scaled(outer(vec1, vec2), alpha)
+
+
+def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * bmm(batch1, batch2)."""
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
+
+
+def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+    """beta * input + alpha * the sum of bmm(batch1, batch2) over the batch."""
+    return _scaled(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)
+
+
+def _scaled(x, factor):
+    return x if factor == 1 else x * factor
+
+
+def linear(input, weight, bias=None):
+    """input (..., in) times weight (out, in) transposed, plus bias (out). torch.nn.functional.linear."""
+    _same_dtype("linear", input, weight)
+    if weight._data.ndim != 2 or input._data.ndim == 0:
+        raise RuntimeError(
+            f"linear(): expected weight of 2 dimensions and input of at least 1, got {list(weight._data.shape)} and "
+            f"{list(input._data.shape)}"
+        )
+    (out_features, in_features), shape = weight._data.shape, input._data.shape
+    if shape[-1] != in_features:
+        rows = math.prod(shape[:-1])
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {in_features}x{out_features}): linear() got "
+            f"input {list(shape)} for a weight of {list(weight._data.shape)} (out_features, in_features)"
+        )
+    if bias is not None and bias._data.shape != (out_features,):
+        raise RuntimeError(f"linear(): bias of shape {list(bias._data.shape)}, expected [{out_features}]")
+    return Linear.apply(input, weight, bias)
+
+
+class Einsum(Function):
+    """einsum over plain letters, each once per operand; every gradient is an einsum again."""
+
+    @staticmethod
+    def forward(ctx, inputs, output, *operands):
+        ctx.inputs, ctx.output = inputs, output
+        ctx.save_for_backward(*operands)
+        return K.asarray(K.einsum(f"{','.join(inputs)}->{output}", *operands, optimize=len(operands) > 1))
+
+    @staticmethod
+    def backward(ctx, g):  # to one operand: the einsum of g with all the others, onto that operand's letters
+        operands, grads = ctx.saved, []
+        for i, letters in enumerate(ctx.inputs):
+            if not ctx.needs_input_grad[2 + i]:
+                grads.append(None)
+                continue
+            others = [o for j, o in enumerate(operands) if j != i]
+            names = [ctx.output, *(n for j, n in enumerate(ctx.inputs) if j != i)]
+            present = "".join(c for c in letters if any(c in n for n in names))
+            grad = Einsum.apply(tuple(names), present, g, *others)
+            lone = tuple(k for k, c in enumerate(letters) if c not in present)  # summed away: the same for every index
+            grads.append(spread(grad, operands[i].shape, lone) if lone else grad)
+        return None, None, *grads
+
+
+def einsum(equation, *operands):
+    """Sums of products in Einstein's notation: einsum("bij,bjk->bik", a, b). Letters, '...', '->' and repeated letters."""
+    if len(operands) == 1 and isinstance(operands[0], tuple | list):
+        operands = tuple(operands[0])
+    if not operands:
+        raise ValueError("einsum(): must provide at least one operand")
+    if not isinstance(equation, str):
+        raise NotImplementedError("minitorch2: einsum takes its equation as a string: einsum('ij,jk->ik', a, b)")
+    equation = equation.replace(" ", "")
+    left, arrow, output = equation.partition("->")
+    names = left.split(",")
+    if len(names) != len(operands):
+        more = "more" if len(operands) > len(names) else "fewer"
+        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation")
+    names, operands, ellipsis = _expand_ellipsis(names, list(operands))
+    if arrow:
+        output = output.replace("...", ellipsis)
+    else:
+        letters = "".join(names)
+        output = ellipsis + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in ellipsis))
+    for c in output:
+        if not any(c in n for n in names) or output.count(c) > 1:
+            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand, or twice")
+    names, operands = _take_diagonals(names, operands)
+    operands = _fit_sizes(names, operands)
+    return Einsum.apply(tuple(names), output, *operands)
+
+
+def _expand_ellipsis(names, operands):
+    extra = []
+    for n, x in zip(names, operands, strict=True):
+        bare = n.replace("...", "")
+        if not bare.isalpha() and bare:
+            raise RuntimeError(f"einsum(): invalid subscript given at index {n}, subscripts must be in [a-zA-Z]")
+        missing = x._data.ndim - len(bare)
+        if missing < 0 or ("..." not in n and missing):
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({len(bare)}) does not match the number of dimensions "
+                f"({x._data.ndim}) for operand and no ellipsis was given"
+            )
+        extra.append(missing)
+    used = set("".join(names))
+    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in used]
+    ellipsis = "".join(free[: max(extra)])
+    names = [n.replace("...", ellipsis[len(ellipsis) - k :]) for n, k in zip(names, extra, strict=True)]
+    return names, operands, ellipsis
+
+
+def _take_diagonals(names, operands):
+    """A letter twice in one operand means its diagonal."""
+    for i, n in enumerate(names):
+        while len(set(n)) < len(n):
+            c = next(c for c in n if n.count(c) > 1)
+            first, second = n.index(c), n.index(c, n.index(c) + 1)
+            operands[i] = operands[i].diagonal(0, first, second)
+            n = n.replace(c, "") + c
+            rest = [k for k, d in enumerate(names[i]) if k not in (first, second)]
+            n = "".join(names[i][k] for k in rest) + c
+            names[i] = n
+    return names, operands
+
+
+def _fit_sizes(names, operands):
+    """A size-1 dim under a letter that is larger elsewhere is broadcast."""
+    sizes: dict[str, int] = {}
+    for n, x in zip(names, operands, strict=True):
+        for c, size in zip(n, x._data.shape, strict=True):
+            if sizes.get(c, 1) not in (1, size) and size != 1:
+                raise RuntimeError(
+                    f"einsum(): subscript {c} has size {size} for one operand which does not broadcast with previously seen "
+                    f"size {sizes[c]}"
+                )
+            sizes[c] = size if sizes.get(c, 1) == 1 else sizes[c]
+    return [x.expand([sizes[c] for c in n]) for n, x in zip(names, operands, strict=True)]
+
+
+def tensordot(a, b, dims=2):
+    """Contracts `dims` dims of a with those of b: a number (the last of a, the first of b) or two lists."""
+    if is_number(dims):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        dims_a, dims_b = list(range(a._data.ndim - dims, a._data.ndim)), list(range(dims))
+    else:
+        dims_a, dims_b = ([wrap_dim(d, x._data.ndim) for d in ds] for ds, x in zip(dims, (a, b), strict=True))
+    if len(dims_a) != len(dims_b):
+        raise RuntimeError("both dimension lists should have same length")
+    free_a = [d for d in range(a._data.ndim) if d not in dims_a]
+    free_b = [d for d in range(b._data.ndim) if d not in dims_b]
+    for p, q in zip(dims_a, dims_b, strict=True):
+        if a._data.shape[p] != b._data.shape[q]:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a._data.shape[p]} in dim {p} and second has size "
+                f"{b._data.shape[q]} in dim {q}"
+            )
+    inner = math.prod(a._data.shape[d] for d in dims_a)
+    left = reshape(permute(a, free_a + dims_a), (math.prod(a._data.shape[d] for d in free_a), inner))
+    right = reshape(permute(b, dims_b + free_b), (inner, math.prod(b._data.shape[d] for d in free_b)))
+    shape = [a._data.shape[d] for d in free_a] + [b._data.shape[d] for d in free_b]
+    return reshape(mm(left, right), shape)
+
+
+def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+    """The p-norm over all elements or dim(s): p a number, inf, -inf, 0 or 'fro'."""
+    if dtype is not None:
+        input = to_dtype(input, dtype.numpy)
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError(
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype.torch_type}"
+        )
+    if p == "nuc":
+        raise NotImplementedError("minitorch2: the nuclear norm is not supported; use numpy.linalg.norm on .numpy()")
+    p = 2 if p in ("fro", None) else p
+    return vector_norm(input, p, dim, keepdim)
+
+
+def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
+    """(sum |x|^ord)^(1/ord) over dim(s), all by default; ord may be inf, -inf, 0 (torch.linalg.vector_norm)."""
+    if dtype is not None:
+        x = to_dtype(x, dtype.numpy)
+    dims = reduced_dims(dim, x)
+    if ord == 2:
+        return Norm2.apply(x, dims, keepdim)
+    size = x.abs()
+    if ord == math.inf:
+        return amax(size, dims or None, keepdim) if x._data.size else Sum.apply(size, dims, keepdim)
+    if ord == -math.inf:
+        return -amax(-size, dims or None, keepdim)
+    if ord == 0:
+        return Sum.apply(to_dtype(x != 0, x._data.dtype), dims, keepdim)
+    if ord == 1:
+        return Sum.apply(size, dims, keepdim)
+    return Sum.apply(size**ord, dims, keepdim) ** (1 / ord)
+
+
+class Norm2(Function):
+    torch_name = "LinalgVectorNormBackward0"
+
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        y = K.asarray(K.sqrt((x * x).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)))
+        ctx.dims = dims
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # d|x| = x/|x| dx, and 0 at x = 0
+        x, y = ctx.saved
+        y = spread(y, x.shape, ctx.dims)
+        return spread(g, x.shape, ctx.dims) * Where.apply(y == 0, 0.0, x / y), None, None
+
+
+class LinalgMethods:
+    matmul, mm, bmm, mv, dot, outer, ger, norm = matmul, mm, bmm, mv, dot, outer, outer, norm
+    addmm, addmv, addr, baddbmm, addbmm = addmm, addmv, addr, baddbmm, addbmm
+    addmm_, addmv_, addr_, baddbmm_, addbmm_ = (inplace(f) for f in (addmm, addmv, addr, baddbmm, addbmm))
+
+    def __matmul__(self, other):
+        return matmul(self, other) if isinstance(other, Variable) else NotImplemented

@@ -1,0 +1,3 @@
+"""Fast CPU overrides. Importing this package registers them."""
+
+from . import conv, pooling  # noqa: F401

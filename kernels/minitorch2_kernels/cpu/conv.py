@@ -1,0 +1,130 @@
+"""Convolution on the CPU: the batch shared between threads, a few images at a time in a buffer that stays in cache.
+
+im2col of a whole batch is a matrix of tens of megabytes that goes out to memory and comes back. Here each thread
+unfolds as many images as fit BLOCK_BYTES into one buffer of its own, multiplies, and unfolds the next ones over them.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+
+from ..reference import conv as reference
+from ..reference.conv import out_size, windows
+from .pool import share
+
+BLOCK_BYTES = 768 * 1024  # of a second-level cache of 1 MiB, the rest is for the operands
+_SMALL = 200_000  # multiplications below which waking threads costs more than it gives
+_buffers = threading.local()
+
+
+def workspace(name: str, size: int, dtype) -> np.ndarray:
+    """A flat buffer of this thread that is kept for the next call; its pages are mapped once, not every time."""
+    held = _buffers.__dict__.get((name, dtype))
+    if held is None or held.size < size:
+        held = _buffers.__dict__[(name, dtype)] = np.empty(size, dtype)
+    return held[:size]
+
+
+def _on_cpu(*args) -> bool:
+    a, b = args[0], args[1]
+    return type(a) is np.ndarray and type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.kind == "f" and a.size > 0
+
+
+def _blocks(start: int, stop: int, bytes_each: int):
+    step = max(1, BLOCK_BYTES // max(1, bytes_each))
+    for i in range(start, stop, step):
+        yield i, min(stop, i + step)
+
+
+def _share(function, n: int, work: int) -> None:
+    if work < _SMALL:
+        function(0, n)
+    else:
+        share(function, n)
+
+
+def _unfold(x, a, b, kh, kw, stride, dilation, padding, groups, oh, ow):
+    """Images a to b of x as columns (b-a, groups, C/groups*KH*KW, OH*OW), in this thread's buffer."""
+    c = x.shape[1]
+    images = x[a:b]
+    plain = kh == kw == 1 and stride == (1, 1) and padding == (0, 0)
+    if plain and images.flags.c_contiguous:
+        return images.reshape(b - a, groups, c // groups, oh * ow)
+    if padding != (0, 0):
+        (ph, pw), (h, w) = padding, x.shape[2:]
+        padded = workspace("padded", (b - a) * c * (h + 2 * ph) * (w + 2 * pw), x.dtype)
+        padded = padded.reshape(b - a, c, h + 2 * ph, w + 2 * pw)
+        padded[...] = 0
+        padded[:, :, ph : ph + h, pw : pw + w] = images
+        images = padded
+    columns = workspace("columns", (b - a) * c * kh * kw * oh * ow, x.dtype)
+    np.copyto(columns.reshape(b - a, c, kh, kw, oh, ow), windows(images, kh, kw, stride, dilation, oh, ow))
+    return columns.reshape(b - a, groups, c // groups * kh * kw, oh * ow)
+
+
+@reference.conv2d.override(_on_cpu)
+def conv2d(x, w, stride, padding, dilation, groups):
+    """As the reference, block by block: a third of its time on 64 images of 32x26x26 (no 42 MB matrix)."""
+    n, c = x.shape[:2]
+    o, cg, kh, kw = w.shape
+    oh, ow = (out_size(x.shape[2 + i], (kh, kw)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+    y = np.empty((n, o, oh, ow), x.dtype)
+    matrix = w.reshape(groups, o // groups, cg * kh * kw)
+    places = y.reshape(n, groups, o // groups, oh * ow)
+
+    def part(start, stop):
+        for a, b in _blocks(start, stop, c * kh * kw * oh * ow * x.itemsize):
+            columns = _unfold(x, a, b, kh, kw, stride, dilation, padding, groups, oh, ow)
+            np.matmul(matrix, columns, out=places[a:b])
+
+    _share(part, n, y.size * cg * kh * kw)
+    return y
+
+
+@reference.conv2d_input_grad.override(_on_cpu)
+def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
+    """With stride 1 this is a convolution of g with w turned round (no scattered additions); else block by block."""
+    o, cg, kh, kw = w.shape
+    (dh, dw), (ph, pw) = dilation, padding
+    around = (dh * (kh - 1) - ph, dw * (kw - 1) - pw)
+    if stride == (1, 1) and min(around) >= 0:
+        turned = w.reshape(groups, o // groups, cg, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
+        turned = np.ascontiguousarray(turned).reshape(groups * cg, o // groups, kh, kw)
+        return conv2d(g, turned, stride, around, dilation, groups)
+    n = g.shape[0]
+    dx = np.empty((n, groups * cg, *hw), g.dtype)
+
+    def part(start, stop):
+        for a, b in _blocks(start, stop, groups * cg * kh * kw * g[0, 0].size * g.itemsize):
+            dx[a:b] = reference.conv2d_input_grad.reference(g[a:b], w, hw, stride, padding, dilation, groups)
+
+    _share(part, n, g.size * cg * kh * kw)
+    return dx
+
+
+@reference.conv2d_weight_grad.override(_on_cpu)
+def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
+    """Each thread sums its own images' products; the sums are added in the order of the threads."""
+    n, o, oh, ow = g.shape
+    (kh, kw), c = khw, x.shape[1]
+    taps = c // groups * kh * kw
+    g = np.ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
+    sums: dict[int, np.ndarray] = {}
+
+    def part(start, stop):
+        total = np.zeros((groups, o // groups, taps), g.dtype)
+        for a, b in _blocks(start, stop, c * kh * kw * oh * ow * g.itemsize):
+            columns = _unfold(x, a, b, kh, kw, stride, dilation, padding, groups, oh, ow).swapaxes(2, 3)
+            product = workspace("product", (b - a) * total.size, g.dtype).reshape(b - a, *total.shape)
+            np.matmul(g[a:b], columns, out=product)
+            for one in product:
+                total += one
+        sums[start] = total
+
+    _share(part, n, g.size * taps)
+    total = sums.pop(0)
+    for start in sorted(sums):
+        total += sums[start]
+    return total.reshape(o, c // groups, kh, kw)

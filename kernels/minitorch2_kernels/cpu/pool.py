@@ -1,0 +1,98 @@
+"""One pool of threads for all CPU kernels.
+
+NumPy lets go of the interpreter lock in copies, ufuncs and matrix products, so plain Python threads compute in parallel.
+The calling thread works too; waiting threads sleep. Work is cut in as many equal parts as there are threads, each part
+always done the same way: results depend on the number of threads, not on who was faster.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+
+from .blas import controllable, one_thread
+
+
+def _default_threads() -> int:
+    for name in ("MINITORCH2_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 0:
+            return int(value)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_threads = _default_threads()
+_jobs: queue.SimpleQueue = queue.SimpleQueue()
+_workers: list[threading.Thread] = []
+_inside = threading.local()
+
+
+def get_num_threads() -> int:
+    """How many threads the CPU kernels use."""
+    return _threads
+
+
+def set_num_threads(n: int) -> None:
+    """Sets how many threads the CPU kernels use; 1 means the calling thread alone."""
+    global _threads
+    if not isinstance(n, int) or n < 1:
+        raise RuntimeError(f"set_num_threads expects a positive integer, got {n!r}")
+    _threads = n
+
+
+def share(function, n: int) -> None:
+    """Calls function(start, stop) for equal parts of range(n), one per thread, with BLAS held to one thread.
+
+    An error in any part is raised here, after all parts have ended. Inside a part, and where BLAS cannot be held, the
+    whole range is one part."""
+    threads = min(_threads, n) if controllable and not getattr(_inside, "part", False) else 1
+    if threads <= 1:
+        function(0, n)
+        return
+    bounds = [n * i // threads for i in range(threads + 1)]
+    done: queue.SimpleQueue = queue.SimpleQueue()
+    _start_workers(threads - 1)
+    with one_thread():
+        for start, stop in zip(bounds[1:-1], bounds[2:], strict=True):
+            _jobs.put((function, start, stop, done))
+        errors = [_run(function, 0, bounds[1])]
+        errors += [done.get() for _ in range(threads - 1)]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _run(function, start, stop):
+    _inside.part = True
+    try:
+        function(start, stop)
+    except BaseException as error:  # handed to the caller of share()
+        return error
+    finally:
+        _inside.part = False
+    return None
+
+
+def _work(jobs) -> None:
+    while True:
+        function, start, stop, done = jobs.get()
+        done.put(_run(function, start, stop))
+
+
+def _start_workers(n: int) -> None:
+    while len(_workers) < n:
+        worker = threading.Thread(target=_work, args=(_jobs,), name="minitorch2-pool", daemon=True)
+        worker.start()
+        _workers.append(worker)
+
+
+def _forget() -> None:
+    """A forked child has none of the threads: it starts its own when it needs them."""
+    global _jobs, _inside
+    _jobs, _inside = queue.SimpleQueue(), threading.local()
+    _workers.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

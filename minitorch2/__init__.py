@@ -1,0 +1,61 @@
+"""minitorch2: PyTorch's training core, from scratch.
+
+    import minitorch2 as torch
+
+and an ordinary PyTorch training program runs. The map of the layers is in README.md.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from . import autograd as autograd
+from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .core.device import device
+from .core.dtypes import (
+    bfloat16,
+    bool,
+    double,
+    dtype,
+    finfo,
+    float,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    iinfo,
+    int,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    promote_types,
+    set_default_dtype,
+    short,
+    uint8,
+)
+from .core.grad_mode import is_grad_enabled, is_inference_mode_enabled
+from .core.size import Size
+from .creation import *  # noqa: F403
+from .functions import *  # noqa: F403
+from .printing import set_printoptions
+from .random import *  # noqa: F403
+from .tensor import Tensor
+from .version import __version__
+
+_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg", "special",
+         "backends")  # fmt: skip
+
+
+def __getattr__(name: str):
+    """Submodules are imported when first asked for; anything else is a clear error."""
+    if name in _LAZY:
+        return importlib.import_module(f".{name}", __name__)
+    if name in ("load", "save"):
+        return getattr(importlib.import_module(".serialization", __name__), name)
+    raise AttributeError(
+        f"minitorch2 has no '{name}'. README.md lists what of PyTorch is supported; if torch has it and it is missing here, "
+        "it is not supported"
+    )

@@ -1,0 +1,242 @@
+"""Convolution in 2-d (1-d is a row of it), its transpose, and their gradients: three ops closed under differentiation."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from ._common import require_tensor
+from .joining import cat
+from .linalg import c_name
+from .reduce import Sum
+from .views import squeeze, unsqueeze
+
+
+class Conv2d(Function):
+    """y = x * w (+ bias). Settings: (stride, padding, dilation, groups)."""
+
+    torch_name = "ConvolutionBackward0"
+
+    @staticmethod
+    def forward(ctx, x, w, bias, settings):
+        need_x, need_w, _, _ = ctx.needs_input_grad
+        ctx.settings, ctx.hw, ctx.khw = settings, x.shape[2:], w.shape[2:]
+        ctx.save_for_backward(x if need_w else None, w if need_x else None)
+        y = K.conv2d(x, w, *settings)
+        if bias is not None:
+            y += bias.reshape(-1, 1, 1)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved
+        return (
+            None if w is None else ConvInputGrad.apply(g, w, ctx.hw, ctx.settings),
+            None if x is None else ConvWeightGrad.apply(g, x, ctx.khw, ctx.settings),
+            Sum.apply(g, (0, 2, 3), False) if ctx.needs_input_grad[2] else None,
+            None,
+        )
+
+
+class ConvInputGrad(Function):
+    """dx from dy and w; as a layer of its own, the transposed convolution."""
+
+    torch_name = "ConvolutionBackward0"
+
+    @staticmethod
+    def forward(ctx, g, w, hw, settings):
+        need_g, need_w = ctx.needs_input_grad[:2]
+        ctx.settings, ctx.khw = settings, w.shape[2:]
+        ctx.save_for_backward(g if need_w else None, w if need_g else None)
+        return K.conv2d_input_grad(g, w, hw, *settings)
+
+    @staticmethod
+    def backward(ctx, gx):  # <gx, dx(g, w)> = <conv(gx, w), g> = <dw(g, gx), w>
+        g, w = ctx.saved
+        return (
+            None if w is None else Conv2d.apply(gx, w, None, ctx.settings),
+            None if g is None else ConvWeightGrad.apply(g, gx, ctx.khw, ctx.settings),
+            None,
+            None,
+        )
+
+
+class ConvWeightGrad(Function):
+    """dw from dy and x."""
+
+    torch_name = "ConvolutionBackwardBackward0"
+
+    @staticmethod
+    def forward(ctx, g, x, khw, settings):
+        need_g, need_x = ctx.needs_input_grad[:2]
+        ctx.settings, ctx.hw = settings, x.shape[2:]
+        ctx.save_for_backward(g if need_x else None, x if need_g else None)
+        return K.conv2d_weight_grad(g, x, khw, *settings)
+
+    @staticmethod
+    def backward(ctx, gw):  # <gw, dw(g, x)> = <conv(x, gw), g> = <dx(g, gw), x>
+        g, x = ctx.saved
+        return (
+            None if x is None else Conv2d.apply(x, gw, None, ctx.settings),
+            None if g is None else ConvInputGrad.apply(g, gw, ctx.hw, ctx.settings),
+            None,
+            None,
+        )
+
+
+def pair(value, n: int, op: str, name: str) -> tuple[int, ...]:
+    """`value` once per dim: an int for all, or a sequence of n."""
+    values = (value,) * n if isinstance(value, int) else tuple(value)
+    if len(values) == 1:
+        values *= n
+    if len(values) != n:
+        raise RuntimeError(f"{op}(): expected {name} to be a single integer value or a list of {n} values, got {list(values)}")
+    return tuple(int(v) for v in values)
+
+
+def _pad_same(input, kernel, stride, dilation):
+    """padding='same': half of what the kernel reaches over on each side; an odd one goes to the end, as zeros."""
+    if any(s != 1 for s in stride):
+        raise RuntimeError("padding='same' is not supported for strided convolutions")
+    total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+    for i, reach in enumerate(total):
+        if reach % 2:
+            shape = list(input._data.shape)
+            dim = len(shape) - len(total) + i
+            shape[dim] = 1
+            input = cat([input, Function.variable(K.zeros(tuple(shape), input._data.dtype))], dim)
+    return input, tuple(t // 2 for t in total)
+
+
+def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
+    for name, x in (("input", input), ("weight", weight)):
+        require_tensor(op, x, name)
+    if input._data.dtype != weight._data.dtype:
+        raise RuntimeError(
+            f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}; convert one with .to()"
+        )
+    if bias is not None and bias._data.dtype != weight._data.dtype:
+        raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError(f"\"{op}\" not implemented for '{input.dtype.torch_type}': convolutions take floating dtypes")
+    stride, dilation = pair(stride, dims, op, "stride"), pair(dilation, dims, op, "dilation")
+    _check_shapes(op, dims, input, weight, bias, groups)
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise RuntimeError("dilation should be greater than zero")
+    unbatched = input._data.ndim == dims + 1
+    if unbatched:
+        input = unsqueeze(input, 0)
+    kernel = weight._data.shape[2:]
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise RuntimeError(f"Invalid padding string: '{padding}'; expected 'same' or 'valid'")
+        if padding == "same":
+            input, padding = _pad_same(input, kernel, stride, dilation)
+        else:
+            padding = (0,) * dims
+    padding = pair(padding, dims, op, "padding")
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    sizes = [n + 2 * p for n, p in zip(input._data.shape[2:], padding, strict=True)]
+    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if any(n < r for n, r in zip(sizes, reach, strict=True)):
+        raise RuntimeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, sizes))}). Kernel size: "
+            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
+        )
+    if dims == 1:  # one row of a 2-d convolution
+        input, weight = unsqueeze(input, 2), unsqueeze(weight, 2)
+        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
+    y = Conv2d.apply(input, weight, bias, (stride, padding, dilation, groups))
+    y = squeeze(y, 2) if dims == 1 else y
+    return squeeze(y, 0) if unbatched else y
+
+
+def _check_shapes(op, dims, input, weight, bias, groups):
+    x, w = list(input._data.shape), list(weight._data.shape)
+    if len(w) != dims + 2:
+        raise RuntimeError(f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}")
+    if len(x) not in (dims + 1, dims + 2):
+        raise RuntimeError(
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}"
+        )
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+    channels = x[-dims - 1]
+    if w[0] % groups or w[0] < groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by it, but got weight "
+            f"of size {w} instead"
+        )
+    if channels != w[1] * groups:
+        raise RuntimeError(
+            f"Given groups={groups}, weight of size {w}, expected input{x} to have {w[1] * groups} channels, but got {channels} "
+            "channels instead"
+        )
+    if bias is not None and bias._data.shape != (w[0],):
+        raise RuntimeError(
+            f"Given weight of size {w}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size "
+            f"{list(bias._data.shape)} instead"
+        )
+
+
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (O, C/groups, KH, KW). padding: numbers, 'same', 'valid'."""
+    return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    """Cross-correlation of input (N, C, L) or (C, L) with weight (O, C/groups, K). padding: a number, 'same', 'valid'."""
+    return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    for name, x in (("input", input), ("weight", weight)):
+        require_tensor(op, x, name)
+    if input._data.dtype != weight._data.dtype:
+        raise RuntimeError(f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}")
+    x, w = list(input._data.shape), list(weight._data.shape)
+    if len(x) not in (dims + 1, dims + 2):
+        raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}")
+    if len(w) != dims + 2:
+        raise RuntimeError(f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}")
+    if x[-dims - 1] != w[0] or w[0] % groups:
+        raise RuntimeError(
+            f"Given transposed=1, weight of size {w}, expected input{x} to have {w[0]} channels, but got {x[-dims - 1]} channels "
+            "instead"
+        )
+    stride, padding = pair(stride, dims, op, "stride"), pair(padding, dims, op, "padding")
+    extra, dilation = pair(output_padding, dims, op, "output_padding"), pair(dilation, dims, op, "dilation")
+    for e, s, d in zip(extra, stride, dilation, strict=True):
+        if e >= max(s, d):
+            raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got output_padding: {e}, "
+                               f"stride: {s}, dilation: {d}")  # fmt: skip
+    unbatched = len(x) == dims + 1
+    if unbatched:
+        input = unsqueeze(input, 0)
+    sizes = [
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, s, p, d, k, e in zip(input._data.shape[2:], stride, padding, dilation, w[2:], extra, strict=True)
+    ]
+    if min(sizes, default=1) <= 0:
+        raise RuntimeError(f"Given input size per channel: {x[-dims:]}. Calculated output size per channel: {sizes}. Output size is too small")  # fmt: skip
+    if dims == 1:
+        input, weight, sizes = unsqueeze(input, 2), unsqueeze(weight, 2), [1, *sizes]
+        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
+    y = ConvInputGrad.apply(input, weight, tuple(sizes), (stride, padding, dilation, groups))
+    if bias is not None:
+        y = y + bias.reshape(-1, 1, 1)
+    y = squeeze(y, 2) if dims == 1 else y
+    return squeeze(y, 0) if unbatched else y
+
+
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The gradient of conv2d with respect to its input, as a layer. weight (C, O/groups, KH, KW)."""
+    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+    """The gradient of conv1d with respect to its input, as a layer. weight (C, O/groups, K)."""
+    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -1,0 +1,211 @@
+"""Random numbers: generators as torch shows them, and the tensors' methods that draw from one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core import generator as core
+from ..core.device import CPU, check_available
+from ..core.function import Function
+from ..core.grad_mode import state
+from ..core.multinomial import multinomial as draw_categories
+from ..core.variable import Variable
+from ._inplace import check_writable, write
+
+
+class Generator(core.Generator):
+    """A stream of random numbers: torch.Generator, with its seeds and its saved states.
+
+    Seeded with 67280421310721 until told otherwise. Threads may share one.
+    """
+
+    def __init__(self, device="cpu"):
+        check_available(device)
+        super().__init__()
+
+    device = CPU
+
+    def get_state(self):
+        """All of the state: a uint8 tensor of 5056 numbers, which torch.Generator.set_state takes as well."""
+        return Function.variable(self.saved_state())
+
+    def set_state(self, new_state) -> Generator:
+        """Goes on from a state that `get_state` (or torch) gave; RuntimeError for anything else."""
+        if not isinstance(new_state, Variable):
+            raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
+        self.load_state(new_state._data)
+        return self
+
+    def clone_state(self) -> Generator:
+        """A generator of its own with the same state."""
+        return Generator().set_state(self.get_state())
+
+
+default_generator = Generator()
+default_generator.seed()  # a program that does not seed gets other numbers each time, as with torch
+
+
+def resolved(generator: Generator | None) -> Generator:
+    """The generator meant by a `generator=` argument."""
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+    return generator
+
+
+class _Redrawn(Function):
+    """`x` replaced by numbers that do not depend on it: its gradient is zero."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, values):
+        return values
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0, None
+
+
+class Uniform(_Redrawn): ...
+
+
+class Normal(_Redrawn): ...
+
+
+class Bernoulli(_Redrawn): ...
+
+
+class Exponential(_Redrawn): ...
+
+
+class Random(_Redrawn): ...
+
+
+class Geometric(_Redrawn): ...
+
+
+class Cauchy(_Redrawn): ...
+
+
+class LogNormal(_Redrawn): ...
+
+
+def _refill(x, op, draw):
+    """x with numbers of draw(shape, NumPy dtype) written into it, in the order of its memory."""
+    check_writable(x)
+    axes = core.memory_order(x._data)
+    view = x._data.transpose(axes)
+    values = draw(view.shape, view.dtype)
+    if state.grad and x.requires_grad:
+        return write(x, op.apply(x, values.transpose(np.argsort(axes))), op.__name__)
+    view[...] = values
+    x._bump()
+    return x
+
+
+def uniform_(input, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None):
+    """Fills the tensor with numbers uniform in [from, to)."""
+    g = resolved(generator)
+    return _refill(input, Uniform, lambda shape, dtype: g.uniform(shape, dtype, float(from_), float(to)))
+
+
+def normal_(input, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None):
+    """Fills the tensor with normal numbers of this mean and standard deviation."""
+    g, contiguous = resolved(generator), input._data.flags.c_contiguous
+    return _refill(
+        input, Normal, lambda shape, dtype: g.normal(shape, dtype, float(mean), float(std), contiguous)
+    )
+
+
+def log_normal_(input, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None):
+    """Fills the tensor with exp of normal numbers; mean and std are the normal's."""
+    g = resolved(generator)
+    return _refill(input, LogNormal, lambda shape, dtype: g.log_normal(shape, dtype, float(mean), float(std)))
+
+
+def exponential_(input, lambd: float = 1.0, *, generator: Generator | None = None):
+    """Fills the tensor with exponential numbers of rate lambd."""
+    g = resolved(generator)
+    return _refill(input, Exponential, lambda shape, dtype: g.exponential(shape, dtype, float(lambd)))
+
+
+def geometric_(input, p: float, *, generator: Generator | None = None):
+    """Fills the tensor with the numbers of trials up to a first success of probability p."""
+    g = resolved(generator)
+    return _refill(input, Geometric, lambda shape, dtype: g.geometric(shape, dtype, float(p)))
+
+
+def cauchy_(input, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None):
+    """Fills the tensor with Cauchy numbers of location median and scale sigma."""
+    g = resolved(generator)
+    return _refill(input, Cauchy, lambda shape, dtype: g.cauchy(shape, dtype, float(median), float(sigma)))
+
+
+_MISSING = object()
+
+
+def random_(input, *bounds, to=_MISSING, generator: Generator | None = None):
+    """Fills the tensor with integers: random_(), random_(to), random_(from, to), random_(from, None).
+
+    Without bounds from 0 to the dtype's largest (2**digits for a floating one); `to` is excluded, None
+    stands for the dtype's largest, included.
+    """
+    if to is not _MISSING:
+        bounds = (*bounds, to)
+    if len(bounds) > 2:
+        raise TypeError(f"random_() takes at most from and to, got {len(bounds)} numbers")
+    low, high = (None, None) if not bounds else (0, *bounds)[-2:]
+    g = resolved(generator)
+    return _refill(input, Random, lambda shape, dtype: g.integers(shape, dtype, low, high))
+
+
+def bernoulli_(input, p=0.5, *, generator: Generator | None = None):
+    """Fills the tensor with 1 where a trial succeeds and 0 elsewhere; p: a number, or a tensor that
+    broadcasts.
+    """
+    g = resolved(generator)
+    if not isinstance(p, Variable):
+        return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, float(p)))
+    axes = core.memory_order(input._data)
+    probabilities = p.expand(input.shape)._data.transpose(axes)
+    return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, probabilities))
+
+
+def bernoulli(input, p: float | None = None, *, generator: Generator | None = None, out=None):
+    """0 or 1 for each element of `input`, 1 with that element as its probability (or p where given).
+
+    Contiguous, of input's dtype; the gradient is zero.
+    """
+    refuse_out("bernoulli", out)
+    data = input._data
+    values = resolved(generator).bernoulli(data.shape, data.dtype, data if p is None else float(p))
+    return Bernoulli.apply(input, values)
+
+
+def multinomial(
+    input, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out=None
+):
+    """num_samples category numbers for each row of weights: int64, shape (num_samples,) or (rows,
+    num_samples).
+
+    input: floating, shape (categories,) or (rows, categories), not negative, need not add up to 1.
+    RuntimeError for more samples than categories without replacement.
+    """
+    refuse_out("multinomial", out)
+    return Function.variable(draw_categories(resolved(generator), input._data, num_samples, replacement))
+
+
+def refuse_out(name: str, out) -> None:
+    """An error for `out=`, which no random function here takes."""
+    if out is not None:
+        raise NotImplementedError(
+            f"minitorch2: {name}(out=...) is not supported; use out.copy_({name}(...)) instead"
+        )
+
+
+class RandomMethods:
+    uniform_, normal_, log_normal_, exponential_ = uniform_, normal_, log_normal_, exponential_
+    geometric_, cauchy_, random_, bernoulli_ = geometric_, cauchy_, random_, bernoulli_
+    bernoulli, multinomial = bernoulli, multinomial
