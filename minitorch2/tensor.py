@@ -24,13 +24,13 @@ from .ops.conversion import ConversionMethods
 from .ops.indexing import IndexingMethods
 from .ops.joining import JoiningMethods
 from .ops.linalg import LinalgMethods
+from .ops.random import RandomMethods
 from .ops.reduce import ReduceMethods
 from .ops.scan import ScanMethods
 from .ops.sorting import SortingMethods
 from .ops.unary import UnaryMethods
 from .ops.views import ViewMethods
 from .printing import tensor_repr
-from .random import RandomMethods
 from .utils.hooks import RemovableHandle
 
 

@@ -27,9 +27,9 @@ LAYERS = (
     "minitorch2.ops",
     "minitorch2.autograd",
     "minitorch2.printing",
-    "minitorch2.random",  # before the tensor, which takes its in-place random methods from here
     "minitorch2.tensor",
     "minitorch2.creation",
+    "minitorch2.random",
     "minitorch2.nn",
     "minitorch2.optim",
     "minitorch2.utils",

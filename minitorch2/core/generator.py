@@ -222,7 +222,7 @@ class Generator:
         if isinstance(p, np.ndarray):
             require_floating(p.dtype, "bernoulli_tensor_cpu_p_")
             wide = p.dtype == np.float64
-            p = p if wide else cast(p, np.dtype(np.float32))
+            p = _comparable(p)
             if not ((p >= 0) & (p <= 1)).all():
                 raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false.")
         else:

@@ -65,7 +65,7 @@ def _with_replacement(generator, weights, n):
         raise RuntimeError(
             "invalid multinomial distribution (encountering probability entry = infinity or NaN)"
         )
-    cumulative = np.cumsum(values, -1)
+    cumulative: np.ndarray = np.cumsum(values, -1)
     if not (cumulative[..., -1] > 0).all():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     cumulative /= cumulative[..., -1:].copy()
@@ -77,5 +77,5 @@ def _with_replacement(generator, weights, n):
     return np.stack(rows)
 
 
-def _in_full_precision(weights):
+def _in_full_precision(weights) -> np.ndarray:
     return weights if weights.dtype.itemsize > 2 else cast(weights, _FLOAT32)

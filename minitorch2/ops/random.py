@@ -162,8 +162,9 @@ def random_(input, *bounds, to=_MISSING, generator: Generator | None = None):
 
 
 def bernoulli_(input, p=0.5, *, generator: Generator | None = None):
-    """Fills the tensor with 1 where a trial succeeds and 0 elsewhere; p: a number, or a tensor that
-    broadcasts.
+    """Fills the tensor with 1 where a trial of probability p succeeds and 0 elsewhere.
+
+    p: a number, or a tensor that broadcasts to this one's shape.
     """
     g = resolved(generator)
     if not isinstance(p, Variable):
