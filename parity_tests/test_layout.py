@@ -29,6 +29,7 @@ LAYERS = (
     "minitorch2.printing",
     "minitorch2.tensor",
     "minitorch2.creation",
+    "minitorch2.functions",
     "minitorch2.random",
     "minitorch2.nn",
     "minitorch2.optim",
