@@ -17,7 +17,7 @@ from ..creation import empty_like, from_numpy
 from ..random import randperm
 
 if TYPE_CHECKING:
-    from ..core.generator import Generator
+    from ..ops.random import Generator
     from ..tensor import Tensor
 
 __all__ = [
@@ -262,7 +262,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
-    rows = tensor.size(0)
+    rows = tensor.shape[0]
     columns = tensor.numel() // rows
     gaussian = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator).cpu().numpy()
     q, r = np.linalg.qr(gaussian if rows >= columns else gaussian.T)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...core.device import device as Device
 from ...core.dtypes import dtype as Dtype
 from ...core.grad_mode import no_grad
 from ...creation import empty_like
 from ...tensor import Tensor
-
-if TYPE_CHECKING:
-    from ..parameter import Parameter
+from ._traversal import Traversal
 
 
-class Conversion:
+class Conversion(Traversal):
     """The methods of Module that change every parameter and buffer below it, and its training mode."""
 
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
     training: bool
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from ...core.grad_mode import no_grad
 from ...tensor import Tensor
 from ...utils.hooks import RemovableHandle
 from ..parameter import Parameter
+from ._traversal import Traversal
 
 if TYPE_CHECKING:
     from .module import Module
@@ -44,7 +45,7 @@ class _WithModule(NamedTuple):
     hook: Callable[..., None]
 
 
-class StateDict:
+class StateDict(Traversal):
     """The methods of Module that save and load state."""
 
     _version: int = 1
@@ -84,7 +85,7 @@ class StateDict:
             destination[prefix + _EXTRA_STATE] = self.get_extra_state()
 
     def state_dict(
-        self, *args: Any, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+        self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Any]:
         """Parameters and persistent buffers by dotted name, each module's before its submodules'.
 
@@ -216,9 +217,9 @@ class StateDict:
         unexpected_keys: list[str] = []
         error_msgs: list[str] = []
         metadata = getattr(state_dict, "_metadata", None)
-        state_dict = OrderedDict(state_dict)  # hooks and older versions may rewrite it
+        state: Any = OrderedDict(state_dict)  # hooks and older versions may rewrite it
         if metadata is not None:
-            state_dict._metadata = metadata
+            state._metadata = metadata
 
         def load(module: Module, local_state: dict[str, Any], prefix: str) -> None:
             local_metadata = dict((metadata or {}).get(prefix[:-1], {}))
@@ -242,7 +243,7 @@ class StateDict:
                         "done inplace."
                     )
 
-        load(self, state_dict, "")
+        load(cast("Module", self), state, "")
         if strict and unexpected_keys:
             error_msgs.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected_keys)}. ")
         if strict and missing_keys:
@@ -285,7 +286,7 @@ class StateDict:
         return _register(self._load_state_dict_post_hooks, hook)
 
 
-def _register(hooks: OrderedDict[int, Callable], hook: Callable) -> RemovableHandle:
+def _register(hooks: OrderedDict[int, Any], hook: Any) -> RemovableHandle:
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
     return handle

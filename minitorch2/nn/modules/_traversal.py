@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from ..parameter import Parameter
 
@@ -18,18 +18,20 @@ class Traversal:
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
     _modules: dict[str, Module | None]
+    _non_persistent_buffers_set: set[str]
 
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
         """``(dotted name, module)`` for this module (name = ``prefix``) and all below it; each module once
         unless ``remove_duplicate`` is False."""
+        this = cast("Module", self)
         memo = set() if memo is None else memo
-        if self in memo:
+        if this in memo:
             return
         if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
+            memo.add(this)
+        yield prefix, this
         for name, module in self._modules.items():
             if module is not None:
                 child_prefix = f"{prefix}.{name}" if prefix else name
@@ -57,7 +59,7 @@ class Traversal:
         """Call ``fn`` on every module of the tree, children before parents; returns this module."""
         for module in self.children():
             module.apply(fn)
-        fn(self)
+        fn(cast("Module", self))
         return self
 
     def _named_members(
@@ -71,7 +73,7 @@ class Traversal:
         if recurse:
             modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
         else:
-            modules = [(prefix, self)]
+            modules = [(prefix, cast("Module", self))]
         for module_name, module in modules:
             for name, member in members_of(module):
                 if member is None or member in seen:

@@ -61,10 +61,9 @@ class _NormBase(Module):
 
     def reset_running_stats(self) -> None:
         """Forget the batches seen: mean 0, variance 1, count 0."""
-        if self.track_running_stats:
-            self.running_mean.zero_()
-            self.running_var.fill_(1)
-            self.num_batches_tracked.zero_()
+        for buffer, start in ((self.running_mean, 0), (self.running_var, 1), (self.num_batches_tracked, 0)):
+            if buffer is not None:
+                buffer.fill_(start)
 
     def reset_parameters(self) -> None:
         """Forget the batches seen; set the scale to 1 and the shift to 0."""

@@ -28,8 +28,9 @@ def key_value_pairs(pairs: Any, kind: str, method_of: str) -> Iterator[tuple[str
             f"{method_of}.update should be called with an iterable of key/value pairs, but got "
             f"{type(pairs).__name__}"
         )
-    if isinstance(pairs, Mapping) or hasattr(pairs, "items"):
-        yield from pairs.items()
+    items = getattr(pairs, "items", None)
+    if items is not None:
+        yield from items()
         return
     for i, pair in enumerate(pairs):
         if not isinstance(pair, Iterable):
@@ -44,6 +45,11 @@ def key_value_pairs(pairs: Any, kind: str, method_of: str) -> Iterator[tuple[str
 
 class _Indexed(Module):
     """What Sequential and ModuleList share: submodules in order, named by their position."""
+
+    _modules: dict[str, Any]
+
+    def __getitem__(self, index: int | slice) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(index)")
 
     def _renumber(self) -> None:
         self._modules = {str(i): module for i, module in enumerate(self._modules.values())}
@@ -89,7 +95,7 @@ class Sequential(_Indexed):
     Takes the modules, or one OrderedDict of them whose keys become their names.
     """
 
-    def __init__(self, *args: Module | OrderedDict[str, Module]) -> None:
+    def __init__(self, *args: Any) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
             for name, module in args[0].items():
@@ -210,6 +216,8 @@ class ModuleList(_Indexed):
 
 class ModuleDict(Module):
     """A dictionary of modules, all registered, in order of insertion."""
+
+    _modules: dict[str, Any]
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()

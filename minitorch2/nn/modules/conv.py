@@ -249,7 +249,7 @@ class _ConvTransposeNd(_ConvNd):
                 f"elements (got {len(output_size)})"
             )
         smallest = [
-            (input.size(leading + i) - 1) * self.stride[i]
+            (input.shape[leading + i] - 1) * self.stride[i]
             - 2 * self.padding[i]
             + self.dilation[i] * (self.kernel_size[i] - 1)
             + 1

@@ -24,7 +24,6 @@ from ._hooks import (
     register_module_full_backward_pre_hook,
 )
 from ._state_dict import StateDict
-from ._traversal import Traversal
 from ._typename import typename
 
 __all__ = [
@@ -50,18 +49,12 @@ _HOOK_DICTS = (
 )
 
 
-class Module(Traversal, Conversion, StateDict, HookRegistration):
+class Module(Conversion, StateDict, HookRegistration):
     """Base class of layers and models: subclass it, call ``super().__init__()`` first, define ``forward``.
 
     Attributes:
         training: whether the module is in training mode; see :meth:`train` and :meth:`eval`.
     """
-
-    training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
-    _non_persistent_buffers_set: set[str]
 
     # For classes with several bases: pass __init__'s arguments on to the next one.
     call_super_init: bool = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ from ...creation import empty
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
+from ._sizes import repeated
 from .module import Module
 
 if TYPE_CHECKING:
@@ -37,10 +37,6 @@ class _Affine(Module):
             init.zeros_(self.bias)
 
 
-def _shape(normalized_shape: int | Iterable[int]) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)
-
-
 class LayerNorm(_Affine):
     """(x - mean) / sqrt(var + eps) over the last dimensions, whose sizes are ``normalized_shape``.
 
@@ -57,7 +53,7 @@ class LayerNorm(_Affine):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = _shape(normalized_shape)
+        self.normalized_shape = repeated(normalized_shape, 1)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         self._add_affine(
@@ -129,7 +125,7 @@ class RMSNorm(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = _shape(normalized_shape)
+        self.normalized_shape = repeated(normalized_shape, 1)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         if elementwise_affine:

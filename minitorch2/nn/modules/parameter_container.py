@@ -165,7 +165,7 @@ class ParameterDict(Module):
         """A new dictionary with ``default`` at each of ``keys``."""
         return ParameterDict((key, default) for key in keys)
 
-    def update(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> None:
+    def update(self, parameters: Mapping[str, Any] | ParameterDict | Iterable[tuple[str, Any]]) -> None:
         """Add or replace the entries of a mapping, or of an iterable of (key, value).
 
         A plain mapping is taken in the order of its sorted keys, as PyTorch does; an OrderedDict or a
