@@ -51,7 +51,8 @@ def raw(tensor) -> bytes:
     """The elements' bytes in row-major order, NaN payloads included."""
     if isinstance(tensor, Tensor):
         return np.ascontiguousarray(tensor._data).tobytes()
-    return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    flat = torch.empty(tensor.numel(), dtype=tensor.dtype).copy_(tensor.detach().reshape(-1))
+    return flat.view(torch.uint8).numpy().tobytes()
 
 
 def root_of(tensor) -> int | None:
