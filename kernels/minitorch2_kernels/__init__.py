@@ -114,4 +114,7 @@ from .reference.pooling import (  # noqa: F401
     max_pool2d_put,
     winner_indices,
 )
+from .reference.softmax import log_softmax, softmax  # noqa: F401
+from .reference.indexing import index_add, linear_index  # noqa: F401
+from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma  # noqa: F401
 from . import cpu  # noqa: E402, F401  (registers the fast CPU kernels)
