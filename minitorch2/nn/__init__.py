@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from . import functional, init, modules, parameter
+from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
 from .modules import __all__ as _modules_all
 from .parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", *_modules_all]
+__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils", *_modules_all]
 
 
 def __getattr__(name: str) -> Any:

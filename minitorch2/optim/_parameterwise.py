@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import minitorch2_kernels.cpu.optim  # noqa: F401  (registers the CPU's overrides)
 from minitorch2_kernels.reference.cast import cast
 
 from ..core import dtypes

@@ -9,8 +9,10 @@ reference's own: the same bits.
 import numpy as np
 
 from ..reference import optim as reference
+from .pool import share
 
 BLOCK_BYTES = 128 * 1024
+WORTH_SHARING = 8  # blocks; below, waking the other threads takes longer than the update
 
 
 def contiguous(param, grad, *rest) -> bool:
@@ -19,7 +21,7 @@ def contiguous(param, grad, *rest) -> bool:
     return all(isinstance(a, np.ndarray) and a.flags.c_contiguous for a in arrays)
 
 
-def in_blocks(kernel) -> None:
+def _in_blocks(kernel) -> None:
     """Registers the override of `kernel` that goes through the flattened arrays block by block."""
     update = kernel.reference
 
@@ -27,14 +29,22 @@ def in_blocks(kernel) -> None:
     def blocked(param, *rest):
         args = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in (param, *rest)]
         length = BLOCK_BYTES // param.itemsize
-        # torch says nothing about overflow or 0/0. A worker thread would not inherit its caller's state.
-        with np.errstate(all="ignore"):
-            for start in range(0, param.size, length):
-                block = slice(start, start + length)
-                update(*[a[block] if isinstance(a, np.ndarray) else a for a in args])
+        blocks = -(-param.size // length)
+
+        def run(first, last):
+            # torch says nothing about overflow or 0/0; a worker thread does not inherit its caller's setting.
+            with np.errstate(all="ignore"):
+                for start in range(first * length, last * length, length):
+                    block = slice(start, start + length)
+                    update(*[a[block] if isinstance(a, np.ndarray) else a for a in args])
+
+        if blocks < WORTH_SHARING:
+            run(0, blocks)
+        else:
+            share(run, blocks)
 
 
-for kernel in (
+for _kernel in (
     reference.sgd,
     reference.adam,
     reference.rmsprop,
@@ -44,4 +54,4 @@ for kernel in (
     reference.nadam,
     reference.radam,
 ):
-    in_blocks(kernel)
+    _in_blocks(_kernel)

@@ -23,11 +23,11 @@ class _ByFunction(LRScheduler):
         self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1
     ) -> None:
         self.optimizer = optimizer
-        if not isinstance(lr_lambda, list | tuple):
-            lr_lambda = [lr_lambda] * len(optimizer.param_groups)  # type: ignore[list-item]
-        elif len(lr_lambda) != len(optimizer.param_groups):
-            raise ValueError(f"Expected {len(optimizer.param_groups)} lr_lambdas, but got {len(lr_lambda)}")
-        self.lr_lambdas: list[Any] = list(lr_lambda)
+        groups = len(optimizer.param_groups)
+        functions = lr_lambda if isinstance(lr_lambda, list | tuple) else [lr_lambda] * groups
+        if len(functions) != groups:
+            raise ValueError(f"Expected {groups} lr_lambdas, but got {len(functions)}")
+        self.lr_lambdas: list[Any] = list(functions)
         super().__init__(optimizer, last_epoch)
 
     def state_dict(self) -> dict[str, Any]:
