@@ -17,8 +17,8 @@ LIBRARIES = {"torch": torch, "minitorch2": minitorch2}
 DTYPES = {np.float32: "float32", np.float64: "float64"}
 
 lr = st.sampled_from([1e-3, 0.01, 0.1])
-# Small beside the gradients drawn below: where gradient + weight_decay * parameter cancels, only rounding errors
-# are left to normalise, and they differ.
+# Small beside the gradients drawn below: where gradient + weight_decay * parameter cancels, only rounding
+# errors are left to normalise, and they differ.
 weight_decay = st.sampled_from([0, 1e-3, 0.01])
 betas = st.sampled_from([(0.9, 0.999), (0.0, 0.9), (0.3, 0.5), (0.95, 0.99)])
 eps = st.sampled_from([1e-8, 1e-3])
