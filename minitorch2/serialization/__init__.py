@@ -1,6 +1,6 @@
 """Checkpoints in PyTorch's file format, read and written without torch.
 
-reader.py         load: the zip format; legacy.py: the format before torch 1.6
+reader.py         load: the zip format; legacy.py: the format before torch 1.6; safetensors.py: that format
   zip_reader.py   records of an archive, checked before they are believed
   unpickler.py    the pickle machine; builders.py: the only names it knows; plain.py: the last look
   storages.py     buffers, the views tensors are of them, map_location

@@ -7,7 +7,6 @@ There are no checksums in it, so damage to the bytes of a tensor cannot be notic
 
 from __future__ import annotations
 
-import io
 import pickle
 from collections.abc import Callable
 from typing import Any, BinaryIO
@@ -23,7 +22,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
 
-class _BoundedReader(io.RawIOBase):
+class _BoundedReader:
     """Never asks the file for more than it has: a read buffer is allocated for what is asked."""
 
     def __init__(self, file: BinaryIO):
@@ -32,13 +31,13 @@ class _BoundedReader(io.RawIOBase):
         self.left = file.seek(0, 2) - position
         file.seek(position)
 
-    def read(self, size: int = -1) -> bytes:
-        data = self.file.read(min(size, self.left) if size >= 0 else self.left)
+    def read(self, size: int) -> bytes:
+        data = self.file.read(min(size, self.left))
         self.left -= len(data)
         return data
 
-    def readline(self, size: int | None = -1) -> bytes:
-        data = self.file.readline(self.left if size is None or size < 0 else min(size, self.left))
+    def readline(self, size: int) -> bytes:
+        data = self.file.readline(min(size, self.left))
         self.left -= len(data)
         return data
 

@@ -6,7 +6,6 @@ remembered by value, so the bytes depend only on what is saved.
 
 from __future__ import annotations
 
-import copyreg
 import pickle
 import struct
 import types
@@ -269,8 +268,9 @@ class Pickler:
             self._refuse(
                 f"is reduced to a name by {type(obj).__name__}.__reduce__; register that object instead"
             )
-        function, arguments, state, list_items, dict_items = (*reduced, None, None, None)[:5]
-        if function is copyreg.__newobj__:
+        function, arguments = reduced[:2]
+        state, list_items, dict_items = (*reduced[2:], None, None, None)[:3]
+        if getattr(function, "__name__", "") == "__newobj__":  # copyreg's, for classes with a plain __new__
             cls, *arguments = arguments
             self._save(cls)
             self._save(tuple(arguments))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from ..core.dtypes import dtype
-from . import legacy
+from . import legacy, safetensors
 from .builders import TABLE
 from .errors import damaged
 from .plain import check_plain
@@ -33,7 +33,8 @@ def load(
     """Loads an object saved with torch.save or minitorch2.save.
 
     Args:
-        f: a path, or a seekable binary file object; the checkpoint runs from its position to its end.
+        f: a path, or a seekable binary file object; the checkpoint runs from its position to its end. A path
+            that ends in .safetensors is read in that format and gives {name: tensor}.
         map_location: where storages go, as in torch: None, a device or its name, a dict from the file's
             locations to others, or a function (storage, location) -> storage or None. Files saved on a GPU
             need 'cpu'.
@@ -75,9 +76,7 @@ def load(
         return _load(f, map_location, False, verify, encoding)
     with open(f, "rb") as file:
         if os.fspath(f).endswith(".safetensors"):
-            raise NotImplementedError(
-                "minitorch2.load does not read safetensors; use safetensors.numpy.load_file"
-            )
+            return safetensors.load(file, restore_location(map_location), bool(mmap))
         return _load(file, map_location, bool(mmap), verify, encoding)
 
 

@@ -12,7 +12,7 @@ import pickle
 import struct
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from .errors import damaged
 from .safe_globals import registered_by_path
@@ -52,6 +52,14 @@ class Function:
         self.build = build
 
 
+class Stream(Protocol):
+    """What a pickle is read from."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def readline(self, size: int, /) -> bytes: ...
+
+
 class Unsupported:
     """An entry of the fixed table for what files may name and minitorch2 does not have."""
 
@@ -70,7 +78,7 @@ class Unpickler:
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: Stream,
         table: dict[str, Any],
         persistent_load: Callable[[Any], Any] | None = None,
         encoding: str = "utf-8",

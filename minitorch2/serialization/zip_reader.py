@@ -68,7 +68,7 @@ class ZipReader:
         record = self.records[name]
         array = np.empty(record.size, np.uint8)
         self.file.seek(self.base + record.start)
-        view, filled, crc = memoryview(array), 0, 0
+        view, filled, crc = array.data, 0, 0
         while filled < record.size:
             chunk = view[filled : filled + _CHUNK]
             count = _read_into(self.file, chunk)
@@ -91,7 +91,7 @@ class ZipReader:
         crc = 0
         if self.verify:
             for at in range(0, record.size, _CHUNK):
-                crc = zlib.crc32(array[at : at + _CHUNK], crc)
+                crc = zlib.crc32(array[at : at + _CHUNK].data, crc)
         self._compare(record, crc)
         return array
 
@@ -234,8 +234,9 @@ def _wide_values(extra: bytes, size: int, packed: int, header: int) -> tuple[int
 
 
 def _read_into(file: BinaryIO, view: memoryview) -> int:
-    if hasattr(file, "readinto"):
-        return file.readinto(view) or 0
+    readinto = getattr(file, "readinto", None)
+    if readinto is not None:
+        return readinto(view) or 0
     data = file.read(len(view))
     view[: len(data)] = data
     return len(data)
