@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+from typing import Any
 
 
 class _State(threading.local):
@@ -74,7 +75,7 @@ class _Mode:
 class _BareDecorator(_Mode):
     """Also works without parentheses: `@no_grad`, as torch allows."""
 
-    def __new__(cls, function=None):
+    def __new__(cls, function=None) -> Any:  # a mode, or the function it decorates
         mode = super().__new__(cls)
         if function is None:
             return mode

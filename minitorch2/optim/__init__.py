@@ -1,5 +1,7 @@
 """Optimizers and learning-rate schedules, as torch.optim."""
 
+from typing import Any
+
 from . import lr_scheduler, optimizer
 from .adadelta import Adadelta
 from .adagrad import Adagrad
@@ -26,3 +28,10 @@ __all__ = [
     "lr_scheduler",
     "optimizer",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(
+        f"module 'minitorch2.optim' has no attribute '{name}'. If that is an optimizer of PyTorch's, it is "
+        "not supported here; minitorch2.optim.__all__ lists those that are."
+    )

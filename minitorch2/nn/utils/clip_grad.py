@@ -31,14 +31,14 @@ def get_total_norm(
     norm_type may be "inf" or any number. RuntimeError with error_if_nonfinite where the norm is inf or nan.
     """
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    norm_type = float(norm_type)
+    order: Any = float(norm_type)
     if not tensors:
         return tensor(0.0)
-    norms = [vector_norm(t, norm_type).to(tensors[0].device) for t in tensors]
-    total_norm = vector_norm(stack(norms), norm_type)
+    norms = [vector_norm(t, order).to(tensors[0].device) for t in tensors]
+    total_norm = vector_norm(stack(norms), order)
     if error_if_nonfinite and not total_norm.isfinite():
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
+            f"The total norm of order {order} for gradients from `parameters` is non-finite, so it "
             "cannot be clipped. To disable this error and scale the gradients by the non-finite norm anyway, "
             "set `error_if_nonfinite=False`"
         )
@@ -52,7 +52,8 @@ def clip_grads_with_norm_(
     """Scales the gradients in place by max_norm / total_norm where that is below 1."""
     # A little over the norm, so that none of 0 divides by it. The product is taken even where the factor is
     # 1: that way nothing waits for the value.
-    factor = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
+    factor: Any = float(max_norm) / (total_norm + 1e-6)
+    factor = factor.clamp(max=1.0)
     for grad in _grads(parameters):
         grad.mul_(factor.to(grad.device))
 
