@@ -76,7 +76,7 @@ def device_line() -> str:
 
 
 def pytest_report_header(config):
-    return [", ".join(installed("torch", "numpy", "numba")), device_line()]
+    return [", ".join(installed("torch", "numpy")), device_line()]
 
 
 def pytest_terminal_summary(terminalreporter):
