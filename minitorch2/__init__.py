@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 
+from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
+
 from . import autograd as autograd
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .core.device import device
@@ -37,16 +39,25 @@ from .core.dtypes import (
     uint8,
 )
 from .core.grad_mode import is_grad_enabled, is_inference_mode_enabled
+from .core.layout import (
+    channels_last,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    strided,
+)
 from .core.size import Size
 from .creation import *  # noqa: F403
 from .functions import *  # noqa: F403
 from .printing import set_printoptions
 from .random import *  # noqa: F403
+from .random import Generator, default_generator
 from .tensor import Tensor
 from .version import __version__
 
-_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg", "special",
-         "backends")  # fmt: skip
+_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg")
 
 
 def __getattr__(name: str):

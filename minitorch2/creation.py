@@ -10,6 +10,7 @@ import numpy as np
 
 from .core import dtypes
 from .core.device import check_available
+from .core.layout import check_layout, check_memory_format
 from .ops._common import to_dtype
 from .ops._data import array_of
 from .tensor import Tensor
@@ -39,8 +40,7 @@ def _sizes(size) -> tuple[int, ...]:
 
 def _numpy_dtype(dtype, device, layout=None):
     check_available(device)
-    if layout is not None and str(layout) != "torch.strided":
-        raise NotImplementedError(f"minitorch2: layout {layout} is not supported; only torch.strided is")
+    check_layout(layout)
     dtype = dtype or dtypes.get_default_dtype()
     if not isinstance(dtype, dtypes.dtype):
         raise TypeError(f"dtype must be torch.dtype, not {type(dtype).__name__}")
@@ -128,6 +128,8 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
 
 def _like(make):
     def function(input, *args, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
+        check_layout(layout)
+        check_memory_format(memory_format)
         # like `input` in its strides too, as torch.preserve_format has it
         dtype = dtype or input.dtype
         check_available(device)

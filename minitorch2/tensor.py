@@ -13,6 +13,7 @@ from .core import dtypes
 from .core.device import CPU, check_available
 from .core.function import Function
 from .core.grad_mode import state
+from .core.layout import strided
 from .core.size import Size
 from .core.variable import Variable
 from .ops._common import wrap_dim
@@ -107,6 +108,7 @@ class Tensor(
 
     is_cuda = is_sparse = is_quantized = is_meta = is_mkldnn = False
     is_cpu = True
+    layout = strided
     names = property(lambda self: (None,) * self.ndim)
 
     def size(self, dim: int | None = None):

@@ -9,6 +9,7 @@ from ..core import dtypes
 from ..core.device import check_available, device
 from ..core.function import Function
 from ..core.grad_mode import state
+from ..core.layout import check_memory_format
 from ..core.variable import Variable
 from ._common import ToCopy, to_dtype
 from ._inplace import check_writable, inplace, write
@@ -65,21 +66,14 @@ class Fill(Function):
 
 def clone(input, *, memory_format=None):
     """A copy with its own memory; the gradient passes through."""
-    _check_memory_format(memory_format)
+    check_memory_format(memory_format)
     return Clone.apply(input, "K")
 
 
 def contiguous(input, memory_format=None):
     """input itself if its elements lie in row-major order, else a copy that does."""
-    _check_memory_format(memory_format)
+    check_memory_format(memory_format)
     return input if input._data.flags.c_contiguous else Clone.apply(input, "C")
-
-
-def _check_memory_format(memory_format) -> None:
-    if memory_format is not None and str(memory_format) not in ("torch.contiguous_format", "torch.preserve_format"):
-        raise NotImplementedError(
-            f"minitorch2: memory_format {memory_format} is not supported; only contiguous_format and preserve_format are"
-        )
 
 
 def is_contiguous(input, memory_format=None) -> bool:
@@ -142,7 +136,7 @@ def to(self, *args, **kwargs):
     """to(dtype), to(device), to(device, dtype), to(other): itself where nothing changes and copy=False."""
     dtype, copy = None, kwargs.pop("copy", False)
     kwargs.pop("non_blocking", None)
-    _check_memory_format(kwargs.pop("memory_format", None))
+    check_memory_format(kwargs.pop("memory_format", None))
     for a in (*args, kwargs.pop("device", None), kwargs.pop("dtype", None)):
         if isinstance(a, dtypes.dtype):
             dtype = a

@@ -44,12 +44,14 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, out):
         if y is None:
             y = tap.copy()
             winner = xp.zeros(y.shape, xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
-            continue
-        better = tap > y
-        if x.dtype.kind == "f":
-            better |= (tap != tap) & (y == y)
-        xp.copyto(y, tap, where=better)
-        xp.copyto(winner, winner.dtype.type(number), where=better)
+        else:
+            xp.copyto(winner, winner.dtype.type(number), where=tap > y)
+            xp.maximum(y, tap, out=y)
+    lost = y != y  # a NaN wins its window, but is not greater than anything
+    if lost.any():
+        for number, rows, cols in reversed(list(taps(kernel_size, stride, dilation, out))):
+            tap = x[:, :, rows, cols]
+            xp.copyto(winner, winner.dtype.type(number), where=lost & (tap != tap))
     return y, winner
 
 
