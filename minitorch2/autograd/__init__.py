@@ -3,6 +3,7 @@
 from ..core.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .backward import backward, grad
 from .function import Function, FunctionCtx, once_differentiable
+from .gradcheck import gradcheck, gradgradcheck
 
 __all__ = [
     "Function",
@@ -13,5 +14,7 @@ __all__ = [
     "inference_mode",
     "no_grad",
     "once_differentiable",
+    "gradcheck",
+    "gradgradcheck",
     "set_grad_enabled",
 ]
