@@ -246,5 +246,5 @@ def test_import_is_light(tmp_path):
     extra = runs[0][2] & HEAVY
     assert not extra, f"import minitorch2 also imports {sorted(extra)}; import them where they are used"
     ratio = statistics.median(own / numpy for numpy, own, _ in runs)
-    # About 1.3 here, a fifth of it numpy.random, which NumPy itself imports late; at 3 something heavy crept in.
+    # About 1.3 here, a fifth of it numpy.random, which NumPy itself imports late; 3 is somebody's table.
     assert ratio < 3, f"import minitorch2 costs {ratio:.2f} times what `import numpy` costs, on top of it"
