@@ -23,6 +23,7 @@ from __future__ import annotations
 import weakref
 
 import numpy as np
+from minitorch2_kernels.reference.cast import cast
 
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
@@ -206,7 +207,20 @@ class Function(Node):
             raise TypeError(f"{cls.__name__.lower()}(): argument 'input' (position 1) must be Tensor, not {kind}")
         ctx = cls()
         ctx.needs_input_grad = (False,) * len(arrays)
+        if not cls.keeps_dtype:
+            for a in arrays:
+                if isinstance(a, np.ndarray) and a.itemsize == 2 and a.dtype in LOW_PRECISION:
+                    return cls._arrays_in_float32(ctx, arrays, a.dtype)
         return cls.forward(ctx, *arrays)
+
+    @classmethod
+    def _arrays_in_float32(cls, ctx, arrays, low):
+        """As _apply_in_float32, for a gradient in half precision that meets arithmetic."""
+        wide = [cast(a, float32.numpy) if isinstance(a, np.ndarray) and a.dtype == low else a for a in arrays]
+        result = cls.forward(ctx, *wide)
+        if type(result) is tuple:
+            return tuple(cast(r, low) if r.dtype == np.float32 else r for r in result)
+        return cast(np.asarray(result), low) if result.dtype == np.float32 else result
 
     @classmethod
     def _apply_in_float32(cls, args, low):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from numbers import Number
 
@@ -150,3 +151,20 @@ def broadcast_shapes(op: str, *shapes) -> tuple[int, ...]:
                     )
                 result[i] = shape[i]
     return tuple(result)
+
+
+def element(value, numpy_dtype) -> np.ndarray:
+    """A Python number as a 0-d array of this dtype, converted as C++ does it; RuntimeError where it does not fit."""
+    kind = numpy_dtype.kind
+    if kind == "b":
+        return np.asarray(value != 0)
+    if kind in "iu":
+        limits = np.iinfo(numpy_dtype)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        if not finite or not (limits.min if kind == "i" else -limits.max) <= int(value) <= limits.max:
+            raise RuntimeError(f"value cannot be converted to type {numpy_dtype.name}_t without overflow")
+        return np.asarray(int(value) & limits.max if kind == "u" else int(value), numpy_dtype)
+    if numpy_dtype == np.float32 and math.isfinite(value) and abs(value) > np.finfo(np.float32).max:
+        raise RuntimeError("value cannot be converted to type float without overflow")
+    with np.errstate(over="ignore"):
+        return K.cast(np.asarray(value, np.float64), numpy_dtype)

@@ -46,7 +46,11 @@ def check_writable(x: Variable) -> None:
                 )
     if x._inference and not state.inference and state.grad and x.requires_grad:
         raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.")
-    data = x._data
+    check_memory(x._data)
+
+
+def check_memory(data) -> None:
+    """Raises where the elements of `data` are not memory of their own that may be written."""
     if data.size and 0 in data.strides and any(n > 1 and s == 0 for n, s in zip(data.shape, data.strides, strict=True)):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "

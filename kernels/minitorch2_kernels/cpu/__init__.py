@@ -1,3 +1,3 @@
 """Fast CPU overrides. Importing this package registers them."""
 
-from . import conv, optim, pooling  # noqa: F401
+from . import conv, indexing, optim, pooling  # noqa: F401

@@ -1,0 +1,222 @@
+"""Taking an index apart, as torch does it.
+
+Ints, slices, None and Ellipsis make a view first; arrays and masks then read from, or write to, that view. (NumPy lets
+an int beside an array take part in the broadcasting instead, so x[0, :, rows] has another shape there.) From there on
+the rule is NumPy's: the broadcast shape of the arrays stands where they stood if they are neighbours, else in front.
+"""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from types import EllipsisType
+
+import numpy as np
+
+from ..core.variable import Variable
+from ._data import array_of
+from .index_ops import UnsqueezeIndex
+from .view_ops import Select, Slice
+
+_FULL = slice(None)
+
+
+def take_apart(shape, index):
+    """(op, basic, arrays): the view op and its index, or None where that changes nothing; the arrays, one per dim of
+    the view and None for a dim without, or None where there are none."""
+    if type(index) is slice:
+        if not shape:
+            raise IndexError("slice() cannot be applied to a 0-dim tensor.")
+        return Slice, (_checked_slice(index),), None
+    if type(index) is int:
+        return Select, (checked_int(index, shape, 0, alone=True),), None
+    items = index if type(index) is tuple else _as_items(index)
+    items = [array_from(i) if _is_array_like(i) else i for i in items]
+    used = sum(_dims_used(i) for i in items)
+    if used > len(shape):
+        if not shape and not isinstance(index, tuple):
+            raise IndexError(_NO_DIMS)
+        raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+
+    op, basic, arrays, dim = None, [], [], 0
+    for item in items:
+        if isinstance(item, slice):
+            item = _checked_slice(item)
+            if item != _FULL:
+                op = Slice
+            basic.append(item)
+            arrays.append(None)
+            dim += 1
+        elif item is None:
+            op = UnsqueezeIndex
+            basic.append(None)
+            arrays.append(None)
+        elif item is ...:
+            skipped = len(shape) - used if dim <= len(shape) - used else 0
+            basic.extend([_FULL] * skipped)
+            arrays.extend([None] * skipped)
+            dim += skipped
+        elif isinstance(item, np.ndarray):
+            if item.ndim or item.dtype.kind == "b":
+                basic.extend([_FULL] * _dims_used(item) or [None])
+                op = op if item.ndim else UnsqueezeIndex
+                append_array(arrays, shape, item, dim)
+                dim += _dims_used(item)
+            else:
+                basic.append(checked_int(int(item), shape, dim))
+                op = Select
+                dim += 1
+        else:
+            basic.append(checked_int(item, shape, dim))
+            op = Select
+            dim += 1
+    has_arrays = any(a is not None for a in arrays)
+    return op, tuple(basic) if op else None, arrays if has_arrays else None
+
+
+_NO_DIMS = (
+    "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor "
+    "to a number"
+)
+
+
+def _as_items(index):
+    """The items of an index that is no tuple. A list that holds sequences or slices was a tuple in old NumPy, and for
+    torch still is."""
+    if isinstance(index, list) and len(index) < 32:
+        if any(
+            i is None or i is ... or isinstance(i, Variable | list | tuple | slice | np.ndarray | range)
+            for i in index
+        ):
+            warnings.warn(
+                "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
+                UserWarning,
+                stacklevel=3,
+            )
+            return tuple(index)
+    return (index,)
+
+
+def _is_array_like(item) -> bool:
+    if isinstance(item, int | slice | EllipsisType) and not isinstance(item, bool):
+        return False
+    if item is None or isinstance(item, np.integer):
+        return False
+    if isinstance(item, bool | Variable | np.ndarray | list | tuple | range):
+        return True
+    if isinstance(item, float | complex | str | bytes | dict | np.generic) or not hasattr(item, "__index__"):
+        if isinstance(item, str):
+            raise TypeError("new(): invalid data type 'str'")
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+            f"{type_name(item)})"
+        )
+    return False
+
+
+def array_from(item, one_dim=False) -> np.ndarray:
+    """int64 indices or a mask, in memory of its own: the graph may keep it."""
+    if isinstance(item, Variable):
+        array = item._data
+        if array.dtype.name not in ("int64", "int32", "uint8", "bool") and not (
+            array.dtype.kind == "i" and not array.ndim
+        ):
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    elif isinstance(item, bool):
+        array = np.asarray(item)
+    else:
+        array = array_of(list(item) if isinstance(item, range) else item)
+        if array.dtype.kind == "f" and not array.size:
+            array = array.astype(np.int64)
+        elif array.dtype.kind not in "iub":
+            raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
+    if array.dtype == np.uint8:
+        warnings.warn(
+            "a uint8 tensor as an index is taken for a mask; use torch.bool instead",
+            UserWarning,
+            stacklevel=4,
+        )
+        array = np.asarray(array != 0)
+    if one_dim and not array.ndim and array.dtype.kind != "b":
+        array = array.reshape(1)
+    return array.astype(np.bool_ if array.dtype.kind == "b" else np.int64)
+
+
+def _dims_used(item) -> int:
+    if item is None or item is ...:
+        return 0
+    return item.ndim if isinstance(item, np.ndarray) and item.dtype.kind == "b" else 1
+
+
+def append_array(arrays, shape, array, dim=None):
+    """Adds an index array or a mask to the dims of `arrays`; a mask takes as many as it has."""
+    if array.dtype.kind == "b":
+        dim = len(arrays) if dim is None else dim
+        for i, n in enumerate(array.shape):
+            if dim + i >= len(shape) or n != shape[dim + i]:
+                raise IndexError(
+                    f"The shape of the mask {list(array.shape)} at index {i} does not match the shape of the indexed tensor "
+                    f"{list(shape)} at index {dim + i}"
+                )
+        if not array.ndim:  # True reads all of a new dim of size 1, False none of it
+            array = np.zeros(1 if array else 0, np.int64)
+        else:
+            arrays.append(array)
+            arrays.extend([_FULL] * (array.ndim - 1))  # placeholders: these dims belong to the mask
+            return
+    arrays.append(array)
+
+
+def among_slices(arrays) -> tuple:
+    """The index NumPy takes: full slices for dims without an array; a mask stays one if it stands alone."""
+    real = [a for a in arrays if isinstance(a, np.ndarray)]
+    alone = len(real) == 1
+    index: list = []
+    for a in arrays:
+        if a is None:
+            index.append(_FULL)
+        elif isinstance(a, np.ndarray):
+            if a.dtype.kind == "b" and not alone:
+                index.extend(a.nonzero())
+            else:
+                index.append(a)
+    while isinstance(index[-1], slice):
+        index.pop()
+    if not alone:
+        chosen = [i for i in index if not isinstance(i, slice)]
+        try:
+            np.broadcast_shapes(*(i.shape for i in chosen))
+        except ValueError:
+            shapes = ", ".join(str(list(i.shape)) for i in chosen)
+            raise IndexError(
+                f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+            ) from None
+    return tuple(index)
+
+
+def checked_int(index, shape, dim, alone=False) -> int:
+    if not shape and alone:
+        raise IndexError(_NO_DIMS)
+    i, n = operator.index(index), shape[dim]
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of bounds for dimension {dim} with size {n}")
+    return i
+
+
+def _checked_slice(item: slice) -> slice:
+    start, stop, step = item.start, item.stop, item.step
+    if step is not None:
+        step = operator.index(step)
+        if step <= 0:
+            raise ValueError("step must be greater than zero" if step else "slice step cannot be zero")
+    if (start is None or type(start) is int) and (stop is None or type(stop) is int):
+        return item
+    try:
+        return slice(*(None if bound is None else operator.index(bound) for bound in (start, stop)), step)
+    except TypeError:
+        raise TypeError("slice indices must be integers or None or have an __index__ method") from None
+
+
+def type_name(value) -> str:
+    kind = type(value)
+    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__

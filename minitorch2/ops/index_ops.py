@@ -1,0 +1,316 @@
+"""The ops behind indexing with arrays. Reading and adding are each other's derivatives, so the family is closed."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+import numpy as np
+
+from ..core.function import Function
+from .view_ops import Reshape, Slice, sum_to
+
+
+class UnsqueezeIndex(Slice):
+    """A basic index that ends in None."""
+
+    torch_name = "UnsqueezeBackward0"
+
+
+class AliasIndex(Slice):
+    """A basic index that leaves everything as it is."""
+
+    torch_name = "AliasBackward0"
+
+
+class Index(Function):
+    """x[index] where index holds integer arrays, or one mask, among full slices: a copy."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, index):
+        ctx.shape, ctx.index = x.shape, index
+        try:
+            return (
+                K.asarray(x[index])
+                if len(index) > 1 or index[0].dtype.kind == "b"
+                else x.take(index[0], axis=0)
+            )
+        except IndexError:
+            explain_out_of_range(x.shape, index)
+            raise
+
+    @staticmethod
+    def backward(ctx, g):  # every reading of an element gives it its share
+        return IndexAccumulate.apply(g, ctx.shape, ctx.index), None
+
+
+class IndexAccumulate(Function):
+    """Zeros of `shape` with g added at index; what repeats in index adds up. Index's transpose."""
+
+    torch_name = "IndexPutBackward0"
+
+    @staticmethod
+    def forward(ctx, g, shape, index):
+        ctx.index = index
+        x = K.zeros_like(g, shape=shape)
+        if any(i.dtype.kind == "b" for i in index if not isinstance(i, slice)):
+            x[index] = g  # a mask names no element twice
+            return x
+        return accumulate(x, index, g)
+
+    @staticmethod
+    def backward(ctx, gg):
+        return Index.apply(gg, ctx.index), None, None
+
+
+class IndexPut(Function):
+    """x with `values`, broadcast, written at index. Where an element is named twice, one of the values stays."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, values, index):
+        ctx.index, ctx.values_shape = index, values.shape
+        result = x.copy()
+        result[index] = values
+        return result
+
+    @staticmethod
+    def backward(ctx, g):  # the values get what stands at index, x the rest
+        need_x, need_values, _ = ctx.needs_input_grad
+        grad_x = IndexPut.apply(g, _zeros_like(g, ctx.values_shape), ctx.index) if need_x else None
+        grad_values = _sum_to_values(Index.apply(g, ctx.index), ctx.values_shape) if need_values else None
+        return grad_x, grad_values, None
+
+
+def _sum_to_values(g, shape):
+    """The gradient of values that were broadcast to g's shape; leading dims of size 1 in excess are allowed."""
+    extra = len(shape) - g.ndim
+    if extra > 0:
+        return Reshape.apply(sum_to(g, shape[extra:]), shape)
+    return sum_to(g, shape)
+
+
+def _zeros_like(g, shape):
+    array = g if isinstance(g, np.ndarray | np.generic) else g._data
+    zeros = K.zeros_like(array, shape=shape)
+    return zeros if array is g else Function.variable(zeros)
+
+
+class Gather(Function):
+    """x[i][index[i][j]] for dim 1, and so on: along `dim` at `index`, which has as many dims as x."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, index, dim):
+        ctx.save_for_backward(index)
+        ctx.shape, ctx.dim = x.shape, dim
+        return K.take_along_axis(cut_to(x, index.shape, dim), index, axis=dim)
+
+    @staticmethod
+    def backward(ctx, g):
+        (index,) = ctx.saved
+        return ScatterAdd.apply(g, index, ctx.shape, ctx.dim), None, None
+
+
+class ScatterAdd(Function):
+    """Zeros of `shape` with every g added where its index says along `dim`: Gather's transpose."""
+
+    torch_name = "ScatterAddBackward0"
+
+    @staticmethod
+    def forward(ctx, g, index, shape, dim):
+        ctx.save_for_backward(index)
+        ctx.dim = dim
+        x = K.zeros_like(g, shape=shape)
+        elements = tuple(open_grid(index, dim))
+        return accumulate(x, elements, g)
+
+    @staticmethod
+    def backward(ctx, gg):
+        (index,) = ctx.saved
+        return Gather.apply(gg, index, ctx.dim), None, None, None
+
+
+class Scatter(Function):
+    """x with src written where index says along `dim`."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, index, src, dim):
+        ctx.save_for_backward(index)
+        ctx.dim, ctx.src_shape = dim, src.shape
+        result = x.copy()
+        part = tuple(slice(n) for n in index.shape)
+        K.put_along_axis(cut_to(result, index.shape, dim), index, src[part] if src.ndim else src, axis=dim)
+        return result
+
+    @staticmethod
+    def backward(ctx, g):
+        (index,) = ctx.saved
+        need_x, _, need_src, _ = ctx.needs_input_grad
+        grad_x = Scatter.apply(g, index, _zeros_like(g, ()), ctx.dim) if need_x else None
+        grad_src = pad_to(Gather.apply(g, index, ctx.dim), ctx.src_shape) if need_src else None
+        return grad_x, None, grad_src, None
+
+
+def pad_to(g, shape):
+    """g with zeros after it up to `shape`; summed if that is the shape of a number."""
+    if tuple(g.shape) == tuple(shape):
+        return g
+    if not shape:
+        return sum_to(g, ())
+    return _Pad.apply(g, shape)
+
+
+class _Pad(Function):
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, g, shape):
+        ctx.part = tuple(slice(n) for n in g.shape)
+        x = K.zeros_like(g, shape=shape)
+        x[ctx.part] = g
+        return x
+
+    @staticmethod
+    def backward(ctx, gg):
+        return Slice.apply(gg, ctx.part), None
+
+
+class Take(Function):
+    """The elements of x, flattened, at index: index's shape. Negative indices count from the end."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, index):
+        ctx.index, ctx.shape = index, x.shape
+        return K.asarray(x.reshape(-1).take(index))
+
+    @staticmethod
+    def backward(ctx, g):
+        flat = (ctx.index.reshape(-1),)
+        size = 1
+        for n in ctx.shape:
+            size *= n
+        return Reshape.apply(IndexAccumulate.apply(Reshape.apply(g, (-1,)), (size,), flat), ctx.shape), None
+
+
+class MaskedFill(Function):
+    """value where mask, x elsewhere; x and mask have one shape, value is a 0-d array."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, mask, value):
+        ctx.save_for_backward(mask)
+        result = x.copy()
+        result[mask] = value
+        return result
+
+    @staticmethod
+    def backward(ctx, g):
+        (mask,) = ctx.saved
+        need_x, _, need_value = ctx.needs_input_grad
+        grad_x = MaskedFill.apply(g, mask, _zeros_like(g, ())) if need_x else None
+        grad_value = sum_to(MaskedSelect.apply(g, mask), ()) if need_value else None
+        return grad_x, None, grad_value
+
+
+class MaskedSelect(Function):
+    """The elements of x where mask, in row-major order; x and mask have one shape."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, mask):
+        ctx.save_for_backward(mask)
+        return x[mask]
+
+    @staticmethod
+    def backward(ctx, g):
+        (mask,) = ctx.saved
+        return MaskedScatter.apply(_zeros_like(g, mask.shape), mask, g), None
+
+
+class MaskedScatter(Function):
+    """x with the first elements of source written where mask, in row-major order; x and mask have one shape."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x, mask, source):
+        ctx.save_for_backward(mask)
+        ctx.source_shape = source.shape
+        result = x.copy()
+        result[mask] = source.reshape(-1)[: int(mask.sum())]
+        return result
+
+    @staticmethod
+    def backward(ctx, g):
+        (mask,) = ctx.saved
+        need_x, _, need_source = ctx.needs_input_grad
+        grad_x = MaskedFill.apply(g, mask, _zeros_like(g, ())) if need_x else None
+        grad_source = None
+        if need_source:
+            size = 1
+            for n in ctx.source_shape:
+                size *= n
+            grad_source = Reshape.apply(pad_to(MaskedSelect.apply(g, mask), (size,)), ctx.source_shape)
+        return grad_x, None, grad_source
+
+
+def accumulate(x, index, g):
+    """x[index] += g with repeated elements adding up; index holds integer arrays among full slices. Writes to x."""
+    dims = [d for d, i in enumerate(index) if not isinstance(i, slice)]
+    arrays = K.broadcast_arrays(*(_from_the_front(index[d], x.shape[d]) for d in dims))
+    ndim, sizes = arrays[0].ndim, [x.shape[d] for d in dims]
+    linear = K.linear_index(arrays, sizes).reshape(-1)
+    together = dims[-1] - dims[0] == len(dims) - 1  # else the indexed dims stand in front of the result
+    place = dims[0] if together else 0
+    rows = K.moveaxis(g, range(place, place + ndim), range(ndim))  # (*index shape, *other dims)
+    target = K.moveaxis(x, dims, range(len(dims)))  # (*sizes, *other dims)
+    others = target.shape[len(dims) :]
+    rows = rows.reshape((linear.size, *others))
+    if target.flags.c_contiguous:
+        K.index_add(target.reshape((-1, *others)), linear, rows)
+    else:
+        count = 1
+        for n in sizes:
+            count *= n
+        target += K.index_add(K.zeros_like(x, shape=(count, *others)), linear, rows).reshape(target.shape)
+    return x
+
+
+def _from_the_front(index, size):
+    return K.where(index < 0, index + size, index)
+
+
+def open_grid(index, dim):
+    """One broadcasting array per dim: index itself along `dim`, positions along the others."""
+    for d, n in enumerate(index.shape):
+        shape = [1] * index.ndim
+        shape[d] = n
+        yield index if d == dim else K.arange(n).reshape(shape)
+
+
+def cut_to(x, shape, dim):
+    """The view of x no larger than `shape` apart from `dim`."""
+    return x[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(shape))]
+
+
+def explain_out_of_range(shape, index) -> None:
+    """Raises torch's error for the first index that is out of range, if one is. Arrays are counted, not dims."""
+    dim = count = 0
+    for i in index:
+        if isinstance(i, slice) or i.dtype.kind == "b":
+            dim += 1 if isinstance(i, slice) else i.ndim
+            continue
+        n = shape[dim]
+        bad = i[(i < -n) | (i >= n)]
+        if bad.size:
+            raise IndexError(f"index {bad[0]} is out of bounds for dimension {count} with size {n}") from None
+        dim, count = dim + 1, count + 1
