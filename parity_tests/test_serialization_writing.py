@@ -117,6 +117,7 @@ def test_safe_globals_open_the_list_by_a_name_at_a_time():
     assert serialization.get_safe_globals() == []
 
 
+@pytest.mark.filterwarnings("ignore:.*quantized tensor creation")
 def test_kinds_of_tensors_that_do_not_exist_here():
     for value, name in (
         (torch.zeros(2, dtype=torch.complex64), "ComplexFloatStorage"),
