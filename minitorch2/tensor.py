@@ -22,12 +22,17 @@ from .ops.activation import ActivationMethods
 from .ops.arithmetic import ArithmeticMethods
 from .ops.comparison import ComparisonMethods
 from .ops.conversion import ConversionMethods
+from .ops.gathering import GatheringMethods
 from .ops.indexing import IndexingMethods
 from .ops.joining import JoiningMethods
 from .ops.linalg import LinalgMethods
+from .ops.masking import MaskingMethods
 from .ops.random import RandomMethods
+from .ops.rearranging import RearrangingMethods
 from .ops.reduce import ReduceMethods
 from .ops.scan import ScanMethods
+from .ops.scattering import ScatteringMethods
+from .ops.searching import SearchingMethods
 from .ops.sorting import SortingMethods
 from .ops.unary import UnaryMethods
 from .ops.views import ViewMethods
@@ -43,6 +48,11 @@ class Tensor(
     ViewMethods,
     JoiningMethods,
     IndexingMethods,
+    GatheringMethods,
+    ScatteringMethods,
+    MaskingMethods,
+    RearrangingMethods,
+    SearchingMethods,
     SortingMethods,
     ScanMethods,
     LinalgMethods,

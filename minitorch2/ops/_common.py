@@ -87,6 +87,14 @@ def require_tensor(op: str, x, argument: str = "input", position: int = 1) -> No
         raise TypeError(f"{op}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
 
 
+def require_floating(op: str, *tensors) -> None:
+    """torch has no integer kernels for these ops."""
+    for x in tensors:
+        if x._data.dtype.kind not in "fV":
+            name = dtypes.from_numpy_dtype(x._data.dtype).torch_type
+            raise NotImplementedError(f"\"{op}\" not implemented for '{name}': it takes floating dtypes; convert with .float()")
+
+
 def is_number(x) -> bool:
     return isinstance(x, Number | np.number | np.bool_) and not isinstance(x, Variable)
 
@@ -164,7 +172,7 @@ def element(value, numpy_dtype) -> np.ndarray:
         if not finite or not (limits.min if kind == "i" else -limits.max) <= int(value) <= limits.max:
             raise RuntimeError(f"value cannot be converted to type {numpy_dtype.name}_t without overflow")
         return np.asarray(int(value) & limits.max if kind == "u" else int(value), numpy_dtype)
-    if numpy_dtype == np.float32 and math.isfinite(value) and abs(value) > np.finfo(np.float32).max:
+    if numpy_dtype == np.float32 and math.isfinite(value) and abs(value) > float(np.finfo(np.float32).max):
         raise RuntimeError("value cannot be converted to type float without overflow")
     with np.errstate(over="ignore"):
         return K.cast(np.asarray(value, np.float64), numpy_dtype)

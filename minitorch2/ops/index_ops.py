@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import minitorch2_kernels as K
 import numpy as np
 
+import minitorch2_kernels as K
+
 from ..core.function import Function
+from .arithmetic import Where
 from .view_ops import Reshape, Slice, sum_to
 
 
@@ -199,25 +201,8 @@ class Take(Function):
         return Reshape.apply(IndexAccumulate.apply(Reshape.apply(g, (-1,)), (size,), flat), ctx.shape), None
 
 
-class MaskedFill(Function):
-    """value where mask, x elsewhere; x and mask have one shape, value is a 0-d array."""
-
-    keeps_dtype = True
-
-    @staticmethod
-    def forward(ctx, x, mask, value):
-        ctx.save_for_backward(mask)
-        result = x.copy()
-        result[mask] = value
-        return result
-
-    @staticmethod
-    def backward(ctx, g):
-        (mask,) = ctx.saved
-        need_x, _, need_value = ctx.needs_input_grad
-        grad_x = MaskedFill.apply(g, mask, _zeros_like(g, ())) if need_x else None
-        grad_value = sum_to(MaskedSelect.apply(g, mask), ()) if need_value else None
-        return grad_x, None, grad_value
+class MaskedFill(Where):
+    """value where mask, x elsewhere: Where under torch's other name."""
 
 
 class MaskedSelect(Function):
@@ -253,7 +238,7 @@ class MaskedScatter(Function):
     def backward(ctx, g):
         (mask,) = ctx.saved
         need_x, _, need_source = ctx.needs_input_grad
-        grad_x = MaskedFill.apply(g, mask, _zeros_like(g, ())) if need_x else None
+        grad_x = Where.apply(mask, 0.0, g) if need_x else None
         grad_source = None
         if need_source:
             size = 1

@@ -1,0 +1,195 @@
+"""Elements sent to where an index tensor says along one dim: scatter, scatter_add, scatter_reduce."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import ToCopy, element, is_number, to_dtype, wrap_dim
+from ._inplace import inplace
+from .arithmetic import Where
+from .gathering import int64, refuse_out_of_range
+from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, open_grid
+from .views import broadcast_to
+
+
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
+    """input with src (a tensor, or a number: value) written where index says along `dim`, or with reduce='add' or
+    'multiply' combined into what is there."""
+    src = value if src is None else src
+    if src is None or (not isinstance(src, Variable) and not is_number(src)):
+        raise TypeError(f"scatter(): argument 'src' must be Tensor or Number, not {type(src).__name__}")
+    if reduce is not None:
+        return _scatter_reducing(input, dim, index, src, reduce)
+    if is_number(src):
+        src = Function.variable(element(src, input._data.dtype))
+        dim, index = _check_scatter("scatter", input, dim, index, None)
+    else:
+        dim, index = _check_scatter("scatter", input, dim, index, src)
+    if not index._data.size:
+        return input.clone()
+    if not input._data.ndim or not index._data.ndim:
+        flat = src.reshape(-1) if src._data.ndim or index._data.ndim == 0 else src
+        return Scatter.apply(input.reshape(-1), index.reshape(-1), flat, 0).reshape(input._data.shape)
+    return Scatter.apply(input, index, src, dim)
+
+
+def _scatter_reducing(input, dim, index, src, reduce):
+    if reduce not in ("add", "multiply"):
+        raise RuntimeError("reduce argument must be either add or multiply.")
+    if isinstance(src, Variable):
+        warnings.warn(
+            "scatter with reduce and a tensor is deprecated; use scatter_reduce", UserWarning, stacklevel=3
+        )
+        if src.requires_grad or input.requires_grad:
+            raise RuntimeError(
+                "scatter with reduce='add' or 'multiply' has no derivative; use scatter_reduce, which has one"
+            )
+    else:
+        src = broadcast_to(Function.variable(element(src, input._data.dtype)), index._data.shape)
+    return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
+
+
+def scatter_add(input, dim, index, src):
+    """input with src added where index says along `dim`; what meets adds up."""
+    dim, index = _check_scatter("scatter", input, dim, index, src)
+    if not index._data.size:
+        return input.clone()
+    return input + _scattered(input._data.shape, dim, index, src)
+
+
+def _scattered(shape, dim, index, src):
+    """The sum of the elements of src that index sends to each place of `shape`."""
+    index, src = _same_dims(index, src, shape)
+    return ScatterAdd.apply(src, index, shape or (1,), dim).reshape(shape)
+
+
+def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
+    """input with the elements of src that index sends to the same place combined there: reduce is 'sum', 'prod',
+    'mean', 'amax' or 'amin'. include_self=False leaves input's own element out where any came."""
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
+    dim, index = _check_scatter("scatter", input, dim, index, src)
+    if not index._data.size:
+        return input.clone()
+    ones = Function.variable(K.ones_like(index._data))
+    shape = input._data.shape
+    came = _scattered(shape, dim, index, ones)
+    untouched = came == 0
+    own = input
+    if not include_self:
+        neutral = Function.variable(element(_neutral(reduce, input._data.dtype), input._data.dtype))
+        own = Where.apply(untouched, input, neutral)
+    if reduce in ("sum", "mean"):
+        total = own + _scattered(shape, dim, index, src)
+        if reduce == "sum":
+            return total
+        count = came + 1 if include_self else came.clamp(min=1)
+        if total._data.dtype.kind in "iu":
+            return total.div(to_dtype(count, total._data.dtype), rounding_mode="floor")
+        return total / to_dtype(count, np.float32 if total._data.itemsize == 2 else total._data.dtype)
+    if reduce == "prod":
+        return _scatter_prod(own, dim, index, src)
+    index, src = _same_dims(index, src, shape)
+    return ScatterExtreme.apply(own.reshape(shape or (1,)), index, src, dim, reduce).reshape(shape)
+
+
+def _neutral(reduce, numpy_dtype):
+    """What a place holds before the first element comes, if input's own does not count."""
+    if reduce in ("sum", "mean", "prod"):
+        return 1 if reduce == "prod" else 0
+    if numpy_dtype.kind in "iu":
+        limits = np.iinfo(numpy_dtype)
+        return int(limits.min if reduce == "amax" else limits.max)
+    if numpy_dtype.kind == "b":
+        return reduce == "amin"
+    return -np.inf if reduce == "amax" else np.inf
+
+
+class ScatterExtreme(Function):
+    """The largest ('amax') or smallest of x's element and those of src that index sends there."""
+
+    torch_name = "ScatterReduceBackward0"
+
+    @staticmethod
+    def forward(ctx, x, index, src, dim, reduce):
+        y = x.copy()
+        combine = K.maximum if reduce == "amax" else K.minimum
+        combine.at(y, tuple(open_grid(index, dim)), src)
+        ctx.dim, ctx.dtype = dim, x.dtype
+        ctx.save_for_backward(x, index, src, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # shared equally among those that reach the extreme
+        x, index, src, y = ctx.saved
+        mine = ToCopy.apply(x == y, ctx.dtype)
+        theirs = ToCopy.apply(src == Gather.apply(y, index, ctx.dim), ctx.dtype)
+        share = g / (mine + ScatterAdd.apply(theirs, index, x.shape, ctx.dim))
+        return share * mine, None, Gather.apply(share, index, ctx.dim) * theirs, None, None
+
+
+def _scatter_prod(own, dim, index, src):
+    """own times the product of what index sends to each place. Neighbours of one place are multiplied in pairs until
+    one is left: a product of ordinary multiplications, so zeros need no care in any derivative."""
+    shape = own._data.shape
+    index, src = _same_dims(index, src, shape)
+    grid = np.broadcast_arrays(*open_grid(index._data, dim))
+    places = K.linear_index(grid, shape or (1,)).reshape(-1)
+    order = np.argsort(places, kind="stable")
+    places, factors = places[order], Take.apply(src.reshape(-1), order)
+    while (places[1:] == places[:-1]).any():
+        first = np.flatnonzero(np.r_[True, places[1:] != places[:-1]])  # where each place's factors begin
+        rank = np.arange(places.size) - np.repeat(first, np.diff(np.r_[first, places.size]))
+        left = np.flatnonzero(rank % 2 == 0)
+        right = np.minimum(left + 1, places.size - 1)
+        paired = Function.variable((places[left] == places[right]) & (left != right))
+        factors = Take.apply(factors, left) * Where.apply(paired, Take.apply(factors, right), 1.0)
+        places = places[left]
+    flat = own.reshape(-1)
+    return IndexPut.apply(flat, Index.apply(flat, (places,)) * factors, (places,)).reshape(shape)
+
+
+def _same_dims(index, src, shape):
+    """index and the part of src it speaks of, with at least one dim."""
+    if src._data.shape != index._data.shape:
+        src = src[tuple(slice(n) for n in index._data.shape)]
+    if not shape or not index._data.ndim:
+        return index.reshape(-1), src.reshape(-1)
+    return index, src
+
+
+def _check_scatter(name, input, dim, index, src):
+    """(dim, index) made ready; torch's errors where dtypes, dims or sizes do not fit together."""
+    dim = wrap_dim(dim, input._data.ndim)
+    if index._data.dtype.name not in ("int32", "int64"):
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
+    if src is not None and src._data.dtype != input._data.dtype:
+        raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if not index._data.size:
+        return dim, index
+    shape, want = input._data.shape or (1,), index._data.shape or (1,)
+    if len(want) != len(shape):
+        raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
+    too_large = any(d != dim and n > m for d, (n, m) in enumerate(zip(want, shape, strict=True)))
+    have = want if src is None else src._data.shape or (1,)
+    beyond_source = len(have) != len(want) or any(n > m for n, m in zip(want, have, strict=True))
+    if too_large or beyond_source:
+        text = (
+            f"Expected index {list(want)} to be no larger than self {list(shape)} apart from dimension {dim}"
+        )
+        if src is not None:
+            text += f" and to be no larger size than src {list(src._data.shape)}"
+        raise RuntimeError(text)
+    refuse_out_of_range(index._data, dim, shape[dim])
+    return dim, int64(index)
+
+
+class ScatteringMethods:
+    scatter, scatter_add, scatter_reduce = scatter, scatter_add, scatter_reduce
+    scatter_, scatter_add_, scatter_reduce_ = inplace(scatter), inplace(scatter_add), inplace(scatter_reduce)
