@@ -34,6 +34,7 @@ from .ops.scan import ScanMethods
 from .ops.scattering import ScatteringMethods
 from .ops.searching import SearchingMethods
 from .ops.sorting import SortingMethods
+from .ops.trigonometry import TrigonometryMethods
 from .ops.unary import UnaryMethods
 from .ops.views import ViewMethods
 from .printing import tensor_repr
@@ -43,6 +44,7 @@ from .utils.hooks import RemovableHandle
 class Tensor(
     ArithmeticMethods,
     UnaryMethods,
+    TrigonometryMethods,
     ComparisonMethods,
     ReduceMethods,
     ViewMethods,

@@ -217,103 +217,6 @@ class Square(Function):
         return g * (2 * x)
 
 
-class Sin(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.sin(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * Cos.apply(x)
-
-
-class Cos(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.cos(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * -Sin.apply(x)
-
-
-class Tan(Function):
-    @staticmethod
-    def forward(ctx, x):
-        y = K.tan(x)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx, g):  # tan' = 1 + tan^2
-        (y,) = ctx.saved
-        return g * (1 + y * y)
-
-
-class Asin(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.arcsin(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * Rsqrt.apply(1 - x * x)
-
-
-class Acos(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.arccos(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return -g * Rsqrt.apply(1 - x * x)
-
-
-class Atan(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.arctan(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g / (x * x + 1)
-
-
-class Sinh(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.sinh(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * Cosh.apply(x)
-
-
-class Cosh(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.cosh(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * Sinh.apply(x)
-
-
 class Tanh(Function):
     @staticmethod
     def forward(ctx, x):
@@ -325,42 +228,6 @@ class Tanh(Function):
     def backward(ctx, g):  # tanh' = 1 - tanh^2
         (y,) = ctx.saved
         return g * (1 - y * y)
-
-
-class Asinh(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.arcsinh(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * Rsqrt.apply(x * x + 1)
-
-
-class Acosh(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.arccosh(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g * Rsqrt.apply(x * x - 1)
-
-
-class Atanh(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.save_for_backward(x)
-        return K.arctanh(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        (x,) = ctx.saved
-        return g / (1 - x * x)
 
 
 class Sigmoid(Function):
@@ -534,64 +401,9 @@ def square(input):
     return Square.apply(input)
 
 
-def sin(input):
-    """The sine of input, in radians."""
-    return Sin.apply(to_float(input))
-
-
-def cos(input):
-    """The cosine of input, in radians."""
-    return Cos.apply(to_float(input))
-
-
-def tan(input):
-    """The tangent of input, in radians."""
-    return Tan.apply(to_float(input))
-
-
-def asin(input):
-    """The inverse sine, in radians."""
-    return Asin.apply(to_float(input))
-
-
-def acos(input):
-    """The inverse cosine, in radians."""
-    return Acos.apply(to_float(input))
-
-
-def atan(input):
-    """The inverse tangent, in radians."""
-    return Atan.apply(to_float(input))
-
-
-def sinh(input):
-    """The hyperbolic sine."""
-    return Sinh.apply(to_float(input))
-
-
-def cosh(input):
-    """The hyperbolic cosine."""
-    return Cosh.apply(to_float(input))
-
-
 def tanh(input):
     """The hyperbolic tangent."""
     return Tanh.apply(to_float(input))
-
-
-def asinh(input):
-    """The inverse hyperbolic sine."""
-    return Asinh.apply(to_float(input))
-
-
-def acosh(input):
-    """The inverse hyperbolic cosine."""
-    return Acosh.apply(to_float(input))
-
-
-def atanh(input):
-    """The inverse hyperbolic tangent."""
-    return Atanh.apply(to_float(input))
 
 
 def sigmoid(input):
@@ -643,9 +455,7 @@ class UnaryMethods:
     neg, positive, abs, absolute, sign, floor, ceil = neg, positive, abs, abs, sign, floor, ceil
     round, trunc, fix, frac, exp, expm1, exp2 = round, trunc, trunc, frac, exp, expm1, exp2
     log, log2, log10, log1p, sqrt, rsqrt, reciprocal = log, log2, log10, log1p, sqrt, rsqrt, reciprocal
-    square, sin, cos, tan, asin, acos, atan = square, sin, cos, tan, asin, acos, atan
-    arcsin, arccos, arctan, sinh, cosh, tanh = asin, acos, atan, sinh, cosh, tanh
-    asinh, acosh, atanh, sigmoid, erf, erfc, relu = asinh, acosh, atanh, sigmoid, erf, erfc, relu
+    square, tanh, sigmoid, erf, erfc, relu = square, tanh, sigmoid, erf, erfc, relu
     clamp, clip, clamp_min, clamp_max = clamp, clamp, clamp_min, clamp_max
     __neg__, __pos__, __abs__ = neg, positive, abs
 
@@ -653,8 +463,6 @@ class UnaryMethods:
     round_, trunc_, frac_, exp_, expm1_ = inplace(round), inplace(trunc), inplace(frac), inplace(exp), inplace(expm1)
     exp2_, log_, log2_, log10_, log1p_ = inplace(exp2), inplace(log), inplace(log2), inplace(log10), inplace(log1p)
     sqrt_, rsqrt_, reciprocal_, square_ = inplace(sqrt), inplace(rsqrt), inplace(reciprocal), inplace(square)
-    sin_, cos_, tan_, asin_, acos_, atan_ = (inplace(f) for f in (sin, cos, tan, asin, acos, atan))
-    sinh_, cosh_, tanh_, asinh_, acosh_, atanh_ = (inplace(f) for f in (sinh, cosh, tanh, asinh, acosh, atanh))
-    sigmoid_, erf_, erfc_, relu_ = inplace(sigmoid), inplace(erf), inplace(erfc), inplace(relu)
+    tanh_, sigmoid_, erf_, erfc_, relu_ = inplace(tanh), inplace(sigmoid), inplace(erf), inplace(erfc), inplace(relu)
     clamp_, clamp_min_, clamp_max_ = inplace(clamp), inplace(clamp_min), inplace(clamp_max)
     clip_ = clamp_
