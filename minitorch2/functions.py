@@ -201,6 +201,14 @@ from .ops.reduce import (
     var,
     var_mean,
 )
+from .ops.rounding import (
+    ceil,
+    floor,
+    frac,
+    round,
+    sign,
+    trunc,
+)
 from .ops.scattering import (
     scatter,
     scatter_add,
@@ -244,7 +252,6 @@ from .ops.trigonometry import (
 )
 from .ops.unary import (
     abs,
-    ceil,
     clamp,
     clamp_max,
     clamp_min,
@@ -253,8 +260,6 @@ from .ops.unary import (
     exp,
     exp2,
     expm1,
-    floor,
-    frac,
     log,
     log10,
     log1p,
@@ -263,14 +268,11 @@ from .ops.unary import (
     positive,
     reciprocal,
     relu,
-    round,
     rsqrt,
     sigmoid,
-    sign,
     sqrt,
     square,
     tanh,
-    trunc,
 )
 from .ops.views import (
     broadcast_to,
@@ -315,6 +317,9 @@ ger = outer
 row_stack = vstack
 negative = neg
 fix = trunc
+arcsinh = asinh
+arccosh = acosh
+arctanh = atanh
 
 __all__ = [
     "abs",
@@ -339,9 +344,12 @@ __all__ = [
     "any",
     "append_array",
     "arccos",
+    "arccosh",
     "arcsin",
+    "arcsinh",
     "arctan",
     "arctan2",
+    "arctanh",
     "argmax",
     "argmin",
     "argsort",

@@ -30,6 +30,7 @@ from .ops.masking import MaskingMethods
 from .ops.random import RandomMethods
 from .ops.rearranging import RearrangingMethods
 from .ops.reduce import ReduceMethods
+from .ops.rounding import RoundingMethods
 from .ops.scan import ScanMethods
 from .ops.scattering import ScatteringMethods
 from .ops.searching import SearchingMethods
@@ -44,6 +45,7 @@ from .utils.hooks import RemovableHandle
 class Tensor(
     ArithmeticMethods,
     UnaryMethods,
+    RoundingMethods,
     TrigonometryMethods,
     ComparisonMethods,
     ReduceMethods,

@@ -10,6 +10,8 @@ from ..core.function import Function
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, result_type, to_dtype, to_float
 from ._inplace import inplace
+from .rounding import Trunc
+from .unary import Log
 
 
 class Binary(Function):
@@ -223,7 +225,6 @@ class Where(Function):
         )
 
 
-from .unary import Log, Trunc  # noqa: E402  (they, in turn, need nothing of this file)
 
 
 def add(input, other, *, alpha=1):

@@ -11,6 +11,7 @@ from ..core.function import Function
 from ..core.variable import Variable
 from ._common import require_tensor, to_float
 from ._inplace import inplace
+from .rounding import Sign
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
@@ -35,46 +36,6 @@ class Abs(Function):
     def backward(ctx, g):
         (x,) = ctx.saved
         return g * Sign.apply(x)
-
-
-class Sign(Function):
-    @staticmethod
-    def forward(ctx, x):
-        return K.sign(x)
-
-    @staticmethod
-    def backward(ctx, g):
-        return g * 0
-
-
-class _Step(Function):
-    """A step function: flat wherever it has a slope."""
-
-    compute: staticmethod
-
-    @classmethod
-    def forward(cls, ctx, x):
-        return cls.compute(x) if x.dtype.kind == "f" else x.copy()
-
-    @staticmethod
-    def backward(ctx, g):
-        return g * 0
-
-
-class Floor(_Step):
-    compute = staticmethod(K.floor)
-
-
-class Ceil(_Step):
-    compute = staticmethod(K.ceil)
-
-
-class Round(_Step):
-    compute = staticmethod(K.rint)
-
-
-class Trunc(_Step):
-    compute = staticmethod(K.trunc)
 
 
 class Exp(Function):
@@ -313,39 +274,6 @@ def abs(input):
     return Abs.apply(input)
 
 
-def sign(input):
-    """-1, 0 or 1."""
-    return Sign.apply(input) if input._data.dtype.kind != "b" else input.clone()
-
-
-def floor(input):
-    """The largest integer <= input, in input's dtype."""
-    return Floor.apply(input)
-
-
-def ceil(input):
-    """The smallest integer >= input, in input's dtype."""
-    return Ceil.apply(input)
-
-
-def round(input, *, decimals=0):
-    """To the nearest integer (ties to even), or to `decimals` decimal places."""
-    if decimals:
-        scale = 10.0**decimals
-        return Round.apply(input * scale) / scale
-    return Round.apply(input)
-
-
-def trunc(input):
-    """Towards zero."""
-    return Trunc.apply(input)
-
-
-def frac(input):
-    """input - trunc(input)."""
-    return input - Trunc.apply(input)
-
-
 def exp(input):
     """e to the power of input."""
     return Exp.apply(to_float(input))
@@ -452,15 +380,14 @@ def clamp_max(input, max):
 
 
 class UnaryMethods:
-    neg, positive, abs, absolute, sign, floor, ceil = neg, positive, abs, abs, sign, floor, ceil
-    round, trunc, fix, frac, exp, expm1, exp2 = round, trunc, trunc, frac, exp, expm1, exp2
+    neg, negative, positive, abs, absolute = neg, neg, positive, abs, abs
+    exp, expm1, exp2 = exp, expm1, exp2
     log, log2, log10, log1p, sqrt, rsqrt, reciprocal = log, log2, log10, log1p, sqrt, rsqrt, reciprocal
     square, tanh, sigmoid, erf, erfc, relu = square, tanh, sigmoid, erf, erfc, relu
     clamp, clip, clamp_min, clamp_max = clamp, clamp, clamp_min, clamp_max
     __neg__, __pos__, __abs__ = neg, positive, abs
 
-    neg_, abs_, sign_, floor_, ceil_ = inplace(neg), inplace(abs), inplace(sign), inplace(floor), inplace(ceil)
-    round_, trunc_, frac_, exp_, expm1_ = inplace(round), inplace(trunc), inplace(frac), inplace(exp), inplace(expm1)
+    neg_, abs_, exp_, expm1_ = inplace(neg), inplace(abs), inplace(exp), inplace(expm1)
     exp2_, log_, log2_, log10_, log1p_ = inplace(exp2), inplace(log), inplace(log2), inplace(log10), inplace(log1p)
     sqrt_, rsqrt_, reciprocal_, square_ = inplace(sqrt), inplace(rsqrt), inplace(reciprocal), inplace(square)
     tanh_, sigmoid_, erf_, erfc_, relu_ = inplace(tanh), inplace(sigmoid), inplace(erf), inplace(erfc), inplace(relu)

@@ -1,0 +1,88 @@
+"""Step functions: sign, and rounding to integers."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from ._inplace import inplace
+
+
+class Sign(Function):
+    @staticmethod
+    def forward(ctx, x):
+        return K.sign(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0
+
+
+class _Step(Function):
+    """A step function: flat wherever it has a slope."""
+
+    compute: staticmethod
+
+    @classmethod
+    def forward(cls, ctx, x):
+        return cls.compute(x) if x.dtype.kind == "f" else x.copy()
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0
+
+
+class Floor(_Step):
+    compute = staticmethod(K.floor)
+
+
+class Ceil(_Step):
+    compute = staticmethod(K.ceil)
+
+
+class Round(_Step):
+    compute = staticmethod(K.rint)
+
+
+class Trunc(_Step):
+    compute = staticmethod(K.trunc)
+
+
+def sign(input):
+    """-1, 0 or 1."""
+    return Sign.apply(input) if input._data.dtype.kind != "b" else input.clone()
+
+
+def floor(input):
+    """The largest integer <= input, in input's dtype."""
+    return Floor.apply(input)
+
+
+def ceil(input):
+    """The smallest integer >= input, in input's dtype."""
+    return Ceil.apply(input)
+
+
+def round(input, *, decimals=0):
+    """To the nearest integer (ties to even), or to `decimals` decimal places."""
+    if decimals:
+        scale = 10.0**decimals
+        return Round.apply(input * scale) / scale
+    return Round.apply(input)
+
+
+def trunc(input):
+    """Towards zero."""
+    return Trunc.apply(input)
+
+
+def frac(input):
+    """input - trunc(input)."""
+    return input - Trunc.apply(input)
+
+
+class RoundingMethods:
+    sign, floor, ceil, round, trunc, fix, frac = sign, floor, ceil, round, trunc, trunc, frac
+    sign_, floor_, ceil_ = inplace(sign), inplace(floor), inplace(ceil)
+    round_, trunc_, frac_ = inplace(round), inplace(trunc), inplace(frac)
+    fix_ = trunc_
