@@ -5,7 +5,8 @@
     python examples/compare_with_torch.py --model mlp --steps 300
 
 Both frameworks draw their own initial weights, shuffle their own batches and drop their own units; nothing is copied
-from one to the other. What is left is the order in which floats are added.
+from one to the other. What is left is the order in which floats are added, and a training run amplifies that: as a
+measure of it, PyTorch is also compared with itself on one thread (--control), which adds in another order too.
 """
 
 from __future__ import annotations
@@ -93,19 +94,30 @@ def main(argv=None) -> int:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--control", action="store_true", help="also train PyTorch on one thread and compare it with itself")
     parser.add_argument("--out", default="runs/compare", help="where the picture goes")
     args = parser.parse_args(argv)
     try:
-        import torch  # noqa: F401
+        import torch
     except ImportError:
         print("this example compares with PyTorch, which is not installed: pip install -c constraints.txt torch", file=sys.stderr)
         return 1
     theirs, ours = train("torch", args), train("minitorch2", args)
-    largest = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
+    largest = _largest_difference(ours, theirs)
     path = Path(args.out) / f"{args.model}.png"
     draw(ours, theirs, args.model, path)
     print(f"{args.model}, {args.steps} steps: loss {ours[0]:.6f} -> {ours[-1]:.6f}; largest difference {largest:.1e}; {path}")
+    if args.control:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        alone = train("torch", args)
+        torch.set_num_threads(threads)
+        print(f"PyTorch on {threads} threads against PyTorch on one: largest difference {_largest_difference(theirs, alone):.1e}")
     return 0
+
+
+def _largest_difference(a, b) -> float:
+    return max(abs(x - y) for x, y in zip(a, b, strict=True))
 
 
 if __name__ == "__main__":
