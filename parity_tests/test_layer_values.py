@@ -83,13 +83,14 @@ def run(lib, text, arrays, training=True):
 def compare(text, arrays, training=True):
     ours, theirs = run(mt, text, arrays, training), run(torch, text, arrays, training)
     assert list(ours) == list(theirs)
+    # float64; sums are taken in another order. In these two layers' backward torch rounds a constant to float32.
+    rtol = 1e-7 if text.startswith(("CELU", "Hardsigmoid")) else 1e-9
     for name, expected in theirs.items():
         if expected is None:
             assert ours[name] is None, name
             continue
         assert ours[name].dtype == expected.dtype and ours[name].shape == expected.shape, name
-        # float64; sums are taken in another order.
-        np.testing.assert_allclose(ours[name], expected, rtol=1e-9, atol=1e-11, err_msg=name)
+        np.testing.assert_allclose(ours[name], expected, rtol=rtol, atol=1e-11, err_msg=name)
 
 
 @pytest.mark.parametrize(("text", "shape"), FLOAT_INPUTS)

@@ -122,6 +122,7 @@ from numpy import (  # noqa: F401
     tril,
     triu,
     trunc,
+    uint8,
     unique,
     where,
     zeros,
@@ -142,5 +143,6 @@ from .reference.pooling import (  # noqa: F401
 )
 from .reference.softmax import log_softmax, softmax  # noqa: F401
 from .reference.indexing import index_add, linear_index  # noqa: F401
+from .reference.unfold import fold, places, unfold  # noqa: F401
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma  # noqa: F401
 from . import cpu  # noqa: E402, F401  (registers the fast CPU kernels)

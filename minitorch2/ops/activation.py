@@ -5,7 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
-from ._common import to_dtype, to_float, wrap_dim
+from ._common import require_floating, to_dtype, wrap_dim
 from .reduce import Sum
 from .unary import Exp
 
@@ -54,7 +54,8 @@ def log_softmax(input, dim, dtype=None):
 
 
 def _along(op, input, dim, dtype):
-    input = to_float(input) if dtype is None else to_dtype(input, dtype.numpy)
+    input = input if dtype is None else to_dtype(input, dtype.numpy)
+    require_floating(op.__name__.lower(), input)
     if input._data.ndim == 0:
         wrap_dim(dim, 0)
         return op.apply(input.reshape(1), 0).reshape(())

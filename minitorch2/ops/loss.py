@@ -5,6 +5,8 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from .rectifiers import Hardtanh
+from .unary import Clamp, Log, Log1p
 
 
 class NLLLoss(Function):
@@ -42,3 +44,39 @@ class NLLLossPut(Function):
     def backward(ctx, gg):
         target, scale = ctx.constants
         return NLLLoss.apply(gg, target, scale), None, None, None
+
+
+class Huber(Function):
+    """x^2 / 2 where |x| <= delta, and from there on straight: c (x - c/2) with c = x limited to [-delta, delta]."""
+
+    torch_name = "HuberLossBackward0"
+
+    @staticmethod
+    def forward(ctx, x, delta):
+        ctx.save_for_backward(x)
+        ctx.delta = delta
+        c = K.maximum(K.minimum(x, delta), -delta)
+        return c * (x - c * 0.5)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Hardtanh.apply(x, -ctx.delta, ctx.delta), None
+
+
+class BinaryCrossEntropy(Function):
+    """-(t log(x) + (1 - t) log(1 - x)), the logarithms limited to -100; x and t in the same shape."""
+
+    @staticmethod
+    def forward(ctx, x, t):
+        ctx.save_for_backward(x, t)
+        return (t - 1) * K.maximum(K.log1p(-x), -100) - t * K.maximum(K.log(x), -100)
+
+    @staticmethod
+    def backward(ctx, g):  # dx = (x - t) / (x (1 - x)), the denominator limited to 1e-12
+        x, t = ctx.saved
+        need_x, need_t = ctx.needs_input_grad
+        dx = g * (x - t) / Clamp.apply((1 - x) * x, 1e-12, None) if need_x else None
+        if not need_t:
+            return dx, None
+        return dx, g * (Clamp.apply(Log1p.apply(-x), -100.0, None) - Clamp.apply(Log.apply(x), -100.0, None))

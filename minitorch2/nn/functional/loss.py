@@ -1,4 +1,4 @@
-"""Losses."""
+"""Losses over classes, and what all losses share: reading `reduction`, and reducing."""
 
 from __future__ import annotations
 
@@ -6,9 +6,31 @@ import warnings
 
 import minitorch2_kernels as K
 
+from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function
+from ...ops._common import require_floating
 from ...ops.activation import log_softmax
 from ...ops.loss import NLLLoss
+
+
+def check_reduction(reduction, size_average=None, reduce=None) -> str:
+    """'none', 'mean' or 'sum'; torch's deprecated size_average and reduce are translated, with its warning."""
+    if size_average is not None or reduce is not None:
+        average = True if size_average is None else size_average
+        reduction = ("mean" if average else "sum") if reduce in (None, True) else "none"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
+        )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduced(losses, reduction):
+    """The losses themselves ('none'), their sum or their mean."""
+    if reduction == "none":
+        return losses
+    return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
@@ -17,10 +39,13 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     reduction "mean" divides by the sum of the targets' weights; ignored targets count for nothing.
     """
     reduction = check_reduction(reduction, size_average, reduce)
+    _check_nll(input, target, weight)
+    if input._data.dtype in LOW_PRECISION:
+        weight = None if weight is None else weight.float()
+        return nll_loss(input.float(), target, weight, None, ignore_index, None, reduction).to(input.dtype)
     unbatched = input._data.ndim == 1
     if unbatched:
-        input, target = input.unsqueeze(0), target.unsqueeze(0) if target._data.ndim == 0 else target
-    _check_nll(input, target, weight)
+        input, target = input.unsqueeze(0), target.reshape(1)
     t, classes = target._data, input._data.shape[1]
     ignored = t == ignore_index
     wrong = ((t < 0) | (t >= classes)) & ~ignored
@@ -38,19 +63,29 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 def _check_nll(input, target, weight):
     x, t = list(input._data.shape), list(target._data.shape)
-    if len(x) < 2:
-        raise RuntimeError(f"input tensor should be 1D or 2D or more, got {len(x)}D")
-    if target._data.dtype.kind not in "iu":
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype.torch_type}")
-    if x[0] != t[0]:
-        raise ValueError(f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0]}).")
-    if x[2:] != t[1:]:
-        raise RuntimeError(f"size mismatch (got input: {x}, target: {t})")
-    if weight is not None and weight._data.shape != (x[1],):
+    if not x:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
+    require_floating("nll_loss", input)
+    if target._data.dtype not in (K.int64, K.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
+    if len(x) == 1:
+        if target._data.size != 1 or len(t) > 1:
+            raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target._data.size}")
+    elif not t or x[0] != t[0]:
+        raise ValueError(f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0] if t else 'none'}).")
+    elif x[2:] != t[1:]:
         raise RuntimeError(
-            f"weight tensor should be defined either for all {x[1]} classes or no classes but got weight tensor of shape: "
+            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {x}, but got {t}; multi-target is not "
+            "supported"
+        )
+    classes = x[1] if len(x) > 1 else x[0]
+    if weight is not None and weight._data.shape != (classes,):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
             f"{list(weight._data.shape)}"
         )
+    if weight is not None and weight._data.dtype != input._data.dtype:
+        raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {weight.dtype.torch_type} (weight)")
 
 
 def cross_entropy(
@@ -61,43 +96,57 @@ def cross_entropy(
     input (N, C, d1, ...) or (C); label_smoothing mixes that share of the uniform distribution into the target.
     """
     reduction = check_reduction(reduction, size_average, reduce)
-    if not 0.0 <= label_smoothing <= 1.0:
+    if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     dim = 0 if input._data.ndim == 1 else 1
+    soft = target._data.shape == input._data.shape
+    if soft:
+        _check_probabilities(input, target, weight, ignore_index, dim)
     scores = log_softmax(input, dim)
-    if target._data.shape == input._data.shape and target._data.dtype.kind in "fV":
+    if soft:
         return _soft_cross_entropy(scores, target, weight, reduction, label_smoothing, dim)
     hard = nll_loss(scores, target, weight, ignore_index=ignore_index, reduction=reduction)
-    if label_smoothing == 0.0:
+    if label_smoothing <= 0:
         return hard
     return _smoothed(scores, target, weight, ignore_index, reduction, label_smoothing, dim, hard)
 
 
+def _check_probabilities(input, target, weight, ignore_index, dim):
+    if target._data.dtype.kind not in "fV":
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype.torch_type}")
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
+    if weight is not None and weight._data.shape != input._data.shape[dim : dim + 1]:
+        raise RuntimeError(
+            f"cross_entropy: weight tensor should be defined either for all {input._data.shape[dim]} classes or no classes but "
+            f"got weight tensor of shape: {list(weight._data.shape)}"
+        )
+
+
 def _soft_cross_entropy(scores, target, weight, reduction, smoothing, dim):
     classes = scores._data.shape[dim]
-    if smoothing:
+    if smoothing > 0:
         target = target * (1 - smoothing) + smoothing / classes
     weighted = scores * target
     if weight is not None:
         weighted = weighted * _per_class(weight, scores, dim)
     losses = -weighted.sum(dim)
     if reduction == "mean":
-        return losses.sum() / (scores._data.size // classes)
+        return losses.sum() / (scores._data.size // max(classes, 1))
     return losses.sum() if reduction == "sum" else losses
 
 
 def _smoothed(scores, target, weight, ignore_index, reduction, smoothing, dim, hard):
     classes = scores._data.shape[dim]
     uniform = scores if weight is None else scores * _per_class(weight, scores, dim)
-    ignored = target == ignore_index
-    losses = (-uniform.sum(dim)).masked_fill(ignored, 0.0)
+    ignored = target._data == ignore_index
+    losses = (-uniform.sum(dim)).masked_fill(Function.variable(K.asarray(ignored)), 0.0)
     if reduction == "mean":
         if weight is None:
-            count = K.asarray((~ignored._data).sum(), scores._data.dtype)
+            count = (~ignored).sum()
         else:
-            kept = K.where(ignored._data, 0, target._data)
-            count = K.asarray(K.where(ignored._data, 0, weight._data[kept]).sum(), scores._data.dtype)
-        losses = losses.sum() / Function.variable(count)
+            count = weight._data[target._data[~ignored]].sum()
+        losses = losses.sum() / float(count)
     elif reduction == "sum":
         losses = losses.sum()
     return hard * (1 - smoothing) + losses * (smoothing / classes)
@@ -105,19 +154,6 @@ def _smoothed(scores, target, weight, ignore_index, reduction, smoothing, dim, h
 
 def _per_class(weight, scores, dim):
     return weight.reshape([-1 if d == dim else 1 for d in range(scores._data.ndim)])
-
-
-def check_reduction(reduction, size_average=None, reduce=None) -> str:
-    """'none', 'mean' or 'sum'; torch's deprecated size_average and reduce are translated, with its warning."""
-    if size_average is not None or reduce is not None:
-        average = True if size_average is None else size_average
-        reduction = ("mean" if average else "sum") if reduce in (None, True) else "none"
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
-        )
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-    return reduction
 
 
 __all__ = ["cross_entropy", "nll_loss"]

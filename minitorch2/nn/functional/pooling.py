@@ -1,12 +1,15 @@
-"""Pooling: the arguments, read as torch reads them."""
+"""Pooling over windows: the arguments, read as torch reads them. One dimension is a row of two."""
 
 from __future__ import annotations
 
+import math
+
 import minitorch2_kernels as K
 
+from ...core.dtypes import float32
 from ...core.function import Function
-from ...ops.conv import pair
-from ...ops.pooling import MaxPool2d
+from ...ops.pooling import AvgPool2d, MaxPool2d
+from ...ops.reduce import PutAlong
 
 
 def pooled_size(n, kernel, stride, padding, dilation, ceil_mode) -> int:
@@ -18,44 +21,211 @@ def pooled_size(n, kernel, stride, padding, dilation, ceil_mode) -> int:
     return count
 
 
-def max_pool2d(
-    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
-):
+def sizes(op, dims, name, value) -> tuple[int, ...]:
+    """An argument of a pooling op as one int per dim."""
+    values = (value,) * dims if isinstance(value, int) else tuple(value)
+    if len(values) == 1:
+        values *= dims
+    if len(values) != dims:
+        many = "an int, or a tuple of one int" if dims == 1 else "a single int, or a tuple of two ints"
+        raise RuntimeError(f"{op}: {name} must either be {many}, but got {value}")
+    return tuple(int(v) for v in values)
+
+
+def _arguments(op, dims, input, kernel_size, stride, padding, dilation):
+    """The four settings as pairs, the input as (N, C, H, W), and whether it came without a batch."""
+    kernel = sizes(op, dims, "kernel_size", kernel_size)
+    stride = kernel if stride is None or stride == [] else sizes(op, dims, "stride", stride)
+    padding, dilation = sizes(op, dims, "padding", padding), sizes(op, dims, "dilation", dilation)
+    if min(stride) <= 0:
+        raise RuntimeError(f"stride should not be zero: {op}() got kernel_size={kernel_size}, stride={stride}")
+    if min(kernel) <= 0:
+        raise RuntimeError(f"kernel size should be greater than zero: {op}() got kernel_size={kernel_size}")
+    if min(dilation) <= 0:
+        raise RuntimeError(f"dilation should be greater than zero, but got dilation={dilation} in {op}()")
+    for k, p in zip(kernel, padding, strict=True):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > k // 2:
+            raise RuntimeError(
+                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
+            )
+    shape = input._data.shape
+    if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
+        raise RuntimeError(
+            f"{op}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
+            f"{list(shape)}"
+        )
+    unbatched = len(shape) == dims + 1
+    x = input.unsqueeze(0) if unbatched else input
+    if dims == 1:
+        x = x.unsqueeze(2)
+        kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
+    return x, unbatched, (kernel, stride, padding, dilation)
+
+
+def _pooled_sizes(x, settings, ceil_mode):
+    channels, *hw = x._data.shape[1:]
+    out = tuple(pooled_size(hw[i], *(s[i] for s in settings), ceil_mode) for i in (0, 1))
+    if min(out) <= 0:
+        raise RuntimeError(
+            f"Given input size: ({channels}x{hw[0]}x{hw[1]}). Calculated output size: ({channels}x{out[0]}x{out[1]}). "
+            "Output size is too small"
+        )
+    return out
+
+
+def _shaped_back(y, dims, unbatched):
+    y = y.squeeze(2) if dims == 1 else y
+    return y.squeeze(0) if unbatched else y
+
+
+def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
+    x, unbatched, settings = _arguments(op, dims, input, kernel_size, stride, padding, dilation)
+    out = _pooled_sizes(x, settings, ceil_mode)
+    y, winner = MaxPool2d.apply(x, settings, out)
+    y = _shaped_back(y, dims, unbatched)
+    if not return_indices:
+        return y
+    indices = Function.variable(K.winner_indices(winner._data, x._data.shape[2:], *settings))
+    return y, _shaped_back(indices, dims, unbatched)
+
+
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    """The largest of each window of input (N, C, L) or (C, L); otherwise as max_pool2d."""
+    if input._data.dtype.kind in "biu":
+        raise NotImplementedError(f"\"max_pool1d_impl\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest of each window of input (N, C, H, W) or (C, H, W); stride defaults to kernel_size.
 
     return_indices: also where it stood in the flattened (H, W) plane, int64. NaN wins; of equals, the first.
     """
-    op = "max_pool2d"
-    kernel = pair(kernel_size, 2, op, "kernel_size")
-    stride = kernel if stride is None or stride == [] else pair(stride, 2, op, "stride")
-    padding, dilation = pair(padding, 2, op, "padding"), pair(dilation, 2, op, "dilation")
-    if input._data.ndim not in (3, 4):
-        raise RuntimeError(
-            f"non-empty 3D or 4D (batch mode) tensor expected for input, but got a {input._data.ndim}D tensor in {op}"
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool1d_with_indices(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """max_pool1d(..., return_indices=True)"""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def max_pool2d_with_indices(
+    input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False
+):
+    """max_pool2d(..., return_indices=True)"""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    if divisor_override == 0:
+        raise RuntimeError("divisor must be not zero")
+    if input._data.dtype.kind not in "fV":
+        raise NotImplementedError(f"\"{op}\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
+    x, unbatched, settings = _arguments(op, dims, input, kernel_size, stride, padding, 1)
+    out = _pooled_sizes(x, settings, ceil_mode)
+    kernel, stride, padding, _ = settings
+    divisor = divisor_override
+    if divisor is None:
+        rows, columns = (
+            _window_sizes(x._data.shape[2 + i], kernel[i], stride[i], padding[i], out[i], count_include_pad) for i in (0, 1)
         )
-    if min(stride) <= 0:
-        raise RuntimeError("stride should not be zero")
-    for k, p in zip(kernel, padding, strict=True):
-        if p < 0 or p > k // 2:
-            raise RuntimeError(
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
+        divisor = rows[:, None] * columns
+        if divisor.min() == divisor.max():
+            divisor = int(divisor[0, 0])
+        else:
+            divisor = divisor.astype(x._data.dtype if x._data.itemsize > 2 else float32.numpy)
+    return _shaped_back(AvgPool2d.apply(x, divisor, (kernel, stride, padding), out), dims, unbatched)
+
+
+def _window_sizes(n, kernel, stride, padding, out, count_padding):
+    """How many elements each window counts along one dim."""
+    start = K.arange(out) * stride - padding
+    stop = K.minimum(start + kernel, n + padding)
+    return stop - start if count_padding else K.minimum(stop, n) - K.maximum(start, 0)
+
+
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True):
+    """The mean of each window of input (N, C, L) or (C, L); otherwise as avg_pool2d."""
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
+
+
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+):
+    """The mean of each window of input (N, C, H, W) or (C, H, W); stride defaults to kernel_size.
+
+    count_include_pad: zeros of the padding count as elements. divisor_override: divide the sum by this instead.
+    """
+    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _max_unpool(op, dims, input, indices, kernel_size, stride, padding, output_size):
+    kernel = sizes(op, dims, "kernel_size", kernel_size)
+    stride = kernel if stride is None else sizes(op, dims, "stride", stride)
+    padding = sizes(op, dims, "padding", padding)
+    shape = input._data.shape
+    if indices._data.dtype != K.int64:
+        raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype.torch_type}")
+    if len(shape) not in (dims + 1, dims + 2):
+        raise RuntimeError(f"Input to {op} should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with {len(shape)} dims")
+    if indices._data.shape != shape:
+        raise RuntimeError(
+            f"Expected shape of indices to be same as that of the input tensor ({list(shape)}) but got indices tensor with "
+            f"shape: {list(indices._data.shape)}"
+        )
+    out = _unpooled_sizes(shape[-dims:], kernel, stride, padding, output_size)
+    plane = math.prod(out)
+    where = indices._data
+    if where.size and (where.min() < 0 or where.max() >= plane):
+        wrong = where[(where < 0) | (where >= plane)].reshape(-1)[0]
+        raise RuntimeError(f"Found an invalid max index: {wrong} (output volumes are of size {'x'.join(map(str, out))})")
+    flat = shape[:-dims]
+    n = math.prod(shape[-dims:])
+    y = PutAlong.apply(input.reshape(*flat, n), where.reshape(*flat, n), (*flat, plane), len(flat))
+    return y.reshape(*flat, *out)
+
+
+def _unpooled_sizes(hw, kernel, stride, padding, output_size):
+    default = [(n - 1) * s + k - 2 * p for n, k, s, p in zip(hw, kernel, stride, padding, strict=True)]
+    if output_size is None:
+        return default
+    output_size, dims = tuple(output_size), len(hw)
+    if len(output_size) == dims + 2:
+        output_size = output_size[2:]
+    if len(output_size) != dims:
+        raise ValueError(
+            f"output_size should be a sequence containing {dims} or {dims + 2} elements, but it has a length of "
+            f"'{len(output_size)}'"
+        )
+    for d, (size, usual, s) in enumerate(zip(output_size, default, stride, strict=True)):
+        if not usual - s < size < usual + s:
+            raise ValueError(
+                f'invalid output_size "{output_size}" (dim {d} must be between {usual - s} and {usual + s})'
             )
-    unbatched = input._data.ndim == 3
-    x = input.unsqueeze(0) if unbatched else input
-    hw = x._data.shape[2:]
-    out = tuple(pooled_size(hw[i], kernel[i], stride[i], padding[i], dilation[i], ceil_mode) for i in (0, 1))
-    if min(out) <= 0:
-        raise RuntimeError(
-            f"Given input size: ({x._data.shape[1]}x{hw[0]}x{hw[1]}). Calculated output size: "
-            f"({x._data.shape[1]}x{out[0]}x{out[1]}). Output size is too small"
-        )
-    settings = (kernel, stride, padding, dilation)
-    y, winner = MaxPool2d.apply(x, settings, out)
-    y = y.squeeze(0) if unbatched else y
-    if not return_indices:
-        return y
-    indices = Function.variable(K.winner_indices(winner._data, hw, *settings))
-    return y, indices.squeeze(0) if unbatched else indices
+    return list(output_size)
 
 
-__all__ = ["max_pool2d", "pooled_size"]
+def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """input (N, C, L) or (C, L) put back to where max_pool1d found it (`indices`), zeros elsewhere."""
+    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+
+
+def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+    """input (N, C, H, W) or (C, H, W) put back to where max_pool2d found it (`indices`), zeros elsewhere."""
+    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+
+
+__all__ = [
+    "avg_pool1d",
+    "avg_pool2d",
+    "max_pool1d",
+    "max_pool1d_with_indices",
+    "max_pool2d",
+    "max_pool2d_with_indices",
+    "max_unpool1d",
+    "max_unpool2d",
+]

@@ -1,0 +1,87 @@
+"""Normalisation: mean, variance and their gradients over x (A, B, L), statistics of B over A and L.
+
+Every normalisation is this one under another shape: batch norm has A = N, B = C; layer norm A = 1, B = rows, L = row.
+"""
+
+from __future__ import annotations
+
+from ..dispatch import kernel, namespace
+
+
+def _total(x):
+    """The sum over A and L: the rows first, so that few partial sums are added one after the other. (B,)"""
+    rows = x[:, :, 0] if x.shape[2] == 1 else x.sum(axis=2)
+    return rows.sum(axis=0)
+
+
+def _dot(x, y):
+    """The sum of x * y over A and L, without making the product. (B,)"""
+    return namespace(x).einsum("abl,abl->ab", x, y).sum(axis=0)
+
+
+@kernel
+def moments(x):
+    """(mean, var): of each b, over A and L; var biased."""
+    count = x.shape[0] * x.shape[2]
+    mean = _total(x) / x.dtype.type(count)
+    centred = x - mean[:, None]
+    return mean, _dot(centred, centred) / x.dtype.type(count)
+
+
+@kernel
+def normalize(x, mean, rstd, weight, bias):
+    """(x - mean) * rstd * weight + bias, all of shape (B,); weight and bias may be None."""
+    scale = rstd if weight is None else rstd * weight
+    shift = -mean * scale if bias is None else bias - mean * scale
+    y = x * scale[:, None]
+    y += shift[:, None]
+    return y
+
+
+@kernel
+def normalize_grad(g, x, mean, rstd, weight, from_batch):
+    """(dx, dweight, dbias) of `normalize`; from_batch: mean and rstd were x's own and have slopes of their own.
+
+    With n = A * L and h = (x - mean) rstd:  dx = weight rstd (g - sum(g)/n - h sum(g h)/n)
+    """
+    count = x.dtype.type(x.shape[0] * x.shape[2])
+    centred = x - mean[:, None]
+    dbias, dweight = _total(g), _dot(g, centred) * rstd
+    scale = rstd if weight is None else rstd * weight
+    if not from_batch:
+        return g * scale[:, None], dweight, dbias
+    centred *= (-dweight * rstd / count)[:, None]
+    centred += g
+    centred -= (dbias / count)[:, None]
+    centred *= scale[:, None]
+    return centred, dweight, dbias
+
+
+@kernel
+def layer_norm(x, weight, bias, eps):
+    """(y, mean, rstd) of rows x (R, D): (x - mean) * rstd * weight + bias with weight, bias (D,) or None; mean, rstd (R, 1)."""
+    xp, width = namespace(x), x.dtype.type(x.shape[1])
+    mean = x.sum(axis=1, keepdims=True) / width
+    y = x - mean
+    rstd = 1 / xp.sqrt(xp.einsum("rd,rd->r", y, y)[:, None] / width + x.dtype.type(eps))
+    y *= rstd
+    if weight is not None:
+        y *= weight
+    if bias is not None:
+        y += bias
+    return y, mean, rstd
+
+
+@kernel
+def layer_norm_grad(g, x, mean, rstd, weight):
+    """(dx, dweight, dbias) of `layer_norm`; as `normalize_grad`, but weight runs along the row."""
+    xp, width = namespace(x), x.dtype.type(x.shape[1])
+    h = x - mean
+    h *= rstd
+    dweight, dbias = xp.einsum("rd,rd->d", g, h), g.sum(axis=0)
+    g = g if weight is None else g * weight
+    h *= xp.einsum("rd,rd->r", g, h)[:, None] / -width
+    h += g
+    h -= g.sum(axis=1, keepdims=True) / width
+    h *= rstd
+    return h, dweight, dbias

@@ -1,0 +1,113 @@
+"""Pooling to a given output size."""
+
+from __future__ import annotations
+
+from ...core.function import Function
+from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
+from .pooling import avg_pool2d, max_pool2d
+
+
+def adaptive_avg_pool1d(input, output_size):
+    """The means of output_size windows that cover input (N, C, L) or (C, L)."""
+    return _in_one_dim("adaptive_avg_pool1d", adaptive_avg_pool2d, input, output_size)
+
+
+def adaptive_avg_pool2d(input, output_size):
+    """The means of output_size windows (an int or two; None keeps a size) that cover input (N, C, H, W) or (C, H, W)."""
+    out = _output_size("adaptive_avg_pool2d", input, output_size)
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
+            f"{input.dtype.torch_type}"
+        )
+    kernel = _even_windows(input, out)
+    if kernel:
+        return avg_pool2d(input, kernel)
+    ndim = input._data.ndim
+    return SegmentMean.apply(SegmentMean.apply(input, out[0], ndim - 2), out[1], ndim - 1)
+
+
+def adaptive_max_pool1d(input, output_size, return_indices=False):
+    """The largest elements of output_size windows that cover input (N, C, L) or (C, L); with their indices if asked."""
+    return _in_one_dim("adaptive_max_pool1d", adaptive_max_pool2d, input, output_size, return_indices)
+
+
+def adaptive_max_pool2d(input, output_size, return_indices=False):
+    """The largest elements of output_size windows (an int or two; None keeps a size) that cover input (N, C, H, W) or
+    (C, H, W). return_indices: also where they stood in the flattened (H, W) plane, int64."""
+    out = _output_size("adaptive_max_pool2d", input, output_size)
+    if input._data.dtype.kind not in "fV":
+        raise NotImplementedError(f"\"adaptive_max_pool2d\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
+    kernel = _even_windows(input, out)
+    if kernel:
+        return max_pool2d(input, kernel, return_indices=return_indices)
+    x = input if input._data.ndim == 4 else input.unsqueeze(0)
+    wide = x.float() if x._data.itemsize == 2 else x
+    indices = adaptive_max_indices(wide._data, out)
+    y, where = TakePlane.apply(x, indices), Function.variable(indices)
+    if x is not input:
+        y, where = y.squeeze(0), where.squeeze(0)
+    return (y, where) if return_indices else y
+
+
+def adaptive_max_pool1d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool1d(..., return_indices=True)"""
+    return adaptive_max_pool1d(input, output_size, True)
+
+
+def adaptive_max_pool2d_with_indices(input, output_size, return_indices=False):
+    """adaptive_max_pool2d(..., return_indices=True)"""
+    return adaptive_max_pool2d(input, output_size, True)
+
+
+def _in_one_dim(op, pool, input, output_size, *rest):
+    if not isinstance(output_size, int):
+        if len(output_size) != 1:
+            raise RuntimeError(f"{op}() argument 'output_size' should contain one int (got {len(output_size)})")
+        (output_size,) = output_size
+    if input._data.ndim not in (2, 3):
+        raise RuntimeError(
+            f"Expected 2 to 3 dimensions, but got {input._data.ndim}-dimensional tensor for argument #1 'self' (while checking "
+            f"arguments for {op})"
+        )
+    y = pool(input.unsqueeze(-2), (1, output_size), *rest)
+    return tuple(part.squeeze(-2) for part in y) if isinstance(y, tuple) else y.squeeze(-2)
+
+
+def _output_size(op, input, output_size):
+    shape = input._data.shape
+    if len(shape) not in (3, 4):
+        raise RuntimeError(f"{op}(): Expected 3D or 4D tensor, but got {list(shape)}")
+    out = (output_size,) * 2 if isinstance(output_size, int) or output_size is None else tuple(output_size)
+    if len(out) != 2:
+        raise RuntimeError(f"{op}: output_size must be 2")
+    out = tuple(n if o is None else int(o) for n, o in zip(shape[-2:], out, strict=True))
+    if min(out) < 0:
+        raise RuntimeError(
+            f"{op}: elements of output_size must be greater than or equal to 0 but received {{{out[0]}, {out[1]}}}"
+        )
+    for d in range(len(shape) - 3, len(shape)):
+        if shape[d] == 0:
+            raise RuntimeError(
+                f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(shape)} with "
+                f"dimension {d} being empty"
+            )
+    return out
+
+
+def _even_windows(input, out):
+    """The kernel size, where all windows are equal: then this is ordinary pooling."""
+    h, w = input._data.shape[-2:]
+    if min(out) > 0 and h % out[0] == 0 and w % out[1] == 0:
+        return h // out[0], w // out[1]
+    return None
+
+
+__all__ = [
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool1d_with_indices",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool2d_with_indices",
+]

@@ -1,0 +1,191 @@
+"""Losses that compare input and target element by element."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from ...core.function import Function
+from ...core.grad_mode import no_grad
+from ...ops._common import broadcast_shapes, require_floating, to_dtype
+from ...ops.arithmetic import Where
+from ...ops.loss import BinaryCrossEntropy, Huber
+from ...ops.smooth_activations import LogSigmoid
+from .loss import check_reduction, reduced
+
+
+def _warn_of_broadcasting(input, target, stacklevel=3):
+    if input._data.shape != target._data.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
+            "to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=stacklevel,
+        )
+
+
+def _weighted(losses, weight, op):
+    if weight is None:
+        return losses
+    if broadcast_shapes(op, losses.shape, weight.shape) != losses._data.shape:
+        raise RuntimeError(f"{op}: weight of shape {list(weight.shape)} does not broadcast to {list(losses.shape)}")
+    return losses * weight
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """(input - target)^2."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    _warn_of_broadcasting(input, target)
+    difference = input - target
+    require_floating("mse_loss", difference)
+    return _mean_of_weights(difference * difference, weight, reduction, "mse_loss")
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """|input - target|."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    _warn_of_broadcasting(input, target)
+    return _mean_of_weights((input - target).abs(), weight, reduction, "l1_loss")
+
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """(input - target)^2 / (2 beta) below beta, |input - target| - beta / 2 from there on. Source: Girshick, 2015."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    _warn_of_broadcasting(input, target)
+    if beta < 0:
+        raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
+    if beta == 0:
+        return reduced((input - target).abs(), reduction)
+    difference = input - target
+    require_floating("smooth_l1_loss", difference)
+    return reduced(Huber.apply(difference, beta) / beta, reduction)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """(input - target)^2 / 2 below delta, delta (|input - target| - delta / 2) from there on. Source: Huber, 1964."""
+    reduction = check_reduction(reduction)
+    _warn_of_broadcasting(input, target)
+    if delta <= 0:
+        raise RuntimeError("huber_loss does not support non-positive values for delta.")
+    difference = input - target
+    require_floating("huber_loss", difference)
+    losses = to_dtype(Huber.apply(difference, delta), input._data.dtype)
+    return _mean_of_weights(losses, weight, reduction, "huber_loss")
+
+
+def _mean_of_weights(losses, weight, reduction, op):
+    """Reduced; with weights, the mean is over the weights, not over the elements."""
+    if weight is None:
+        return reduced(losses, reduction)
+    if weight._data.shape != losses._data.shape:
+        raise ValueError(f"{op}: Inputs and weights must have the same size, got {list(losses.shape)} and {list(weight.shape)}")
+    total = losses * weight
+    return total.sum() / weight.sum() if reduction == "mean" else reduced(total, reduction)
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """-weight (target log(input) + (1 - target) log(1 - input)) for probabilities; a logarithm is never below -100."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    if input._data.shape != target._data.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
+            "ensure they have the same size."
+        )
+    require_floating("binary_cross_entropy", input)
+    if input._data.dtype != target._data.dtype:
+        raise RuntimeError(f"Found dtype {target.dtype.torch_type} but expected {input.dtype.torch_type}")
+    if not ((input >= 0) & (input <= 1)).all().item():
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    return reduced(_weighted(BinaryCrossEntropy.apply(input, target), weight, "binary_cross_entropy"), reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input, target, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+):
+    """binary_cross_entropy(sigmoid(input), target), without overflow; pos_weight scales the term of target 1."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    if input._data.shape != target._data.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if target._data.dtype.kind not in "fV":
+        raise RuntimeError(
+            f"result type {input.dtype.torch_type} can't be cast to the desired output type {target.dtype.torch_type}; convert "
+            "the target with .to(input.dtype)"
+        )
+    log = LogSigmoid.apply(input)
+    if pos_weight is not None:
+        log = ((pos_weight - 1) * target + 1) * log
+    losses = (1 - target) * input - log
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """target (log(target) - input): input are log-probabilities, target too with log_target.
+
+    "batchmean" divides the sum by the batch size, which is the mathematical definition.
+    """
+    batchmean = reduction == "batchmean"
+    reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by "
+            "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
+            "'batchmean' in the next major release.",
+            stacklevel=2,
+        )
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:
+        losses = Where.apply(target == 0, 0.0, target * target.log()) - target * input
+    losses = reduced(losses, reduction)
+    return losses / input._data.shape[0] if batchmean and input._data.ndim else losses
+
+
+def poisson_nll_loss(
+    input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
+):
+    """exp(input) - target * input, input being the logarithm of the rate; input - target * log(input + eps) where it is the
+    rate itself. full: add Stirling's approximation of log(target!)."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    losses = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        losses = losses + Where.apply(target <= 1, 0.0, stirling)
+    return reduced(losses, reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """(log(var) + (input - target)^2 / var) / 2; var: a number, or a tensor of input's shape, or with one variance per row.
+
+    Variances below eps count as eps. full: add log(2 pi) / 2. Source: Nix and Weigend, 1994.
+    """
+    if isinstance(var, float):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = input.new_full(input.shape, var)
+    elif (var < 0).any().item():
+        raise ValueError("var has negative entry/entries")
+    if var._data.shape != input._data.shape:
+        rows = input._data.shape[:-1]
+        if var._data.shape == rows:
+            var = var.unsqueeze(-1)
+        elif var._data.shape != (*rows, 1):
+            raise ValueError("var is of incorrect size")
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not valid")
+    var = var.clone()
+    with no_grad():  # the limit is not differentiated, as in torch: a variance below eps still gets a gradient
+        var.clamp_(min=eps)
+    difference = input - target
+    losses = 0.5 * (var.log() + difference * difference / var)
+    return reduced(losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)
+
+
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + exp(-target * input)), target being 1 or -1."""
+    reduction = check_reduction(reduction, size_average, reduce)
+    return reduced((-input * target).exp().log1p(), reduction)
+
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss",
+    "mse_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+]  # fmt: skip

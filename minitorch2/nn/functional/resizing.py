@@ -1,0 +1,132 @@
+"""Resizing (N, C, d1, ...) along its spatial dims, one dim after the other."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import minitorch2_kernels as K
+
+from ...core.dtypes import float32
+from ...core.function import Function
+from ...ops._common import require_floating
+from ...ops.pad import TakeSorted
+from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+
+_DIMS = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2, "lanczos": 2}
+_MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "lanczos", "area", "nearest-exact")
+
+
+def interpolate(
+    input,
+    size=None,
+    scale_factor=None,
+    mode="nearest",
+    align_corners=None,
+    recompute_scale_factor=None,
+    antialias=False,
+):
+    """input (N, C, d1, ...) resized to `size`, or by `scale_factor` (a number, or one per spatial dim).
+
+    mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' (4-d), 'trilinear' (5-d), 'area' (3-d and 4-d).
+    align_corners: the centres of the first and last elements stay where they are, rather than the outer edges.
+    """
+    shape = input._data.shape
+    dims = len(shape) - 2
+    if mode in ("nearest", "area", "nearest-exact"):
+        if align_corners is not None:
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            )
+    sizes, scales = _output_sizes(shape, dims, size, scale_factor)
+    if recompute_scale_factor:
+        if scales is None:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        scales = None
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and dims == 2):
+        raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input")
+    if mode not in _MODES or dims not in (1, 2, 3):
+        raise NotImplementedError(
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: nearest | linear | "
+            f"bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
+        )
+    if mode in _DIMS and _DIMS[mode] != dims:
+        raise NotImplementedError(f"Got {len(shape)}D input, but {mode} mode needs {_DIMS[mode] + 2}D input")
+    if mode in ("bicubic", "lanczos") or antialias or (mode == "area" and dims == 3):
+        what = "antialias=True" if antialias else f"mode='{mode}'" if dims < 3 else "mode='area' for 5-d input"
+        raise NotImplementedError(
+            f"minitorch2: interpolate with {what} is not supported; use 'bilinear' or 'nearest', or PIL's resize for images"
+        )
+    if min(sizes) <= 0 or min(shape[2:]) <= 0:
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input {list(shape[2:])} output {list(sizes)}"
+        )
+    if shape[1] == 0:
+        raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
+    if mode == "area":
+        return (adaptive_avg_pool1d if dims == 1 else adaptive_avg_pool2d)(input, sizes)
+    if input._data.dtype != K.uint8 or mode not in ("nearest", "nearest-exact"):
+        require_floating(f"upsample_{mode}{dims}d", input)
+    for i, (n, out) in enumerate(zip(shape[2:], sizes, strict=True)):
+        scale = None if scales is None else scales[i]
+        if mode in ("nearest", "nearest-exact"):
+            input = TakeSorted.apply(input, _nearest(n, out, scale, mode == "nearest-exact"), 2 + i)
+        else:
+            input = _linear(input, 2 + i, n, out, scale, align_corners)
+    return input
+
+
+def _output_sizes(shape, dims, size, scale_factor):
+    if size is not None and scale_factor is not None:
+        raise ValueError("only one of size or scale_factor should be defined")
+    if size is None and scale_factor is None:
+        raise ValueError("either size or scale_factor should be defined")
+    name, value = ("output size", size) if size is not None else ("scale_factor", scale_factor)
+    each = tuple(value) if isinstance(value, tuple | list) else (value,) * dims
+    if len(each) != dims:
+        raise ValueError(
+            f"Input and {name.replace('output size', 'output')} must have the same number of spatial dimensions, but got input "
+            f"with spatial dimensions of {list(shape[2:])} and {name} of {'shape ' if size is None else ''}{value}. Please "
+            "provide input tensor in (N, C, d1, d2, ...,dK) format and one number per spatial dimension."
+        )
+    if size is not None:
+        return tuple(int(s) for s in each), None
+    return tuple(math.floor(n * float(s)) for n, s in zip(shape[2:], each, strict=True)), each
+
+
+def _nearest(n, out, scale, exact):
+    """Which of n elements each of `out` takes: torch computes it in float32, so the same ones come out."""
+    step = float32.numpy.type(n / out if scale is None else 1.0 / scale)
+    places = K.arange(out).astype(float32.numpy)
+    places = (places + float32.numpy.type(0.5)) * step if exact else places * step
+    return K.minimum(K.floor(places).astype(K.int64), n - 1)
+
+
+def _linear(x, dim, n, out, scale, align_corners):
+    """Between each pair of neighbours, in proportion."""
+    if n == out and scale in (None, 1):
+        return x
+    dtype = (x._data.dtype if x._data.itemsize > 2 else float32.numpy).type
+    places = K.arange(out).astype(dtype)
+    if align_corners:
+        places = places * dtype((n - 1) / (out - 1) if out > 1 else 0)
+    else:
+        step = dtype(n / out if scale is None else 1.0 / scale)
+        places = K.maximum((places + dtype(0.5)) * step - dtype(0.5), 0)
+    left = K.minimum(places.astype(K.int64), n - 1)
+    right = K.minimum(left + 1, n - 1)
+    weight = K.minimum(K.maximum(places - left, 0), 1).astype(dtype)
+    weight = Function.variable(weight.reshape(-1, *(1,) * (x._data.ndim - dim - 1)))
+    low = x._data.dtype
+    wide = x.float() if x._data.itemsize == 2 else x
+    y = TakeSorted.apply(wide, left, dim) * (1 - weight) + TakeSorted.apply(wide, right, dim) * weight
+    return Function.to_dtype(y, low)
+
+
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """interpolate, by its old name."""
+    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+__all__ = ["interpolate", "upsample"]

@@ -1,0 +1,134 @@
+"""Activations made of pieces: each is one function below a threshold and another above it.
+
+Where their slope jumps, torch has chosen one side; the comparisons in each backward are torch's. NaN goes through, with the
+slope that those comparisons give it.
+"""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from .arithmetic import Where
+from .unary import Clamp, Exp
+
+
+class Threshold(Function):
+    """x where x > threshold, else value."""
+
+    @staticmethod
+    def forward(ctx, x, threshold, value):
+        ctx.save_for_backward(x)
+        ctx.threshold = threshold
+        return K.where(x <= threshold, x.dtype.type(value), x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return Where.apply(x <= ctx.threshold, 0.0, g), None, None
+
+
+class Hardtanh(Function):
+    """x limited to [low, high]; flat at both ends, where Clamp has slope 1."""
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        return K.minimum(K.maximum(x, low), high)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return Where.apply((x <= ctx.low) | (x >= ctx.high), 0.0, g), None, None
+
+
+class LeakyRelu(Function):
+    """x where x > 0, else slope * x."""
+
+    @staticmethod
+    def forward(ctx, x, slope):
+        ctx.save_for_backward(x)
+        ctx.slope = slope
+        return K.where(x > 0, x, x * slope)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return Where.apply(x > 0, g, g * ctx.slope), None
+
+
+class Elu(Function):
+    """scale * x where x > 0, else scale * alpha * (exp(input_scale * x) - 1)."""
+
+    @staticmethod
+    def forward(ctx, x, alpha, scale, input_scale):
+        ctx.save_for_backward(x)
+        ctx.alpha, ctx.scale, ctx.input_scale = alpha, scale, input_scale
+        return K.where(x <= 0, K.expm1(x * input_scale) * (alpha * scale), x * scale)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        # exp never sees a positive x: an overflow there would turn the other piece's zero slope into nan
+        falling = Exp.apply(Clamp.apply(x, None, 0.0) * ctx.input_scale) * (ctx.alpha * ctx.scale * ctx.input_scale)
+        return Where.apply(x <= 0, g * falling, g * ctx.scale), None, None, None
+
+
+class Hardsigmoid(Function):
+    """min(max(x + 3, 0), 6) / 6"""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.minimum(K.maximum(x + 3, 0), 6) / 6
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return Where.apply((x > -3) & (x < 3), g / 6, 0.0)
+
+
+class Hardswish(Function):
+    """x * hardsigmoid(x)"""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * K.minimum(K.maximum(x + 3, 0), 6) / 6
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        middle = Where.apply(x < 3, g * (x / 3 + 0.5), g)
+        return Where.apply(x <= -3, 0.0, middle)
+
+
+class Hardshrink(Function):
+    """0 where |x| <= lambd, else x."""
+
+    @staticmethod
+    def forward(ctx, x, lambd):
+        ctx.save_for_backward(x)
+        ctx.lambd = lambd
+        return K.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return Where.apply((x >= -ctx.lambd) & (x <= ctx.lambd), 0.0, g), None
+
+
+class Softshrink(Function):
+    """x brought lambd closer to 0, and 0 where |x| <= lambd."""
+
+    @staticmethod
+    def forward(ctx, x, lambd):
+        ctx.save_for_backward(x)
+        ctx.lambd = lambd
+        return K.where(x > lambd, x - lambd, K.where(x < -lambd, x + lambd, x * 0))
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return Where.apply((x >= -ctx.lambd) & (x <= ctx.lambd), 0.0, g), None

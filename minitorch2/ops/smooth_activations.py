@@ -1,0 +1,114 @@
+"""Smooth activations, each with its slope written out."""
+
+from __future__ import annotations
+
+import math
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from .arithmetic import Where
+from .unary import Clamp, Erf, Exp, Sigmoid, Tanh
+
+_SQRT_HALF = math.sqrt(0.5)
+_SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+_CUBIC = 0.044715
+
+
+class Gelu(Function):
+    """x Phi(x), Phi the normal distribution function."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        y = K.erf(x * _SQRT_HALF)
+        y += 1
+        y *= x
+        y *= 0.5
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # Phi(x) + x phi(x)
+        (x,) = ctx.saved
+        distribution = (Erf.apply(x * _SQRT_HALF) + 1) * 0.5
+        density = Exp.apply(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return g * (distribution + x * density)
+
+
+class GeluTanh(Function):
+    """x (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3): Gelu, nearly."""
+
+    torch_name = "GeluBackward0"
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * 0.5 * (1 + K.tanh(_SQRT_2_OVER_PI * (x + _CUBIC * x * x * x)))
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        t = Tanh.apply(_SQRT_2_OVER_PI * (x + _CUBIC * x * x * x))
+        du = _SQRT_2_OVER_PI * (1 + 3 * _CUBIC * x * x)
+        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+
+
+class Silu(Function):
+    """x sigmoid(x)"""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x / (1 + K.exp(-x))
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        s = Sigmoid.apply(x)
+        return g * (s * (1 + x * (1 - s)))
+
+
+class Mish(Function):
+    """x tanh(softplus(x))"""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * K.tanh(K.log1p(K.exp(-K.abs(x))) + K.maximum(x, 0))
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        t = Tanh.apply(Softplus.apply(x, 1.0, 20.0))
+        return g * (t + x * Sigmoid.apply(x) * (1 - t * t))
+
+
+class Softplus(Function):
+    """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
+
+    @staticmethod
+    def forward(ctx, x, beta, threshold):
+        ctx.save_for_backward(x)
+        ctx.beta, ctx.threshold = beta, threshold
+        z = x * beta
+        return K.where(z > threshold, x, K.log1p(K.exp(z)) / beta)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        z = x * ctx.beta
+        return Where.apply(z > ctx.threshold, g, g * Sigmoid.apply(z)), None, None
+
+
+class LogSigmoid(Function):
+    """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))"""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.minimum(x, 0) - K.log1p(K.exp(-K.abs(x)))
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * Sigmoid.apply(-x)
