@@ -95,6 +95,15 @@ LOADERS = {
     "weighted once": lambda lib, **kw: lib.utils.data.DataLoader(
         tensors(lib), 4, sampler=lib.utils.data.WeightedRandomSampler([0.1, 3, 0.2, 1.5], 3, False), **kw
     ),
+    "tensor as sampler": lambda lib, **kw: lib.utils.data.DataLoader(
+        tensors(lib), 4, sampler=lib.randperm(10), **kw
+    ),
+    "NumPy indices": lambda lib, **kw: lib.utils.data.DataLoader(
+        tensors(lib), 4, sampler=np.arange(9, dtype=np.uint8), **kw
+    ),
+    "subset of NumPy indices": lambda lib, **kw: lib.utils.data.DataLoader(
+        lib.utils.data.Subset(tensors(lib), np.arange(9)), 4, True, **kw
+    ),
     "batch_sampler": lambda lib, **kw: lib.utils.data.DataLoader(
         tensors(lib), batch_sampler=[[0, 5], [7], [1, 2, 3]], **kw
     ),

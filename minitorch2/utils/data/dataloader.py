@@ -54,8 +54,8 @@ class DataLoader(Generic[_T_co]):
     Fork: the start method is multiprocessing's default, "fork" on Linux up to Python 3.13. A forked worker
     has a copy of this process, but only of the thread that iterates: a lock that another thread holds at that
     moment stays locked in the worker. Choose "spawn" where threads or libraries do not allow for that; then
-    dataset, collate_fn and worker_init_fn must be picklable, and a script needs its `if __name__ ==
-    "__main__":`.
+    dataset, collate_fn and worker_init_fn must be picklable, and a script must start its work under
+    `if __name__ == "__main__":`.
 
     Raises ValueError for arguments that exclude each other; an exception in a worker is raised again here
     with the worker's traceback; RuntimeError where a worker dies or `timeout` passes.

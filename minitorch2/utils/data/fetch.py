@@ -81,9 +81,9 @@ def _gathered(dataset: Dataset, indices: Any) -> list[Tensor] | None:
         dataset = dataset.dataset
     if type(dataset) is not TensorDataset or default_collate_fn_map.get(Tensor) is not collate_tensor_fn:
         return None
-    rows = np.asarray(indices)
-    if rows.ndim != 1 or rows.dtype.kind not in "iu" or not rows.size:
-        return None
+    if not isinstance(indices, list) or set(map(type, indices)) not in ({int}, {np.int64}):
+        return None  # a list of tensors, say, or of keys that select something else than one row each
+    rows = np.array(indices, np.int64)
     length = len(dataset)
     if rows.min() < -length or rows.max() >= length:
         return None
