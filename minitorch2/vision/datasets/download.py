@@ -245,17 +245,17 @@ def web_to_file(address: str, path: Path, limit: int) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
-        raise SourceFailed(f"{file} answered {error.code} {error.reason}") from error
+        raise SourceFailed(f"{file}: the server answered {error.code} {error.reason}") from error
     except (OSError, HTTPException, ValueError) as error:
-        raise SourceFailed(f"{file} cannot be reached ({getattr(error, 'reason', error)})") from error
+        raise SourceFailed(f"{file}: no connection ({getattr(error, 'reason', error)})") from error
     with response:
         length = response.headers.get("Content-Length", "")
         announced = int(length) if length.isdecimal() else None
         if announced is not None and announced > limit:
-            raise SourceFailed(f"{file} announces {announced} bytes, at most {limit} are expected")
+            raise SourceFailed(f"{file}: the server announces {announced} bytes, expected at most {limit}")
         received = _copy(response.read, path, limit, announced, file)
     if announced is not None and received != announced:
-        raise SourceFailed(f"{file} announced {announced} bytes and sent {received}")
+        raise SourceFailed(f"{file}: the server announced {announced} bytes and sent {received}")
 
 
 def _copy(read: Callable[[int], bytes], path: Path, limit: int, announced: int | None, file: str) -> int:
@@ -269,12 +269,12 @@ def _copy(read: Callable[[int], bytes], path: Path, limit: int, announced: int |
             try:
                 chunk = read(_CHUNK)
             except (OSError, HTTPException) as error:
-                raise SourceFailed(f"{file} broke off after {received} bytes ({error})") from error
+                raise SourceFailed(f"{file}: it broke off after {received} bytes ({error})") from error
             if not chunk:
                 return received
             received += len(chunk)
             if received > limit:
-                raise SourceFailed(f"{file} sends more than the {limit} bytes that are expected")
+                raise SourceFailed(f"{file}: the server sends more than the {limit} bytes that are expected")
             stream.write(chunk)
             advance(len(chunk))
 

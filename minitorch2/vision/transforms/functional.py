@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import minitorch2.core.dtypes as dtypes
-from minitorch2.creation import from_numpy, tensor
+from minitorch2.creation import as_tensor, from_numpy
 from minitorch2.tensor import Tensor
 
 from .images import dimensions, is_array, is_pil, pillow
@@ -35,8 +35,11 @@ def to_tensor(pic: Any) -> Tensor:
     else:
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
     planes = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)  # (C, H, W)
-    image = from_numpy(planes.copy())  # a copy in C order; the caller's array stays apart from the tensor
-    return image.to(dtypes.get_default_dtype()).div_(255) if array.dtype == np.uint8 else image
+    if array.dtype != np.uint8:
+        return from_numpy(planes.copy())  # in C order, and apart from the caller's array
+    default = dtypes.get_default_dtype()
+    storage = np.float32 if default is dtypes.bfloat16 else default.numpy  # holds 0..255 exactly
+    return from_numpy(planes.astype(storage, order="C")).to(default).div_(255)
 
 
 def to_pil_image(pic: Any, mode: str | None = None) -> Any:
@@ -126,9 +129,9 @@ def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float], inplac
         raise ValueError(
             f"Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = {image.size()}"
         )
-    mean_tensor = tensor(mean, dtype=image.dtype, device=image.device)
-    std_tensor = tensor(std, dtype=image.dtype, device=image.device)
-    if bool((std_tensor == 0).any()):
+    mean_tensor = as_tensor(mean, dtype=image.dtype, device=image.device)
+    std_tensor = as_tensor(std, dtype=image.dtype, device=image.device)
+    if not all(std_tensor.flatten().tolist()):
         raise ValueError(
             f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero."
         )
@@ -136,9 +139,7 @@ def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float], inplac
         mean_tensor = mean_tensor.view(-1, 1, 1)
     if std_tensor.ndim == 1:
         std_tensor = std_tensor.view(-1, 1, 1)
-    if not inplace:
-        image = image.clone()
-    return image.sub_(mean_tensor).div_(std_tensor)
+    return (image.sub_(mean_tensor) if inplace else image.sub(mean_tensor)).div_(std_tensor)
 
 
 def hflip(image: Any) -> Any:
@@ -250,7 +251,7 @@ def _surround(
         padded[...] = fill
         padded[rows, columns] = image
         return padded
-    values = tensor(fill, dtype=image.dtype, device=image.device)
+    values = as_tensor(fill, dtype=image.dtype, device=image.device)
     padded = image.new_empty((*image.shape[:-2], height + top + bottom, width + left + right))
     padded[...] = values.view(-1, 1, 1) if values.ndim else values
     padded[..., rows, columns] = image
