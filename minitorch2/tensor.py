@@ -24,9 +24,11 @@ from .ops.comparison import ComparisonMethods
 from .ops.conversion import ConversionMethods
 from .ops.gathering import GatheringMethods
 from .ops.indexing import IndexingMethods
+from .ops.integers import IntegerMethods
 from .ops.joining import JoiningMethods
 from .ops.linalg import LinalgMethods
 from .ops.masking import MaskingMethods
+from .ops.nans import NanMethods
 from .ops.random import RandomMethods
 from .ops.rearranging import RearrangingMethods
 from .ops.reduce import ReduceMethods
@@ -35,6 +37,7 @@ from .ops.scan import ScanMethods
 from .ops.scattering import ScatteringMethods
 from .ops.searching import SearchingMethods
 from .ops.sorting import SortingMethods
+from .ops.special import SpecialMethods
 from .ops.trigonometry import TrigonometryMethods
 from .ops.unary import UnaryMethods
 from .ops.views import ViewMethods
@@ -59,6 +62,9 @@ class Tensor(
     SearchingMethods,
     SortingMethods,
     ScanMethods,
+    IntegerMethods,
+    NanMethods,
+    SpecialMethods,
     LinalgMethods,
     ActivationMethods,
     ConversionMethods,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
 
 import minitorch2_kernels as K
 
@@ -11,30 +10,10 @@ from ..core import dtypes
 from ..core.function import Function
 from ..core.grad_mode import no_grad
 from ..core.variable import Variable
+from . import _return_types as return_types
 from ._common import ToCopy, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
 from .arithmetic import Where, maximum, minimum
 from .view_ops import Cat, Expand, Reshape, Slice
-
-
-class Max(NamedTuple):
-    """The largest elements and where they were: torch.return_types.max."""
-
-    values: Any
-    indices: Any
-
-
-class Min(NamedTuple):
-    """The smallest elements and where they were: torch.return_types.min."""
-
-    values: Any
-    indices: Any
-
-
-class AMinMax(NamedTuple):
-    """torch.return_types.aminmax."""
-
-    min: Any
-    max: Any
 
 
 class Sum(Function):
@@ -242,7 +221,7 @@ def amin(input, dim=(), keepdim=False):
 def aminmax(input, *, dim=None, keepdim=False):
     """(amin, amax)."""
     dims = () if dim is None else dim
-    return AMinMax(amin(input, dims, keepdim), amax(input, dims, keepdim))
+    return return_types.aminmax(amin(input, dims, keepdim), amax(input, dims, keepdim))
 
 
 def _extreme(op, name, input, dim, keepdim):
@@ -255,12 +234,12 @@ def _extreme(op, name, input, dim, keepdim):
 
 def max(input, dim=None, keepdim=False):
     """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
-    return _max_or_min(input, dim, keepdim, "max", MaxAll, maximum, argmax, Max)
+    return _max_or_min(input, dim, keepdim, "max", MaxAll, maximum, argmax, return_types.max)
 
 
 def min(input, dim=None, keepdim=False):
     """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
-    return _max_or_min(input, dim, keepdim, "min", MinAll, minimum, argmin, Min)
+    return _max_or_min(input, dim, keepdim, "min", MinAll, minimum, argmin, return_types.min)
 
 
 def _max_or_min(input, dim, keepdim, name, whole, pairwise, index_of, pair):

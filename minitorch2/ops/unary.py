@@ -216,6 +216,18 @@ class Erf(Function):
         return g * (_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
 
 
+class Erfc(Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return K.erfc(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        return g * (-_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
+
+
 class Relu(Function):
     @staticmethod
     def forward(ctx, x):
@@ -345,8 +357,8 @@ def erf(input):
 
 
 def erfc(input):
-    """1 - erf(input)."""
-    return 1 - Erf.apply(to_float(input))
+    """1 - erf(input), accurate where that is tiny."""
+    return Erfc.apply(to_float(input))
 
 
 def relu(input):

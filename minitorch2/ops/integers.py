@@ -1,0 +1,81 @@
+"""Integer arithmetic of two operands: shifts, gcd, lcm. No gradients here."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import is_number, promote
+from ._inplace import inplace
+
+
+def bitwise_left_shift(input, other):
+    """input * 2 ** other for integers; 0 where other is negative or no smaller than the width."""
+    return _shift("lshift", K.left_shift, input, other, lambda a: a * 0)
+
+
+def bitwise_right_shift(input, other):
+    """input / 2 ** other for integers, rounded down; other too large leaves 0, or -1 of a negative number."""
+    return _shift(
+        "rshift",
+        K.right_shift,
+        input,
+        other,
+        lambda a: -(a < 0).astype(a.dtype) if a.dtype.kind == "i" else a * 0,
+    )
+
+
+def _shift(name, shift, input, other, beyond):
+    a, b = _integers(name, input, other)
+    width = (a if isinstance(a, Variable) else b)._data.itemsize * 8
+    a, b = (
+        x._data if isinstance(x, Variable) else K.asarray(x, (b if x is a else a)._data.dtype) for x in (a, b)
+    )
+    inside = (b >= 0) & (b < width)
+    return Function.variable(K.asarray(K.where(inside, shift(a, K.where(inside, b, 0)), beyond(a)), a.dtype))
+
+
+def gcd(input, other):
+    """The greatest common divisor, never negative."""
+    a, b = _integers("gcd", input, other)
+    return Function.variable(K.gcd(a._data, b._data))
+
+
+def lcm(input, other):
+    """The least common multiple, never negative; 0 with 0."""
+    a, b = _integers("lcm", input, other)
+    return Function.variable(K.lcm(a._data, b._data))
+
+
+def _integers(name, input, other):
+    a, b = promote(name, input, other)
+    for x in (a, b):
+        kind = x._data.dtype.kind if isinstance(x, Variable) else "f" if isinstance(x, float) else "i"
+        if kind not in "iu":
+            word = x.dtype.torch_type if isinstance(x, Variable) else "Float"
+            raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{word}'; it takes integers")
+    return a, b
+
+
+def _operator(function):
+    def operator(self, other):
+        return function(self, other) if isinstance(other, Variable) or is_number(other) else NotImplemented
+
+    return operator
+
+
+def _reflected(function):
+    def operator(self, other):
+        return function(other, self) if is_number(other) else NotImplemented
+
+    return operator
+
+
+class IntegerMethods:
+    bitwise_left_shift, bitwise_right_shift, gcd, lcm = bitwise_left_shift, bitwise_right_shift, gcd, lcm
+    bitwise_left_shift_, bitwise_right_shift_ = inplace(bitwise_left_shift), inplace(bitwise_right_shift)
+    gcd_, lcm_ = inplace(gcd), inplace(lcm)
+    __lshift__, __rlshift__ = _operator(bitwise_left_shift), _reflected(bitwise_left_shift)
+    __rshift__, __rrshift__ = _operator(bitwise_right_shift), _reflected(bitwise_right_shift)
+    __ilshift__, __irshift__ = bitwise_left_shift_, bitwise_right_shift_
