@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from training import Trainer, normalised
+from training import Trainer, keep, normalised, share
 
 import minitorch2 as torch
 import minitorch2.nn as nn
@@ -43,7 +43,7 @@ class LeNet(nn.Module):
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a way around them; where the shape changes the way takes every second pixel."""
+    """Two 3x3 convolutions and a way around them, which takes every second pixel where the shape changes."""
 
     def __init__(self, inputs, outputs, stride):
         super().__init__()
@@ -96,25 +96,23 @@ def crop_and_flip(images):
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", choices=["lenet", "resnet"], default="lenet")
     parser.add_argument("--root", default="data", help="where the data set lies or is downloaded to")
     parser.add_argument("--out", default="runs/cifar10", help="where checkpoint and pictures go")
-    parser.add_argument("--fraction", type=float, default=1.0, help="how much of the training and test images to use")
+    parser.add_argument("--fraction", type=share, default=1.0, help="how much of the images to use, up to 1")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, help="4 for lenet, 128 for resnet")
-    parser.add_argument("--lr", type=float, help="0.001 for lenet, the peak of the one-cycle schedule (0.2) for resnet")
+    parser.add_argument("--lr", type=float, help="0.001 for lenet, 0.2 (the peak of one cycle) for resnet")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     args = parser.parse_args(argv)
-    if not 0 < args.fraction <= 1:
-        parser.error(f"--fraction is a share of the images, above 0 and at most 1; got {args.fraction}")
 
     train, test = CIFAR10(args.root, train=True, download=True), CIFAR10(args.root, train=False)
     classes = train.classes
-    for dataset in (train, test):
-        keep = max(1, round(len(dataset) * args.fraction))
-        dataset.data, dataset.targets = dataset.data[:keep], dataset.targets[:keep]
+    train, test = keep(train, args.fraction), keep(test, args.fraction)
 
     torch.manual_seed(args.seed)
     resnet = args.model == "resnet"

@@ -1,8 +1,8 @@
-"""The training loop that mnist.py and cifar10.py share: progress, checkpoints, and going on after an interruption.
+"""The training loop that mnist.py and cifar10.py share: progress, checkpoints, resuming where a run was broken off.
 
-A run is a function of its seed: the order of the images comes from (seed, epoch), every other draw from the default
-generator, whose state is in the checkpoint. So a run that was broken off anywhere and resumed gives the same numbers,
-bit for bit, as one that was not.
+A run is a function of its seed: the order of the images comes from (seed, epoch), every other draw from the
+default generator, whose state is in the checkpoint. So a run that was broken off anywhere and resumed gives
+the same numbers, bit for bit, as one that was not.
 """
 
 from __future__ import annotations
@@ -20,25 +20,44 @@ from minitorch2.utils.data import DataLoader, Subset, TensorDataset
 
 
 class Trainer:
-    """Trains `model` on `train` and tests on `test` (TensorDatasets of images and labels), leaving its files in `out`."""
+    """Trains `model` on `train` and tests it on `test` (TensorDatasets of images and labels).
 
-    def __init__(self, model, optimizer, scheduler, loss, train, test, *, batch_size, epochs, seed, out, augment=None):
+    Its files, checkpoint and pictures, go to the folder `out`.
+    """
+
+    def __init__(
+        self, model, optimizer, scheduler, loss, train, test, *, batch_size, epochs, seed, out, augment=None
+    ):
         self.model, self.optimizer, self.scheduler, self.loss = model, optimizer, scheduler, loss
         self.train_set, self.test_set, self.augment = train, test, augment
         self.batch_size, self.epochs, self.seed, self.out = batch_size, epochs, seed, Path(out)
         self.steps = -(-len(train) // batch_size)
         self.epoch = self.step = 0
         self.running = {"loss": 0.0, "correct": 0, "seen": 0}
-        self.history: dict[str, list[float]] = {"train_loss": [], "test_loss": [], "train_accuracy": [], "test_accuracy": []}
+        self.history: dict[str, list[float]] = {
+            "train_loss": [],
+            "test_loss": [],
+            "train_accuracy": [],
+            "test_accuracy": [],
+        }
         self.seconds = 0.0
         self.stop = False
         self.checkpoint = self.out / "checkpoint.pt"
         self.out.mkdir(parents=True, exist_ok=True)
 
-    # -- state --------------------------------------------------------------------------------------------------------
+    @property
+    def settings(self) -> dict:
+        """What a run must share with the one it goes on from."""
+        return {
+            "model": type(self.model).__name__,
+            "images": len(self.train_set),
+            "batch_size": self.batch_size,
+            "epochs": self.epochs,
+            "lr": self.optimizer.defaults["lr"],
+            "seed": self.seed,
+        }
 
     def save(self) -> None:
-        settings = {"batch_size": self.batch_size, "epochs": self.epochs, "seed": self.seed, "images": len(self.train_set)}
         torch.save(
             {
                 "model": self.model.state_dict(),
@@ -50,30 +69,37 @@ class Trainer:
                 "running": self.running,
                 "history": self.history,
                 "seconds": self.seconds,
-                "settings": settings,
+                "settings": self.settings,
             },
             self.checkpoint,
         )
 
     def resume(self) -> None:
+        if not self.checkpoint.exists():
+            raise SystemExit(f"there is nothing to go on from: {self.checkpoint} does not exist")
         state = torch.load(self.checkpoint)
-        settings = {"batch_size": self.batch_size, "epochs": self.epochs, "seed": self.seed, "images": len(self.train_set)}
-        if state["settings"] != settings:
-            raise SystemExit(f"{self.checkpoint} is of a run with {state['settings']}, this one has {settings}")
+        there, here = state["settings"], self.settings
+        other = [
+            f"{name} {there.get(name)}, not {value}"
+            for name, value in here.items()
+            if there.get(name) != value
+        ]
+        if other:
+            raise SystemExit(f"{self.checkpoint} is of another run: {'; '.join(other)}")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         torch.set_rng_state(state["rng"])
         for name in ("epoch", "step", "running", "history", "seconds"):
             setattr(self, name, state[name])
-        print(f"going on from {self.checkpoint}: epoch {self.epoch + 1} of {self.epochs}, step {self.step} of {self.steps}")
-
-    # -- training -----------------------------------------------------------------------------------------------------
+        place = f"{self.epoch} of {self.epochs} epochs and {self.step} of {self.steps} steps done"
+        print(f"going on from {self.checkpoint}: {place}")
 
     def fit(self) -> bool:
         """Runs to the end, or to Ctrl-C: True if it got there. Both leave a checkpoint."""
         previous = signal.signal(signal.SIGINT, self._ask_to_stop)
-        bar = tqdm(total=self.epochs * len(self.train_set), initial=self._images_seen(), unit="img", dynamic_ncols=True)
+        images = self.epochs * len(self.train_set)
+        bar = tqdm(total=images, initial=self._images_seen(), unit="img", dynamic_ncols=True)
         try:
             while self.epoch < self.epochs:
                 if not self._train_epoch(bar):
@@ -95,7 +121,8 @@ class Trainer:
 
     def _batches(self):
         """This epoch's batches from the current step on."""
-        order = torch.randperm(len(self.train_set), generator=torch.Generator().manual_seed(self.seed * 100_003 + self.epoch))
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        order = torch.randperm(len(self.train_set), generator=generator)
         rest = Subset(self.train_set, order.tolist()[self.step * self.batch_size :])
         return DataLoader(rest, batch_size=self.batch_size, generator=torch.Generator())
 
@@ -128,8 +155,11 @@ class Trainer:
             self.history[name].append(value)
         self.epoch, self.step, self.running = self.epoch + 1, 0, {"loss": 0.0, "correct": 0, "seen": 0}
         self.save()
-        bar.write(f"epoch {self.epoch}: train loss {self.history['train_loss'][-1]:.4f}, test loss {test_loss:.4f}, "
-                  f"test accuracy {test_accuracy:.2%}")  # fmt: skip
+        train_loss = self.history["train_loss"][-1]
+        bar.write(
+            f"epoch {self.epoch}: train loss {train_loss:.4f}, test loss {test_loss:.4f}, "
+            f"test accuracy {test_accuracy:.2%}"
+        )
         return True
 
     def _count(self, output, loss, labels, bar) -> None:
@@ -144,8 +174,6 @@ class Trainer:
         )
         bar.update(n)
 
-    # -- testing ------------------------------------------------------------------------------------------------------
-
     @torch.no_grad()
     def evaluate(self) -> tuple[float, float, np.ndarray]:
         """(mean loss, accuracy, predicted classes) on the test set."""
@@ -159,7 +187,7 @@ class Trainer:
         return total / len(guesses), float((guesses == self.test_set.tensors[1].numpy()).mean()), guesses
 
     def report(self, title, classes, pictures) -> float:
-        """Draws the curves, the confusion matrix and the mistakes, says where everything is; returns the accuracy."""
+        """Draws curves, confusion matrix and mistakes and says where everything is; returns the accuracy."""
         _, accuracy, guesses = self.evaluate()
         labels = self.test_set.tensors[1]
         matrix = metrics.confusion_matrix(guesses, labels, len(classes))
@@ -169,8 +197,10 @@ class Trainer:
         viz.plot_misclassified(pictures, labels, guesses, self.out / "mistakes.png", classes=classes)
         torch.save(self.model.state_dict(), self.out / "model.pt")
         images = self.epochs * len(self.train_set)
-        print(f"\n{accuracy:.2%} of {len(guesses):,} test images right (macro F1 {scores.f1:.4f}); "
-              f"{self.seconds:.0f} s of training, {images / self.seconds:,.0f} images/s")  # fmt: skip
+        print(
+            f"\n{accuracy:.2%} of {len(guesses):,} test images right (macro F1 {scores.f1:.4f}); "
+            f"{self.seconds:.0f} s of training, {images / self.seconds:,.0f} images/s"
+        )
         for name, what in (
             ("checkpoint.pt", "all that --resume needs"),
             ("model.pt", "the weights (torch.load opens them too)"),
@@ -182,10 +212,24 @@ class Trainer:
         return accuracy
 
 
-def normalised(dataset, mean, std, images=None) -> TensorDataset:
+def share(text: str) -> float:
+    """The value of --fraction."""
+    fraction = float(text)
+    if not 0 < fraction <= 1:
+        raise ValueError(text)
+    return fraction
+
+
+def keep(dataset, fraction: float):
+    """The data set with the first `fraction` of its images, at least one."""
+    count = max(1, round(len(dataset) * fraction))
+    dataset.data, dataset.targets = dataset.data[:count], dataset.targets[:count]
+    return dataset
+
+
+def normalised(dataset, mean, std) -> TensorDataset:
     """The data set's images as floats (N, C, H, W), normalised, with their labels."""
-    images = dataset.data if images is None else images
-    x = torch.as_tensor(images)
+    x = torch.as_tensor(dataset.data)
     x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2)
     shape = (1, -1, 1, 1)
     x = (x.float() / 255 - torch.tensor(mean).view(shape)) / torch.tensor(std).view(shape)
