@@ -1,3 +1,6 @@
 """Fast CPU overrides. Importing this package registers them."""
 
-from . import conv, indexing, optim, pooling  # noqa: F401
+from . import compiled, conv, indexing, optim, pooling  # noqa: F401
+
+if compiled.available:
+    compiled.register()  # last: the newest override is asked first

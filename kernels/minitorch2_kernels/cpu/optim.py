@@ -32,16 +32,16 @@ def _in_blocks(kernel) -> None:
         blocks = -(-param.size // length)
 
         def run(first, last):
-            # torch says nothing about overflow or 0/0; a worker thread does not inherit its caller's setting.
-            with np.errstate(all="ignore"):
-                for start in range(first * length, last * length, length):
-                    block = slice(start, start + length)
-                    update(*[a[block] if isinstance(a, np.ndarray) else a for a in args])
+            for start in range(first * length, last * length, length):
+                block = slice(start, start + length)
+                update(*[a[block] if isinstance(a, np.ndarray) else a for a in args])
 
-        if blocks < WORTH_SHARING:
-            run(0, blocks)
-        else:
-            share(run, blocks)
+        # torch says nothing about overflow or 0/0, and optimizers call this outside any op
+        with np.errstate(all="ignore"):
+            if blocks < WORTH_SHARING:
+                run(0, blocks)
+            else:
+                share(run, blocks)
 
 
 for _kernel in (

@@ -7,6 +7,7 @@ always done the same way: results depend on the number of threads, not on who wa
 
 from __future__ import annotations
 
+import contextvars
 import os
 import queue
 import threading
@@ -55,7 +56,8 @@ def share(function, n: int) -> None:
     _start_workers(threads - 1)
     with one_thread():
         for start, stop in zip(bounds[1:-1], bounds[2:], strict=True):
-            _jobs.put((function, start, stop, done))
+            # NumPy keeps its floating-point error state in the context: the workers compute under the caller's.
+            _jobs.put((contextvars.copy_context(), function, start, stop, done))
         errors = [_run(function, 0, bounds[1])]
         errors += [done.get() for _ in range(threads - 1)]
     for error in errors:
@@ -76,8 +78,8 @@ def _run(function, start, stop):
 
 def _work(jobs) -> None:
     while True:
-        function, start, stop, done = jobs.get()
-        done.put(_run(function, start, stop))
+        context, function, start, stop, done = jobs.get()
+        done.put(context.run(_run, function, start, stop))
 
 
 def _start_workers(n: int) -> None:

@@ -1,0 +1,82 @@
+"""Kernels compiled by numba, where it is installed (the extra `fast`).
+
+The functions are compiled without the interpreter lock and shared by our own pool's threads: numba's parallel=True would
+bring a second pool whose waiting threads spin against ours. Nothing is compiled, and numba is not imported, before the
+first call that needs it; results are cached on disk where a folder can be written.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+
+import numpy as np
+
+from ..reference import pooling as reference
+from .pool import share
+
+available = importlib.util.find_spec("numba") is not None
+
+
+def compile_once(function):
+    """`function` compiled by numba at its first call."""
+
+    @functools.cache
+    def compiled():
+        import numba
+
+        try:
+            return numba.njit(nogil=True, cache=True)(function)
+        except RuntimeError:  # no folder to cache in
+            return numba.njit(nogil=True)(function)
+
+    @functools.wraps(function)
+    def call(*args):
+        return compiled()(*args)
+
+    return call
+
+
+@compile_once
+def _max_pool(x, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw):
+    channels, height, width = x.shape[1:]
+    for n in range(start, stop):
+        for c in range(channels):
+            plane = x[n, c]
+            for i in range(y.shape[2]):
+                top = i * sh - ph
+                first_k = (dh - 1 - top) // dh if top < 0 else 0  # the taps that lie inside the image
+                last_k = min(kh, (height - top + dh - 1) // dh)
+                for j in range(y.shape[3]):
+                    left = j * sw - pw
+                    first_m = (dw - 1 - left) // dw if left < 0 else 0
+                    last_m = min(kw, (width - left + dw - 1) // dw)
+                    best = plane[top + first_k * dh, left + first_m * dw]
+                    number = first_k * kw + first_m
+                    for k in range(first_k, last_k):
+                        row = plane[top + k * dh]
+                        for m in range(first_m, last_m):
+                            value = row[left + m * dw]
+                            # a NaN is taken and never given back; the first of equals stays
+                            better = (value > best) | ((value != value) & (best == best))
+                            best = value if better else best  # selects, not jumps: no guess to get wrong
+                            number = k * kw + m if better else number
+                    y[n, c, i, j] = best
+                    winner[n, c, i, j] = number
+
+
+def _floats(x, *args) -> bool:
+    return type(x) is np.ndarray and x.dtype.kind == "f" and x.size > 0
+
+
+def register() -> None:
+    """Puts the compiled kernels before the others."""
+
+    @reference.max_pool2d.override(_floats)
+    def max_pool2d(x, kernel_size, stride, padding, dilation, out):
+        """One pass that keeps the best tap in a register: 0.7 of the blocks' time on 64x64x24x24 with a 2x2 window."""
+        y = np.empty((*x.shape[:2], *out), x.dtype)
+        winner = np.empty(y.shape, np.uint8 if kernel_size[0] * kernel_size[1] <= 256 else np.int32)
+        settings = (*kernel_size, *stride, *padding, *dilation)
+        share(lambda start, stop: _max_pool(x, y, winner, start, stop, *settings), len(x))
+        return y, winner
