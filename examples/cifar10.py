@@ -96,9 +96,7 @@ def crop_and_flip(images):
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=["lenet", "resnet"], default="lenet")
     parser.add_argument("--root", default="data", help="where the data set lies or is downloaded to")
     parser.add_argument("--out", default="runs/cifar10", help="where checkpoint and pictures go")

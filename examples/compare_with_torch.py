@@ -4,9 +4,10 @@
     python examples/compare_with_torch.py                   the MNIST network, with dropout
     python examples/compare_with_torch.py --model mlp --steps 300
 
-Both frameworks draw their own initial weights, shuffle their own batches and drop their own units; nothing is copied
-from one to the other. What is left is the order in which floats are added, and a training run amplifies that: as a
-measure of it, PyTorch is also compared with itself on one thread (--control), which adds in another order too.
+Both frameworks draw their own initial weights, shuffle their own batches and drop their own units; nothing is
+copied from one to the other. What is left is the order in which floats are added, and a training run
+amplifies that: as a measure of it, PyTorch is also compared with itself on one thread (--control), which adds
+in another order too.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ def build(torch, model: str):
     """The network, written once for both."""
     nn = torch.nn
     if model == "mlp":
-        return nn.Sequential(nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
+        return nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10)
+        )
     norm = nn.BatchNorm2d if model == "batchnorm" else lambda channels: nn.Identity()
     return nn.Sequential(
         nn.Conv2d(1, 32, 3),
@@ -78,8 +81,11 @@ def draw(ours, theirs, model: str, path: Path) -> None:
         top.plot(steps, ours, color=SERIES[0], linewidth=1.2, label="minitorch2")
         top.set_ylabel("Loss")
         top.legend()
-        bottom.plot(steps, [abs(a - b) or None for a, b in zip(ours, theirs, strict=True)], color=SERIES[2], linewidth=1)
-        bottom.set_yscale("log")
+        differences = [abs(a - b) for a, b in zip(ours, theirs, strict=True)]
+        bottom.plot(steps, differences, color=SERIES[2], linewidth=1, marker=".", markersize=4)
+        bottom.set_yscale("symlog", linthresh=1e-7)  # linear below, so that 0 has a place
+        bottom.set_ylim(-3e-8, 10 * max(*differences, 1e-6))
+        bottom.yaxis.set_major_locator(mpl.ticker.SymmetricalLogLocator(base=10, linthresh=1e-7))
         bottom.set_ylabel("|difference|")
         bottom.set_xlabel("Step")
         for axes in (top, bottom):
@@ -94,25 +100,32 @@ def main(argv=None) -> int:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--control", action="store_true", help="also train PyTorch on one thread and compare it with itself")
+    parser.add_argument("--control", action="store_true", help="compare PyTorch with itself on one thread, too")
     parser.add_argument("--out", default="runs/compare", help="where the picture goes")
     args = parser.parse_args(argv)
     try:
         import torch
     except ImportError:
-        print("this example compares with PyTorch, which is not installed: pip install -c constraints.txt torch", file=sys.stderr)
+        print(
+            "this example needs PyTorch, to compare with: pip install -c constraints.txt torch",
+            file=sys.stderr,
+        )
         return 1
     theirs, ours = train("torch", args), train("minitorch2", args)
     largest = _largest_difference(ours, theirs)
     path = Path(args.out) / f"{args.model}.png"
     draw(ours, theirs, args.model, path)
-    print(f"{args.model}, {args.steps} steps: loss {ours[0]:.6f} -> {ours[-1]:.6f}; largest difference {largest:.1e}; {path}")
+    print(
+        f"{args.model}, {args.steps} steps: loss {ours[0]:.6f} -> {ours[-1]:.6f}; "
+        f"largest difference {largest:.1e}; {path}"
+    )
     if args.control:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         alone = train("torch", args)
         torch.set_num_threads(threads)
-        print(f"PyTorch on {threads} threads against PyTorch on one: largest difference {_largest_difference(theirs, alone):.1e}")
+        largest = _largest_difference(theirs, alone)
+        print(f"PyTorch on {threads} threads against PyTorch on one: largest difference {largest:.1e}")
     return 0
 
 

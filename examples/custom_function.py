@@ -1,8 +1,9 @@
 """An autograd.Function of one's own: rounding that learns.
 
 A quantized layer rounds its weights, and rounding has slope 0 everywhere: nothing would ever be learned. The
-straight-through estimator (Bengio et al., 2013) rounds going forward and pretends, going backward, that it did not.
-The second function here, a careful log(1 + exp(x)), is checked against differences to the second order.
+straight-through estimator (Bengio et al., 2013) rounds going forward and pretends, going backward, that it
+did not. The second function here, a careful log(1 + exp(x)), is checked against differences to the second
+order.
 
     python examples/custom_function.py
 """

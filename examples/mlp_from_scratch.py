@@ -1,8 +1,8 @@
 """The engine laid bare: one network three times, each time with less of the framework.
 
 1. minitorch2 as one uses it: tensors, backward(), an update under no_grad.
-2. The idea of minitorch2/core/engine.py in forty lines of NumPy: a value remembers what made it; backward walks the
-   values from the last to the first and hands each one's gradient to those it was made from.
+2. The idea of minitorch2/core/engine.py in forty lines of NumPy: a value remembers what made it; backward
+   walks the values from the last to the first and hands each one's gradient to those it was made from.
 3. No engine at all: the chain rule worked out by hand for this one network.
 
 All three give the same gradients, and the training at the end uses the second.
@@ -60,7 +60,8 @@ class Value:
         self.grad, ready = 1.0, [self]
         while ready:
             value = ready.pop()
-            for parent, g in zip(value.parents, value.backward_rule(value.grad) if value.parents else (), strict=True):
+            gradients = value.backward_rule(value.grad) if value.parents else ()
+            for parent, g in zip(value.parents, gradients, strict=True):
                 parent.grad = g if parent.grad is None else parent.grad + g
                 waiting[parent] -= 1
                 if waiting[parent] == 0:
@@ -84,10 +85,11 @@ def main() -> int:
     digits, test = MiniMNIST(train=True), MiniMNIST(train=False)
     images = digits.data.numpy().reshape(-1, 784).astype(np.float32) / 255
     labels = digits.targets.numpy()
+    test_images = test.data.numpy().reshape(-1, 784).astype(np.float32) / 255
 
     torch.manual_seed(0)
     shapes = [(784, 64), (64,), (64, 10), (10,)]
-    start = [(torch.randn(shape) * (2 / shape[0]) ** 0.5 if len(shape) == 2 else torch.zeros(shape)) for shape in shapes]
+    start = [torch.zeros(s) if len(s) == 1 else torch.randn(s) * (2 / s[0]) ** 0.5 for s in shapes]
     x, y = images[:100], labels[:100]
 
     # 1. minitorch2
@@ -119,8 +121,9 @@ def main() -> int:
             out.cross_entropy(labels[batch]).backward()
             for w, value in zip(weights, values, strict=True):
                 w -= 0.1 * value.grad
-        scores = np.maximum(test.data.numpy().reshape(-1, 784) / 255 @ weights[0] + weights[1], 0) @ weights[2] + weights[3]
-        print(f"epoch {epoch + 1}, forty lines: {(scores.argmax(1) == test.targets.numpy()).mean():.1%} of the test digits")
+        scores = np.maximum(test_images @ weights[0] + weights[1], 0) @ weights[2] + weights[3]
+        right = (scores.argmax(1) == test.targets.numpy()).mean()
+        print(f"epoch {epoch + 1}, forty lines: {right:.1%} of the test digits right")
     return 0
 
 

@@ -43,9 +43,7 @@ class Net(nn.Module):
 
 
 def main(argv=None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=["full", "mini"], default="full", help="all of it, or 6,000 digits")
     parser.add_argument("--root", default="data", help="where the data set lies or is downloaded to")
     parser.add_argument("--out", default="runs/mnist", help="where checkpoint and pictures go")

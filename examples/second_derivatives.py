@@ -1,6 +1,8 @@
 """What create_graph=True is for: gradients of gradients, each checked against the number it must be.
 
     python examples/second_derivatives.py
+
+An assert after each part holds it to that number.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def hessian(f, p):
 def newton() -> None:
     """Newton's method on Rosenbrock's valley: its minimum, (1, 1), in a handful of steps."""
     p = torch.tensor([-1.2, 1.0], dtype=torch.float64, requires_grad=True)
-    for step in range(1, 20):
+    steps = 0
+    while steps < 20:
+        steps += 1
         h = hessian(rosenbrock, p)
         (g,) = grad(rosenbrock(p), p)
         (a, b), (c, d) = h.tolist()
@@ -36,7 +40,7 @@ def newton() -> None:
             p -= torch.tensor([d * u - b * v, a * v - c * u], dtype=torch.float64) / determinant
         if g.norm() < 1e-10:
             break
-    print(f"Newton on Rosenbrock: ({p[0]:.10f}, {p[1]:.10f}) after {step} steps")
+    print(f"Newton on Rosenbrock: ({p[0]:.10f}, {p[1]:.10f}) after {steps} steps")
     assert max(abs(p[0].item() - 1), abs(p[1].item() - 1)) < 1e-8
 
 
@@ -72,7 +76,7 @@ def gradient_penalty() -> None:
 
 
 def oscillator() -> None:
-    """u'' = -u with u(0) = 0, u'(0) = 1 by a network that never sees its solution, sin(t), only the equation."""
+    """u'' = -u, u(0) = 0, u'(0) = 1 by a network that never sees the solution, sin(t), only the equation."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 32), nn.Tanh(), nn.Linear(32, 1))
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)

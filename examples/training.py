@@ -1,4 +1,4 @@
-"""The training loop that mnist.py and cifar10.py share: progress, checkpoints, resuming where a run was broken off.
+"""The training loop of mnist.py and cifar10.py: progress, checkpoints, going on after an interruption.
 
 A run is a function of its seed: the order of the images comes from (seed, epoch), every other draw from the
 default generator, whose state is in the checkpoint. So a run that was broken off anywhere and resumed gives
@@ -25,9 +25,7 @@ class Trainer:
     Its files, checkpoint and pictures, go to the folder `out`.
     """
 
-    def __init__(
-        self, model, optimizer, scheduler, loss, train, test, *, batch_size, epochs, seed, out, augment=None
-    ):
+    def __init__(self, model, optimizer, scheduler, loss, train, test, *, batch_size, epochs, seed, out, augment=None):
         self.model, self.optimizer, self.scheduler, self.loss = model, optimizer, scheduler, loss
         self.train_set, self.test_set, self.augment = train, test, augment
         self.batch_size, self.epochs, self.seed, self.out = batch_size, epochs, seed, Path(out)
@@ -79,11 +77,7 @@ class Trainer:
             raise SystemExit(f"there is nothing to go on from: {self.checkpoint} does not exist")
         state = torch.load(self.checkpoint)
         there, here = state["settings"], self.settings
-        other = [
-            f"{name} {there.get(name)}, not {value}"
-            for name, value in here.items()
-            if there.get(name) != value
-        ]
+        other = [f"{name} {there.get(name)}, not {value}" for name, value in here.items() if there.get(name) != value]
         if other:
             raise SystemExit(f"{self.checkpoint} is of another run: {'; '.join(other)}")
         self.model.load_state_dict(state["model"])
