@@ -72,6 +72,13 @@ from .ops.conversion import (
 from .ops.embedding import (
     limit_norms,
 )
+from .ops.floats import (
+    frexp,
+    isneginf,
+    isposinf,
+    nextafter,
+    signbit,
+)
 from .ops.gathering import (
     gather,
     index_add,
@@ -483,6 +490,7 @@ __all__ = [
     "fmin",
     "fmod",
     "frac",
+    "frexp",
     "gather",
     "gcd",
     "ge",
@@ -511,6 +519,8 @@ __all__ = [
     "isin",
     "isinf",
     "isnan",
+    "isneginf",
+    "isposinf",
     "kthvalue",
     "lcm",
     "ldexp",
@@ -565,6 +575,7 @@ __all__ = [
     "ne",
     "neg",
     "negative",
+    "nextafter",
     "nonzero",
     "norm",
     "normal_",
@@ -612,6 +623,7 @@ __all__ = [
     "sgn",
     "sigmoid",
     "sign",
+    "signbit",
     "sin",
     "sinc",
     "sinh",

@@ -22,6 +22,7 @@ from .ops.activation import ActivationMethods
 from .ops.arithmetic import ArithmeticMethods
 from .ops.comparison import ComparisonMethods
 from .ops.conversion import ConversionMethods
+from .ops.floats import FloatMethods
 from .ops.gathering import GatheringMethods
 from .ops.indexing import IndexingMethods
 from .ops.integers import IntegerMethods
@@ -65,6 +66,7 @@ class Tensor(
     IntegerMethods,
     NanMethods,
     SpecialMethods,
+    FloatMethods,
     LinalgMethods,
     ActivationMethods,
     ConversionMethods,
