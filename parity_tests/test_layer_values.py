@@ -118,7 +118,8 @@ SAME_SHAPE = [
     "L1Loss()", "L1Loss(reduction='none')", "MSELoss()", "MSELoss(reduction='sum')", "SmoothL1Loss(beta=0.3)",
     "SmoothL1Loss(beta=0.0)", "HuberLoss(delta=0.4)", "HuberLoss('none')", "KLDivLoss(reduction='batchmean')",
     "BCEWithLogitsLoss()", "BCEWithLogitsLoss(reduction='none')", "CrossEntropyLoss()",
-    "CrossEntropyLoss(label_smoothing=0.2, reduction='sum')", *PROBABILITY,
+    "CrossEntropyLoss(label_smoothing=0.2, reduction='sum')", "PoissonNLLLoss()", "PoissonNLLLoss(False, True)",
+    "PairwiseDistance()", "CosineSimilarity()", "MultiLabelSoftMarginLoss()", *PROBABILITY,
 ]  # fmt: skip
 
 
@@ -145,9 +146,7 @@ def test_loss_of_classes(text, shape):
 def test_weighted_losses(loss):
     rng = np.random.default_rng(5)
     x = rng.uniform(0.1, 0.9, (4, 3))
-    target = (
-        rng.integers(0, 3, 4) if loss in ("NLLLoss", "CrossEntropyLoss") else rng.uniform(0.1, 0.9, (4, 3))
-    )
+    target = rng.integers(0, 3, 4) if loss in ("NLLLoss", "CrossEntropyLoss") else rng.uniform(0.1, 0.9, (4, 3))
     losses = []
     for lib in (mt, torch):
         weights = {"weight": lib.tensor([0.2, 1.0, 3.0], dtype=lib.float64)}
@@ -157,6 +156,44 @@ def test_weighted_losses(loss):
         assert list(layer.state_dict()) == list(weights)
         losses.append(layer(lib.from_numpy(x), lib.from_numpy(target)).item())
     assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+
+
+THREE_TENSORS = ["TripletMarginLoss()", "TripletMarginLoss(p=1, swap=True)", "TripletMarginWithDistanceLoss(swap=True)"]
+
+
+@pytest.mark.parametrize("text", [*THREE_TENSORS, "GaussianNLLLoss()", "GaussianNLLLoss(full=True)"])
+def test_loss_of_three_tensors(text):
+    compare(text, list(np.random.default_rng(5).uniform(0.1, 1, (3, 4, 3))))
+
+
+@pytest.mark.parametrize(
+    ("text", "n_scores"),
+    [
+        ("HingeEmbeddingLoss()", 1),
+        ("SoftMarginLoss()", 1),
+        ("MarginRankingLoss(0.2)", 2),
+        ("CosineEmbeddingLoss(0.1)", 2),
+    ],
+)
+def test_loss_of_signs(text, n_scores):
+    rng = np.random.default_rng(5)
+    shape = (4, 3) if text.startswith("Cosine") else (4,)
+    compare(text, [*rng.normal(size=(n_scores, *shape)), np.array([1, -1, -1, 1])])
+
+
+def test_multi_margin_losses():
+    scores = np.random.default_rng(5).normal(size=(4, 3))
+    compare("MultiMarginLoss(p=2, margin=0.7)", [scores, np.array([0, 2, 1, 1])])
+    compare("MultiLabelMarginLoss()", [scores, np.array([[0, -1, 2], [2, 1, -1], [1, 0, 2], [-1, 0, 1]])])
+
+
+def test_max_unpool_undoes_max_pool():
+    x = np.random.default_rng(5).normal(size=(2, 3, 6, 8))
+    results = []
+    for lib in (mt, torch):
+        pooled, indices = build(lib, "MaxPool2d(2, return_indices=True)")(lib.from_numpy(x))
+        results.append(build(lib, "MaxUnpool2d(2)")(pooled, indices).numpy())
+    np.testing.assert_array_equal(results[0], results[1])
 
 
 def test_max_pool_returns_indices():

@@ -30,7 +30,13 @@ AdaptiveMaxPool1d(3); AdaptiveMaxPool2d((2, 3)); L1Loss(); NLLLoss(); KLDivLoss(
 ReflectionPad1d(2); ReflectionPad2d((1, 2, 3, 4)); ReplicationPad1d(1); ReplicationPad2d(2)
 CircularPad1d(1); CircularPad2d((1, 2, 3, 4)); ConstantPad1d(2, 3.5); ConstantPad2d(1, 0)
 ConstantPad3d(1, 2); ZeroPad1d(1); ZeroPad2d((1, 1, 2, 2)); ZeroPad3d(1); BCELoss(); BCEWithLogitsLoss()
-CrossEntropyLoss(); SmoothL1Loss(); HuberLoss()
+CrossEntropyLoss(); SmoothL1Loss(); HuberLoss(); RReLU(); RReLU(0.1, 0.2, True); LocalResponseNorm(2)
+LocalResponseNorm(2, 1e-3, 0.5, 2); MaxUnpool1d(2); MaxUnpool2d((2, 3), 2, 1); PairwiseDistance(1)
+CosineSimilarity(0); Upsample(3); Upsample(scale_factor=2, mode='bilinear'); Upsample(scale_factor=(2, 3))
+UpsamplingNearest2d((2, 3)); UpsamplingBilinear2d(scale_factor=2); PixelShuffle(2); PixelUnshuffle(3)
+Unfold((2, 3), 1, 2, 3); Fold((4, 5), 2); PoissonNLLLoss(); GaussianNLLLoss(); HingeEmbeddingLoss()
+MarginRankingLoss(); CosineEmbeddingLoss(); TripletMarginLoss(); TripletMarginWithDistanceLoss()
+MultiMarginLoss(); MultiLabelMarginLoss(); SoftMarginLoss(); MultiLabelSoftMarginLoss()
 """
 
 BAD_LAYERS = """
@@ -39,7 +45,8 @@ Conv2d(2, 3, 3, groups=2); Conv2d(2, 4, 3, 2, padding='same')
 ConvTranspose1d(2, 4, 3, padding_mode='reflect')
 ConvTranspose2d(2, 4, 3, padding_mode='circular'); GroupNorm(3, 4); Embedding(3, 2, padding_idx=3)
 Embedding(3, 2, padding_idx=-4); Unflatten(1, 3); Unflatten(1, (2, 'a')); HuberLoss(delta='x')
-Bilinear(0, 2, 3); Linear(); ReLU(1, 2, 3)
+Bilinear(0, 2, 3); Linear(); ReLU(1, 2, 3); TripletMarginLoss(margin=0); MultiMarginLoss(p=3)
+TripletMarginWithDistanceLoss(margin=-1); GaussianNLLLoss(True)
 """
 
 

@@ -132,8 +132,8 @@ def gather(input, dim, index, *, sparse_grad=False):
             )
     refuse_out_of_range(index._data, dim, shape[dim])
     if not input._data.ndim or not index._data.ndim:
-        return Gather.apply(input.reshape(shape), int64(index).reshape(want), dim).reshape(index._data.shape)
-    return Gather.apply(input, int64(index), dim)
+        return Gather.apply(input.reshape(shape), as_int64(index).reshape(want), dim).reshape(index._data.shape)
+    return Gather.apply(input, as_int64(index), dim)
 
 
 def _check_vector(name, index):
@@ -149,7 +149,7 @@ def _along(dim, index):
     return (slice(None),) * dim + (index.reshape(-1).astype(np.int64),)
 
 
-def int64(index):
+def as_int64(index):
     return to_dtype(index, dtypes.int64.numpy)
 
 

@@ -13,7 +13,7 @@ from ..core.variable import Variable
 from ._common import ToCopy, element, is_number, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where
-from .gathering import int64, refuse_out_of_range
+from .gathering import as_int64, refuse_out_of_range
 from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, open_grid
 from .views import broadcast_to
 
@@ -187,7 +187,7 @@ def _check_scatter(name, input, dim, index, src):
             text += f" and to be no larger size than src {list(src._data.shape)}"
         raise RuntimeError(text)
     refuse_out_of_range(index._data, dim, shape[dim])
-    return dim, int64(index)
+    return dim, as_int64(index)
 
 
 class ScatteringMethods:

@@ -7,6 +7,7 @@ import minitorch2_kernels as K
 from ...core.function import Function
 from ...ops._common import require_floating
 from ...ops.arithmetic import Where
+from ...ops.index_ops import Gather
 from ...ops.reduce import PickAlong
 from ...ops.smooth_activations import LogSigmoid
 from .distance import pairwise_distance
@@ -142,7 +143,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     is_label = K.zeros((n, classes), K.bool)
     rows, _ = K.nonzero(listed)
     is_label[rows, t[listed]] = True
-    labelled = PickAlong.apply(x, K.where(listed, t, 0), 1, True)
+    labelled = Gather.apply(x, Function.variable(K.where(listed, t, 0)), 1)
     pairs = (1 - labelled.unsqueeze(2) + x.unsqueeze(1)).relu()  # (N, labels, classes)
     counted = Function.variable(listed[:, :, None] & ~is_label[:, None, :])
     losses = Where.apply(counted, pairs, 0.0).sum((1, 2)) / classes

@@ -17,9 +17,7 @@ class _Tap(Function):
     """Identity on tensors; its backward sends the gradients through ``on_backward(grads) -> grads``."""
 
     @staticmethod
-    def forward(
-        ctx: Any, on_backward: Callable[[Grads], Grads], zeros_for_missing: bool, *tensors: Tensor
-    ) -> Any:
+    def forward(ctx: Any, on_backward: Callable[[Grads], Grads], zeros_for_missing: bool, *tensors: Tensor) -> Any:
         ctx.on_backward = on_backward
         ctx.set_materialize_grads(zeros_for_missing)
         outputs = tuple(t.detach() for t in tensors)
@@ -86,9 +84,7 @@ class BackwardHooks:
         if not (self.hooks or self.pre_hooks):
             return result
         if isinstance(result, tuple):
-            return self._tap(
-                result, lambda indices: self._on_output_grads(indices, len(result)), zeros=False
-            )[0]
+            return self._tap(result, lambda indices: self._on_output_grads(indices, len(result)), zeros=False)[0]
         if not isinstance(result, Tensor):
             warnings.warn(
                 "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors "

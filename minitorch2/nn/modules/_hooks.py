@@ -89,9 +89,7 @@ def _forward_hooks(module: Any) -> list[_ForwardHook]:
 
 def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     hooks = [(entry.hook, False) for _, entry in _of_kind("forward_pre")]
-    hooks += [
-        (hook, i in module._forward_pre_hooks_with_kwargs) for i, hook in module._forward_pre_hooks.items()
-    ]
+    hooks += [(hook, i in module._forward_pre_hooks_with_kwargs) for i, hook in module._forward_pre_hooks.items()]
     for hook, with_kwargs in hooks:
         if with_kwargs:
             changed = hook(module, args, kwargs)
@@ -99,8 +97,7 @@ def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tupl
                 continue
             if not (isinstance(changed, tuple) and len(changed) == 2):
                 raise RuntimeError(
-                    "forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got "
-                    f"{changed}."
+                    f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {changed}."
                 )
             args, kwargs = changed
         else:

@@ -29,6 +29,7 @@ __all__ = [
     "LogSoftmax",
     "Mish",
     "PReLU",
+    "RReLU",
     "ReLU",
     "ReLU6",
     "SiLU",
@@ -146,6 +147,22 @@ class LeakyReLU(Module):
         return _arguments(self.inplace, negative_slope=self.negative_slope)
 
 
+class RReLU(Module):
+    """LeakyReLU with slopes drawn from U(lower, upper); in evaluation mode their mean. Xu et al. (2015)."""
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return _arguments(self.inplace, lower=self.lower, upper=self.upper)
+
+
 class PReLU(Module):
     """LeakyReLU with a learned slope: one, or one for each channel (dimension 1) of the input.
 
@@ -154,9 +171,7 @@ class PReLU(Module):
 
     weight: Parameter
 
-    def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
-    ) -> None:
+    def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None) -> None:
         super().__init__()
         self.num_parameters = num_parameters
         self.init = init

@@ -25,8 +25,7 @@ def key_value_pairs(pairs: Any, kind: str, method_of: str) -> Iterator[tuple[str
     """The pairs of a mapping (in its order) or of an iterable of pairs."""
     if not isinstance(pairs, Iterable):
         raise TypeError(
-            f"{method_of}.update should be called with an iterable of key/value pairs, but got "
-            f"{type(pairs).__name__}"
+            f"{method_of}.update should be called with an iterable of key/value pairs, but got {type(pairs).__name__}"
         )
     items = getattr(pairs, "items", None)
     if items is not None:
@@ -34,9 +33,7 @@ def key_value_pairs(pairs: Any, kind: str, method_of: str) -> Iterator[tuple[str
         return
     for i, pair in enumerate(pairs):
         if not isinstance(pair, Iterable):
-            raise TypeError(
-                f"{kind} update sequence element #{i} should be Iterable; is{type(pair).__name__}"
-            )
+            raise TypeError(f"{kind} update sequence element #{i} should be Iterable; is{type(pair).__name__}")
         pair = tuple(pair)
         if len(pair) != 2:
             raise ValueError(f"{kind} update sequence element #{i} has length {len(pair)}; 2 is required")
@@ -141,9 +138,7 @@ class Sequential(_Indexed):
     @staticmethod
     def _check_sequential(other: Any) -> None:
         if not isinstance(other, Sequential):
-            raise ValueError(
-                f"add operator supports only objects of Sequential class, but {type(other)} is given."
-            )
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
 
     def __mul__(self, count: int) -> Sequential:
         self._check_count(count)
@@ -185,9 +180,7 @@ class ModuleList(_Indexed):
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add the modules at the end; returns the list."""
         if not isinstance(modules, Iterable):
-            raise TypeError(
-                f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}"
-            )
+            raise TypeError(f"ModuleList.extend should be called with an iterable, but got {type(modules).__name__}")
         for module in list(modules):
             self.append(module)
         return self

@@ -62,9 +62,7 @@ class _ConvNd(Module):
         else:
             padding = repeated(padding, n)
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(
-                f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'"
-            )
+            raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = repeated(kernel_size, n)
@@ -112,9 +110,7 @@ class _ConvNd(Module):
         """The input and the padding still to be done by the convolution, which only knows zeros."""
         if self.padding_mode == "zeros":
             return input, self.padding
-        return F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), (
-            0,
-        ) * self._spatial_dims
+        return F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), (0,) * self._spatial_dims
 
     def extra_repr(self) -> str:
         n = self._spatial_dims
@@ -256,9 +252,7 @@ class _ConvTransposeNd(_ConvNd):
             for i in range(n)
         ]
         largest = [size + stride - 1 for size, stride in zip(smallest, self.stride, strict=True)]
-        if any(
-            not low <= size <= high for low, size, high in zip(smallest, output_size, largest, strict=True)
-        ):
+        if any(not low <= size <= high for low, size, high in zip(smallest, output_size, largest, strict=True)):
             raise ValueError(
                 f"requested an output size of {output_size}, but valid sizes range from {smallest} to "
                 f"{largest} (for an input of {input.size()[2:]})"

@@ -1,4 +1,4 @@
-"""LayerNorm, GroupNorm, RMSNorm: normalisation within one sample. (Over the batch: batchnorm.)"""
+"""LayerNorm, GroupNorm, RMSNorm, LocalResponseNorm: within one sample. (Over the batch: batchnorm.)"""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .module import Module
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class _Affine(Module):
@@ -56,9 +56,7 @@ class LayerNorm(_Affine):
         self.normalized_shape = repeated(normalized_shape, 1)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        self._add_affine(
-            self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype
-        )
+        self._add_affine(self.normalized_shape, elementwise_affine, elementwise_affine and bias, device, dtype)
         self.reset_parameters()
 
     def forward(self, input: Tensor) -> Tensor:
@@ -144,3 +142,23 @@ class RMSNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class LocalResponseNorm(Module):
+    """x / (k + alpha mean(x²))^beta, the mean over ``size`` neighbouring channels of (N, C, *).
+
+    Krizhevsky et al. (2012).
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

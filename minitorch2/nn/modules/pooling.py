@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import functional as F
@@ -20,6 +21,8 @@ __all__ = [
     "AvgPool2d",
     "MaxPool1d",
     "MaxPool2d",
+    "MaxUnpool1d",
+    "MaxUnpool2d",
 ]
 
 
@@ -83,6 +86,41 @@ class MaxPool2d(_MaxPoolNd):
         )
 
 
+class _MaxUnpoolNd(Module):
+    _spatial_dims: int
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        n = self._spatial_dims
+        self.kernel_size = repeated(kernel_size, n)
+        self.stride = repeated(stride if stride is not None else kernel_size, n)
+        self.padding = repeated(padding, n)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpoolNd):
+    """Puts the values of (N, C, L) or (C, L) back where :class:`MaxPool1d` found them, zeros elsewhere."""
+
+    _spatial_dims = 1
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return F.max_unpool1d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
+class MaxUnpool2d(_MaxUnpoolNd):
+    """Puts the values of (N, C, H, W) or (C, H, W) back where :class:`MaxPool2d` found them, zeros elsewhere.
+
+    ``indices`` are those of MaxPool2d(return_indices=True); ``output_size`` settles what rounding left open.
+    """
+
+    _spatial_dims = 2
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
+        return F.max_unpool2d(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+
 class _AvgPoolNd(Module):
     kernel_size: Any
     stride: Any
@@ -111,9 +149,7 @@ class AvgPool1d(_AvgPoolNd):
         self.count_include_pad = count_include_pad
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.avg_pool1d(
-            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
-        )
+        return F.avg_pool1d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
 class AvgPool2d(_AvgPoolNd):
