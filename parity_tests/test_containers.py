@@ -103,6 +103,8 @@ def test_list_like(change, make):
         lambda nn, lib: nn.Sequential([nn.ReLU()]),
         lambda nn, lib: nn.Sequential({"a": nn.ReLU()}),
         lambda nn, lib: nn.Sequential(None),
+        lambda nn, lib: nn.Sequential(nn.ReLU),
+        lambda nn, lib: nn.Sequential(len),
         lambda nn, lib: sequential(nn) * 2,
         lambda nn, lib: 3 * nn.Sequential(nn.ReLU()),
         lambda nn, lib: sequential(nn) * 0,

@@ -139,9 +139,7 @@ def test_warnings():
         mt.nn.init.kaiming_uniform_(mt.empty(0, 3))
     with pytest.warns(UserWarning, match="mean is more than 2 std"):
         mt.nn.init.trunc_normal_(mt.empty(3), mean=9.0)
-    with pytest.warns(
-        FutureWarning, match=r"`nn\.init\.uniform` is now deprecated in favor of `nn\.init\.uniform_`"
-    ):
+    with pytest.warns(FutureWarning, match=r"`nn\.init\.uniform` is now deprecated in favor of `nn\.init\.uniform_`"):
         mt.nn.init.uniform(mt.empty(3))
 
 
@@ -159,9 +157,7 @@ LAYERS = [
     lambda nn: nn.RMSNorm(4),
     lambda nn: nn.PReLU(3),
     lambda nn: nn.InstanceNorm1d(3, affine=True, track_running_stats=True),
-    lambda nn: nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.Flatten(), nn.Linear(128, 10)
-    ),
+    lambda nn: nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.Flatten(), nn.Linear(128, 10)),
 ]
 
 

@@ -185,9 +185,7 @@ def test_parameter_shares_memory(lib):
 
 
 @pytest.mark.parametrize("lib", BOTH)
-@pytest.mark.parametrize(
-    "clone", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
-)
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
 def test_parameter_copies(lib, clone):
     parameter = lib.nn.Parameter(lib.ones(3), requires_grad=False)
     twin = clone([parameter, parameter])
@@ -265,9 +263,7 @@ def test_conversion(convert):
         before = list(net.parameters())
         net(lib.ones(2, 3)).sum().backward()
         assert convert(lib, net) is net
-        assert all(p is q for p, q in zip(before, net.parameters(), strict=True)), (
-            "parameters stay themselves"
-        )
+        assert all(p is q for p, q in zip(before, net.parameters(), strict=True)), "parameters stay themselves"
         dtypes = {name: str(t.dtype) for name, t in (*net.named_parameters(), *net.named_buffers())}
         return (
             dtypes,

@@ -36,9 +36,7 @@ def forward_hooks(layer, seen):
     layer.register_forward_pre_hook(lambda m, args: seen.append(("pre", m, args)), prepend=True)
     layer.register_forward_hook(lambda m, args, out: out * 3)
     layer.register_forward_hook(lambda m, args, out: seen.append(("post", m, args, out)))
-    layer.register_forward_hook(
-        lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True, prepend=True
-    )
+    layer.register_forward_hook(lambda m, args, kwargs, out: seen.append(kwargs), with_kwargs=True, prepend=True)
 
 
 def backward_hooks(layer, seen):
@@ -124,12 +122,8 @@ def test_global_hooks():
         handles = [
             module.register_module_forward_pre_hook(lambda m, a: seen.append(["pre", type(m).__name__])),
             module.register_module_forward_hook(lambda m, a, o: seen.append(["post", type(m).__name__])),
-            module.register_module_full_backward_pre_hook(
-                lambda m, g: seen.append(["bpre", type(m).__name__])
-            ),
-            module.register_module_full_backward_hook(
-                lambda m, i, o: seen.append(["bpost", type(m).__name__])
-            ),
+            module.register_module_full_backward_pre_hook(lambda m, g: seen.append(["bpre", type(m).__name__])),
+            module.register_module_full_backward_hook(lambda m, i, o: seen.append(["bpost", type(m).__name__])),
         ]
         net = lib.nn.Sequential(lib.nn.Tanh(), lib.nn.Identity())
         x = lib.ones(2, requires_grad=True)

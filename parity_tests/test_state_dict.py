@@ -88,9 +88,7 @@ def test_extra_state_and_versions():
         state = net.state_dict()
         state["0._extra_state"] = {"count": 8}
         net.load_state_dict(state)
-        missing = outcome(
-            lambda _: net.load_state_dict({"0.weight": lib.ones(1, 1), "0.bias": lib.ones(1)}), lib
-        )
+        missing = outcome(lambda _: net.load_state_dict({"0.weight": lib.ones(1, 1), "0.bias": lib.ones(1)}), lib)
         unexpected = outcome(lambda _: lib.nn.Sequential(lib.nn.Linear(1, 1)).load_state_dict(state), lib)
         return list(state), net[0].count, net[0].loaded_version, missing, unexpected
 
@@ -103,9 +101,7 @@ def test_state_dict_hooks():
         net = lib.nn.Sequential(lib.nn.Linear(1, 1, bias=False))
         net.register_state_dict_pre_hook(lambda m, prefix, keep: seen.append(("pre", m, prefix, keep)))
         net.register_state_dict_post_hook(lambda m, s, prefix, meta: s.update(added=lib.ones(1)))
-        net[0]._register_state_dict_hook(
-            lambda m, s, prefix, meta: seen.append(("hook", list(s), prefix, meta))
-        )
+        net[0]._register_state_dict_hook(lambda m, s, prefix, meta: seen.append(("hook", list(s), prefix, meta)))
         state = net.state_dict()
 
         def drop(module, state_dict, prefix, *rest):

@@ -88,9 +88,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 
 
 @no_grad()
-def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Fill with draws from N(mean, std²)."""
     return tensor.normal_(mean, std, generator=generator)
 
@@ -138,9 +136,7 @@ def _normal_cdf(x: float) -> float:
     return (1.0 + math.erf(x / math.sqrt(2.0))) / 2.0
 
 
-def _redraw_outside(
-    tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None
-) -> Tensor:
+def _redraw_outside(tensor: Tensor, mean: float, std: float, a: float, b: float, generator: Generator | None) -> Tensor:
     """Normal draws, those outside [a, b] drawn again until none is left: quick where most are inside."""
     # The bounds as the tensor's dtype holds them, so that a value rounded onto one counts as inside.
     low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()
@@ -262,7 +258,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
-    rows = tensor.shape[0]
+    rows, *_ = tensor.shape
     columns = tensor.numel() // rows
     gaussian = tensor.new_empty((rows, columns)).normal_(0, 1, generator=generator).cpu().numpy()
     q, r = np.linalg.qr(gaussian if rows >= columns else gaussian.T)

@@ -28,7 +28,7 @@ class RemovableHandle:
         self.id = RemovableHandle.next_id
         RemovableHandle.next_id += 1
         extra = [extra_dict] if isinstance(extra_dict, MutableMapping) else extra_dict
-        self._dicts = tuple(weakref.ref(d) for d in (hooks_dict, *extra))
+        self._dicts: tuple[weakref.ref[Any], ...] = tuple(weakref.ref(d) for d in (hooks_dict, *extra))
 
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""

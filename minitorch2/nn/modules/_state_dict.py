@@ -69,7 +69,7 @@ class StateDict(Traversal):
 
     def _persistent_state(self) -> dict[str, Tensor]:
         """This module's own parameters, then its persistent buffers; entries that are None are left out."""
-        state = {name: p for name, p in self._parameters.items() if p is not None}
+        state: dict[str, Tensor] = {name: p for name, p in self._parameters.items() if p is not None}
         for name, buffer in self._buffers.items():
             if buffer is not None and name not in self._non_persistent_buffers_set:
                 state[name] = buffer

@@ -8,8 +8,9 @@ from ...tensor import Tensor
 
 
 def typename(obj: Any) -> str:
-    """The type of ``obj``: torch.FloatTensor for a tensor, int for builtins, else module.Class."""
+    """torch.FloatTensor for a tensor; the full name of a class or function, or else of the object's class."""
     if isinstance(obj, Tensor):
-        return obj.type()
-    kind = type(obj)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        return str(obj.type())
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = named.__module__
+    return named.__qualname__ if module in ("builtins", None) else f"{module}.{named.__qualname__}"
