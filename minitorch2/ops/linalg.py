@@ -398,7 +398,11 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
         return Sum.apply(to_dtype(x != 0, x._data.dtype), dims, keepdim)
     if ord == 1:
         return Sum.apply(size, dims, keepdim)
-    return Sum.apply(size**ord, dims, keepdim) ** (1 / ord)
+    zero = size == 0
+    powers = size**ord if ord >= 1 or ord < 0 else Where.apply(zero, 0.0, Where.apply(zero, 1.0, size) ** ord)
+    total = Sum.apply(powers, dims, keepdim)
+    nothing = total == 0  # where the root has no slope, torch takes 0
+    return Where.apply(nothing, 0.0, Where.apply(nothing, 1.0, total) ** (1 / ord))
 
 
 class Norm2(Function):

@@ -11,7 +11,7 @@ from ._inplace import inplace
 class Sign(Function):
     @staticmethod
     def forward(ctx, x):
-        return K.sign(x)
+        return (x > 0).astype(x.dtype) - (x < 0) if x.dtype.kind == "f" else K.sign(x)  # nan has sign 0 in torch
 
     @staticmethod
     def backward(ctx, g):

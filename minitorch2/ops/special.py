@@ -10,10 +10,11 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import is_number, promote, require_tensor, result_type, to_dtype, to_float
+from ._common import element, is_number, promote, require_tensor, result_type, to_dtype, to_float
 from ._inplace import inplace
-from .arithmetic import Binary, Where, mul, pow
+from .arithmetic import Binary, Where, mul
 from .linalg import norm
+from .powers import pow
 from .rounding import sign
 from .trigonometry import Cos, Sin
 from .unary import Exp, Exp2, Log
@@ -256,7 +257,7 @@ def xlogy(input, other):
     """input * log(other), 0 where input is 0. One of the two may be a number."""
     if is_number(input) or is_number(other):
         like, number = (other, input) if is_number(input) else (input, other)
-        number = Function.variable(np.asarray(number, result_type(like, number).numpy))
+        number = Function.variable(element(number, result_type(like, number).numpy))
         input, other = (number, like) if is_number(input) else (like, number)
     input, other = promote("xlogy", input, other)
     return Xlogy.apply(to_float(input), to_float(other))
@@ -310,6 +311,16 @@ def float_power(input, exponent):
     return pow(input, exponent)
 
 
+def float_power_(self, exponent):
+    """In-place float_power, of a float64 tensor."""
+    if self._data.dtype != np.float64:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {self.dtype.torch_type} but the operation's result requires "
+            "dtype Double"
+        )
+    return inplace(float_power)(self, exponent)
+
+
 def ldexp(input, other):
     """input * 2 ** other."""
     return mul(input, pow(2.0, other))
@@ -330,4 +341,4 @@ class SpecialMethods:
     sinc_, xlogy_, logit_, erfinv_ = inplace(sinc), inplace(xlogy), inplace(logit), inplace(erfinv)
     lgamma_, digamma_, polygamma_ = inplace(lgamma), inplace(digamma), inplace(polygamma)
     deg2rad_, rad2deg_, ldexp_ = inplace(deg2rad), inplace(rad2deg), inplace(ldexp)
-    float_power_ = inplace(float_power)
+    float_power_ = float_power_
