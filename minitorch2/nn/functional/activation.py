@@ -6,6 +6,7 @@ import warnings
 
 import minitorch2_kernels as K
 
+from ...core.dtypes import float64
 from ...core.function import Function
 from ...ops import unary
 from ...ops._common import require_floating, require_tensor, wrap_dim
@@ -121,7 +122,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     x = input if input._data.itemsize > 2 else input.float()
     slopes = K.full(x._data.shape, 1.0, x._data.dtype)
     negative = x._data <= 0  # slopes are drawn for these alone, in their order
-    slopes[negative] = default_generator.uniform((int(negative.sum()),), K.float64, lower, upper)
+    slopes[negative] = default_generator.uniform((int(negative.sum()),), float64.numpy, lower, upper)
     y = (x * Function.variable(slopes)).to(input.dtype)
     if not inplace:
         return y
