@@ -11,6 +11,7 @@ import contextlib
 import functools
 import os
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,10 @@ def namespace(array):
     return np
 
 
-def kernel(reference):
+def kernel(reference) -> Any:
     """Makes `reference` a kernel: the same function, with `.override(supports)` to register a faster one."""
     overrides: list = []
 
-    @functools.wraps(reference)
     def dispatch(*args):
         if overrides and not _reference_only:
             for supports, implementation in reversed(overrides):
@@ -47,11 +47,10 @@ def kernel(reference):
 
         return register
 
-    dispatch.reference = reference
-    dispatch.overrides = overrides
-    dispatch.override = override
-    KERNELS[reference.__name__] = dispatch
-    return dispatch
+    made: Any = functools.wraps(reference)(dispatch)
+    made.reference, made.overrides, made.override = reference, overrides, override
+    KERNELS[reference.__name__] = made
+    return made
 
 
 @contextlib.contextmanager

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import minitorch2_kernels as K
 
 from ..core.engine import run_backward
 from ..core.function import Function
 from ..core.grad_mode import enable_grad, state
+from ..core.size import Size
 from ..core.variable import Variable
 from ..ops.view_ops import Alias
 
@@ -23,16 +26,16 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     tensors, grads = _roots(tensors, grad_tensors, create_graph)
     wanted = None
     if inputs is not None:
-        inputs = [inputs] if isinstance(inputs, Variable) else list(inputs)
-        if not inputs:
+        leaves: list[Any] = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        if not leaves:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
-        for x in inputs:
+        for x in leaves:
             if not x.requires_grad:
                 raise RuntimeError("One of the differentiated Tensors does not require grad")
-        for x in inputs:
+        for x in leaves:
             if x.grad_fn is not None:
                 x.retain_grad()
-        wanted = [x._edge() for x in inputs]
+        wanted = [x._edge() for x in leaves]
     retain = create_graph if retain_graph is None else retain_graph
     run_backward([t._edge() for t in tensors], grads, retain, create_graph, wanted)
 
@@ -66,8 +69,9 @@ def grad(
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     retain = create_graph if retain_graph is None else retain_graph
     edges = [x._edge() for x in inputs]
-    found = dict.fromkeys(edges)
-    found = dict(zip(found, run_backward([t._edge() for t in outputs], grads, retain, create_graph, edges, False), strict=True))
+    unique = dict.fromkeys(edges)
+    arrived = run_backward([t._edge() for t in outputs], grads, retain, create_graph, unique, accumulate=False)
+    found = dict(zip(unique, arrived, strict=True))
     results = []
     for x, edge in zip(inputs, edges, strict=True):
         g = found[edge]
@@ -105,7 +109,7 @@ def _roots(tensors, grad_tensors, create_graph):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         elif g._data.shape != t._data.shape:
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {g.shape} and output[{i}] has a shape of {t.shape}."
+                f"Mismatch in shape: grad_output[{i}] has a shape of {Size(g._data.shape)} and output[{i}] has a shape of {Size(t._data.shape)}."
             )
         elif g._data.dtype != t._data.dtype:
             g = Function.to_dtype(g, t._data.dtype)
@@ -122,7 +126,8 @@ def vjp_of_composed(composed, args, needs, grads) -> tuple:
     roots = [(o._edge(), g) for o, g in zip(outputs, grads, strict=False) if o._requires_grad]
     edges = [a._edge() for a, need in zip(args, needs, strict=True) if need]
     found = iter(
-        run_backward([edge for edge, _ in roots], [g for _, g in roots], True, True, edges, False, stop_at_wanted=True)
+        run_backward([edge for edge, _ in roots], [g for _, g in roots], True, True, edges, accumulate=False, stop_at_wanted=True
+        )
     )
     return tuple(next(found) if need else None for need in needs)
 

@@ -112,7 +112,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return max(a, b, key=_itemsize)
 
 
-def _itemsize(d: dtype) -> "int":  # the names int, float and bool mean dtypes here
+def _itemsize(d: dtype) :
     return d.itemsize
 
 
@@ -151,12 +151,10 @@ def result_type_of(dimensioned, zero_dim, numbers) -> dtype:
     return result
 
 
-def can_cast(source: dtype, target: dtype) -> "builtins_bool":
+def can_cast(source: dtype, target: dtype):
     """Whether an in-place result of `source` may be stored in `target`: kinds may not go down."""
     return _RANK[source.category] <= _RANK[target.category]
 
-
-builtins_bool = type(True)
 
 
 class _Info:

@@ -8,6 +8,7 @@ gradient is dropped as soon as it was used.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import numpy as np
 from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
@@ -17,7 +18,9 @@ from .grad_mode import state
 from .quiet import IGNORE, restore, silence
 
 
-def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False):
+def run_backward(
+    roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False
+) -> Any:
     """Carries `grads`, one per edge of `roots`, through the graph.
 
     roots: edges (node, output number). wanted: edges whose gradients are asked for; None means every leaf reached.

@@ -21,6 +21,7 @@ the gradient. Inside backward, therefore: operators, other ops' `apply`, and not
 from __future__ import annotations
 
 import weakref
+from typing import Any
 
 import numpy as np
 from minitorch2_kernels.reference.cast import cast
@@ -44,7 +45,7 @@ class Node:
     """A vertex of the graph: what to do with the gradients of its outputs, and where the results go."""
 
     edges: tuple = ()  # one (node, output number) per input, None where no gradient is wanted
-    hooks = None  # {output number: [function(gradient) -> gradient | None]}
+    hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
     n_outputs = 1
 
     @classmethod
@@ -94,23 +95,23 @@ class Function(Node):
     broadcasts = False  # inputs broadcast against each other: the engine sums gradients back to the inputs' shapes
     is_view = False  # the output looks into the first input's memory
     keeps_dtype = False  # moves elements without arithmetic, so half precision needs no detour through float32
-    composed = None  # for a fused op: the same function made of other ops, used for second derivatives
+    composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     torch_name: str | None = None
 
     _to_save: tuple = ()
-    _saved: tuple | None = ()
-    _sources: tuple = ()  # for each saved array: its input's number, or -1 - its output's
-    _watched: tuple = ()  # for each saved array: (version list, version when saved)
-    _constants: tuple | None = ()
+    _saved: Any = ()
+    _sources: Any = ()  # for each saved array: its input's number, or -1 - its output's
+    _watched: Any = ()  # for each saved array: (version list, version when saved)
+    _constants: Any = ()
     create_graph = False
-    needs_input_grad: tuple = ()
+    needs_input_grad: Any = ()
 
     @staticmethod
-    def forward(ctx, *args):
+    def forward(ctx, *args) -> Any:
         raise AssertionError("an op computes")
 
     @staticmethod
-    def backward(ctx, *grads):
+    def backward(ctx, *grads) -> Any:
         raise AssertionError("an op differentiates")
 
     # -- what forward keeps for backward ------------------------------------------------------------------------------
@@ -152,11 +153,15 @@ class Function(Node):
 
     # -- forward ------------------------------------------------------------------------------------------------------
 
-    variable = Variable = None  # the tensor classes, set when minitorch2.tensor is imported (a higher layer)
-    to_dtype = None  # the op that changes a dtype, likewise
+    # What higher layers put here when they are imported: how to make a tensor, the class to recognise one by, and three ops.
+    variable: Any = None
+    Variable: Any = None
+    to_dtype: Any = None
+    sum_to: Any = None
+    vjp: Any = None
 
     @classmethod
-    def apply(cls, *args):
+    def apply(cls, *args) -> Any:
         """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
         arrays, needs, tracked, low, found = [], [], False, None, False
         for a in args:
@@ -190,6 +195,9 @@ class Function(Node):
         if type(result) is tuple:
             outputs = tuple([Function.variable(array) for array in result])
         else:
+            if isinstance(result, np.generic):  # NumPy makes a scalar of a 0-d result
+                scalar, result = result, np.asarray(result)
+                ctx._to_save = tuple([result if a is scalar else a for a in ctx._to_save])
             outputs = (Function.variable(result),)
         if tracked:
             ctx._record(args, needs, outputs)
@@ -335,7 +343,7 @@ class Function(Node):
         node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
         what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"
         leaf = node is None or type(node) is AccumulateGrad
-        which = "" if leaf else f", which is output {nr} of {node.name()},"
+        which = "" if leaf or node is None else f", which is output {nr} of {node.name()},"
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{what}]{which} is at version {now}; expected version {then} instead. Hint: enable anomaly detection to find "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import dtypes
 from .function import accumulator
 from .grad_mode import state
@@ -23,17 +25,17 @@ class Variable:
     """
 
     _requires_grad = False
-    _grad_fn = None
+    _grad_fn: Any = None
     _output_nr = 0
-    _grad = None
-    _accumulator = None  # weak reference to the leaf's AccumulateGrad
-    _hooks = None
-    _after_accumulate = None
+    _grad: Any = None
+    _accumulator: Any = None  # weak reference to the leaf's AccumulateGrad
+    _hooks: Any = None
+    _after_accumulate: Any = None
     _retains_grad = False
-    _base = None
-    _replay = ()
+    _base: Any = None
+    _replay: Any = ()
     _seen = 0
-    _view_error = None  # why this view may not be written in place, where that is so
+    _view_error: Any = None  # why this view may not be written in place, where that is so
     _inference = False
 
     def __init__(self, data):

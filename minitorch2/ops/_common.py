@@ -67,7 +67,7 @@ class ToCopy(Function):
         return ToCopy.apply(g, ctx.dtype), None
 
 
-def to_dtype(x: Variable, numpy_dtype) -> Variable:
+def to_dtype(x, numpy_dtype):
     """x in this NumPy dtype: itself if it has it already."""
     return x if x._data.dtype == numpy_dtype else ToCopy.apply(x, numpy_dtype)
 
@@ -75,7 +75,7 @@ def to_dtype(x: Variable, numpy_dtype) -> Variable:
 Function.to_dtype = staticmethod(to_dtype)
 
 
-def to_float(x: Variable) -> Variable:
+def to_float(x):
     """Integers and bools become the default floating dtype, as for torch.exp."""
     if isinstance(x, Variable) and x._data.dtype.kind not in "fV":
         return ToCopy.apply(x, dtypes.get_default_dtype().numpy)
@@ -131,7 +131,7 @@ def promote(op: str, a, b):
     return a, b  # arrays, inside a backward
 
 
-def _promote_with_number(op: str, tensor: Variable, number):
+def _promote_with_number(op: str, tensor, number):
     if not is_number(number):
         raise TypeError(
             f"{op}(): argument 'other' (position 2) must be Tensor or Number, not {type(number).__name__}; "

@@ -7,6 +7,7 @@ What autograd sees is the function: x's history becomes the new node. Where x is
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import minitorch2_kernels as K
 import numpy as np
@@ -30,7 +31,7 @@ def inplace(function):
     return method
 
 
-def check_writable(x: Variable) -> None:
+def check_writable(x) -> None:
     """Raises torch's errors for tensors that may not be written in place."""
     if state.grad and x.requires_grad:
         if x._grad_fn is None:
@@ -62,7 +63,7 @@ def check_memory(data) -> None:
         )
 
 
-def write(x: Variable, result: Variable, op: str) -> Variable:
+def write(x, result, op: str):
     """x's memory takes the values of `result`, and x its history."""
     if result._data.shape != x._data.shape:
         raise RuntimeError(
@@ -92,7 +93,7 @@ def write(x: Variable, result: Variable, op: str) -> Variable:
     return x
 
 
-def _keep_old_value(node: Function, x: Variable) -> None:
+def _keep_old_value(node: Function, x) -> None:
     """A node that saved x as its input keeps the old value: x's memory is about to be overwritten."""
     for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
         if saved is x._data and source is not None and source >= 0:
@@ -100,7 +101,7 @@ def _keep_old_value(node: Function, x: Variable) -> None:
             node._watched[i] = ([0], 0)
 
 
-def _move_saved_output(node: Function, result: Variable, x: Variable) -> None:
+def _move_saved_output(node: Function, result, x) -> None:
     """A node that saved its output saved what now is x: one copy of it, watched for later writes."""
     for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
         if saved is result._data and source is not None and source < 0:
@@ -146,9 +147,9 @@ def _region(array, replay):
     return region
 
 
-def _rebase(x: Variable, result: Variable) -> None:
+def _rebase(x, result) -> None:
     base = x._base
-    node = ViewWrite()
+    node: Any = ViewWrite()
     node.replay, node.value_shape = x._replay, x._data.shape
     base_edge = base._edge() if base.requires_grad else None
     node.edges = (base_edge, result._edge() if result._requires_grad else None, None)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import minitorch2_kernels as K
 
 from ..core.function import Function
@@ -75,63 +73,6 @@ class Div(Binary):
         return g / b if need_a else None, -g * ((a / b) / b) if need_b else None
 
 
-class Pow(Binary):
-    """tensor ** tensor"""
-
-    torch_name = "PowBackward1"
-
-    @staticmethod
-    def forward(ctx, a, b):
-        y = K.power(a, b)
-        ctx.save_for_backward(a, b, y)
-        return y
-
-    @staticmethod
-    def backward(ctx, g):  # d(a^b) = b a^(b-1) da + a^b log(a) db; at b = 0 and at 0^b the slope is 0
-        a, b, y = ctx.saved
-        need_a, need_b = ctx.needs_input_grad
-        grad_a = Where.apply(b == 0, 0.0, g * (b * a ** (b - 1))) if need_a else None
-        grad_b = g * Where.apply((a == 0) & (b >= 0), 0.0, y * Log.apply(a)) if need_b else None
-        return grad_a, grad_b
-
-
-class PowNumber(Function):
-    """tensor ** number"""
-
-    torch_name = "PowBackward0"
-
-    @staticmethod
-    def forward(ctx, a, exponent):
-        ctx.save_for_backward(a, exponent)
-        return K.square(a) if exponent == 2 else K.power(a, exponent)
-
-    @staticmethod
-    def backward(ctx, g):  # d(a^n) = n a^(n-1) da
-        a, n = ctx.saved
-        if n == 0:
-            return g * 0, None
-        return g * (n * (a if n == 2 else a ** (n - 1))), None
-
-
-class NumberPow(Function):
-    """number ** tensor"""
-
-    torch_name = "PowBackward1"
-
-    @staticmethod
-    def forward(ctx, base, b):
-        y = K.power(b.dtype.type(base), b)
-        ctx.save_for_backward(base, b, y)
-        return y
-
-    @staticmethod
-    def backward(ctx, g):  # d(c^b) = c^b log(c) db; 0^b is flat for b >= 0
-        base, b, y = ctx.saved
-        if base == 0:
-            return None, g * Where.apply(b >= 0, 0.0, y * -math.inf)
-        return None, g * (y * (math.log(base) if base > 0 else math.nan))
-
-
 class Remainder(Binary):
     @staticmethod
     def forward(ctx, a, b):
@@ -141,7 +82,7 @@ class Remainder(Binary):
     @staticmethod
     def backward(ctx, g):  # a % b = a - b floor(a/b)
         a, b = ctx.saved
-        return g, -g * FloorDivide.apply(a, b) if ctx.needs_input_grad[1] else None
+        return g, -g * FloorQuotient.apply(a, b) if ctx.needs_input_grad[1] else None
 
 
 class Fmod(Binary):
@@ -164,6 +105,16 @@ class FloorDivide(Binary):
     @staticmethod
     def backward(ctx, g):
         raise RuntimeError("derivative for aten::floor_divide is not implemented")
+
+
+class FloorQuotient(FloorDivide):
+    """div(rounding_mode="floor"): torch gives this form of the same function a slope, 0."""
+
+    torch_name = "DivBackward1"
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0, g * 0
 
 
 class Maximum(Binary):
@@ -230,20 +181,14 @@ class Where(Function):
 def add(input, other, *, alpha=1):
     """input + alpha * other, broadcast."""
     input, other = promote("add", input, other)
-    if alpha != 1:
-        _check_alpha(input, other, alpha)
-        other = mul(other, alpha) if isinstance(other, Variable) else other * alpha
-    return Add.apply(input, other)
+    return Add.apply(input, _scaled("add", input, other, alpha))
 
 
 def sub(input, other, *, alpha=1):
     """input - alpha * other, broadcast. Not for bools."""
     _refuse_bool_subtraction(input, other)
     input, other = promote("sub", input, other)
-    if alpha != 1:
-        _check_alpha(input, other, alpha)
-        other = mul(other, alpha) if isinstance(other, Variable) else other * alpha
-    return Sub.apply(input, other)
+    return Sub.apply(input, _scaled("sub", input, other, alpha))
 
 
 def rsub(input, other, *, alpha=1):
@@ -258,9 +203,10 @@ def mul(input, other):
 
 def div(input, other, *, rounding_mode=None):
     """input / other, broadcast; integers give the default floating dtype. rounding_mode: None, 'trunc' or 'floor'."""
-    if rounding_mode == "floor":
-        return floor_divide(input, other)
     input, other = promote("div", input, other)
+    if rounding_mode == "floor":
+        _refuse_zero_divisor(input, other)
+        return FloorQuotient.apply(input, other)
     if rounding_mode == "trunc":
         was_float = _kind(input) in "fV"
         _refuse_zero_divisor(input, other)
@@ -292,19 +238,6 @@ def fmod(input, other):
     input, other = promote("fmod", input, other)
     _refuse_zero_divisor(input, other)
     return Fmod.apply(input, other)
-
-
-def pow(input, exponent):
-    """input ** exponent, broadcast; either may be a number."""
-    if not isinstance(input, Variable) and is_number(input) and isinstance(exponent, Variable):
-        exponent, input = promote("pow", exponent, input)
-        return NumberPow.apply(input, exponent)
-    integer = isinstance(input, Variable) and input._data.dtype.kind in "biu"
-    if integer and not isinstance(exponent, Variable) and is_number(exponent):
-        if exponent < 0 and exponent == int(exponent) and not isinstance(exponent, float):
-            raise RuntimeError("Integers to negative integer powers are not allowed.")
-    input, exponent = promote("pow", input, exponent)
-    return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)
 
 
 def maximum(input, other):
@@ -358,9 +291,13 @@ def _kind(x) -> str:
     return x._data.dtype.kind if isinstance(x, Variable) else ""
 
 
-def _check_alpha(input, other, alpha) -> None:
+def _scaled(op, input, other, alpha):
+    """alpha * other, in the dtype of the sum."""
+    if alpha == 1:
+        return other
     if isinstance(alpha, float) and all(_kind(x) in ("i", "u", "b", "") for x in (input, other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    return mul(other, alpha) if isinstance(other, Variable) else promote(op, input, other * alpha)[1]
 
 
 def _refuse_bool_subtraction(input, other) -> None:
@@ -369,7 +306,7 @@ def _refuse_bool_subtraction(input, other) -> None:
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
             "operator instead."
         )
-    if (_kind(input) == "b" and isinstance(other, bool)) or (_kind(other) == "b" and isinstance(input, bool)):
+    if any(_kind(x) == "b" or isinstance(x, bool) for x in (input, other)):
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
             "the `~` or `logical_not()` operator instead."
@@ -390,7 +327,7 @@ def _trunc_divide_integers(input, other):
     return quotient + to_dtype(signs_differ & (remainder_ != 0), quotient._data.dtype)
 
 
-def _numbers_and_tensors(function):
+def numbers_and_tensors(function):
     """The operator form: NotImplemented for anything that is neither, so that Python tries the other operand."""
 
     def operator(self, other):
@@ -402,7 +339,7 @@ def _numbers_and_tensors(function):
     return operator
 
 
-def _reflected(function):
+def reflected(function):
     def operator(self, other):
         return function(other, self) if is_number(other) else NotImplemented
 
@@ -410,24 +347,23 @@ def _reflected(function):
 
 
 class ArithmeticMethods:
-    add, sub, mul, div, pow = add, sub, mul, div, pow
+    add, sub, mul, div = add, sub, mul, div
     subtract, multiply, divide, true_divide = sub, mul, div, div
     floor_divide, remainder, fmod, maximum, minimum = floor_divide, remainder, fmod, maximum, minimum
     atan2, arctan2, lerp, addcmul, addcdiv = atan2, atan2, lerp, addcmul, addcdiv
-    add_, sub_, mul_, div_, pow_ = inplace(add), inplace(sub), inplace(mul), inplace(div), inplace(pow)
+    add_, sub_, mul_, div_ = inplace(add), inplace(sub), inplace(mul), inplace(div)
     subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
     floor_divide_, remainder_, fmod_ = inplace(floor_divide), inplace(remainder), inplace(fmod)
     lerp_, addcmul_, addcdiv_ = inplace(lerp), inplace(addcmul), inplace(addcdiv)
 
-    __add__ = __radd__ = _numbers_and_tensors(add)
-    __mul__ = __rmul__ = _numbers_and_tensors(mul)
-    __sub__, __rsub__ = _numbers_and_tensors(sub), _numbers_and_tensors(rsub)
-    __truediv__, __rtruediv__ = _numbers_and_tensors(div), _reflected(div)
-    __floordiv__, __rfloordiv__ = _numbers_and_tensors(floor_divide), _reflected(floor_divide)
-    __mod__, __rmod__ = _numbers_and_tensors(remainder), _reflected(remainder)
-    __pow__, __rpow__ = _numbers_and_tensors(pow), _reflected(pow)
+    __add__ = __radd__ = numbers_and_tensors(add)
+    __mul__ = __rmul__ = numbers_and_tensors(mul)
+    __sub__, __rsub__ = numbers_and_tensors(sub), numbers_and_tensors(rsub)
+    __truediv__, __rtruediv__ = numbers_and_tensors(div), reflected(div)
+    __floordiv__, __rfloordiv__ = numbers_and_tensors(floor_divide), reflected(floor_divide)
+    __mod__, __rmod__ = numbers_and_tensors(remainder), reflected(remainder)
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
-    __ifloordiv__, __imod__, __ipow__ = floor_divide_, remainder_, pow_
+    __ifloordiv__, __imod__ = floor_divide_, remainder_
 
     def where(self, condition, other):
         """self where condition, else other."""

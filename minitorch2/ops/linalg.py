@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import minitorch2_kernels as K
 
@@ -343,7 +344,7 @@ def _fit_sizes(names, operands):
     return [x.expand([sizes[c] for c in n]) for n, x in zip(names, operands, strict=True)]
 
 
-def tensordot(a, b, dims=2):
+def tensordot(a, b, dims: Any = 2):
     """Contracts `dims` dims of a with those of b: a number (the last of a, the first of b) or two lists."""
     if is_number(dims):
         if dims < 0:
@@ -382,7 +383,7 @@ def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
     return vector_norm(input, p, dim, keepdim)
 
 
-def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
+def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
     """(sum |x|^ord)^(1/ord) over dim(s), all by default; ord may be inf, -inf, 0 (torch.linalg.vector_norm)."""
     if dtype is not None:
         x = to_dtype(x, dtype.numpy)

@@ -9,7 +9,7 @@ import minitorch2_kernels as K
 from ..core.dtypes import get_default_dtype
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import require_tensor, to_float
+from ._common import element, require_tensor, result_type, to_dtype, to_float
 from ._inplace import inplace
 from .rounding import Sign
 
@@ -236,9 +236,9 @@ class Relu(Function):
         return y
 
     @staticmethod
-    def backward(ctx, g):  # the slope is 0 at 0, as torch has it
+    def backward(ctx, g):  # the slope is 0 at 0 and 1 at nan, as torch has it
         (y,) = ctx.saved
-        return g * (y > 0)
+        return g * (y != 0)
 
 
 class Clamp(Function):
@@ -260,6 +260,28 @@ class Clamp(Function):
         if ctx.high is not None:
             inside = (x <= ctx.high) & inside
         return g * inside, None, None
+
+
+class ClampBetween(Function):
+    """min(max(x, low), high) for arrays that broadcast; None is no bound."""
+
+    broadcasts = True
+    torch_name = "ClampBackward0"
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward(x, low, high)
+        y = x if low is None else K.maximum(x, low)
+        return y if high is None else K.minimum(y, high)
+
+    @staticmethod
+    def backward(ctx, g):  # to x where it lies between the bounds, else to the bound that was chosen
+        x, low, high = ctx.saved
+        if low is None:
+            return g * (x <= high), None, g * (x > high)
+        if high is None:
+            return g * (x >= low), g * (x < low), None
+        return g * ((x >= low) & (x <= high)), g * ((x < low) & (low < high)), g * ((x > high) | (high < low))
 
 
 def neg(input):
@@ -373,12 +395,22 @@ def clamp(input, min=None, max=None):
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Variable) or isinstance(max, Variable):
-        if min is not None:
-            input = input.maximum(min if isinstance(min, Variable) else input.new_tensor(min))
-        return input if max is None else input.minimum(max if isinstance(max, Variable) else input.new_tensor(max))
-    if input._data.dtype.kind in "biu" and (isinstance(min, float) or isinstance(max, float)):
-        input = input.to(get_default_dtype())
+        return _clamp_between_tensors(input, min, max)
+    if input._data.dtype.kind in "biu":
+        if isinstance(min, float) or isinstance(max, float):
+            input = input.to(get_default_dtype())
+        else:  # a bound is an element of input's dtype, in uint8 -1 is 255
+            min, max = (x if x is None else element(x, input._data.dtype) for x in (min, max))
     return Clamp.apply(input, min, max)
+
+
+def _clamp_between_tensors(input, min, max):
+    bounds = [x for x in (min, max) if x is not None]
+    if not all(isinstance(x, Variable) for x in bounds):
+        raise TypeError("clamp(): min and max must both be tensors or both be numbers")
+    dtype = result_type(input, *bounds).numpy
+    low, high = (x if x is None else to_dtype(x, dtype) for x in (min, max))
+    return ClampBetween.apply(to_dtype(input, dtype), low, high)
 
 
 def clamp_min(input, min):

@@ -12,6 +12,7 @@ import glob
 import os
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ def _candidates():
         yield from glob.glob(os.path.join(folder, pattern))
 
 
-def _find():
+def _find() -> tuple[Any, Any]:
     for path in dict.fromkeys(_candidates()):
         with contextlib.suppress(OSError):
             library = ctypes.CDLL(path)

@@ -16,14 +16,16 @@ from .pool import share
 
 BLOCK_BYTES = 768 * 1024  # of a second-level cache of 1 MiB, the rest is for the operands
 _SMALL = 200_000  # multiplications below which waking threads costs more than it gives
-_buffers = threading.local()
+_local = threading.local()
 
 
 def workspace(name: str, size: int, dtype) -> np.ndarray:
     """A flat buffer of this thread that is kept for the next call; its pages are mapped once, not every time."""
-    held = _buffers.__dict__.get((name, dtype))
+    if not hasattr(_local, "buffers"):
+        _local.buffers = {}
+    held = _local.buffers.get((name, dtype))
     if held is None or held.size < size:
-        held = _buffers.__dict__[(name, dtype)] = np.empty(size, dtype)
+        held = _local.buffers[name, dtype] = np.empty(size, dtype)
     return held[:size]
 
 

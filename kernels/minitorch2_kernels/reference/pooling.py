@@ -38,15 +38,13 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, out):
     xp = namespace(x)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     x = padded(x, kernel_size, stride, padding, dilation, out, lowest)
-    y, winner = None, None
-    for number, rows, cols in taps(kernel_size, stride, dilation, out):
+    (_, rows, cols), *others = taps(kernel_size, stride, dilation, out)
+    y = x[:, :, rows, cols].copy()
+    winner = xp.zeros(y.shape, xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
+    for number, rows, cols in others:
         tap = x[:, :, rows, cols]
-        if y is None:
-            y = tap.copy()
-            winner = xp.zeros(y.shape, xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
-        else:
-            xp.copyto(winner, winner.dtype.type(number), where=tap > y)
-            xp.maximum(y, tap, out=y)
+        xp.copyto(winner, winner.dtype.type(number), where=tap > y)
+        xp.maximum(y, tap, out=y)
     lost = y != y  # a NaN wins its window, but is not greater than anything
     if lost.any():
         for number, rows, cols in reversed(list(taps(kernel_size, stride, dilation, out))):
