@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .ops.activation import log_softmax, softmax
 from .ops.arithmetic import (
-    add, addcdiv, addcmul, atan2, div, floor_divide, fmod, lerp, maximum, minimum, mul, pow, remainder, rsub, sub,
+    add, addcdiv, addcmul, atan2, div, floor_divide, fmod, lerp, maximum, minimum, mul, remainder, rsub, sub,
     where,
 )
 from .ops.comparison import (
@@ -31,6 +31,7 @@ from .ops.linalg import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, einsum, m
 from .ops.masking import masked_fill, masked_scatter, masked_select, put, take, take_along_dim
 from .ops.nans import nan_to_num, nanmean, nansum
 from .ops.norm import batch_norm
+from .ops.powers import pow
 from .ops.random import bernoulli, multinomial
 from .ops.rearranging import (
     cartesian_prod, diag, diag_embed, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, trace, tril,

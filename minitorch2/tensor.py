@@ -100,7 +100,7 @@ class Tensor(
         """A plain tensor around an array, sharing its memory; lean, since every op calls it. NumPy scalars become 0-d."""
         tensor = Tensor.__new__(Tensor)
         tensor._data = np.asarray(array) if isinstance(array, np.generic) else array
-        tensor._version = [0]
+        tensor._counter = [0]
         if state.inference:
             tensor._inference = True
         return tensor
@@ -141,7 +141,7 @@ class Tensor(
         if dim is None:
             return self.shape
         if not self._data.ndim:
-            raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
         return self._data.shape[wrap_dim(dim, self._data.ndim)]
 
     def dim(self) -> int:
@@ -163,6 +163,8 @@ class Tensor(
     def stride(self, dim: int | None = None):
         """How many elements lie between neighbours along each dim (or one)."""
         strides = tuple(s // self._data.itemsize for s in self._data.strides)
+        if not self._data.size:  # NumPy gives an empty array strides of 0
+            strides = row_major_strides(self._data.shape)
         return strides if dim is None else strides[dim]
 
     def storage_offset(self) -> int:
@@ -219,10 +221,18 @@ class Tensor(
         return bool(self.item())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._one_number())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._one_number())
+
+    def __complex__(self) -> complex:
+        return complex(self._one_number())
+
+    def _one_number(self):
+        if self._data.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return self.item()
 
     def __index__(self) -> int:
         if self._data.dtype.kind not in "biu" or self._data.size != 1:
@@ -233,7 +243,7 @@ class Tensor(
         return tensor_repr(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self._data.ndim and spec else format(str(self), spec)
+        return format(self.item(), spec) if not self._data.ndim else object.__format__(self, spec)
 
     def __dir__(self):
         return sorted(set(object.__dir__(self)))
@@ -260,6 +270,10 @@ class Tensor(
             if value._data.dtype != self._data.dtype:
                 raise RuntimeError("assigned grad has data of a different type")
         self._grad = value
+
+    @grad.deleter
+    def grad(self):
+        self._grad = None
 
     @property
     def data(self) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 import numpy as np
 
+from ..core.dtypes import get_default_dtype
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote
@@ -107,7 +108,7 @@ def _bits(name, ufunc, input, other):
 def _require_bits(name, x):
     if isinstance(x, float) or (isinstance(x, Variable) and x._data.dtype.kind in "fV"):
         kind = x.dtype.torch_type if isinstance(x, Variable) else "Float"
-        raise RuntimeError(f'"{name}_cpu" not implemented for \'{kind}\'; it takes bools and integers')
+        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{kind}\'; it takes bools and integers')
 
 
 def isnan(input):
@@ -135,6 +136,8 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     if input._data.dtype != other._data.dtype:
         raise RuntimeError(f"{_torch_type(input)} did not match {_torch_type(other)}")
     a, b = _plain(input), _plain(other)
+    if a.dtype.kind != "f":
+        a, b = (x.astype(get_default_dtype().numpy) for x in (a, b))
     with np.errstate(all="ignore"):
         close = (a == b) | ((K.abs(a - b) <= atol + K.abs(rtol * b)) & K.isfinite(a) & K.isfinite(b))
     return Function.variable(close | (K.isnan(a) & K.isnan(b)) if equal_nan and a.dtype.kind == "f" else close)

@@ -1,0 +1,100 @@
+"""Powers: tensor ** tensor, tensor ** number, number ** tensor."""
+
+from __future__ import annotations
+
+import math
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+from ..core.variable import Variable
+from ._common import is_number, promote
+from ._inplace import inplace
+from .arithmetic import Binary, Where, numbers_and_tensors, reflected
+from .unary import Log
+
+
+class Pow(Binary):
+    """tensor ** tensor"""
+
+    torch_name = "PowBackward1"
+
+    @staticmethod
+    def forward(ctx, a, b):
+        y = K.power(a, b) if b.dtype.kind == "f" else _integer_power(a, b)
+        ctx.save_for_backward(a, b, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # d(a^b) = b a^(b-1) da + a^b log(a) db; at b = 0 and at 0^b the slope is 0
+        a, b, y = ctx.saved
+        need_a, need_b = ctx.needs_input_grad
+        grad_a = Where.apply(b == 0, 0.0, g * (b * a ** (b - 1))) if need_a else None
+        grad_b = g * Where.apply((a == 0) & (b >= 0), 0.0, y * Log.apply(a)) if need_b else None
+        return grad_a, grad_b
+
+
+def _integer_power(a, b):
+    """a**b for integers; for b < 0 that is 0, except where a is 1 or -1."""
+    y = K.power(a, K.maximum(b, 0))
+    if (b < 0).any():
+        sign = K.where(b % 2 == 0, 1, a)
+        y = K.where(b < 0, K.where((a == 1) | (a == -1), sign, 0), y).astype(y.dtype, copy=False)
+    return y
+
+
+class PowNumber(Function):
+    """tensor ** number"""
+
+    torch_name = "PowBackward0"
+
+    @staticmethod
+    def forward(ctx, a, exponent):
+        ctx.save_for_backward(a, exponent)
+        return K.square(a) if exponent == 2 else K.power(a, exponent)
+
+    @staticmethod
+    def backward(ctx, g):  # d(a^n) = n a^(n-1) da
+        a, n = ctx.saved
+        if n == 0:
+            return g * 0, None
+        return g * (n * (a if n == 2 else a ** (n - 1))), None
+
+
+class NumberPow(Function):
+    """number ** tensor"""
+
+    torch_name = "PowBackward1"
+
+    @staticmethod
+    def forward(ctx, base, b):
+        a = b.dtype.type(base)
+        y = K.power(a, b) if b.dtype.kind == "f" else _integer_power(a, b)
+        ctx.save_for_backward(base, b, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # d(c^b) = c^b log(c) db; 0^b is flat for b >= 0
+        base, b, y = ctx.saved
+        if base == 0:
+            return None, g * Where.apply(b >= 0, 0.0, y * -math.inf)
+        return None, g * (y * (math.log(base) if base > 0 else math.nan))
+
+
+def pow(input, exponent):
+    """input ** exponent, broadcast; either may be a number."""
+    if not isinstance(input, Variable) and is_number(input) and isinstance(exponent, Variable):
+        exponent, input = promote("pow", exponent, input)
+        return NumberPow.apply(input, exponent)
+    integer = isinstance(input, Variable) and input._data.dtype.kind in "biu"
+    if integer and not isinstance(exponent, Variable) and is_number(exponent):
+        if exponent < 0 and exponent == int(exponent) and not isinstance(exponent, float):
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+    input, exponent = promote("pow", input, exponent)
+    return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)
+
+
+class PowerMethods:
+    pow, pow_ = pow, inplace(pow)
+    __pow__, __rpow__ = numbers_and_tensors(pow), reflected(pow)
+    __ipow__ = pow_

@@ -1,0 +1,11 @@
+"""The table of ops: each op once, with how to call it and how close the results must be."""
+
+from __future__ import annotations
+
+from . import elementwise, ordering, placing, special
+from .spec import EXACT, OpSpec, Rounding
+
+SPECS: tuple[OpSpec, ...] = (*elementwise.SPECS, *ordering.SPECS, *placing.SPECS, *special.SPECS)
+
+BY_NAME = {spec.name: spec for spec in SPECS}
+assert len(BY_NAME) == len(SPECS), "an op stands twice in the table"
