@@ -69,17 +69,23 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     difference = input - target
     require_floating("huber_loss", difference)
     losses = to_dtype(Huber.apply(difference, delta), input._data.dtype)
-    return _mean_of_weights(losses, weight, reduction, "huber_loss")
+    if weight is not None:
+        losses = _times(losses, weight, "huber_loss")
+    return reduced(losses, reduction)
 
 
 def _mean_of_weights(losses, weight, reduction, op):
     """Reduced; with weights, the mean is over the weights, not over the elements."""
     if weight is None:
         return reduced(losses, reduction)
+    losses = _times(losses, weight, op)
+    return losses.sum() / weight.sum() if reduction == "mean" else reduced(losses, reduction)
+
+
+def _times(losses, weight, op):
     if weight._data.shape != losses._data.shape:
-        raise ValueError(f"{op}: Inputs and weights must have the same size, got {list(losses.shape)} and {list(weight.shape)}")
-    total = losses * weight
-    return total.sum() / weight.sum() if reduction == "mean" else reduced(total, reduction)
+        raise ValueError(f"{op}: inputs and weights must have the same size, got {list(losses.shape)} and {list(weight.shape)}")
+    return losses * weight
 
 
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):

@@ -66,8 +66,6 @@ def _check_nll(input, target, weight):
     if not x:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     require_floating("nll_loss", input)
-    if target._data.dtype not in (K.int64, K.uint8):
-        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
     if len(x) == 1:
         if target._data.size != 1 or len(t) > 1:
             raise ValueError(f"For 1D input, 1D target must have size 1, but got target size: {target._data.size}")
@@ -78,6 +76,8 @@ def _check_nll(input, target, weight):
             f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {x}, but got {t}; multi-target is not "
             "supported"
         )
+    if target._data.dtype not in (K.int64, K.uint8):
+        raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
     classes = x[1] if len(x) > 1 else x[0]
     if weight is not None and weight._data.shape != (classes,):
         raise RuntimeError(

@@ -6,7 +6,7 @@ import minitorch2_kernels as K
 
 from ...core.function import Function
 from ...ops._common import require_floating
-from ...ops.arithmetic import Where
+from ...ops.arithmetic import Where, where
 from ...ops.index_ops import Gather
 from ...ops.reduce import PickAlong
 from ...ops.smooth_activations import LogSigmoid
@@ -17,8 +17,8 @@ from .loss import check_reduction, reduced
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     reduction = check_reduction(reduction, size_average, reduce)
-    far = Where.apply(target == 1, 0.0, (margin - input).clamp_min(0))
-    return reduced(far + Where.apply(target == -1, 0.0, input), reduction)
+    far = where(target == 1, 0.0, (margin - input).clamp_min(0))
+    return reduced(far + where(target == -1, 0.0, input), reduction)
 
 
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
@@ -46,7 +46,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
     first, second = ((x * x).sum(dim) + 1e-12 for x in (input1, input2))
     cosine = (input1 * input2).sum(dim) / (first * second).sqrt()
     apart = (cosine - margin).clamp_min(0)
-    return reduced(Where.apply(target == 1, 1 - cosine, 0.0) + Where.apply(target == -1, apart, 0.0), reduction)
+    return reduced(where(target == 1, 1 - cosine, 0.0) + where(target == -1, apart, 0.0), reduction)
 
 
 def triplet_margin_loss(
