@@ -14,7 +14,7 @@ from .core.device import CPU, check_available
 from .core.function import Function
 from .core.grad_mode import state
 from .core.layout import strided
-from .core.size import Size
+from .core.size import Size, row_major_strides
 from .core.variable import Variable
 from .ops._common import wrap_dim
 from .ops._data import array_of

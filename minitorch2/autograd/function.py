@@ -38,10 +38,10 @@ class Function(Op):
         if self._saved_variables is None:
             raise RuntimeError(_FREED)
         for v, n in zip(self._saved_variables, self._versions, strict=True):
-            if v is not None and v._version[0] != n:
+            if v is not None and v._counter[0] != n:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{v._named()}] is at version {v._version[0]}; expected version {n} instead. Hint: enable anomaly "
+                    f"[{v._named()}] is at version {v._counter[0]}; expected version {n} instead. Hint: enable anomaly "
                     "detection to find the operation that failed to compute its gradient, with "
                     "torch.autograd.set_detect_anomaly(True)."
                 )
@@ -51,7 +51,7 @@ class Function(Op):
         # An output is saved without its history (that would be a cycle: node -> output -> node) and gets it back here.
         if isinstance(v, _SavedOutput):
             tensor = Op.variable(v._data)
-            tensor._version, tensor._requires_grad, tensor._grad_fn, tensor._output_nr = v._version, True, self, v.nr
+            tensor._counter, tensor._requires_grad, tensor._grad_fn, tensor._output_nr = v._counter, True, self, v.nr
             return tensor
         return v
 
@@ -102,7 +102,7 @@ class Function(Op):
                     break
             saved.append(v)
         self._saved_variables = tuple(saved)
-        self._versions = [None if v is None else v._version[0] for v in saved]
+        self._versions = [None if v is None else v._counter[0] for v in saved]
         self._to_save = ()
 
     def _connect(self, args, needs, outputs, finished) -> None:
@@ -169,7 +169,7 @@ def _sums_to(shape, target) -> bool:
 
 class _SavedOutput:
     def __init__(self, output, nr):
-        self._data, self._version, self.nr = output._data, output._version, nr
+        self._data, self._counter, self.nr = output._data, output._counter, nr
         self._named = output._named
 
 

@@ -276,13 +276,13 @@ class Function(Node):
                             "a normal tensor and use it in autograd."
                         )
                     sources.append(i)
-                    watched.append((a._version, a._version[0]))
+                    watched.append((a._counter, a._counter[0]))
                     break
             else:
                 for i, output in enumerate(outputs):
                     if output._data is array:
                         sources.append(-1 - i)
-                        watched.append((output._version, output._version[0]))
+                        watched.append((output._counter, output._counter[0]))
                         break
                 else:
                     if array is None:
@@ -295,10 +295,10 @@ class Function(Node):
     def _link_views(self, args, outputs) -> None:
         source = args[0]
         for i, output in enumerate(outputs):
-            output._version = source._version
+            output._counter = source._counter
             output._base = source if source._base is None else source._base
             output._replay = (*source._replay, (type(self), args[1:], i))
-            output._seen = output._version[0]
+            output._seen = output._counter[0]
             if len(outputs) > 1:
                 output._view_error = self.name()
 

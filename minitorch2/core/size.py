@@ -35,3 +35,11 @@ class Size(tuple):
         return Size(super().__mul__(count))
 
     __rmul__ = __mul__
+
+
+def row_major_strides(shape) -> tuple[int, ...]:
+    """The strides, in elements, of a contiguous tensor: torch counts an empty dim as 1."""
+    strides = [1] * len(shape)
+    for i in range(len(shape) - 2, -1, -1):
+        strides[i] = strides[i + 1] * max(shape[i + 1], 1)
+    return tuple(strides)

@@ -16,7 +16,7 @@ class Variable:
     is needed, which keeps making one cheap.
 
     _data         the array; always an ndarray, 0-d for a scalar
-    _version      [n], raised by every in-place write; one list shared by all views of the same memory
+    _counter      [n], raised by every in-place write; one list shared by all views of the same memory
     _grad_fn      the node that computed it; None for a leaf
     _output_nr    which output of that node it is
     _base         for a view: the variable whose memory it looks into (never itself a view)
@@ -40,11 +40,20 @@ class Variable:
 
     def __init__(self, data):
         self._data = data
-        self._version = [0]
+        self._counter = [0]
 
     def _bump(self) -> None:
         """Says that the memory was written: a saved value that looks into it is stale from now on."""
-        self._version[0] += 1
+        self._counter[0] += 1
+
+    @property
+    def _version(self) -> int:
+        """How many times this tensor's memory was written in place."""
+        return self._counter[0]
+
+    def _is_view(self) -> bool:
+        """Whether this tensor was made as a view of another."""
+        return self._base is not None
 
     def _edge(self):
         """Where a gradient of this variable goes: (node, output number)."""
@@ -56,14 +65,14 @@ class Variable:
     @property
     def grad_fn(self):
         """The node that computed this tensor; None for a leaf."""
-        if self._base is not None and self._seen != self._version[0]:
+        if self._base is not None and self._seen != self._counter[0]:
             self._renew_view()
         return self._grad_fn
 
     def _renew_view(self) -> None:
         # Somebody wrote to the shared memory. If that write was recorded, this view's past is no longer the op that
         # made it but the base's new past, seen through the same view ops.
-        self._seen = self._version[0]
+        self._seen = self._counter[0]
         base = self._base
         if base._grad_fn is None or not base._requires_grad:
             return
@@ -80,7 +89,7 @@ class Variable:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are recorded for this tensor. A leaf's may be set; a floating dtype is needed."""
-        if self._base is not None and self._seen != self._version[0]:
+        if self._base is not None and self._seen != self._counter[0]:
             self._renew_view()
         return self._requires_grad
 

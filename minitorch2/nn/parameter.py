@@ -62,4 +62,4 @@ def _share(target: Parameter | Buffer, data: Tensor | None) -> None:
         )
     source = data.detach()
     target._data = source._data
-    target._version = source._version  # a write through either is a write to both
+    target._counter = source._counter  # a write through either is a write to both

@@ -45,8 +45,11 @@ def check_writable(x) -> None:
                     "output of a function that returns multiple views. Such functions do not allow the output views to be "
                     "modified inplace. You should replace the inplace operation by an out-of-place one."
                 )
-    if x._inference and not state.inference and state.grad and x.requires_grad:
-        raise RuntimeError("Inplace update to inference tensor outside InferenceMode is not allowed.")
+    if x._inference and not state.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+            "tensor before doing inplace update."
+        )
     check_memory(x._data)
 
 
@@ -106,7 +109,7 @@ def _move_saved_output(node: Function, result, x) -> None:
     for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
         if saved is result._data and source is not None and source < 0:
             node._saved = (*node._saved[:i], x._data, *node._saved[i + 1 :])
-            node._watched[i] = (x._version, x._version[0])
+            node._watched[i] = (x._counter, x._counter[0])
 
 
 class ViewWrite(Function):

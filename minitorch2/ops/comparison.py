@@ -175,7 +175,12 @@ class ComparisonMethods:
     isnan, isinf, isfinite, isclose, allclose, equal = isnan, isinf, isfinite, isclose, allclose, equal
     logical_and_, logical_or_, logical_not_ = inplace(logical_and), inplace(logical_or), inplace(logical_not)
 
-    __eq__, __ne__ = _comparison(eq, False), _comparison(ne, True)
+    def __eq__(self, other):
+        if isinstance(other, np.ndarray):
+            other = Function.variable(other)
+        return eq(self, other) if isinstance(other, Variable) or is_number(other) else False
+
+    __ne__ = _comparison(ne, True)
     __lt__, __le__ = _comparison(lt, NotImplemented), _comparison(le, NotImplemented)
     __gt__, __ge__ = _comparison(gt, NotImplemented), _comparison(ge, NotImplemented)
     __and__ = __rand__ = _comparison(bitwise_and, NotImplemented)

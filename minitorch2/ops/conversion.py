@@ -211,13 +211,21 @@ def __array__(self, dtype=None, copy=None):
     return array.copy() if copy else array
 
 
+def __array_wrap__(self, array, context=None, return_scalar=False):
+    """What NumPy's functions make of a tensor is a tensor again; masks are uint8, as torch gives them."""
+    array = np.asarray(array)
+    return Function.variable(array.astype(np.uint8) if array.dtype == np.bool_ else array)
+
+
 def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
     """The array as a DLPack capsule, sharing memory."""
     if self.requires_grad:
         raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
     if self._data.dtype.kind == "V":
         raise BufferError("NumPy cannot export bfloat16 through DLPack; convert with .float() first")
-    return self._data.__dlpack__(stream=stream)
+    given = {"max_version": max_version, "dl_device": dl_device, "copy": copy}
+    given = {name: value for name, value in given.items() if value is not None}  # NumPy 2.0 knows none of the three
+    return self._data.__dlpack__(stream=stream, **given)
 
 
 def __dlpack_device__(self):
@@ -227,7 +235,7 @@ def __dlpack_device__(self):
 def detach(self):
     """The same memory outside the graph. Writes through it are seen by the version counter."""
     result = Function.variable(self._data)
-    result._version = self._version
+    result._counter = self._counter
     result._inference = self._inference
     return result
 
@@ -248,7 +256,8 @@ class ConversionMethods:
     clone, contiguous, is_contiguous, copy_, fill_, zero_ = clone, contiguous, is_contiguous, copy_, _fill_in_place, zero_
     to, type_as, cpu, cuda, item, tolist, numpy = to, type_as, cpu, cuda, item, tolist, numpy
     detach, detach_ = detach, detach_
-    __array__, __dlpack__, __dlpack_device__ = __array__, __dlpack__, __dlpack_device__
+    __array__, __array_wrap__ = __array__, __array_wrap__
+    __dlpack__, __dlpack_device__ = __dlpack__, __dlpack_device__
     float, double, half = _caster(dtypes.float32), _caster(dtypes.float64), _caster(dtypes.float16)
     bfloat16, byte, char = _caster(dtypes.bfloat16), _caster(dtypes.uint8), _caster(dtypes.int8)
     short, int, long, bool = (_caster(d) for d in (dtypes.int16, dtypes.int32, dtypes.int64, dtypes.bool))

@@ -71,7 +71,7 @@ def _view_dtype(input, dtype):
     if input._data.ndim == 0 and dtype.itemsize != input._data.itemsize:
         raise RuntimeError("self.dim() cannot be 0 to view a tensor of another element size")
     result = Function.variable(input._data.view(dtype.numpy))
-    result._version = input._version
+    result._counter = input._counter
     return result
 
 

@@ -63,5 +63,5 @@ def _children(item: Any) -> Iterable[Any]:
 
 def own_attributes(tensor: Tensor) -> dict[str, Any]:
     """The Python attributes a user has set on a tensor (`t.name = ...`), without those of its class."""
-    internal = {"_data", "_version"}
+    internal = {"_data", "_counter"}
     return {k: v for k, v in vars(tensor).items() if k not in internal and not hasattr(type(tensor), k)}
