@@ -143,6 +143,8 @@ def _keep_ways_to(targets, roots, waiting, order, stop_at_wanted):
 
 def _accumulate(leaf, g, nobody_else, create_graph):
     """leaf.grad += g. A first gradient is kept as it is if nobody else holds its memory, else copied."""
+    if g.shape != leaf._data.shape:
+        raise RuntimeError(f"a backward gave a gradient of shape {list(g.shape)} for a leaf of {list(leaf._data.shape)}")
     if create_graph:
         leaf._grad = g if leaf._grad is None else leaf._grad + g
     elif leaf._grad is None:
