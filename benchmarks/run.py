@@ -1,0 +1,173 @@
+"""Times minitorch2 against PyTorch: the same programs, in turn, each in a process of its own.
+
+    python benchmarks/run.py                        everything: about ten minutes
+    python benchmarks/run.py mlp lenet_128          only these
+    python benchmarks/run.py --out                  also writes benchmarks/results/DATE-COMMIT.json
+
+The ratio is minitorch2's time over PyTorch's: below 1 minitorch2 is the faster. README.md in this folder says how
+to read the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from workloads import IMPORT, TRAINING, WORKLOADS
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS, THEIRS = "minitorch2", "torch"
+ALL = [*WORKLOADS, IMPORT]
+SAME = 1e-2  # how far, relatively, the losses of the first steps may be apart; a different program is farther
+
+
+def one_round(framework: str, name: str, threads: int, seconds: float) -> dict[str, Any]:
+    """Runs the workload in a fresh process and returns what it measured."""
+    count = str(threads)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")]),
+        **dict.fromkeys(
+            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINITORCH2_NUM_THREADS"), count
+        ),
+    }
+    script = Path(__file__).with_name("workloads.py")
+    command = [sys.executable, str(script), framework, name, "--threads", count, "--seconds", str(seconds)]
+    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    if result.returncode != 0:
+        raise SystemExit(f"{framework} could not run {name}; its message is above")
+    return json.loads(result.stdout)
+
+
+def check_same_program(name: str, ours: list[float], theirs: list[float]) -> None:
+    """One seed gives both the same losses; where it does not, their times must not be compared."""
+    for a, b in zip(ours, theirs, strict=True):
+        if not abs(a - b) <= SAME * abs(b):
+            raise SystemExit(f"{name}: the losses differ, {ours} and {theirs}: this is not the same computation")
+
+
+def measure(name: str, rounds: int, threads: int, seconds: float) -> dict[str, Any]:
+    """`rounds` times minitorch2 and then PyTorch, so that what else the machine does falls on both."""
+    runs: dict[str, list[dict[str, Any]]] = {OURS: [], THEIRS: []}
+    for _ in range(rounds):
+        for framework in (OURS, THEIRS):
+            runs[framework].append(one_round(framework, name, threads, seconds))
+    check_same_program(name, runs[OURS][0]["losses"], runs[THEIRS][0]["losses"])
+    result: dict[str, Any] = {}
+    for framework, measured in runs.items():
+        result[framework] = {
+            "seconds": statistics.median(run["seconds"] for run in measured),
+            "peak_mib": statistics.median(run["peak_mib"] for run in measured),
+            "seconds_by_round": [run["seconds"] for run in measured],
+        }
+    result["ratio"] = result[OURS]["seconds"] / result[THEIRS]["seconds"]
+    pairs = zip(result[OURS]["seconds_by_round"], result[THEIRS]["seconds_by_round"], strict=True)
+    result["ratio_by_round"] = [ours / theirs for ours, theirs in pairs]
+    return result
+
+
+def short_time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} us"
+
+
+HEADER = f"{'workload':<11}{OURS:>12}{THEIRS:>12}{'ratio':>9}{'by round':>18}{'peak MiB':>14}"
+
+
+def table_line(name: str, result: dict[str, Any]) -> str:
+    ours, theirs, by_round = result[OURS], result[THEIRS], result["ratio_by_round"]
+    spread = f"{min(by_round):.2f} to {max(by_round):.2f}"
+    memory = f"{ours['peak_mib']:.0f} / {theirs['peak_mib']:.0f}"
+    return (
+        f"{name:<11}{short_time(ours['seconds']):>12}{short_time(theirs['seconds']):>12}"
+        f"{result['ratio']:>9.2f}{spread:>18}{memory:>14}"
+    )
+
+
+def output_of(*command: str) -> str:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def circumstances(args: argparse.Namespace) -> dict[str, Any]:
+    """What the figures depend on."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+        cpu = names[0] if names else cpu
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ("numpy", THEIRS)
+    commit = output_of("git", "rev-parse", "HEAD")
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit + ("+changes" if commit and output_of("git", "status", "--porcelain") else ""),
+        "machine": {
+            "cpu": cpu,
+            "cores": os.cpu_count(),
+            "memory_gib": round(memory, 1),
+            "system": f"{platform.system()} {platform.release()}",
+            "load_before": round(os.getloadavg()[0], 2),
+        },
+        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
+        "settings": {"threads": args.threads, "rounds": args.rounds, "seconds": args.seconds},
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(ALL)}; all without one")
+    parser.add_argument("--rounds", type=int, default=5, help="processes for each framework and workload")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each process goes on timing steps")
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for both; all there are without it"
+    )
+    parser.add_argument(
+        "--out", nargs="?", const="", metavar="FILE", help="write JSON, without a name into benchmarks/results/"
+    )
+    args = parser.parse_args(argv)
+    for name in args.workloads:
+        if name not in ALL:
+            parser.error(f"there is no workload {name!r}; there are {', '.join(ALL)}")
+    if args.rounds < 1 or args.threads < 1:
+        parser.error("--rounds and --threads are at least 1")
+    about = circumstances(args)
+    load = about["machine"]["load_before"]
+    if load > 0.5:
+        print(f"warning: something else is running (load {load}): these figures will mean little", file=sys.stderr)
+
+    print(f"{about['machine']['cpu']}; threads: {args.threads}, rounds: {args.rounds}")
+    print(
+        f"{OURS} at {about['commit'][:10] or 'no commit'}, {THEIRS} {about['versions'][THEIRS]}\n\n{HEADER}", flush=True
+    )
+    results, started = {}, time.perf_counter()
+    for name in args.workloads or ALL:
+        results[name] = measure(name, args.rounds, args.threads, args.seconds)
+        print(table_line(name, results[name]), flush=True)
+    trained = [results[name]["ratio"] for name in TRAINING if name in results]
+    mean = statistics.geometric_mean(trained) if trained else None
+    if mean is not None:
+        print(f"\ngeometric mean of the {len(trained)} training ratios: {mean:.2f}")
+    print(f"{time.perf_counter() - started:.0f} s")
+
+    if args.out is not None:
+        name = f"{about['date'][:10]}-{about['commit'][:10] or 'unknown'}.json"
+        path = Path(args.out) if args.out else ROOT / "benchmarks" / "results" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**about, "geometric_mean": mean, "workloads": results}, indent=2) + "\n")
+        print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
