@@ -8,6 +8,7 @@ from ..core.function import Function
 from ._common import require_tensor
 from .joining import cat
 from .linalg import c_name
+from .pad import pad_constant
 from .reduce import Sum
 from .views import squeeze, unsqueeze
 
@@ -225,7 +226,14 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
     if dims == 1:
         input, weight, sizes = unsqueeze(input, 2), unsqueeze(weight, 2), [1, *sizes]
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
-    y = ConvInputGrad.apply(input, weight, tuple(sizes), (stride, padding, dilation, groups))
+    if all(e < s for e, s in zip(extra, stride[-dims:], strict=True)):
+        y = ConvInputGrad.apply(input, weight, tuple(sizes), (stride, padding, dilation, groups))
+    else:  # more places of the convolution would fit into that output than the input has: take all, then cut to size
+        hw, khw = input._data.shape[2:], weight._data.shape[2:]
+        full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(hw, stride, dilation, khw, strict=True)]
+        y = ConvInputGrad.apply(input, weight, tuple(full), (stride, (0, 0), dilation, groups))
+        after = [size + p - f for size, p, f in zip(sizes, padding, full, strict=True)]
+        y = pad_constant(y, (0, 0, *(-p for p in padding)), (0, 0, *after), 0)
     if bias is not None:
         y = y + bias.reshape(-1, 1, 1)
     y = squeeze(y, 2) if dims == 1 else y

@@ -90,10 +90,11 @@ def pad_reflect(x, dim, before, after):
 
 
 def pad_circular(x, dim, before, after):
-    """`dim` repeated as if it were a ring; a negative amount cuts away."""
+    """`dim` repeated as if it were a ring; a negative amount cuts away first."""
+    x = _part(x, dim, max(-before, 0), x._data.shape[dim] - max(-after, 0), 1)
     n = x._data.shape[dim]
     parts = [_part(x, dim, n - before, n, 1)] if before > 0 else []
-    parts.append(_part(x, dim, max(-before, 0), n - max(-after, 0), 1))
+    parts.append(x)
     if after > 0:
         parts.append(_part(x, dim, 0, after, 1))
     return cat(parts, dim)

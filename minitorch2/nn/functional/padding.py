@@ -58,7 +58,7 @@ def _check(shape, pads, before, after, mode):
                 f"Argument #{2 * (ndim - dim) + 2}: Padding size should be less than the corresponding input dimension, but "
                 f"got: padding ({b}, {a}) at dimension {dim} of input {list(shape)}"
             )
-        if mode == "circular" and max(a, b) > n:
+        if mode == "circular" and max(a, b) > n + min(a, 0) + min(b, 0):
             raise RuntimeError("Padding value causes wrapping around more than once.")
         if n + a + b < 0 or min(a, b) < -n:
             raise RuntimeError(f"Padding ({b}, {a}) would leave dimension {dim} of input {list(shape)} with a negative size")
