@@ -14,7 +14,7 @@ from .core.device import CPU, check_available
 from .core.function import Function
 from .core.grad_mode import state
 from .core.layout import strided
-from .core.size import Size, row_major_strides
+from .core.size import row_major_strides
 from .core.variable import Variable
 from .ops._common import wrap_dim
 from .ops._data import array_of
@@ -106,14 +106,6 @@ class Tensor(
         return tensor
 
     # -- what it is ---------------------------------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Size:
-        return Size(self._data.shape)
-
-    @property
-    def dtype(self) -> dtypes.dtype:
-        return dtypes.BY_NUMPY[self._data.dtype]
 
     @property
     def device(self):
@@ -399,7 +391,7 @@ class Tensor(
         made = Tensor._wrap(make(tuple(shape), (dtype or self.dtype).numpy))
         return made.requires_grad_(requires_grad)
 
-    def type(self, dtype=None, non_blocking=False):
+    def type(self, dtype=None, non_blocking=False) -> Any:
         """The name of the tensor type ('torch.FloatTensor'), or the tensor converted to a dtype."""
         if dtype is None:
             return f"torch.{self.dtype.torch_type}Tensor"

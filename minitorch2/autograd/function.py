@@ -8,6 +8,7 @@ from ..core.function import _FREED, Node
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
 from ..core.variable import Variable
+from ..ops.conversion import detach
 
 
 class Function(Op):
@@ -184,8 +185,10 @@ def once_differentiable(backward):
             return results
         single = not isinstance(results, tuple)
         with enable_grad():
-            blocked = tuple(_Blocked.apply(r.detach().requires_grad_()) if isinstance(r, Variable) else r
-                            for r in ((results,) if single else results))  # fmt: skip
+            blocked = tuple(
+                _Blocked.apply(detach(r).requires_grad_()) if isinstance(r, Variable) else r
+                for r in ((results,) if single else results)
+            )
         return blocked[0] if single else blocked
 
     return wrapped

@@ -7,6 +7,7 @@ from typing import Any
 from . import dtypes
 from .function import accumulator
 from .grad_mode import state
+from .size import Size
 
 
 class Variable:
@@ -41,6 +42,14 @@ class Variable:
     def __init__(self, data):
         self._data = data
         self._counter = [0]
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._data.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.BY_NUMPY[self._data.dtype]
 
     def _bump(self) -> None:
         """Says that the memory was written: a saved value that looks into it is stale from now on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from numbers import Number
+from typing import Any
 
 import minitorch2_kernels as K
 import numpy as np
@@ -75,7 +76,7 @@ def to_dtype(x, numpy_dtype):
 Function.to_dtype = staticmethod(to_dtype)
 
 
-def to_float(x):
+def to_float(x) -> Any:
     """Integers and bools become the default floating dtype, as for torch.exp."""
     if isinstance(x, Variable) and x._data.dtype.kind not in "fV":
         return ToCopy.apply(x, dtypes.get_default_dtype().numpy)
@@ -110,7 +111,7 @@ def result_type(*operands) -> dtypes.dtype:
     return dtypes.result_type_of(dimensioned, zero_dim, numbers)
 
 
-def promote(op: str, a, b):
+def promote(op: str, a, b) -> tuple[Any, Any]:
     """Both operands in the dtype torch computes in. Python numbers stay Python numbers: NumPy, too, lets them follow
     the array (NEP 50)."""
     if isinstance(a, Variable):

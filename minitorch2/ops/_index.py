@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 import warnings
 from types import EllipsisType
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from .view_ops import Select, Slice
 _FULL = slice(None)
 
 
-def take_apart(shape, index):
+def take_apart(shape, index) -> tuple[Any, Any, Any]:
     """(op, basic, arrays): the view op and its index, or None where that changes nothing; the arrays, one per dim of
     the view and None for a dim without, or None where there are none."""
     if type(index) is slice:
@@ -212,7 +213,8 @@ def _checked_slice(item: slice) -> slice:
     if (start is None or type(start) is int) and (stop is None or type(stop) is int):
         return item
     try:
-        return slice(*(None if bound is None else operator.index(bound) for bound in (start, stop)), step)
+        first, last = (None if bound is None else operator.index(bound) for bound in (start, stop))
+        return slice(first, last, step)
     except TypeError:
         raise TypeError("slice indices must be integers or None or have an __index__ method") from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import minitorch2_kernels as K
 
 from ..core.function import Function
@@ -85,7 +87,10 @@ class ConvWeightGrad(Function):
         )
 
 
-def pair(value, n: int, op: str, name: str) -> tuple[int, ...]:
+Sizes = int | Sequence[int]  # one for all dims, or one per dim
+
+
+def pair(value: Sizes, n: int, op: str, name: str) -> tuple[int, ...]:
     """`value` once per dim: an int for all, or a sequence of n."""
     values = (value,) * n if isinstance(value, int) else tuple(value)
     if len(values) == 1:
@@ -183,12 +188,16 @@ def _check_shapes(op, dims, input, weight, bias, groups):
         )
 
 
-def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(
+    input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1
+):
     """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (O, C/groups, KH, KW). padding: numbers, 'same', 'valid'."""
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv1d(
+    input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1
+):
     """Cross-correlation of input (N, C, L) or (C, L) with weight (O, C/groups, K). padding: a number, 'same', 'valid'."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -240,11 +249,29 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
     return squeeze(y, 0) if unbatched else y
 
 
-def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose2d(
+    input,
+    weight,
+    bias=None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups=1,
+    dilation: Sizes = 1,
+):
     """The gradient of conv2d with respect to its input, as a layer. weight (C, O/groups, KH, KW)."""
     return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
-def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):
+def conv_transpose1d(
+    input,
+    weight,
+    bias=None,
+    stride: Sizes = 1,
+    padding: Sizes = 0,
+    output_padding: Sizes = 0,
+    groups=1,
+    dilation: Sizes = 1,
+):
     """The gradient of conv1d with respect to its input, as a layer. weight (C, O/groups, K)."""
     return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -143,7 +143,7 @@ def to(self, *args, **kwargs):
         elif isinstance(a, Variable):
             dtype = dtypes.from_numpy_dtype(a._data.dtype)
         elif isinstance(a, bool):
-            copy = copy or (a and a is args[-1] and len(args) > 2)
+            copy = copy or (a and len(args) > 2 and a is args[-1])
         elif a is not None:
             if not isinstance(a, device | str | int):
                 raise TypeError(f"to() received an invalid combination of arguments - got {type(a).__name__}")

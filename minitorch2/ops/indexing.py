@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def setitem(self, index, value):
             check_memory(target)
         index = among_slices(arrays)
         value = _matching_value(self, target.shape, index, value)
-    new = value._data if is_tensor else element(value, target.dtype)
+    new = value._data if isinstance(value, Variable) else element(value, target.dtype)
     try:
         if new.ndim > target.ndim or (arrays is not None and new.ndim > 1):
             new = _without_leading_ones(
@@ -116,9 +117,12 @@ def _put(input, index, value):
 def _writable(array, basic):
     """The view of array at a basic index. torch lets expanded memory be written through an index that is not
     itself expanded; NumPy marks all of it read-only."""
-    view = array[...] if basic is None else array[basic]
-    if not isinstance(view, np.ndarray):
-        view = array[(*basic, ...)]
+    if basic is None:
+        view = array[...]
+    else:
+        view = array[basic]
+        if not isinstance(view, np.ndarray):
+            view = array[(*basic, ...)]
     if not view.flags.writeable and 0 in array.strides:
         with contextlib.suppress(ValueError):  # where the owner of the memory is read-only, too
             view.setflags(write=True)
@@ -139,7 +143,7 @@ def _matching_value(target, shape, index, value, single_may_differ=True):
     )
 
 
-def _without_leading_ones(value, ndim):
+def _without_leading_ones(value, ndim) -> Any:
     """value without the leading dims of size 1 that are more than it needs."""
     shape = value._data.shape
     skip = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import minitorch2_kernels as K
 
 from ..core.function import Function
@@ -48,7 +50,7 @@ def lcm(input, other):
     return Function.variable(K.lcm(a._data, b._data))
 
 
-def _integers(name, input, other):
+def _integers(name, input, other) -> tuple[Any, Any]:
     a, b = promote(name, input, other)
     for x in (a, b):
         kind = x._data.dtype.kind if isinstance(x, Variable) else "f" if isinstance(x, float) else "i"

@@ -369,7 +369,7 @@ def tensordot(a, b, dims: Any = 2):
     return reshape(mm(left, right), shape)
 
 
-def norm(input, p="fro", dim=None, keepdim=False, dtype=None):
+def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
     """The p-norm over all elements or dim(s): p a number, inf, -inf, 0 or 'fro'."""
     if dtype is not None:
         input = to_dtype(input, dtype.numpy)

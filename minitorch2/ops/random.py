@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..core import generator as core
@@ -11,6 +13,7 @@ from ..core.grad_mode import state
 from ..core.multinomial import multinomial as draw_categories
 from ..core.variable import Variable
 from ._inplace import check_writable, write
+from .views import expand
 
 
 class Generator(core.Generator):
@@ -143,7 +146,7 @@ def cauchy_(input, median: float = 0.0, sigma: float = 1.0, *, generator: Genera
     return _refill(input, Cauchy, lambda shape, dtype: g.cauchy(shape, dtype, float(median), float(sigma)))
 
 
-_MISSING = object()
+_MISSING: Any = object()
 
 
 def random_(input, *bounds, to=_MISSING, generator: Generator | None = None):
@@ -170,7 +173,7 @@ def bernoulli_(input, p=0.5, *, generator: Generator | None = None):
     if not isinstance(p, Variable):
         return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, float(p)))
     axes = core.memory_order(input._data)
-    probabilities = p.expand(input.shape)._data.transpose(axes)
+    probabilities = expand(p, input.shape)._data.transpose(axes)
     return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, probabilities))
 
 

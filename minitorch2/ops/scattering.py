@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from ._inplace import inplace
 from .arithmetic import Where
 from .gathering import as_int64, refuse_out_of_range
 from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, open_grid
-from .views import broadcast_to
+from .views import broadcast_to, reshape
 
 
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
@@ -34,7 +35,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     if not index._data.size:
         return input.clone()
     if not input._data.ndim or not index._data.ndim:
-        flat = src.reshape(-1) if src._data.ndim or index._data.ndim == 0 else src
+        flat = reshape(src, -1) if src._data.ndim or index._data.ndim == 0 else src
         return Scatter.apply(input.reshape(-1), index.reshape(-1), flat, 0).reshape(input._data.shape)
     return Scatter.apply(input, index, src, dim)
 
@@ -155,7 +156,7 @@ def _scatter_prod(own, dim, index, src):
     return IndexPut.apply(flat, Index.apply(flat, (places,)) * factors, (places,)).reshape(shape)
 
 
-def _same_dims(index, src, shape):
+def _same_dims(index, src, shape) -> tuple[Any, Any]:
     """index and the part of src it speaks of, with at least one dim."""
     if src._data.shape != index._data.shape:
         src = src[tuple(slice(n) for n in index._data.shape)]

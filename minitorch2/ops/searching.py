@@ -174,7 +174,7 @@ def _unique_result(values, order, new, inverse_shape, return_inverse, return_cou
     return result[0] if len(result) == 1 else tuple(result)
 
 
-def _comparable(x: Variable):
+def _comparable(x):
     """The array NumPy can compare: bfloat16 as float32."""
     return K.widen(x._data) if x._data.dtype.kind == "V" else x._data
 

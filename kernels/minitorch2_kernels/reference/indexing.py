@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..dispatch import kernel, namespace
 
 
@@ -15,7 +17,7 @@ def index_add(out, index, values):
     return out
 
 
-def linear_index(indices, shape):
+def linear_index(indices, shape) -> Any:
     """The row-major number of the element at `indices`, one broadcasting array per dim of `shape`; any shape, int64."""
     linear = 0
     for index, size in zip(indices, shape, strict=True):

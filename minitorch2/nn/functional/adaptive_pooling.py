@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...core.function import Function
 from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
 from .pooling import avg_pool2d, max_pool2d
 
 
-def adaptive_avg_pool1d(input, output_size):
+def adaptive_avg_pool1d(input, output_size) -> Any:
     """The means of output_size windows that cover input (N, C, L) or (C, L)."""
     return _in_one_dim("adaptive_avg_pool1d", adaptive_avg_pool2d, input, output_size)
 

@@ -21,7 +21,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
     return reduced(far + where(target == -1, 0.0, input), reduction)
 
 
-def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+def margin_ranking_loss(input1, input2, target, margin: float = 0, size_average=None, reduce=None, reduction="mean"):
     """max(0, -target * (input1 - input2) + margin): target 1 asks for input1 above input2, -1 for the opposite."""
     reduction = check_reduction(reduction, size_average, reduce)
     if not input1._data.ndim == input2._data.ndim == target._data.ndim:
@@ -32,7 +32,7 @@ def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, red
     return reduced((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
-def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None, reduction="mean"):
+def cosine_embedding_loss(input1, input2, target, margin: float = 0, size_average=None, reduce=None, reduction="mean"):
     """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1. Inputs (N, D) or (D)."""
     reduction = check_reduction(reduction, size_average, reduce)
     if target._data.ndim > 1:
@@ -54,7 +54,7 @@ def triplet_margin_loss(
     positive,
     negative,
     margin=1.0,
-    p=2,
+    p: float = 2,
     eps=1e-6,
     swap=False,
     size_average=None,

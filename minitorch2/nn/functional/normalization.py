@@ -54,12 +54,13 @@ def instance_norm(
     n, c = shape[:2]
     _check_mixed(input, weight, bias, running_mean, running_var)
     # Every (sample, channel) is a channel of one big sample; what is kept per channel is the samples' average.
-    repeated = [None if t is None else t.repeat(n) for t in (weight, bias, running_mean, running_var)]
+    weights, biases = (None if t is None else t.repeat(n) for t in (weight, bias))
+    means, variances = (None if t is None else t.repeat(n) for t in (running_mean, running_var))
     x = input.reshape(1, n * c, math.prod(shape[2:]))
-    y = normalize_batch(x, *repeated, use_input_stats, momentum, eps)
+    y = normalize_batch(x, weights, biases, means, variances, use_input_stats, momentum, eps)
     if use_input_stats:
-        for kept, each in ((running_mean, repeated[2]), (running_var, repeated[3])):
-            if kept is not None:
+        for kept, each in ((running_mean, means), (running_var, variances)):
+            if each is not None:
                 kept._data[...] = each.detach().reshape(n, c).mean(0)._data
                 kept._bump()
     return to_dtype(y.reshape(shape), input._data.dtype)

@@ -8,6 +8,7 @@ import minitorch2_kernels as K
 
 from ...core.dtypes import float32
 from ...core.function import Function
+from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
 
@@ -66,7 +67,7 @@ def _arguments(op, dims, input, kernel_size, stride, padding, dilation):
 
 def _pooled_sizes(x, settings, ceil_mode):
     channels, *hw = x._data.shape[1:]
-    out = tuple(pooled_size(hw[i], *(s[i] for s in settings), ceil_mode) for i in (0, 1))
+    out = tuple(pooled_size(n, *each, ceil_mode=ceil_mode) for n, *each in zip(hw, *settings, strict=True))
     if min(out) <= 0:
         raise RuntimeError(
             f"Given input size: ({channels}x{hw[0]}x{hw[1]}). Calculated output size: ({channels}x{out[0]}x{out[1]}). "
@@ -209,12 +210,12 @@ def _unpooled_sizes(hw, kernel, stride, padding, output_size):
     return list(output_size)
 
 
-def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool1d(input, indices, kernel_size, stride=None, padding: Sizes = 0, output_size=None):
     """input (N, C, L) or (C, L) put back to where max_pool1d found it (`indices`), zeros elsewhere."""
     return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
-def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+def max_unpool2d(input, indices, kernel_size, stride=None, padding: Sizes = 0, output_size=None):
     """input (N, C, H, W) or (C, H, W) put back to where max_pool2d found it (`indices`), zeros elsewhere."""
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 

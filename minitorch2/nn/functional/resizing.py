@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import minitorch2_kernels as K
 
@@ -25,7 +26,7 @@ def interpolate(
     align_corners=None,
     recompute_scale_factor=None,
     antialias=False,
-):
+) -> Any:
     """input (N, C, d1, ...) resized to `size`, or by `scale_factor` (a number, or one per spatial dim).
 
     mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' (4-d), 'trilinear' (5-d), 'area' (3-d and 4-d).

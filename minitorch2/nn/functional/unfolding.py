@@ -7,7 +7,7 @@ import math
 import minitorch2_kernels as K
 
 from ...ops._common import require_floating
-from ...ops.conv import pair
+from ...ops.conv import Sizes, pair
 from ...ops.unfold import Col2Im, Im2Col
 
 
@@ -23,7 +23,7 @@ def _settings(op, kernel_size, stride, padding, dilation):
     return kernel, stride, padding, dilation
 
 
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(input, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1):
     """The windows of input (N, C, H, W) or (C, H, W) as columns (N, C * KH * KW, number of windows)."""
     settings = _settings("unfold", kernel_size, stride, padding, dilation)
     shape = input._data.shape
@@ -45,7 +45,9 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return Im2Col.apply(input, settings)
 
 
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(
+    input, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+):
     """The columns input (N, C * KH * KW, windows) or without N added up to (N, C, *output_size): unfold's transpose."""
     settings = _settings("fold", kernel_size, stride, padding, dilation)
     hw = pair(output_size, 2, "fold", "output_size")

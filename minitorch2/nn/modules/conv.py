@@ -29,6 +29,7 @@ class _ConvNd(Module):
 
     weight: Parameter
     bias: Parameter | None
+    padding: Any  # one int per dimension, or "same" or "valid"
 
     def __init__(
         self,
