@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections import OrderedDict
+from typing import Any
 
 import numpy as np
 
