@@ -11,8 +11,9 @@ import numpy as np
 from .core import dtypes
 from .core.device import check_available
 from .core.layout import check_layout, check_memory_format
-from .ops._common import to_dtype
+from .ops._common import element, is_number, require_tensor, to_dtype
 from .ops._data import array_of
+from .ops._index import type_name
 from .tensor import Tensor
 
 
@@ -23,13 +24,16 @@ def _finish(array, requires_grad, pin_memory=False) -> Tensor:
     return result.requires_grad_() if requires_grad else result
 
 
-def _sizes(size) -> tuple[int, ...]:
-    if len(size) == 1 and isinstance(size[0], tuple | list):
-        size = size[0]
+def _sizes(sizes, size=None) -> tuple[int, ...]:
+    """The shape in the arguments (2, 3), ((2, 3),) or size=(2, 3)."""
+    if size is None:
+        if not sizes:
+            raise TypeError("missing 1 required positional argument: 'size'; () makes a tensor of no dims")
+        size = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
     shape = []
     for n in size:
         try:
-            n = operator.index(n)
+            n = operator.index(None if isinstance(n, bool) else n)
         except TypeError:
             raise TypeError(f"sizes must be ints, got {type(n).__name__} in {tuple(size)}") from None
         if n < 0:
@@ -41,21 +45,22 @@ def _sizes(size) -> tuple[int, ...]:
 def _numpy_dtype(dtype, device, layout=None):
     check_available(device)
     check_layout(layout)
-    dtype = dtype or dtypes.get_default_dtype()
-    if not isinstance(dtype, dtypes.dtype):
-        raise TypeError(f"dtype must be torch.dtype, not {type(dtype).__name__}")
-    return dtype.numpy
+    return (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype, "empty")).numpy
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
     """A tensor that owns a copy of `data`: a number, nested lists, an array. dtype: inferred, floats as the default dtype."""
     check_available(device)
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype, "tensor")
     return _finish(array_of(data, dtype), requires_grad, pin_memory)
 
 
 def as_tensor(data, dtype=None, device=None) -> Tensor:
     """A tensor of `data`, sharing memory with arrays and tensors where dtype allows."""
     check_available(device)
+    if dtype is not None:
+        dtype = dtypes.as_dtype(dtype, "as_tensor")
     if isinstance(data, Tensor):
         return data if dtype is None else to_dtype(data, dtype.numpy)
     if isinstance(data, np.ndarray):
@@ -66,6 +71,8 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
     """as_tensor, with copy=True to own the memory and copy=False to insist on sharing."""
+    if isinstance(obj, bytes | bytearray | memoryview):
+        obj = np.frombuffer(obj, (dtype or dtypes.get_default_dtype()).numpy)
     shared = as_tensor(obj, dtype, device)
     if copy:
         shared = shared.detach().clone()
@@ -77,7 +84,7 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
 def from_numpy(ndarray) -> Tensor:
     """A tensor that shares memory with the array. TypeError for dtypes without a counterpart."""
     if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+        raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
     dtypes.from_numpy_dtype(ndarray.dtype)
     if any(s < 0 for s in ndarray.strides):
         raise ValueError(
@@ -89,6 +96,8 @@ def from_numpy(ndarray) -> Tensor:
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
     """A 1-d tensor over the memory of an object with the buffer protocol."""
+    if not len(memoryview(buffer)) or not count:
+        raise ValueError(f"both buffer length ({len(memoryview(buffer))}) and count ({count}) must not be 0")
     return _finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
 
 
@@ -97,65 +106,69 @@ def from_dlpack(ext_tensor) -> Tensor:
     return from_numpy(np.from_dlpack(ext_tensor))
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, memory_format=None) -> Tensor:
+def empty(
+    *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, memory_format=None
+) -> Tensor:
     """Uninitialised."""
-    return _finish(np.empty(_sizes(size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
+    return _finish(np.empty(_sizes(sizes, size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
+def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """All 0."""
-    return _finish(np.zeros(_sizes(size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
+    return _finish(np.zeros(_sizes(sizes, size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
+def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """All 1."""
-    return full(_sizes(size), 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad,
-                layout=layout, pin_memory=pin_memory)  # fmt: skip
+    dtype = dtypes.get_default_dtype() if dtype is None else dtype
+    return full(_sizes(sizes, size), 1, dtype=dtype, device=device, requires_grad=requires_grad, layout=layout,
+                pin_memory=pin_memory)  # fmt: skip
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """All `fill_value`, in the dtype inferred from it unless told."""
     if isinstance(fill_value, Tensor):
         dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
-    dtype = dtype or dtypes.of_number(fill_value)
-    numpy_dtype, shape = _numpy_dtype(dtype, device, layout), _sizes((size,))
-    if dtype is dtypes.bfloat16:
-        array = K.cast(np.full(shape, fill_value, np.float32), numpy_dtype)
-    else:
-        array = np.full(shape, fill_value, numpy_dtype)
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
+    if dtype is None:
+        dtype = dtypes.of_number(fill_value)
+    numpy_dtype = _numpy_dtype(dtype, device, layout)
+    array = np.empty(_sizes((), size), numpy_dtype)
+    array[...] = element(fill_value, numpy_dtype)
     return _finish(array, requires_grad, pin_memory)
 
 
-def _like(make):
+def _like(name, make):
     def function(input, *args, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
-        check_layout(layout)
         check_memory_format(memory_format)
+        require_tensor(f"{name}_like", input)
         # like `input` in its strides too, as torch.preserve_format has it
-        dtype = dtype or input.dtype
-        check_available(device)
-        array = np.empty_like(input._data, dtype=dtype.numpy, order="K")
+        numpy_dtype = _numpy_dtype(input.dtype if dtype is None else dtype, device, layout)
+        array = np.empty_like(input._data, dtype=numpy_dtype, order="K")
         if make is not None:
-            filled = make(*args)
-            array[...] = K.cast(np.float32(filled), dtype.numpy) if dtype is dtypes.bfloat16 else filled
+            array[...] = element(make(*args), numpy_dtype)
         return _finish(array, requires_grad)
 
+    function.__name__ = function.__qualname__ = f"{name}_like"
+    function.__doc__ = f"torch.{name}_like: {name}, with the shape, dtype and strides of `input` unless told."
     return function
 
 
-empty_like = _like(None)
-zeros_like = _like(lambda: 0)
-ones_like = _like(lambda: 1)
-full_like = _like(lambda fill_value: fill_value)
-for _name, _function in (("empty", empty_like), ("zeros", zeros_like), ("ones", ones_like), ("full", full_like)):
-    _function.__name__ = _function.__qualname__ = f"{_name}_like"
-    _function.__doc__ = f"torch.{_name}_like: {_name}, with the shape, dtype and strides of `input` unless told."
+empty_like = _like("empty", None)
+zeros_like = _like("zeros", lambda: 0)
+ones_like = _like("ones", lambda: 1)
+full_like = _like("full", lambda fill_value: fill_value)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
-    if end is None:
-        start, end = 0, start
+    if end is None or start is None:
+        start, end = 0, start if end is None else end
     start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    for argument, x in (("start", start), ("end", end), ("step", step)):
+        if not is_number(x):
+            raise TypeError(f"arange(): argument '{argument}' must be Number, not {type(x).__name__}")
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if not all(map(math.isfinite, (start, end))):
@@ -165,6 +178,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if dtype is None:
         integers = all(isinstance(x, int | np.integer) for x in (start, end, step))
         dtype = dtypes.int64 if integers else dtypes.get_default_dtype()
+    dtype = dtypes.as_dtype(dtype, "arange")
+    if dtype is dtypes.bool:
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     numpy_dtype = _numpy_dtype(dtype, device, layout)
     count = math.ceil((end - start) / step)
     if dtype.is_floating_point:  # start + i * step in double, rounded once

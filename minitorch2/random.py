@@ -83,7 +83,8 @@ def fork_rng(devices=None, enabled: bool = True, device_type: str | None = None)
 
 
 def rand(
-    *size,
+    *sizes,
+    size=None,
     generator=None,
     out=None,
     dtype=None,
@@ -94,12 +95,13 @@ def rand(
 ):
     """Uniform in [0, 1), of a floating dtype (the default one)."""
     refuse_out("rand", out)
-    array = resolved(generator).uniform(_sizes(size), _numpy_dtype(dtype, device, layout))
+    array = resolved(generator).uniform(_sizes(sizes, size), _numpy_dtype(dtype, device, layout))
     return _finish(array, requires_grad, pin_memory)
 
 
 def randn(
-    *size,
+    *sizes,
+    size=None,
     generator=None,
     out=None,
     dtype=None,
@@ -110,7 +112,7 @@ def randn(
 ):
     """Standard normal, of a floating dtype (the default one)."""
     refuse_out("randn", out)
-    array = resolved(generator).normal(_sizes(size), _numpy_dtype(dtype, device, layout))
+    array = resolved(generator).normal(_sizes(sizes, size), _numpy_dtype(dtype, device, layout))
     return _finish(array, requires_grad, pin_memory)
 
 

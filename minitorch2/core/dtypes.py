@@ -5,6 +5,8 @@ Source: torch's "Tensor Attributes" page (torch.dtype, "Type promotion").
 
 from __future__ import annotations
 
+import builtins
+
 import numpy as np
 
 
@@ -71,10 +73,27 @@ def _by_name(name: str) -> dtype:
     return BY_NAME[name]
 
 
+_OF_PYTHON = {builtins.float: float64, builtins.int: int64, builtins.bool: bool}
+
+
+def as_dtype(given, op: str) -> dtype:
+    """The dtype that an argument dtype= names: one of the above, or Python's float, int or bool, as torch takes them."""
+    if isinstance(given, dtype):
+        return given
+    if not isinstance(given, type) or given not in _OF_PYTHON:
+        raise TypeError(f"{op}(): argument 'dtype' must be torch.dtype, not {type(given).__name__}")
+    return _OF_PYTHON[given]
+
+
 def from_numpy_dtype(numpy_dtype) -> dtype:
     """The dtype that stores arrays of `numpy_dtype`; TypeError, as torch's, where there is none."""
     found = BY_NUMPY.get(numpy_dtype)
     if found is None:
+        if not numpy_dtype.isnative:
+            raise ValueError(
+                "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+                "currently not supported."
+            )
         raise TypeError(
             f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: "
             + ", ".join(d.name for d in ALL)

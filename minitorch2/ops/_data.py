@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import minitorch2_kernels as K
 import numpy as np
 
@@ -17,15 +19,25 @@ def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
         dtype = _inferred(data, array)
     if array.dtype == dtype.numpy:
         return array.copy()
-    if array.dtype.kind == "f" and dtype.category == "int" and not isinstance(data, np.ndarray | Variable):
-        if not np.isfinite(array).all():
-            raise RuntimeError("cannot convert float NaN or infinity to integer")
+    if dtype.category == "int" and not isinstance(data, np.ndarray | Variable):
+        _refuse_overflow(array, dtype)
     return K.cast(array, dtype.numpy)
+
+
+def _refuse_overflow(array, dtype):
+    """Numbers written out by hand must fit; a negative one may wrap around in uint8, as in C."""
+    limits = np.iinfo(dtype.numpy)
+    low = limits.min if dtype.is_signed else -limits.max
+    top = float(limits.max) if array.dtype.kind == "f" else limits.max  # NaN fails both comparisons
+    if array.size and not (low <= array.min() and array.max() <= top):
+        raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
 
 
 def _to_array(data) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
+    if isinstance(data, range):
+        data = list(data)
     try:
         array = np.array(_without_tensors(data))
     except ValueError as error:
@@ -33,7 +45,7 @@ def _to_array(data) -> np.ndarray:
             _name_the_ragged_dim(data)
         raise
     except OverflowError:
-        raise RuntimeError("Overflow when unpacking long") from None
+        raise ValueError("Overflow when unpacking long long") from None
     if array.dtype.kind in "USO":
         _refuse(data)
     if array.dtype.kind == "c":
@@ -42,11 +54,13 @@ def _to_array(data) -> np.ndarray:
 
 
 def _without_tensors(data):
-    """Variables of one element inside nested lists become numbers, as torch takes them."""
+    """Tensors of one element inside nested lists become numbers, as torch takes them."""
     if isinstance(data, list | tuple):
         return [_without_tensors(d) for d in data]
     if isinstance(data, Variable):
-        return (data._data if data._data.dtype.kind != "V" else K.widen(data._data)).tolist()
+        if data._data.size != 1:
+            raise ValueError("only one element tensors can be converted to Python scalars")
+        return (data._data if data._data.dtype.kind != "V" else K.widen(data._data)).item()
     return data
 
 
@@ -62,33 +76,39 @@ def _name_the_ragged_dim(data, dim=0):
 
 
 def _refuse(data):
+    nested = isinstance(data, list | tuple)
     while isinstance(data, list | tuple) and data:
         data = next((d for d in data if not is_number(d)), data[0])
     if isinstance(data, str):
+        if nested:
+            raise ValueError(f"too many dimensions '{type(data).__name__}'")
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
+    if isinstance(data, int):  # beyond 64 bits
+        raise ValueError("Overflow when unpacking long long")
     raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
 
 
 def _inferred(data, array) -> dtypes.dtype:
     if isinstance(data, np.ndarray | np.generic | Variable):
         return dtypes.from_numpy_dtype(array.dtype.newbyteorder("="))
-    if array.dtype.kind == "f" or array.size == 0:
-        found = next(_typed_elements(data), None)
-        return found or dtypes.get_default_dtype()
-    if array.dtype.kind == "b":
-        return dtypes.bool
-    if array.dtype.kind == "u":
-        raise RuntimeError("Overflow when unpacking long")
-    return dtypes.int64
+    found: set[dtypes.dtype] = set()
+    _collect_dtypes(data, found)
+    if array.dtype.kind == "u" and dtypes.uint8 not in found:
+        raise ValueError("Overflow when unpacking long long")
+    return functools.reduce(dtypes.promote_types, found) if found else dtypes.get_default_dtype()
 
 
-def _typed_elements(data):
-    """The dtypes of tensors and NumPy floats among the elements: they keep theirs."""
-    if isinstance(data, list | tuple):
-        for d in data:
-            yield from _typed_elements(d)
-    elif isinstance(data, Variable):
-        if data._data.dtype.kind in "fV":
-            yield dtypes.from_numpy_dtype(data._data.dtype)
-    elif isinstance(data, np.ndarray | np.floating):
-        yield dtypes.from_numpy_dtype(np.asarray(data).dtype)
+def _collect_dtypes(data, found) -> None:
+    """The dtypes among the elements: tensors and NumPy's numbers keep theirs."""
+    if not isinstance(data, list | tuple | range):
+        data = (data,)
+    if {*map(type, data)} <= {bool, int, float}:  # a row of Python numbers, by far the most common
+        found.update(map(dtypes.of_number, {type(d): d for d in data}.values()))
+        return
+    for d in data:
+        if isinstance(d, list | tuple):
+            _collect_dtypes(d, found)
+        elif isinstance(d, np.ndarray | np.generic | Variable):
+            found.add(dtypes.from_numpy_dtype(d._data.dtype if isinstance(d, Variable) else d.dtype))
+        else:
+            found.add(dtypes.of_number(d))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
+from ..core.dtypes import as_dtype
 from ..core.function import Function
 from ._common import require_floating, to_dtype, wrap_dim
 from .reduce import Sum
@@ -54,7 +55,7 @@ def log_softmax(input, dim, dtype=None):
 
 
 def _along(op, input, dim, dtype):
-    input = input if dtype is None else to_dtype(input, dtype.numpy)
+    input = input if dtype is None else to_dtype(input, as_dtype(dtype, "softmax").numpy)
     require_floating(op.__name__.lower(), input)
     if input._data.ndim == 0:
         wrap_dim(dim, 0)

@@ -138,8 +138,8 @@ def to(self, *args, **kwargs):
     kwargs.pop("non_blocking", None)
     check_memory_format(kwargs.pop("memory_format", None))
     for a in (*args, kwargs.pop("device", None), kwargs.pop("dtype", None)):
-        if isinstance(a, dtypes.dtype):
-            dtype = a
+        if isinstance(a, dtypes.dtype | type):
+            dtype = dtypes.as_dtype(a, "to")
         elif isinstance(a, Variable):
             dtype = dtypes.from_numpy_dtype(a._data.dtype)
         elif isinstance(a, bool):

@@ -79,7 +79,7 @@ class Var(Function):
         ctx.save_for_backward(x)
         ctx.dims = dims
         n = math.prod(x.shape[d] for d in dims)
-        ctx.count, ctx.degrees = n, max(0, n - correction)
+        ctx.count, ctx.degrees = n, n - correction if n > correction else 0
         centred = x - x.sum(axis=dims, keepdims=True, dtype=x.dtype) / (n or math.nan)
         squares = (centred * centred).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
         return K.divide(squares, x.dtype.type(ctx.degrees))
@@ -162,7 +162,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over all elements, or over dim(s). Integers and bools are summed as int64."""
     require_tensor("sum", input)
     if dtype is not None:
-        input = to_dtype(input, dtype.numpy)
+        input = to_dtype(input, dtypes.as_dtype(dtype, "sum").numpy)
     elif input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
     return Sum.apply(input, reduced_dims(dim, input), keepdim)
@@ -172,7 +172,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean over all elements, or over dim(s); nan over none. Floating dtypes only."""
     require_tensor("mean", input)
     if dtype is not None:
-        input = to_dtype(input, dtype.numpy)
+        input = to_dtype(input, dtypes.as_dtype(dtype, "mean").numpy)
     _require_float("mean", input)
     return Mean.apply(input, reduced_dims(dim, input), keepdim)
 
@@ -287,7 +287,7 @@ def _arg(name, input, dim, keepdim):
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over all elements, or along one dim. Integers and bools are multiplied as int64."""
     if dtype is not None:
-        input = to_dtype(input, dtype.numpy)
+        input = to_dtype(input, dtypes.as_dtype(dtype, "prod").numpy)
     elif input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
     if dim is None:
@@ -336,7 +336,8 @@ def any(input, dim=None, keepdim=False):
 
 def count_nonzero(input, dim=None):
     """How many elements are not zero. int64."""
-    return Function.variable(K.asarray((input._data != 0).sum(axis=_numpy_axis(dim, input), dtype=K.int64)))
+    nonzero = to_dtype(input, dtypes.bool.numpy)._data
+    return Function.variable(K.asarray(nonzero.sum(axis=_numpy_axis(dim, input), dtype=K.int64)))
 
 
 def logsumexp(input, dim, keepdim=False):
