@@ -32,19 +32,21 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
     if type(index) is int:
         return Select, (checked_int(index, shape, 0, alone=True),), None
     items = index if type(index) is tuple else _as_items(index)
+    if len(items) <= len(shape) and all(type(i) is int or type(i) is slice for i in items):
+        return _take_apart_plain(shape, items)
     items = [array_from(i) if _is_array_like(i) else i for i in items]
     used = sum(_dims_used(i) for i in items)
     if used > len(shape):
         if not shape and not isinstance(index, tuple):
             raise IndexError(_NO_DIMS)
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
+    skipped = len(shape) - used  # the dims that the first Ellipsis stands for; a second one stands for none
 
     op, basic, arrays, dim = None, [], [], 0
     for item in items:
         if isinstance(item, slice):
             item = _checked_slice(item)
-            if item != _FULL:
-                op = Slice
+            op = op if item == _FULL else Slice
             basic.append(item)
             arrays.append(None)
             dim += 1
@@ -53,26 +55,40 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
             basic.append(None)
             arrays.append(None)
         elif item is ...:
-            skipped = len(shape) - used if dim <= len(shape) - used else 0
             basic.extend([_FULL] * skipped)
             arrays.extend([None] * skipped)
-            dim += skipped
-        elif isinstance(item, np.ndarray):
-            if item.ndim or item.dtype.kind == "b":
-                basic.extend([_FULL] * _dims_used(item) or [None])
-                op = op if item.ndim else UnsqueezeIndex
-                append_array(arrays, shape, item, dim)
-                dim += _dims_used(item)
-            else:
-                basic.append(checked_int(int(item), shape, dim))
-                op = Select
-                dim += 1
+            dim, skipped = dim + skipped, 0
+        elif isinstance(item, np.ndarray) and (item.ndim or item.dtype.kind == "b"):
+            op = op if item.ndim else UnsqueezeIndex
+            basic.extend([_FULL] * _dims_used(item) or [None])
+            append_array(arrays, item)
+            dim += _dims_used(item)
         else:
-            basic.append(checked_int(item, shape, dim))
             op = Select
+            basic.append(checked_int(item, shape, dim))
             dim += 1
-    has_arrays = any(a is not None for a in arrays)
-    return op, tuple(basic) if op else None, arrays if has_arrays else None
+    if all(a is None for a in arrays):
+        arrays = None
+    elif any(isinstance(a, np.ndarray) and a.dtype.kind == "b" for a in arrays):
+        check_masks(np.broadcast_to(np.empty(()), shape)[tuple(basic)].shape, arrays)
+    return op, tuple(basic) if op else None, arrays
+
+
+def _take_apart_plain(shape, items):
+    """take_apart for ints and slices alone, the common case."""
+    op, basic = None, items
+    for dim, item in enumerate(items):
+        if type(item) is int:
+            n = shape[dim]
+            if not -n <= item < n:
+                raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {n}")
+            op = Select
+        elif item != _FULL:
+            checked = _checked_slice(item)
+            if checked is not item:
+                basic = (*basic[:dim], checked, *basic[dim + 1 :])
+            op = Slice
+    return op, basic if op else None, None
 
 
 _NO_DIMS = (
@@ -86,8 +102,7 @@ def _as_items(index):
     torch still is."""
     if isinstance(index, list) and len(index) < 32:
         if any(
-            i is None or i is ... or isinstance(i, Variable | list | tuple | slice | np.ndarray | range)
-            for i in index
+            i is None or i is ... or isinstance(i, Variable | list | tuple | slice | np.ndarray | range) for i in index
         ):
             warnings.warn(
                 "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
@@ -149,23 +164,28 @@ def _dims_used(item) -> int:
     return item.ndim if isinstance(item, np.ndarray) and item.dtype.kind == "b" else 1
 
 
-def append_array(arrays, shape, array, dim=None):
+def append_array(arrays, array) -> None:
     """Adds an index array or a mask to the dims of `arrays`; a mask takes as many as it has."""
-    if array.dtype.kind == "b":
-        dim = len(arrays) if dim is None else dim
-        for i, n in enumerate(array.shape):
+    if array.dtype.kind == "b" and array.ndim:
+        arrays.append(array)
+        arrays.extend([_FULL] * (array.ndim - 1))  # placeholders: these dims belong to the mask
+    elif array.dtype.kind == "b":  # True reads all of a new dim of size 1, False none of it
+        arrays.append(np.zeros(1 if array else 0, np.int64))
+    else:
+        arrays.append(array)
+
+
+def check_masks(shape, arrays) -> None:
+    """Raises torch's error for a mask that has another shape than the dims it stands for."""
+    for dim, mask in enumerate(arrays):
+        if not isinstance(mask, np.ndarray) or mask.dtype.kind != "b":
+            continue
+        for i, n in enumerate(mask.shape):
             if dim + i >= len(shape) or n != shape[dim + i]:
                 raise IndexError(
-                    f"The shape of the mask {list(array.shape)} at index {i} does not match the shape of the indexed tensor "
-                    f"{list(shape)} at index {dim + i}"
+                    f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed "
+                    f"tensor {list(shape)} at index {dim + i}"
                 )
-        if not array.ndim:  # True reads all of a new dim of size 1, False none of it
-            array = np.zeros(1 if array else 0, np.int64)
-        else:
-            arrays.append(array)
-            arrays.extend([_FULL] * (array.ndim - 1))  # placeholders: these dims belong to the mask
-            return
-    arrays.append(array)
 
 
 def among_slices(arrays) -> tuple:

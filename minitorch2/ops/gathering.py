@@ -27,6 +27,8 @@ def index_select(input, dim, index):
         return input.reshape(1).index_select(0, index).reshape(())
     bad = _out_of_range(index._data, input._data.shape[dim])
     if bad is not None:
+        if input._data.ndim == 1:
+            raise IndexError("index out of range in self")
         raise RuntimeError(
             f"INDICES element is out of DATA bounds, id={bad} axis_dim={input._data.shape[dim]}"
         )
@@ -111,7 +113,8 @@ def index_fill(input, dim, index, value):
     bad = index._data[(index._data < -n) | (index._data >= n)]
     if bad.size:
         raise IndexError(f"index {bad[0]} is out of bounds for dimension {dim} with size {n}")
-    return IndexPut.apply(input, value, _along(dim, index._data))
+    # each slice once: value is written there once, however often index names it
+    return IndexPut.apply(input, value, _along(dim, np.unique(index._data % max(n, 1))))
 
 
 def gather(input, dim, index, *, sparse_grad=False):

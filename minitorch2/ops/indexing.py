@@ -11,7 +11,7 @@ from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.variable import Variable
 from ._common import element, to_dtype
-from ._index import among_slices, append_array, array_from, checked_int, take_apart, type_name
+from ._index import among_slices, append_array, array_from, check_masks, checked_int, take_apart, type_name
 from ._inplace import check_memory, check_writable, inplace, write
 from .conversion import _fill_in_place as fill_
 from .conversion import copy_
@@ -95,7 +95,8 @@ def index_put(input, indices, values, accumulate=False):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(item)}")
     arrays: list = []
     for item in indices:  # a 0-d index is an array here, never a select
-        append_array(arrays, input._data.shape, array_from(item, one_dim=True))
+        append_array(arrays, array_from(item, one_dim=True))
+    check_masks(input._data.shape, arrays)
     index = among_slices(arrays)
     value = _matching_value(input, input._data.shape, index, values, single_may_differ=False)
     if not accumulate:

@@ -257,7 +257,7 @@ def meshgrid(*tensors, indexing=None):
         for d, t in enumerate(tensors)
     ]
     if exchange:
-        grids = [transpose(g, 0, 1) for g in (grids[1], grids[0], *grids[2:])]
+        grids = [grids[1], grids[0], *grids[2:]]
     return tuple(grids)
 
 

@@ -9,7 +9,7 @@ import minitorch2_kernels as K
 from ..core import dtypes
 from ..core.function import Function
 from . import _return_types as return_types
-from ._common import to_dtype, wrap_dim
+from ._common import numpy_names, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where, sub
 from .comparison import logical_xor
@@ -126,11 +126,13 @@ class LogCumsumExp(Function):
         return share * recur_from_the_end(ratio, g, dim), None
 
 
+@numpy_names
 def cumsum(input, dim, *, dtype=None):
     """The running sum along `dim`. Integers and bools are summed as int64."""
     return _running(Cumsum, input, dim, dtype)
 
 
+@numpy_names
 def cumprod(input, dim, *, dtype=None):
     """The running product along `dim`. Integers and bools are multiplied as int64."""
     return _running(Cumprod, input, dim, dtype)
@@ -139,7 +141,7 @@ def cumprod(input, dim, *, dtype=None):
 def _running(op, input, dim, dtype):
     dim = wrap_dim(dim, input._data.ndim)
     if dtype is not None:
-        input = to_dtype(input, dtype.numpy)
+        input = to_dtype(input, dtypes.as_dtype(dtype, "cumsum").numpy)
     elif input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
     if not input._data.ndim or not input._data.size:
@@ -188,6 +190,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = wrap_dim(dim, input._data.ndim)
+    if n == 0:
+        return input.clone()
     if prepend is not None or append is not None:
         input = cat([x for x in (prepend, input, append) if x is not None], dim)
     for _ in range(min(n, input._data.shape[dim])):

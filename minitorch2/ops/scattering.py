@@ -93,7 +93,9 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         count = came + 1 if include_self else came.clamp(min=1)
         if total._data.dtype.kind in "iu":
             return total.div(to_dtype(count, total._data.dtype), rounding_mode="floor")
-        return total / to_dtype(count, np.float32 if total._data.itemsize == 2 else total._data.dtype)
+        if total._data.itemsize == 2:  # a half cannot count beyond a few hundred or thousand
+            return to_dtype(to_dtype(total, np.dtype(np.float32)) / count, total._data.dtype)
+        return total / to_dtype(count, total._data.dtype)
     if reduce == "prod":
         return _scatter_prod(own, dim, index, src)
     index, src = _same_dims(index, src, shape)

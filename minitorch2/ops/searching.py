@@ -78,7 +78,7 @@ def bincount(input, weights=None, minlength=0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    if weights is None:
+    if weights is None or not data.size:
         return Function.variable(np.bincount(data.astype(np.int64), minlength=minlength))
     if weights._data.shape != data.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")

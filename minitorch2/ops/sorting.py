@@ -206,7 +206,7 @@ def _first_few(input, k, dim, largest):
     data = _comparable(input)
     n = data.shape[dim] if data.ndim else 1
     if not data.ndim:
-        return K.zeros((), K.int64) if k else K.zeros((0,), K.int64)
+        return K.zeros((), K.int64)
     if n < _PARTITION_FROM or k > n // 8 or k == 0:
         return _head(_order(input, dim, largest), dim, k)
     parted = K.argpartition(data, n - k if largest else k - 1, axis=dim)
@@ -257,7 +257,7 @@ def _picked(kind, input, indices, dim, keepdim):
 
 def _pick(input, indices, dim, keepdim):
     if not input._data.ndim:
-        return input.clone() if indices._data.ndim == 0 else reshape(input, 1)[: indices._data.size]
+        return input.clone()
     return PickAlong.apply(input, indices, dim, keepdim)
 
 

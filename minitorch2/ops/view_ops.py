@@ -122,7 +122,7 @@ class Slice(ViewOp):
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
         view = x[index]
-        return view if isinstance(view, type(x)) else x[(*index, ...)]  # NumPy gives a scalar for a full index
+        return x[(*index, ...)] if isinstance(view, np.generic) else view  # NumPy gives a scalar for a full index
 
     @staticmethod
     def backward(ctx, g):
@@ -258,7 +258,7 @@ class Cat(Function):
     @staticmethod
     def forward(ctx, dim, *arrays):
         ctx.dim, ctx.sizes = dim, [a.shape[dim] for a in arrays]
-        return K.concatenate(arrays, axis=dim)
+        return K.ascontiguousarray(K.concatenate(arrays, axis=dim))  # a lone transposed array would stay transposed
 
     @staticmethod
     def backward(ctx, g):  # each gets its own part back

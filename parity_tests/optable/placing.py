@@ -93,7 +93,9 @@ def scatter_add(d: Draw) -> Call:
 
 
 def scatter_reduce(d: Draw) -> Call:
-    call = scatter_add(d)
+    shape, dim, n = drawn_dim(d)
+    size = smaller(d, shape, dim)  # src no larger: torch gives what it does not use a gradient, too
+    call = Call((d.tensor(shape), dim, indices(d, size, n), d.tensor(size)))
     reduce = d.of("sum", "prod", "mean", "amax", "amin")
     return Call((*call.args, reduce), {"include_self": d.bool()})
 
@@ -136,7 +138,8 @@ def put(d: Draw) -> Call:
 def take_along_dim(d: Draw) -> Call:
     shape, dim, n = drawn_dim(d)
     if d.int(0, 3) == 0:
-        return Call((d.tensor(shape), indices(d, d.shape(max_dims=2), int(np.prod(shape)))))
+        x = d.tensor(shape, layout="contiguous")  # torch wants a view(-1) here
+        return Call((x, indices(d, d.shape(max_dims=2), x.values.size)))
     return Call((d.tensor(shape), indices(d, resized(shape, dim, d.int(0, 5)), n, negative=d.bool()), dim))
 
 
@@ -217,12 +220,12 @@ def histc(d: Draw) -> Call:
 
 
 def isin(d: Draw) -> Call:
-    a, b = d.tensor(special=False), d.tensor(special=False)
+    a, b = (d.tensor(special=False, layout="contiguous") for _ in range(2))  # torch wants a view(-1) here
     return Call(d.of((a, b), (a, d.number()), (d.number(), b)), {"invert": d.bool()})
 
 
 def unique(d: Draw) -> Call:
-    x = TensorArg(np.round(d.tensor(d.shape(min_size=1), special=False).values).astype("float32" if "bfloat" in d.dtype else d.dtype), d.dtype)
+    x = TensorArg(np.asarray(np.round(d.tensor(d.shape(min_size=1), special=False).values)).astype("float32" if "bfloat" in d.dtype else d.dtype), d.dtype)
     kwargs = {"return_inverse": d.bool(), "return_counts": d.bool()}
     if x.values.ndim and d.bool():
         kwargs["dim"] = d.dim(x.values.ndim)
@@ -249,7 +252,7 @@ SLICES = (
         out_of_range("index_copy", ones(1)),
         ErrorCase("two dtypes", lambda t: t.index_copy(t.ones(3), 0, t.tensor([0]), t.tensor([1]))),
         ErrorCase("more values than indices", lambda t: t.index_copy(t.ones(3), 0, t.tensor([0]), t.ones(2))))),
-    OpSpec("index_fill", index_fill, ALL, **MOVED, errors=(out_of_range("index_fill", lambda t: 1.0),)),
+    OpSpec("index_fill", index_fill, ALL, **MOVED, inplace=False, errors=(out_of_range("index_fill", lambda t: 1.0),)),
     OpSpec("gather", gather, ALL, **MOVED, errors=(
         out_of_range("gather"),
         ErrorCase("indices of floats", lambda t: t.gather(t.ones(3), 0, t.ones(1))),
@@ -301,8 +304,8 @@ MOVES = (
     OpSpec("repeat_interleave", repeat_interleave, ALL, **MOVED, errors=(
         ErrorCase("a negative count", lambda t: t.repeat_interleave(t.ones(2), -1)),
         ErrorCase("too few counts", lambda t: t.repeat_interleave(t.ones(3), t.tensor([1, 2]))))),
-    OpSpec("tril", triangle, ALL, **MOVED, errors=(ErrorCase("a vector", lambda t: t.tril(t.ones(2))),)),
-    OpSpec("triu", triangle, ALL, **MOVED, errors=(ErrorCase("a vector", lambda t: t.triu(t.ones(2))),)),
+    OpSpec("tril", triangle, ALL, **MOVED, inplace=False, errors=(ErrorCase("a vector", lambda t: t.tril(t.ones(2))),)),
+    OpSpec("triu", triangle, ALL, **MOVED, inplace=False, errors=(ErrorCase("a vector", lambda t: t.triu(t.ones(2))),)),
     OpSpec("diag", diag, ALL, **MOVED, errors=(ErrorCase("a cube", lambda t: t.diag(t.ones(1, 1, 1))),)),
     OpSpec("diag_embed", diag_embed, ALL, **MOVED,
            errors=(ErrorCase("one dim twice", lambda t: t.diag_embed(t.ones(2), 0, 0, 0)),)),
