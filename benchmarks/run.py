@@ -1,6 +1,6 @@
 """Times minitorch2 against PyTorch: the same programs, in turn, each in a process of its own.
 
-    python benchmarks/run.py                        everything: about ten minutes
+    python benchmarks/run.py                        everything: several minutes
     python benchmarks/run.py mlp lenet_128          only these
     python benchmarks/run.py --out                  also writes benchmarks/results/DATE-COMMIT.json
 
