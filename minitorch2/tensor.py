@@ -11,14 +11,14 @@ import numpy as np
 
 from .autograd.backward import backward as _backward
 from .core import dtypes
-from .core.device import CPU, check_available
+from .core.device import CPU
 from .core.function import Function
 from .core.grad_mode import state
 from .core.layout import strided
 from .core.size import row_major_strides
 from .core.variable import Variable
 from .ops._common import wrap_dim
-from .ops._data import array_of
+from .ops._data import legacy_array
 from .ops.activation import ActivationMethods
 from .ops.arithmetic import ArithmeticMethods
 from .ops.comparison import ComparisonMethods
@@ -28,6 +28,7 @@ from .ops.gathering import GatheringMethods
 from .ops.indexing import IndexingMethods
 from .ops.integers import IntegerMethods
 from .ops.joining import JoiningMethods
+from .ops.like import LikeMethods
 from .ops.linalg import LinalgMethods
 from .ops.masking import MaskingMethods
 from .ops.nans import NanMethods
@@ -74,6 +75,7 @@ class Tensor(
     ActivationMethods,
     ConversionMethods,
     RandomMethods,
+    LikeMethods,
     Variable,
 ):
     """An n-dimensional array that remembers how it was computed.
@@ -87,14 +89,7 @@ class Tensor(
         return id(self)
 
     def __init__(self, *args):
-        default = dtypes.get_default_dtype().numpy
-        if len(args) == 1 and isinstance(args[0], Variable):
-            data = args[0]._data
-        elif len(args) == 1 and not isinstance(args[0], int):
-            data = np.array(args[0], dtype=default)
-        else:
-            data = np.empty(args or (0,), dtype=default)
-        super().__init__(data)
+        super().__init__(legacy_array(args, dtypes.get_default_dtype()))
 
     @staticmethod
     def _wrap(array) -> Tensor:
@@ -360,38 +355,6 @@ class Tensor(
         extra = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         return _rebuild, (type(self), self._data, self._requires_grad, extra)
 
-    # -- tensors like this one ----------------------------------------------------------------------------------------
-
-    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
-        """A tensor from data, in this one's dtype unless told."""
-        check_available(device)
-        return Tensor._wrap(array_of(data, dtype or self.dtype)).requires_grad_(requires_grad)
-
-    def new_empty(self, *size, dtype=None, device=None, requires_grad=False):
-        """An uninitialised tensor in this one's dtype unless told."""
-        return self._new(np.empty, size, dtype, device, requires_grad)
-
-    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False):
-        """A tensor of zeros in this one's dtype unless told."""
-        return self._new(np.zeros, size, dtype, device, requires_grad)
-
-    def new_ones(self, *size, dtype=None, device=None, requires_grad=False):
-        """A tensor of ones in this one's dtype unless told."""
-        return self.new_full(size[0] if size and isinstance(size[0], tuple | list) else size, 1, dtype=dtype, device=device,
-                             requires_grad=requires_grad)  # fmt: skip
-
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
-        """A tensor of one value in this one's dtype unless told."""
-        result = self._new(np.empty, (tuple(size),), dtype, device, False)
-        with_value = result.fill_(fill_value)
-        return with_value.requires_grad_(requires_grad)
-
-    def _new(self, make, size, dtype, device, requires_grad):
-        check_available(device)
-        shape = size[0] if len(size) == 1 and isinstance(size[0], tuple | list) else size
-        made = Tensor._wrap(make(tuple(shape), (dtype or self.dtype).numpy))
-        return made.requires_grad_(requires_grad)
-
     def type(self, dtype=None, non_blocking=False) -> Any:
         """The name of the tensor type ('torch.FloatTensor'), or the tensor converted to a dtype."""
         if dtype is None:
@@ -401,7 +364,7 @@ class Tensor(
             if dtype not in names:
                 raise ValueError(f"invalid type: '{dtype}'")
             dtype = names[dtype]
-        return self.to(dtype)
+        return self.to(getattr(dtype, "dtype", dtype))  # torch.FloatTensor and its like name a dtype, too
 
     def apply_(self, function) -> Tensor:
         """Calls a Python function on every element, in place. CPU only, slow, without gradient."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from numbers import Number
@@ -81,6 +82,21 @@ def to_float(x) -> Any:
     if isinstance(x, Variable) and x._data.dtype.kind not in "fV":
         return ToCopy.apply(x, dtypes.get_default_dtype().numpy)
     return x
+
+
+_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+
+
+def numpy_names(function):
+    """Lets a function be called with NumPy's axis= and keepdims= for dim= and keepdim=, as torch's functions may."""
+
+    @functools.wraps(function)
+    def renaming(*args, **kwargs):
+        if not kwargs.keys().isdisjoint(_NUMPY_NAMES):
+            kwargs = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
+        return function(*args, **kwargs)
+
+    return renaming
 
 
 def require_tensor(op: str, x, argument: str = "input", position: int = 1) -> None:

@@ -8,8 +8,9 @@ import minitorch2_kernels as K
 import numpy as np
 
 from ..core import dtypes
+from ..core.size import Size
 from ..core.variable import Variable
-from ._common import is_number
+from ._common import is_number, shape_from
 
 
 def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
@@ -22,6 +23,22 @@ def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
     if dtype.category == "int" and not isinstance(data, np.ndarray | Variable):
         _refuse_overflow(array, dtype)
     return K.cast(array, dtype.numpy)
+
+
+def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
+    """What torch's legacy constructors make: Tensor(2, 3) and Tensor(Size) uninitialised, Tensor([1, 2]) of that data."""
+    if len(args) == 1 and not isinstance(args[0], int | Size):
+        data = args[0]
+        if isinstance(data, Variable):
+            return data._data
+        if isinstance(data, float):
+            raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
+        array = _to_array(data)
+        return array.copy() if array.dtype == dtype.numpy else K.cast(array, dtype.numpy)
+    shape = shape_from(args) if args else (0,)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
+    return np.empty(shape, dtype.numpy)
 
 
 def _refuse_overflow(array, dtype):

@@ -43,6 +43,7 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
     skipped = len(shape) - used  # the dims that the first Ellipsis stands for; a second one stands for none
 
     op, basic, arrays, dim = None, [], [], 0
+    to_skip = len(shape) - used  # by the first ellipsis
     for item in items:
         if isinstance(item, slice):
             item = _checked_slice(item)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 
 from ..core.variable import Variable
-from ._common import result_type, shape_from, to_dtype, wrap_dim
+from ._common import numpy_names, result_type, shape_from, to_dtype, wrap_dim
+from .conversion import Clone
 from .view_ops import Cat, Stack
 from .views import expand, reshape
 
 
 def _same_dtype(op, tensors):
+    if isinstance(tensors, Variable):
+        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
     tensors = tuple(tensors)
     if not tensors:
-        raise RuntimeError(f"torch.{op}(): expected a non-empty list of Tensors" if op == "cat"
-                           else f"{op} expects a non-empty TensorList")  # fmt: skip
+        if op == "cat":
+            raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+        raise RuntimeError(f"{op} expects a non-empty TensorList")
     for i, x in enumerate(tensors):
         if not isinstance(x, Variable):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
@@ -24,6 +28,7 @@ def _same_dtype(op, tensors):
     return [to_dtype(x, dtype) for x in tensors]
 
 
+@numpy_names
 def cat(tensors, dim=0):
     """Tensors of equal shape but for `dim`, one after the other along it. 1-d empty tensors are skipped, as torch does."""
     tensors = _same_dtype("cat", tensors)
@@ -50,6 +55,7 @@ def _differing(a, b, dim):
     return next((n, m, i) for i, (n, m) in enumerate(zip(a, b, strict=True)) if n != m and i != dim)
 
 
+@numpy_names
 def stack(tensors, dim=0):
     """Tensors of one shape along a new dim."""
     tensors = _same_dtype("stack", tensors)
@@ -85,7 +91,7 @@ def repeat(input, *sizes):
     # (a, b) -> (1, a, 1, b) -> (m, a, n, b) -> (m a, n b)
     interleaved = reshape(input, tuple(n for size in shape for n in (1, size)))
     tiled = expand(interleaved, tuple(n for pair in zip(sizes, shape, strict=True) for n in pair))
-    return reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True))).clone()
+    return Clone.apply(reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True))), "C")
 
 
 def tile(input, *dims):

@@ -11,7 +11,7 @@ from ..core.function import Function
 from ..core.grad_mode import no_grad
 from ..core.variable import Variable
 from . import _return_types as return_types
-from ._common import ToCopy, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
+from ._common import ToCopy, numpy_names, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
 from .arithmetic import Where, maximum, minimum
 from .view_ops import Cat, Expand, Reshape, Slice
 
@@ -36,7 +36,7 @@ class Mean(Function):
 
     @staticmethod
     def backward(ctx, g):
-        return spread(g / (ctx.count or math.nan), ctx.shape, ctx.dims), None, None
+        return spread(g / (ctx.count or 1), ctx.shape, ctx.dims), None, None  # over none, no element sees it
 
 
 class Amax(Function):
@@ -158,6 +158,7 @@ def spread(g, shape, dims):
 # -- functions --------------------------------------------------------------------------------------------------------
 
 
+@numpy_names
 def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over all elements, or over dim(s). Integers and bools are summed as int64."""
     require_tensor("sum", input)
@@ -168,6 +169,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     return Sum.apply(input, reduced_dims(dim, input), keepdim)
 
 
+@numpy_names
 def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean over all elements, or over dim(s); nan over none. Floating dtypes only."""
     require_tensor("mean", input)
@@ -177,6 +179,7 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     return Mean.apply(input, reduced_dims(dim, input), keepdim)
 
 
+@numpy_names
 def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """The variance: sum((x - mean)^2) / (n - correction), correction 1 (unbiased) unless told."""
     dim, correction = _correction(dim, unbiased, correction)
@@ -185,17 +188,20 @@ def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     return Var.apply(input, reduced_dims(dim, input), correction, keepdim)
 
 
+@numpy_names
 def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """The standard deviation, the square root of var."""
     return Std.apply(var(input, dim, unbiased, keepdim, correction=correction))
 
 
+@numpy_names
 def var_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """(var, mean)."""
     dim, correction = _correction(dim, unbiased, correction)
     return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
 
 
+@numpy_names
 def std_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """(std, mean)."""
     dim, correction = _correction(dim, unbiased, correction)
@@ -208,19 +214,24 @@ def _correction(dim, unbiased, correction):
     return dim, int(unbiased) if correction is None else correction
 
 
+@numpy_names
 def amax(input, dim=(), keepdim=False):
     """The largest element over dim(s), all by default; the gradient is shared among equals."""
     return _extreme(Amax, "amax", input, dim, keepdim)
 
 
+@numpy_names
 def amin(input, dim=(), keepdim=False):
     """The smallest element over dim(s), all by default; the gradient is shared among equals."""
     return _extreme(Amin, "amin", input, dim, keepdim)
 
 
+@numpy_names
 def aminmax(input, *, dim=None, keepdim=False):
     """(amin, amax)."""
     dims = () if dim is None else dim
+    if 0 in [input._data.shape[d] for d in reduced_dims(dim, input)]:
+        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
     return return_types.aminmax(amin(input, dims, keepdim), amax(input, dims, keepdim))
 
 
@@ -232,11 +243,13 @@ def _extreme(op, name, input, dim, keepdim):
     return op.apply(input, dims, keepdim)
 
 
+@numpy_names
 def max(input, dim=None, keepdim=False):
     """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
     return _max_or_min(input, dim, keepdim, "max", MaxAll, maximum, argmax, return_types.max)
 
 
+@numpy_names
 def min(input, dim=None, keepdim=False):
     """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
     return _max_or_min(input, dim, keepdim, "min", MinAll, minimum, argmin, return_types.min)
@@ -260,11 +273,13 @@ def _max_or_min(input, dim, keepdim, name, whole, pairwise, index_of, pair):
     return pair(values, indices if keepdim else indices.squeeze(dim))
 
 
+@numpy_names
 def argmax(input, dim=None, keepdim=False):
     """The index of the largest element (the first of equals): in the flattened tensor, or along dim. int64."""
     return _arg("argmax", input, dim, keepdim)
 
 
+@numpy_names
 def argmin(input, dim=None, keepdim=False):
     """The index of the smallest element (the first of equals): in the flattened tensor, or along dim. int64."""
     return _arg("argmin", input, dim, keepdim)
@@ -284,6 +299,7 @@ def _arg(name, input, dim, keepdim):
     return Function.variable(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
 
 
+@numpy_names
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over all elements, or along one dim. Integers and bools are multiplied as int64."""
     if dtype is not None:
@@ -292,9 +308,10 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
         input = to_dtype(input, dtypes.int64.numpy)
     if dim is None:
         return Prod.apply(input.reshape(-1), 0, False)
+    dim = wrap_dim(dim, input._data.ndim)
     if input._data.ndim == 0:
         return input.clone()
-    return Prod.apply(input, wrap_dim(dim, input._data.ndim), keepdim)
+    return Prod.apply(input, dim, keepdim)
 
 
 class Prod(Function):
@@ -324,22 +341,40 @@ class Prod(Function):
         return spread(g, x.shape, (ctx.dim,)) * slope, None, None
 
 
+@numpy_names
 def all(input, dim=None, keepdim=False):
-    """Whether every element is true (over all, or over dim(s))."""
-    return Function.variable(K.asarray(K.all(input._data, axis=_numpy_axis(dim, input), keepdims=keepdim)))
+    """Whether every element is true (over all, or over dim(s)). uint8 for uint8, else bool."""
+    return _logical(K.all, input, dim, keepdim)
 
 
+@numpy_names
 def any(input, dim=None, keepdim=False):
-    """Whether any element is true (over all, or over dim(s))."""
-    return Function.variable(K.asarray(K.any(input._data, axis=_numpy_axis(dim, input), keepdims=keepdim)))
+    """Whether any element is true (over all, or over dim(s)). uint8 for uint8, else bool."""
+    return _logical(K.any, input, dim, keepdim)
 
 
+def _logical(reduce, input, dim, keepdim):
+    data = _nonzero(input)
+    if isinstance(dim, tuple | list) and not dim:  # here an empty list is no dims, not all of them
+        result = data
+    else:
+        result = K.asarray(reduce(data, axis=reduced_dims(dim, input), keepdims=keepdim))
+    return Function.variable(result.astype(input._data.dtype) if input._data.dtype.kind == "u" else result)
+
+
+def _nonzero(input):
+    data = input._data if input._data.dtype.kind != "V" else K.widen(input._data)
+    return K.asarray(data != 0)
+
+
+@numpy_names
 def count_nonzero(input, dim=None):
     """How many elements are not zero. int64."""
     nonzero = to_dtype(input, dtypes.bool.numpy)._data
     return Function.variable(K.asarray(nonzero.sum(axis=_numpy_axis(dim, input), dtype=K.int64)))
 
 
+@numpy_names
 def logsumexp(input, dim, keepdim=False):
     """log(sum(exp(input))) over dim(s), without overflow."""
     input = to_float(input)
@@ -357,10 +392,6 @@ def reduced_dims(dim, input) -> tuple[int, ...]:
     if isinstance(dim, tuple | list) and not dim:
         dim = None
     return wrap_dims(dim, input._data.ndim)
-
-
-def _numpy_axis(dim, input):
-    return reduced_dims(dim, input)
 
 
 def _require_float(op, input):

@@ -8,7 +8,7 @@ import operator
 import numpy as np
 
 from ..core.function import Function
-from ._common import require_tensor, shape_from, wrap_dim, wrap_dims
+from ._common import numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
 from .view_ops import (
     Alias,
     Diagonal,
@@ -70,6 +70,11 @@ def _view_dtype(input, dtype):
         raise RuntimeError("minitorch2: view(dtype) of a tensor that requires grad is not supported; detach() it first")
     if input._data.ndim == 0 and dtype.itemsize != input._data.itemsize:
         raise RuntimeError("self.dim() cannot be 0 to view a tensor of another element size")
+    if input._data.ndim and input._data.shape[-1] * input._data.itemsize % dtype.itemsize:
+        raise RuntimeError(
+            f"self.size(-1) must be divisible by {dtype.itemsize // input._data.itemsize} to view {input.dtype.torch_type} as "
+            f"{dtype.torch_type} (different element sizes), but got {input._data.shape[-1]}"
+        )
     result = Function.variable(input._data.view(dtype.numpy))
     result._counter = input._counter
     return result
@@ -81,9 +86,10 @@ def _can_view(array, shape) -> bool:
     return bool(np.may_share_memory(array, array.reshape(shape)))
 
 
-def reshape(input, *shape):
+def reshape(input, *sizes, shape=None):
     """As view where the memory allows it, a copy where not."""
     require_tensor("reshape", input)
+    shape = sizes if shape is None else shape
     shape = infer_shape(shape_from(shape), input._data.size, "reshape")
     return (View if _can_view(input._data, shape) else Reshape).apply(input, shape)
 
@@ -129,9 +135,9 @@ def unflatten(input, dim, sizes):
     return reshape(input, (*shape[:dim], *new, *shape[dim + 1 :]))
 
 
-def permute(input, *dims):
+def permute(input, *order, dims=None):
     """The dims in another order."""
-    dims = shape_from(dims)
+    dims = shape_from(order if dims is None else dims)
     ndim = input._data.ndim
     if len(dims) != ndim:
         raise RuntimeError(
@@ -177,6 +183,7 @@ def movedim(input, source, destination):
     return Permute.apply(input, tuple(order))
 
 
+@numpy_names
 def squeeze(input, dim=None):
     """Size-1 dims removed: all of them, or the given one(s) where they have size 1."""
     shape = input._data.shape
@@ -184,6 +191,7 @@ def squeeze(input, dim=None):
     return Squeeze.apply(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
 
+@numpy_names
 def unsqueeze(input, dim):
     """A dim of size 1 put in at `dim`."""
     shape = input._data.shape
@@ -243,6 +251,8 @@ def select(input, dim, index):
 
 def narrow(input, dim, start, length):
     """`length` elements from `start` along `dim`."""
+    if input._data.ndim == 0:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     dim = wrap_dim(dim, input._data.ndim)
     n, start = input._data.shape[dim], operator.index(start)
     if not -n <= start <= n:
@@ -264,12 +274,12 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     return Diagonal.apply(input, offset, dim1, dim2)
 
 
-def split(tensor, split_size_or_sections, dim=0):
+def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
     """Views of `split_size` elements each along `dim` (the last may be smaller), or of the listed sizes."""
     dim = wrap_dim(dim, tensor._data.ndim)
     if tensor._data.ndim == 0:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
-    n, sizes = tensor._data.shape[dim], split_size_or_sections
+    n, sizes = tensor._data.shape[dim], split_size_or_sections if split_size is None else split_size
     if isinstance(sizes, tuple | list):
         sizes = [operator.index(s) for s in sizes]
         if sum(sizes) != n or min(sizes, default=0) < 0:
@@ -299,7 +309,7 @@ def chunk(input, chunks, dim=0):
 def unbind(input, dim=0):
     """The slices along `dim` as a tuple of views."""
     if input._data.ndim == 0:
-        raise RuntimeError("Dimension specified as 0 but tensor has no dimensions")
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
     dim = wrap_dim(dim, input._data.ndim)
     return Unbind.apply(input, dim) if input._data.shape[dim] else ()
 
@@ -317,11 +327,32 @@ def unfold(input, dimension, size, step):
     return Unfold.apply(input, dim, size, step)
 
 
+def ravel(input):
+    """All dims joined into one."""
+    return reshape(input, -1)
+
+
+def adjoint(input):
+    """The last two dims exchanged: for real numbers the adjoint is the transpose."""
+    return _matrix_transpose(input)
+
+
 def _matrix_transpose(input):
     """The last two dims exchanged."""
+    if input._data.ndim == 0:
+        return input
     if input._data.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input._data.ndim}-D tensor.")
     return transpose(input, -2, -1)
+
+
+def _transposed_matrix(input):
+    if input._data.ndim not in (0, 2):
+        raise RuntimeError(
+            f"tensor.H is only supported on matrices (2-D tensors). Got {input._data.ndim}-D tensor. For batches of matrices, "
+            "consider using tensor.mH"
+        )
+    return t(input)
 
 
 def _reverse_dims(input):
@@ -348,5 +379,7 @@ class ViewMethods:
     select, narrow, diagonal, split, chunk, unbind, unfold = select, narrow, diagonal, split, chunk, unbind, unfold
     squeeze_, unsqueeze_, t_ = _view_in_place(squeeze), _view_in_place(unsqueeze), _view_in_place(t)
     transpose_ = _view_in_place(transpose)
+    swapaxes_ = swapdims_ = transpose_
     T, mT = property(_reverse_dims), property(_matrix_transpose)
-    moveaxis = movedim
+    H, mH = property(_transposed_matrix), property(_matrix_transpose)
+    moveaxis, ravel, adjoint = movedim, ravel, adjoint
