@@ -142,7 +142,8 @@ def promote(op: str, a, b) -> tuple[Any, Any]:
     if isinstance(b, Variable):
         if b._data.dtype.kind in "fV" and type(a) in (float, int):
             return a, b
-        return _promote_with_number(op, b, a)[::-1]
+        second, first = _promote_with_number(op, b, a)
+        return first, second
     if is_number(a) and is_number(b):
         raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
     return a, b  # arrays, inside a backward

@@ -101,17 +101,17 @@ _NO_DIMS = (
 def _as_items(index):
     """The items of an index that is no tuple. A list that holds sequences or slices was a tuple in old NumPy, and for
     torch still is."""
-    if isinstance(index, list) and len(index) < 32:
-        if any(
-            i is None or i is ... or isinstance(i, Variable | list | tuple | slice | np.ndarray | range) for i in index
-        ):
-            warnings.warn(
-                "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
-                UserWarning,
-                stacklevel=3,
-            )
-            return tuple(index)
-    return (index,)
+    if not isinstance(index, list) or len(index) >= 32:
+        return (index,)
+    nested = Variable | list | tuple | slice | np.ndarray | range
+    if not any(i is None or i is ... or isinstance(i, nested) for i in index):
+        return (index,)
+    warnings.warn(
+        "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
+        UserWarning,
+        stacklevel=3,
+    )
+    return tuple(index)
 
 
 def _is_array_like(item) -> bool:

@@ -9,7 +9,6 @@ from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, result_type, to_dtype, to_float
 from ._inplace import inplace
 from .rounding import Trunc
-from .unary import Log
 
 
 class Binary(Function):
@@ -323,8 +322,9 @@ def _refuse_zero_divisor(input, other) -> None:
 def _trunc_divide_integers(input, other):
     quotient = FloorDivide.apply(input, other)
     remainder_ = Remainder.apply(input, other)
-    signs_differ = (input < 0) ^ (other < 0) if isinstance(input, Variable) else (other < 0) ^ (input < 0)
-    return quotient + to_dtype(signs_differ & (remainder_ != 0), quotient._data.dtype)
+    a, b = (x._data if isinstance(x, Variable) else x for x in (input, other))
+    rounded_up = ((a < 0) != (b < 0)) & (remainder_._data != 0)  # where floor and trunc differ
+    return quotient + Function.variable(K.asarray(rounded_up, quotient._data.dtype))
 
 
 def numbers_and_tensors(function):

@@ -44,7 +44,7 @@ class Copy(Function):
     def backward(ctx, g):
         need_x, need_source = ctx.needs_input_grad
         grad = sum_to(g, ctx.source_shape) if need_source else None
-        if need_source and (g.dtype if isinstance(g, np.ndarray | np.generic) else g._data.dtype) != ctx.source_dtype:
+        if need_source and getattr(g, "_data", g).dtype != ctx.source_dtype:
             grad = ToCopy.apply(grad, ctx.source_dtype)
         return g * 0 if need_x else None, grad
 

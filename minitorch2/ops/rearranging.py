@@ -250,15 +250,19 @@ def meshgrid(*tensors, indexing=None):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     exchange = indexing == "xy" and len(tensors) > 1
     if exchange:
-        tensors = (tensors[1], tensors[0], *tensors[2:])
+        tensors = _first_two_exchanged(tensors)
     shape = tuple(t._data.size for t in tensors)
     grids = [
         expand(reshape(t, (*(1,) * d, -1, *(1,) * (len(shape) - d - 1))), shape)
         for d, t in enumerate(tensors)
     ]
     if exchange:
-        grids = [grids[1], grids[0], *grids[2:]]
+        grids = _first_two_exchanged(grids)
     return tuple(grids)
+
+
+def _first_two_exchanged(items):
+    return [items[1], items[0], *items[2:]]
 
 
 def cartesian_prod(*tensors):

@@ -11,6 +11,7 @@ import contextvars
 import os
 import queue
 import threading
+from itertools import pairwise
 
 from .blas import controllable, one_thread
 
@@ -55,7 +56,7 @@ def share(function, n: int) -> None:
     done: queue.SimpleQueue = queue.SimpleQueue()
     _start_workers(threads - 1)
     with one_thread():
-        for start, stop in zip(bounds[1:-1], bounds[2:], strict=True):
+        for start, stop in pairwise(bounds[1:]):
             # NumPy keeps its floating-point error state in the context: the workers compute under the caller's.
             _jobs.put((contextvars.copy_context(), function, start, stop, done))
         errors = [_run(function, 0, bounds[1])]

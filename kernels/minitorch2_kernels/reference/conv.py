@@ -40,7 +40,7 @@ def windows(x, kh: int, kw: int, stride, dilation, oh: int, ow: int):
 @kernel
 def conv2d(x, w, stride, padding, dilation, groups):
     """y, the convolution of x with w."""
-    n, c = x.shape[:2]
+    n = x.shape[0]
     o, cg, kh, kw = w.shape
     oh, ow = (out_size(x.shape[2 + i], (kh, kw)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
     columns = windows(pad_hw(x, *padding), kh, kw, stride, dilation, oh, ow)
