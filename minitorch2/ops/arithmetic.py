@@ -207,10 +207,10 @@ def div(input, other, *, rounding_mode=None):
         _refuse_zero_divisor(input, other)
         return FloorQuotient.apply(input, other)
     if rounding_mode == "trunc":
-        was_float = _kind(input) in "fV"
+        if any(_kind(x) in ("f", "V") for x in (input, other)):
+            return Div.apply(input, other).trunc()
         _refuse_zero_divisor(input, other)
-        quotient = Div.apply(to_float(input), to_float(other)).trunc()
-        return quotient if was_float else _trunc_divide_integers(input, other)
+        return _trunc_divide_integers(input, other)
     if rounding_mode is not None:
         raise RuntimeError(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
