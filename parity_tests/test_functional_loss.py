@@ -60,7 +60,8 @@ def test_weighted_regression(x, t, w, reduction):
         check(lambda _, F, x, t, w, n=name: getattr(F, n)(x, t, weight=w, reduction=reduction), x, t, w)
 
 
-@given(shape=st.sampled_from([(4, 3), (3,), (2, 3, 4), (2, 3, 2, 2), (2, 3, 2, 1, 2), (1, 1)]), seed=st.integers(0, 2**16),
+@given(shape=st.sampled_from([(4, 3), (3,), (2, 3, 4), (2, 3, 2, 2), (2, 3, 2, 1, 2), (1, 1)]),
+       seed=st.integers(0, 2**16),
        weighted=st.booleans(), ignore=st.sampled_from([-100, 0, 2]), smoothing=st.sampled_from([0.0, 0.3]),
        reduction=REDUCTIONS)  # fmt: skip
 def test_class_losses(shape, seed, weighted, ignore, smoothing, reduction):
@@ -81,9 +82,7 @@ def test_class_losses(shape, seed, weighted, ignore, smoothing, reduction):
         t,
     )
     p = rng.uniform(size=shape)
-    check(
-        lambda lib, F, x, p: F.cross_entropy(x, p, weight(lib), reduction=reduction, label_smoothing=smoothing), x, p
-    )
+    check(lambda lib, F, x, p: F.cross_entropy(x, p, weight(lib), reduction=reduction, label_smoothing=smoothing), x, p)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -110,7 +109,8 @@ def test_class_losses_in_half_precision(dtype):
         )  # fmt: skip
 
 
-@given(x=floats((4, 3)), y=floats((4, 3)), z=floats((4, 3)), signs=st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4),
+@given(x=floats((4, 3)), y=floats((4, 3)), z=floats((4, 3)),
+       signs=st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4),
        reduction=REDUCTIONS, swap=st.booleans(), p=st.sampled_from([1.0, 2.0]))  # fmt: skip
 def test_losses_of_pairs_and_triplets(x, y, z, signs, reduction, swap, p):
     signs = np.array(signs)
@@ -120,7 +120,8 @@ def test_losses_of_pairs_and_triplets(x, y, z, signs, reduction, swap, p):
     check(lambda _, F, x, y, z: F.triplet_margin_with_distance_loss(x, y, z, swap=swap, reduction=reduction), x, y, z)
 
 
-@given(shape=st.sampled_from([(4, 3), (3,)]), seed=st.integers(0, 2**16), p=st.sampled_from([1, 2]), weighted=st.booleans(),
+@given(shape=st.sampled_from([(4, 3), (3,)]), seed=st.integers(0, 2**16), p=st.sampled_from([1, 2]),
+       weighted=st.booleans(),
        reduction=REDUCTIONS)  # fmt: skip
 def test_multi_margin(shape, seed, p, weighted, reduction):
     rng = np.random.default_rng(seed)
@@ -131,11 +132,14 @@ def test_multi_margin(shape, seed, p, weighted, reduction):
         ),
         x, t, order=1,  # torch has no second derivative for it
     )  # fmt: skip
-    labels = np.stack([rng.permutation([0, 2, -1]) for _ in range(shape[0])]) if len(shape) > 1 else np.array([1, -1, 0])
+    labels = (
+        np.stack([rng.permutation([0, 2, -1]) for _ in range(shape[0])]) if len(shape) > 1 else np.array([1, -1, 0])
+    )
     check(lambda _, F, x, t: F.multilabel_margin_loss(x, t, reduction=reduction), x, labels, order=1)
 
 
-@given(x=floats((4, 3)), t=floats((4, 3)), v=floats(st.sampled_from([(4, 3), (4, 1), (4,)]), 0.1, 2), full=st.booleans(),
+@given(x=floats((4, 3)), t=floats((4, 3)), v=floats(st.sampled_from([(4, 3), (4, 1), (4,)]), 0.1, 2),
+       full=st.booleans(),
        reduction=REDUCTIONS)  # fmt: skip
 def test_gaussian(x, t, v, full, reduction):
     check(lambda _, F, x, t, v: F.gaussian_nll_loss(x, t, v, full, eps=0.5, reduction=reduction), x, t, v)
@@ -173,7 +177,8 @@ ERRORS = [
     lambda _, F, x, c: F.mse_loss(x, x, reduction="x"), lambda _, F, x, c: F.l1_loss(c, c),
     lambda _, F, x, c: F.mse_loss(x, x, weight=x[:1]), lambda _, F, x, c: F.smooth_l1_loss(x, x, beta=-1.0),
     lambda _, F, x, c: F.huber_loss(x, x, delta=0.0), lambda _, F, x, c: F.binary_cross_entropy(x * 0 + 2, x),
-    lambda _, F, x, c: F.binary_cross_entropy(x * 0, x[:1]), lambda _, F, x, c: F.binary_cross_entropy(x * 0, x.float()),
+    lambda _, F, x, c: F.binary_cross_entropy(x * 0, x[:1]),
+    lambda _, F, x, c: F.binary_cross_entropy(x * 0, x.float()),
     lambda _, F, x, c: F.binary_cross_entropy(x * 0, x, weight=x[:2]),
     lambda _, F, x, c: F.binary_cross_entropy(x * np.nan, x),
     lambda _, F, x, c: F.binary_cross_entropy_with_logits(x, x[:1]),

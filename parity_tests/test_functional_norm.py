@@ -30,7 +30,8 @@ def test_batch_norm(x, training, affine, tracked, momentum, seed):
     check(action, x, w, b, ulps=CHAINED, order=1 if affine == "bias" else 2)
 
 
-@given(x=floats(st.sampled_from([(2, 4, 3), (1, 4, 2, 3), (2, 4, 2, 2, 2)])), stats=st.booleans(), tracked=st.booleans(),
+@given(x=floats(st.sampled_from([(2, 4, 3), (1, 4, 2, 3), (2, 4, 2, 2, 2)])), stats=st.booleans(),
+       tracked=st.booleans(),
        affine=st.booleans(), seed=st.integers(0, 100))  # fmt: skip
 def test_instance_norm(x, stats, tracked, affine, seed):
     rng = np.random.default_rng(seed)
@@ -44,7 +45,8 @@ def test_instance_norm(x, stats, tracked, affine, seed):
     check(action, x, w, b, ulps=CHAINED)
 
 
-@given(x=floats(st.sampled_from([(3, 4, 5), (5,), (2, 4, 5), (1, 2, 4, 5)])), dims=st.integers(1, 2), seed=st.integers(0, 100),
+@given(x=floats(st.sampled_from([(3, 4, 5), (5,), (2, 4, 5), (1, 2, 4, 5)])), dims=st.integers(1, 2),
+       seed=st.integers(0, 100),
        affine=st.sampled_from(["both", "weight", "bias", "none"]))  # fmt: skip
 def test_layer_and_rms_norm(x, dims, seed, affine):
     sizes = x.shape[-dims:]
@@ -60,13 +62,18 @@ def test_layer_and_rms_norm(x, dims, seed, affine):
     check(lambda _, F, x: F.rms_norm(x, sizes), x, ulps=CHAINED)
 
 
-@given(x=floats(st.sampled_from([(2, 4), (2, 4, 3), (3, 4, 2, 2)])), groups=st.sampled_from([1, 2]), affine=st.booleans(),
+@given(x=floats(st.sampled_from([(2, 4), (2, 4, 3), (3, 4, 2, 2)])), groups=st.sampled_from([1, 2]),
+       affine=st.booleans(),
        seed=st.integers(0, 100))  # fmt: skip
 def test_group_norm(x, groups, affine, seed):
     rng = np.random.default_rng(seed)
     w, b = rng.normal(size=4), rng.normal(size=4)
     check(
-        lambda _, F, x, w, b: F.group_norm(x, groups, *((w, b) if affine else (None, None)), 1e-3), x, w, b, ulps=CHAINED
+        lambda _, F, x, w, b: F.group_norm(x, groups, *((w, b) if affine else (None, None)), 1e-3),
+        x,
+        w,
+        b,
+        ulps=CHAINED,
     )
 
 
@@ -142,7 +149,8 @@ ERRORS = [
     lambda t, F, x: F.batch_norm(x.long(), None, None, training=True),
     lambda t, F, x: F.batch_norm(x, t.zeros(4), t.ones(4), t.ones(4).double()),
     lambda t, F, x: F.batch_norm(x.double(), t.zeros(4), t.ones(4)), lambda _, F, x: F.layer_norm(x, (4,)),
-    lambda _, F, x: F.layer_norm(x, ()), lambda _, F, x: F.layer_norm(x, 3), lambda t, F, x: F.layer_norm(x, (3,), t.ones(2)),
+    lambda _, F, x: F.layer_norm(x, ()), lambda _, F, x: F.layer_norm(x, 3),
+    lambda t, F, x: F.layer_norm(x, (3,), t.ones(2)),
     lambda t, F, x: F.layer_norm(x, (3,), None, t.ones(2)), lambda t, F, x: F.layer_norm(x.double(), (3,), t.ones(3)),
     lambda _, F, x: F.layer_norm(x.long(), (3,)), lambda _, F, x: F.group_norm(x, 3),
     lambda t, F, x: F.group_norm(x, 2, t.ones(3)), lambda t, F, x: F.group_norm(t.ones(4), 2),

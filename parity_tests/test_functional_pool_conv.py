@@ -1,4 +1,4 @@
-"""Convolution, pooling, padding, resizing, unfolding: values, indices, first and second derivatives, errors as torch's."""
+"""Convolution, pooling, padding, resizing, unfolding: values, indices, two derivatives, errors as torch's."""
 
 import numpy as np
 import pytest
@@ -88,7 +88,8 @@ def test_pools_of_integers_and_of_nothing():
 def test_half_precision(dtype):
     x = np.random.default_rng(0).normal(size=(2, 3, 7, 6)).astype(np.float32)
     for function in (
-        lambda F, x: F.max_pool2d(x, 3, 2, 1), lambda F, x: F.avg_pool2d(x, 3, 2, 1), lambda F, x: F.pad(x, (1, 2), value=0.5),
+        lambda F, x: F.max_pool2d(x, 3, 2, 1), lambda F, x: F.avg_pool2d(x, 3, 2, 1),
+        lambda F, x: F.pad(x, (1, 2), value=0.5),
         lambda F, x: F.adaptive_avg_pool2d(x, 3), lambda F, x: F.adaptive_max_pool2d(x, 3),
         lambda F, x: F.pad(x, (1, 1, 2, 0), "reflect"), lambda F, x: F.interpolate(x, (9, 4)),
         lambda F, x: F.unfold(x, 2), lambda F, x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
@@ -97,7 +98,8 @@ def test_half_precision(dtype):
 
 
 @pytest.mark.parametrize("dims", [1, 2])
-@given(data=st.data(), groups=st.sampled_from([1, 2]), biased=st.booleans(), padding=st.sampled_from(["same", "valid", 0, 2]),
+@given(data=st.data(), groups=st.sampled_from([1, 2]), biased=st.booleans(), padding=st.sampled_from(["same",
+       "valid", 0, 2]),
        stride=st.sampled_from([1, 2]), dilation=st.sampled_from([1, 2]))  # fmt: skip
 def test_conv(dims, data, groups, biased, padding, stride, dilation):
     assume(padding != "same" or stride == 1)
@@ -127,7 +129,8 @@ def test_conv_transpose(dims, data, groups, biased, padding, stride, dilation, e
     check(action, x, w, b, ulps=CONV)
 
 
-@given(x=floats((2, 3, 4, 5)), pads=st.lists(st.integers(-1, 3), min_size=2, max_size=8).filter(lambda p: len(p) % 2 == 0),
+@given(x=floats((2, 3, 4, 5)),
+       pads=st.lists(st.integers(-1, 3), min_size=2, max_size=8).filter(lambda p: len(p) % 2 == 0),
        value=st.sampled_from([None, 0, 1.5, -np.inf]))  # fmt: skip
 def test_pad_constant(x, pads, value):
     assume(not (value and np.isinf(value)) or min(pads) >= 0)
@@ -177,7 +180,7 @@ def test_interpolate(shape, data, align):
 
 
 def test_interpolate_as_torch_rounds_in_float32():
-    """Which element is nearest, and how far between two a place lies, is decided in float32: the same ones everywhere."""
+    """Which element is nearest, and where between two a place lies, is decided in float32: the same ones."""
     x = np.random.default_rng(0).normal(size=(1, 1, 61)).astype(np.float32)
     for out in range(1, 200, 7):
         for mode in ("nearest", "nearest-exact"):
@@ -194,7 +197,8 @@ def test_pixel_shuffles(x):
 
 X, Y = np.random.default_rng(0).normal(size=(2, 4, 6)), np.random.default_rng(1).normal(size=(2, 3, 5, 6))
 ERRORS = [
-    *(lambda _, F, x, y, a=a: F.max_pool1d(x, *a) for a in ((3, None, 2), (9,), (2, 0), (2, None, 0, 0), (2, None, -1))),
+    *(lambda _, F, x, y, a=a: F.max_pool1d(x, *a)
+    for a in ((3, None, 2), (9,), (2, 0), (2, None, 0, 0), (2, None, -1))),
     *(lambda _, F, x, y, a=a: F.max_pool2d(y, *a) for a in
       ((3, None, 2), (9,), (2, 0), (0,), ((2, 2, 2),), (2, None, -1), (2, None, 0, 0))),
     *(lambda _, F, x, y, a=a: F.avg_pool2d(y, *a) for a in
@@ -231,7 +235,8 @@ ERRORS = [
     lambda _, F, x, y: F.pixel_shuffle(x[0, 0], 2), lambda _, F, x, y: F.pixel_shuffle(y, 0),
     lambda _, F, x, y: F.pixel_unshuffle(y, 2), lambda _, F, x, y: F.pixel_unshuffle(y, 0),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 2, 2, 2).double()), lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2)),
-    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 9, 9).double()), lambda t, F, x, y: F.conv1d(y, t.ones(2, 3, 2).double()),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 9, 9).double()),
+    lambda t, F, x, y: F.conv1d(y, t.ones(2, 3, 2).double()),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), stride=0),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), padding=-1),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), t.ones(3).double()),

@@ -86,7 +86,7 @@ class AddPlane(Function):
 
 
 def adaptive_max_indices(x, out):
-    """Where in its flattened plane (H, W) the largest element of every window stands: int64 (N, C, OH, OW). NaN wins."""
+    """Where in its flattened plane (H, W) each window's largest element stands: int64 (N, C, OH, OW). NaN wins."""
     n, c, h, w = x.shape
     indices = K.empty((n, c, *out), K.int64)
     for i, (top, bottom) in enumerate(segments(h, out[0])):

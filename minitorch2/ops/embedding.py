@@ -9,7 +9,7 @@ from ..core.function import Function
 
 
 class Embedding(Function):
-    """weight[indices]; the gradient skips row `padding` (None: none) and, `by_frequency`, is divided by the row's count."""
+    """weight[indices]. Row `padding` (None: none) gets no gradient; `by_frequency` divides a row's by its count."""
 
     @staticmethod
     def forward(ctx, weight, indices, padding, by_frequency):

@@ -37,7 +37,9 @@ class NLLLossPut(Function):
     def forward(ctx, g, target, scale, shape):
         ctx.save_constants(target, scale)
         x = K.zeros_like(g, shape=shape)
-        K.put_along_axis(x, target[:, None], K.where(scale == 0, 0, g * -scale).astype(g.dtype, copy=False)[:, None], axis=1)
+        K.put_along_axis(
+            x, target[:, None], K.where(scale == 0, 0, g * -scale).astype(g.dtype, copy=False)[:, None], axis=1
+        )
         return x
 
     @staticmethod

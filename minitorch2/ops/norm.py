@@ -1,4 +1,4 @@
-"""Normalisation ops, fused. Their second derivatives run through the same function made of ordinary ops (`composed`)."""
+"""Normalisation, fused. The second derivatives run through the same function made of ordinary ops (`composed`)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .unary import Rsqrt
 class BatchNorm(Function):
     """x (A, B, L) normalised per b, with weight and bias (B,) or None.
 
-    mean and var (B,) are arrays. from_batch says that they are x's own: then they have a slope; otherwise they are numbers.
+    mean and var (B,) are arrays. from_batch: they are x's own and so have a slope; otherwise they are constants.
     """
 
     torch_name = "NativeBatchNormBackward0"
@@ -73,7 +73,7 @@ class LayerNorm(Function):
 
 
 def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps):
-    """Normalises x (A, B, L) per b: by its own statistics (updating the running ones) while training, else by the running ones."""
+    """x (A, B, L) normalised per b: by its own statistics while training (the running ones follow), else by those."""
     data = x._data if x._data.itemsize > 2 else K.cast(x._data, float32.numpy)
     if training:
         mean, var = K.moments(data)

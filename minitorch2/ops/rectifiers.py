@@ -1,7 +1,7 @@
 """Activations made of pieces: each is one function below a threshold and another above it.
 
-Where their slope jumps, torch has chosen one side; the comparisons in each backward are torch's. NaN goes through, with the
-slope that those comparisons give it.
+Where their slope jumps, torch has chosen one side; the comparisons in each backward are torch's. NaN goes through,
+with the slope that those comparisons give it.
 """
 
 from __future__ import annotations

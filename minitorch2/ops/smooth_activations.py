@@ -8,7 +8,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from .arithmetic import Where
-from .unary import Clamp, Erf, Exp, Sigmoid, Tanh
+from .unary import Erf, Exp, Sigmoid, Tanh
 
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)

@@ -59,7 +59,7 @@ def normalize_grad(g, x, mean, rstd, weight, from_batch):
 
 @kernel
 def layer_norm(x, weight, bias, eps):
-    """(y, mean, rstd) of rows x (R, D): (x - mean) * rstd * weight + bias with weight, bias (D,) or None; mean, rstd (R, 1)."""
+    """(y, mean (R, 1), rstd (R, 1)) of rows x (R, D): y = (x - mean) * rstd * weight + bias, both (D,) or None."""
     xp, width = namespace(x), x.dtype.type(x.shape[1])
     mean = x.sum(axis=1, keepdims=True) / width
     y = x - mean

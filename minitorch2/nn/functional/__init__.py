@@ -205,6 +205,6 @@ __all__ = [
 
 def __getattr__(name: str):
     raise AttributeError(
-        f"module 'minitorch2.nn.functional' has no attribute '{name}'. If that is a function of PyTorch's, it is not supported "
-        "here; minitorch2.nn.functional.__all__ lists what is."
+        f"module 'minitorch2.nn.functional' has no attribute '{name}'. If that is a function of PyTorch's, it is not "
+        "supported here; minitorch2.nn.functional.__all__ lists what is."
     )

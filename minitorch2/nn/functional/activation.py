@@ -283,12 +283,15 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
         return soft
     dim = wrap_dim(dim, soft._data.ndim)
     place = soft.detach().max(dim, keepdim=True)[1]._data
-    one_hot = PutAlong.apply(Function.variable(K.full(place.shape, 1.0, soft._data.dtype)), place, soft._data.shape, dim)
+    one_hot = PutAlong.apply(
+        Function.variable(K.full(place.shape, 1.0, soft._data.dtype)), place, soft._data.shape, dim
+    )
     return one_hot - soft.detach() + soft
 
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh",
     "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_",
     "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign",
     "tanh", "tanhshrink", "threshold", "threshold_",

@@ -15,7 +15,7 @@ def adaptive_avg_pool1d(input, output_size) -> Any:
 
 
 def adaptive_avg_pool2d(input, output_size):
-    """The means of output_size windows (an int or two; None keeps a size) that cover input (N, C, H, W) or (C, H, W)."""
+    """The means of output_size windows (an int or two; None keeps a size) over (N, C, H, W) or (C, H, W)."""
     out = _output_size("adaptive_avg_pool2d", input, output_size)
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
@@ -39,7 +39,9 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     (C, H, W). return_indices: also where they stood in the flattened (H, W) plane, int64."""
     out = _output_size("adaptive_max_pool2d", input, output_size)
     if input._data.dtype.kind not in "fV":
-        raise NotImplementedError(f"\"adaptive_max_pool2d\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
+        raise NotImplementedError(
+            f"\"adaptive_max_pool2d\" not implemented for '{input.dtype.torch_type}'; convert with .float()"
+        )
     kernel = _even_windows(input, out)
     if kernel:
         return max_pool2d(input, kernel, return_indices=return_indices)
@@ -69,8 +71,8 @@ def _in_one_dim(op, pool, input, output_size, *rest):
         (output_size,) = output_size
     if input._data.ndim not in (2, 3):
         raise RuntimeError(
-            f"Expected 2 to 3 dimensions, but got {input._data.ndim}-dimensional tensor for argument #1 'self' (while checking "
-            f"arguments for {op})"
+            f"Expected 2 to 3 dimensions, but got {input._data.ndim}-dimensional tensor for argument #1 'self' (while "
+            f"checking arguments for {op})"
         )
     y = pool(input.unsqueeze(-2), (1, output_size), *rest)
     return tuple(part.squeeze(-2) for part in y) if isinstance(y, tuple) else y.squeeze(-2)
@@ -91,8 +93,8 @@ def _output_size(op, input, output_size):
     for d in range(len(shape) - 3, len(shape)):
         if shape[d] == 0:
             raise RuntimeError(
-                f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(shape)} with "
-                f"dimension {d} being empty"
+                f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
+                f"{list(shape)} with dimension {d} being empty"
             )
     return out
 

@@ -14,11 +14,11 @@ from .dropout import dropout
 def scaled_dot_product_attention(
     query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
 ):
-    """softmax(query key^T * scale + mask) value for query (..., L, E), key (..., S, E), value (..., S, Ev): (..., L, Ev).
+    """softmax(query key^T scale + mask) value (..., L, V) for query (..., L, E), key (..., S, E), value (..., S, V).
 
-    attn_mask broadcasts to (..., L, S): bool, True where a key takes part, or numbers to be added. is_causal: position i
-    sees keys 0 to i. scale: 1 / sqrt(E) unless told. dropout_p: dropout of the weights, always on. enable_gqa: query may
-    have a multiple of key's heads (dim -3). A row without any key gives zeros. Source: Vaswani et al., 2017.
+    attn_mask broadcasts to (..., L, S): bool, True where a key takes part, or numbers to be added. is_causal: position
+    i sees keys 0 to i. scale: 1 / sqrt(E) unless told. dropout_p: dropout of the weights, always on. enable_gqa: query
+    may have a multiple of key's heads (dim -3). A row without any key gives zeros. Source: Vaswani et al., 2017.
     """
     dims = [t._data.ndim for t in (query, key, value)]
     if min(dims) < 2:
@@ -28,14 +28,17 @@ def scaled_dot_product_attention(
         )
     if not query._data.dtype == key._data.dtype == value._data.dtype:
         raise RuntimeError(
-            f"Expected query, key, and value to have the same dtype, but got {query.dtype}, {key.dtype} and {value.dtype}"
+            f"Expected query, key, and value to have the same dtype, but got {query.dtype}, {key.dtype} and "
+            f"{value.dtype}"
         )
     if enable_gqa:
         key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
     length, width = query._data.shape[-2:]
     if is_causal:
         if attn_mask is not None:
-            raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+            raise RuntimeError(
+                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
+            )
         attn_mask = Function.variable(K.tril(K.full((length, key._data.shape[-2]), True)))
     # Scaling both by the root keeps the products small in half precision, as torch does.
     root = math.sqrt(scale if scale is not None else 1 / math.sqrt(width))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import warnings
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ...core.function import Function
 from ...core.generator import memory_order
@@ -49,9 +50,10 @@ def dropout1d(input, p=0.5, training=True, inplace=False):
     _check(p)
     if input._data.ndim not in (2, 3):
         raise RuntimeError(
-            f"dropout1d: Expected 2D or 3D input, but received a {input._data.ndim}D input. Note that dropout1d exists to "
-            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional batch "
-            "dimension (i.e. 2D or 3D inputs)."
+            f"dropout1d: Expected 2D or 3D input, but received a {input._data.ndim}D input. Note that dropout1d "
+            "exists to "
+            "provide channel-wise dropout on inputs with 1 spatial dimension, a channel dimension, and an optional "
+            "batch dimension (i.e. 2D or 3D inputs)."
         )
     return _dropout(input, p, training, inplace, _channel_mask if input._data.ndim == 3 else _unbatched_channel_mask)
 
@@ -64,10 +66,12 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
         _warn_of_dims("dropout2d", ndim, "2 spatial dimensions", "3D or 4D")
     if ndim == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired - input "
-            "is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future release to "
-            "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
-            "dropout behavior, please switch to using dropout1d instead.",
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
+            "desired - input "
+            "is interpreted as shape (N, C, L), where C is the channel dim. This behavior will change in a future "
+            "release to "
+            "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
+            "channel-wise dropout behavior, please switch to using dropout1d instead.",
             stacklevel=2,
         )
     return _dropout(input, p, training, inplace, _channel_mask)
@@ -104,10 +108,11 @@ def _check(p):
 
 def _warn_of_dims(name, ndim, spatial, wanted):
     warnings.warn(
-        f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a future release. To "
+        f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a future "
+        "release. To "
         f"retain the behavior and silence this warning, please use dropout instead. Note that {name} exists to provide "
-        f"channel-wise dropout on inputs with {spatial}, a channel dimension, and an optional batch dimension (i.e. {wanted} "
-        "inputs).",
+        f"channel-wise dropout on inputs with {spatial}, a channel dimension, and an optional batch dimension (i.e. "
+        f"{wanted} inputs).",
         stacklevel=3,
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 
-from ...core.function import Function
 from ...core.grad_mode import no_grad
 from ...ops._common import broadcast_shapes, require_floating, to_dtype
 from ...ops.arithmetic import Where
@@ -17,8 +16,8 @@ from .loss import check_reduction, reduced
 def _warn_of_broadcasting(input, target, stacklevel=3):
     if input._data.shape != target._data.shape:
         warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
-            "to incorrect results due to broadcasting. Please ensure they have the same size.",
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
+            "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=stacklevel,
         )
 
@@ -84,7 +83,9 @@ def _mean_of_weights(losses, weight, reduction, op):
 
 def _times(losses, weight, op):
     if weight._data.shape != losses._data.shape:
-        raise ValueError(f"{op}: inputs and weights must have the same size, got {list(losses.shape)} and {list(weight.shape)}")
+        raise ValueError(
+            f"{op}: inputs and weights must have the same size, got {list(losses.shape)} and {list(weight.shape)}"
+        )
     return losses * weight
 
 
@@ -93,8 +94,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     reduction = check_reduction(reduction, size_average, reduce)
     if input._data.shape != target._data.shape:
         raise ValueError(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
-            "ensure they have the same size."
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size."
         )
     require_floating("binary_cross_entropy", input)
     if input._data.dtype != target._data.dtype:
@@ -113,8 +114,8 @@ def binary_cross_entropy_with_logits(
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if target._data.dtype.kind not in "fV":
         raise RuntimeError(
-            f"result type {input.dtype.torch_type} can't be cast to the desired output type {target.dtype.torch_type}; convert "
-            "the target with .to(input.dtype)"
+            f"result type {input.dtype.torch_type} can't be cast to the desired output type "
+            f"{target.dtype.torch_type}; convert the target with .to(input.dtype)"
         )
     log = LogSigmoid.apply(input)
     if pos_weight is not None:
@@ -132,7 +133,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     reduction = check_reduction("sum" if batchmean else reduction, size_average, reduce)
     if reduction == "mean":
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by "
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' "
+            "divides only by "
             "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
             "'batchmean' in the next major release.",
             stacklevel=2,
@@ -148,8 +150,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
 def poisson_nll_loss(
     input, target, log_input=True, full=False, size_average=None, eps=1e-8, reduce=None, reduction="mean"
 ):
-    """exp(input) - target * input, input being the logarithm of the rate; input - target * log(input + eps) where it is the
-    rate itself. full: add Stirling's approximation of log(target!)."""
+    """exp(input) - target * input, input being the logarithm of the rate; input - target * log(input + eps) where it
+    is the rate itself. full: add Stirling's approximation of log(target!)."""
     reduction = check_reduction(reduction, size_average, reduce)
     losses = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
@@ -159,7 +161,7 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
-    """(log(var) + (input - target)^2 / var) / 2; var: a number, or a tensor of input's shape, or with one variance per row.
+    """(log(var) + (input - target)^2 / var) / 2; var: a number, or a tensor of input's shape or of one per row.
 
     Variances below eps count as eps. full: add log(2 pi) / 2. Source: Nix and Weigend, 1994.
     """

@@ -19,7 +19,8 @@ def check_reduction(reduction, size_average=None, reduce=None) -> str:
         average = True if size_average is None else size_average
         reduction = ("mean" if average else "sum") if reduce in (None, True) else "none"
         warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.", stacklevel=3
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=3,
         )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -34,7 +35,7 @@ def reduced(losses, reduction):
 
 
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"):
-    """The negative log-likelihood: -input[n, target[n]], weighted, over input (N, C, d1, ...) or (C) of log-probabilities.
+    """The negative log-likelihood: -input[n, target[n]], weighted; input (N, C, d1, ...) or (C): log-probabilities.
 
     reduction "mean" divides by the sum of the targets' weights; ignored targets count for nothing.
     """
@@ -73,19 +74,21 @@ def _check_nll(input, target, weight):
         raise ValueError(f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0] if t else 'none'}).")
     elif x[2:] != t[1:]:
         raise RuntimeError(
-            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {x}, but got {t}; multi-target is not "
-            "supported"
+            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {x}, but got {t}; "
+            "multi-target is not supported"
         )
     if target._data.dtype not in (K.int64, K.uint8):
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
     classes = x[1] if len(x) > 1 else x[0]
     if weight is not None and weight._data.shape != (classes,):
         raise RuntimeError(
-            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
-            f"{list(weight._data.shape)}"
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of "
+            f"shape: {list(weight._data.shape)}"
         )
     if weight is not None and weight._data.dtype != input._data.dtype:
-        raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {weight.dtype.torch_type} (weight)")
+        raise RuntimeError(
+            f"expected scalar type {input.dtype.torch_type} but found {weight.dtype.torch_type} (weight)"
+        )
 
 
 def cross_entropy(
@@ -113,13 +116,15 @@ def cross_entropy(
 
 def _check_probabilities(input, target, weight, ignore_index, dim):
     if target._data.dtype.kind not in "fV":
-        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype.torch_type}")
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {target.dtype.torch_type}"
+        )
     if ignore_index >= 0:
         raise RuntimeError("ignore_index is not supported for floating point target")
     if weight is not None and weight._data.shape != input._data.shape[dim : dim + 1]:
         raise RuntimeError(
-            f"cross_entropy: weight tensor should be defined either for all {input._data.shape[dim]} classes or no classes but "
-            f"got weight tensor of shape: {list(weight._data.shape)}"
+            f"cross_entropy: weight tensor should be defined either for all {input._data.shape[dim]} classes or no "
+            f"classes but got weight tensor of shape: {list(weight._data.shape)}"
         )
 
 

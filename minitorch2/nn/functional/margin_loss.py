@@ -40,8 +40,8 @@ def cosine_embedding_loss(input1, input2, target, margin: float = 0, size_averag
     dim = target._data.ndim
     if input1._data.ndim != dim + 1 or input2._data.ndim != dim + 1:
         raise RuntimeError(
-            f"{dim}D target tensor expects {dim + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and "
-            f"{list(input2.shape)}."
+            f"{dim}D target tensor expects {dim + 1}D input tensors, but found inputs with sizes {list(input1.shape)} "
+            f"and {list(input2.shape)}."
         )
     first, second = ((x * x).sum(dim) + 1e-12 for x in (input1, input2))
     cosine = (input1 * input2).sum(dim) / (first * second).sqrt()
@@ -63,7 +63,7 @@ def triplet_margin_loss(
 ):
     """max(0, d(anchor, positive) - d(anchor, negative) + margin) with p-norm distances over the last dim.
 
-    swap: d(positive, negative) takes the place of d(anchor, negative) where it is smaller. Source: Balntas et al., 2016.
+    swap: d(positive, negative) takes the place of d(anchor, negative) where smaller. Source: Balntas et al., 2016.
     """
     reduction = check_reduction(reduction, size_average, reduce)
 
@@ -86,8 +86,8 @@ def _triplet(anchor, positive, negative, distance, margin, swap, reduction):
         raise ValueError(f"margin must be greater than 0, got {margin}")
     if not anchor._data.ndim == positive._data.ndim == negative._data.ndim:
         raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: anchor "
-            f"{anchor._data.ndim}D, positive {positive._data.ndim}D, and negative {negative._data.ndim}D inputs"
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
+            f"anchor {anchor._data.ndim}D, positive {positive._data.ndim}D, and negative {negative._data.ndim}D inputs"
         )
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -95,10 +95,9 @@ def _triplet(anchor, positive, negative, distance, margin, swap, reduction):
     return reduced((margin + near - far).clamp_min(0), reduction)
 
 
-def multi_margin_loss(
-    input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"
-):
-    """The mean over the other classes j of weight[t] max(0, margin - input[t] + input[j])^p; input (N, C) or (C), p 1 or 2."""
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None, reduction="mean"):
+    """The sum over the other classes j of weight[t] max(0, margin - input[t] + input[j])^p / C, for input (N, C) or (C)
+    and p 1 or 2."""
     reduction = check_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
@@ -111,8 +110,8 @@ def multi_margin_loss(
         raise RuntimeError(f"expected scalar type Long but found {target.dtype.torch_type}")
     if target._data.ndim > 1 or t.size != n:
         raise RuntimeError(
-            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch size). "
-            f"Expected target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
+            "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
+            f"size). Expected target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
         )
     if t.size and (t.min() < 0 or t.max() >= classes):
         raise RuntimeError("target out of range")
@@ -150,9 +149,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     return reduced(losses if input._data.ndim == 2 else losses.squeeze(0), reduction)
 
 
-def multilabel_soft_margin_loss(
-    input, target, weight=None, size_average=None, reduce=None, reduction="mean"
-):
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """The mean over classes (the last dim) of -weight (target logsigmoid(input) + (1 - target) logsigmoid(-input))."""
     reduction = check_reduction(reduction, size_average, reduce)
     losses = -(target * LogSigmoid.apply(input) + (1 - target) * LogSigmoid.apply(-input))
@@ -161,6 +158,7 @@ def multilabel_soft_margin_loss(
 
 
 __all__ = [
-    "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss", "multilabel_margin_loss",
+    "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
+    "multilabel_margin_loss",
     "multilabel_soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip

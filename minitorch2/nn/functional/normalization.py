@@ -13,9 +13,7 @@ from .padding import pad
 from .pooling import avg_pool2d
 
 
-def batch_norm(
-    input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5
-):
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """(input - mean) / sqrt(var + eps) * weight + bias per channel of input (N, C) or (N, C, d1, ...).
 
     training: mean and (biased) variance are the batch's, and the running ones, where given, move towards them (the
@@ -45,7 +43,7 @@ def batch_norm(
 def instance_norm(
     input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
 ):
-    """As batch_norm, with statistics for every sample by itself. Source: Ulyanov et al., "Instance Normalization", 2016."""
+    """As batch_norm, with statistics for every sample by itself. Source: Ulyanov et al., 2016."""
     shape = input._data.shape
     if use_input_stats and math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
@@ -58,12 +56,17 @@ def instance_norm(
     means, variances = (None if t is None else t.repeat(n) for t in (running_mean, running_var))
     x = input.reshape(1, n * c, math.prod(shape[2:]))
     y = normalize_batch(x, weights, biases, means, variances, use_input_stats, momentum, eps)
-    if use_input_stats:
-        for kept, each in ((running_mean, means), (running_var, variances)):
-            if each is not None:
-                kept._data[...] = each.detach().reshape(n, c).mean(0)._data
-                kept._bump()
+    if use_input_stats and running_mean is not None:
+        _keep_average(running_mean, mean, n)
+    if use_input_stats and running_var is not None:
+        _keep_average(running_var, var, n)
     return to_dtype(y.reshape(shape), input._data.dtype)
+
+
+def _keep_average(running, each, samples):
+    """running (C) = the mean over the samples of each (N * C)."""
+    running._data[...] = each.detach().reshape(samples, -1).mean(0)._data
+    running._bump()
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
@@ -77,14 +80,14 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
     if shape[1] % num_groups:
         raise RuntimeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(shape)} and "
-            f"num_groups={num_groups}"
+            "Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(shape)} and num_groups={num_groups}"
         )
     for name, t in (("weight", weight), ("bias", bias)):
         if t is not None and t._data.shape != (shape[1],):
             raise RuntimeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of shape "
-                f"{list(t._data.shape)} and input of shape {list(shape)}"
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape {list(t._data.shape)} and input of shape {list(shape)}"
             )
     _require_float("GroupNormKernelImpl", input)
     _check_mixed(input, weight, bias)
@@ -99,8 +102,8 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """(input - mean) / sqrt(var + eps) over the last dims, whose sizes are normalized_shape; then weight and bias of that
-    shape. Source: Ba et al., "Layer Normalization", 2016."""
+    """(input - mean) / sqrt(var + eps) over the last dims, whose sizes are normalized_shape; then weight and bias of
+    that shape. Source: Ba et al., "Layer Normalization", 2016."""
     sizes = _trailing_sizes("layer_norm", input, normalized_shape, {"weight": weight, "bias": bias}, "*, ")
     _require_float("LayerNormKernelImpl", input)
     _check_mixed(input, weight, bias)
@@ -112,9 +115,9 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """input / sqrt(mean(input^2) + eps) over the last dims, whose sizes are normalized_shape; then weight of that shape.
+    """input / sqrt(mean(input^2) + eps) over the last dims, of sizes normalized_shape; then weight of that shape.
 
-    eps defaults to the dtype's machine epsilon. Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
+    eps defaults to the dtype's machine epsilon. Source: Zhang and Sennrich, 2019.
     """
     sizes = _trailing_sizes("rms_norm", input, normalized_shape, {"weight": weight}, "*")
     _require_float("rms_norm", input)
@@ -153,7 +156,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 def _trailing_sizes(op, input, normalized_shape, affine, star):
     if not isinstance(normalized_shape, tuple | list):
         raise TypeError(
-            f"{op}(): argument 'normalized_shape' (position 2) must be tuple of ints, not {type(normalized_shape).__name__}"
+            f"{op}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
+            f"{type(normalized_shape).__name__}"
         )
     sizes, shape = tuple(normalized_shape), input._data.shape
     if not sizes:
@@ -164,13 +168,13 @@ def _trailing_sizes(op, input, normalized_shape, affine, star):
     for name, t in affine.items():
         if t is not None and t._data.shape != sizes:
             raise RuntimeError(
-                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape {list(t._data.shape)} and "
-                f"normalized_shape = {list(sizes)}"
+                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
+                f"{list(t._data.shape)} and normalized_shape = {list(sizes)}"
             )
     if shape[len(shape) - len(sizes) :] != sizes or len(shape) < len(sizes):
         raise RuntimeError(
-            f"Given normalized_shape={list(sizes)}, expected input with shape [{star}{', '.join(map(str, sizes))}], but got "
-            f"input of size{list(shape)}"
+            f"Given normalized_shape={list(sizes)}, expected input with shape [{star}{', '.join(map(str, sizes))}], "
+            f"but got input of size{list(shape)}"
         )
     return sizes
 
@@ -187,8 +191,8 @@ def _check_mixed(input, *others):
     if len(have) > 1 or any(d != input._data.dtype and not (low and d == float32.numpy) for d in have):
         names = ", ".join(sorted(from_numpy_dtype(d).name for d in have))
         raise RuntimeError(
-            f"mixed dtype (CPU): all inputs must share same datatype, but the input is {input.dtype.name} and the parameters "
-            f"and statistics are {names}; convert with .to()"
+            f"mixed dtype (CPU): all inputs must share same datatype, but the input is {input.dtype.name} and the "
+            f"parameters and statistics are {names}; convert with .to()"
         )
 
 

@@ -8,10 +8,10 @@ _BY_MODE = {"reflect": pad_reflect, "replicate": pad_replicate, "circular": pad_
 
 
 def pad(input, pad, mode="constant", value=None):
-    """input with pad[0] more elements before and pad[1] after them along the last dim, pad[2], pad[3] along the one before ...
+    """input with pad[0] elements put before and pad[1] after it along the last dim, pad[2:4] along the one before, ...
 
-    mode: 'constant' (of `value`, 0 unless told; any dims), 'reflect', 'replicate' or 'circular' (the last 1, 2 or 3 dims of
-    an input with one or two dims more). A negative amount cuts away.
+    mode: 'constant' (of `value`, 0 unless told; any dims), 'reflect', 'replicate' or 'circular' (the last 1, 2 or 3
+    dims of an input with one or two dims more). A negative amount cuts away.
     """
     pads, shape = [int(p) for p in pad], input._data.shape
     ndim = len(shape)
@@ -42,26 +42,30 @@ def _check(shape, pads, before, after, mode):
     ndim, padded = len(shape), len(pads) // 2
     if padded not in (1, 2, 3) or ndim - padded not in (1, 2):
         raise NotImplementedError(
-            f"Padding size {len(pads)} is not supported for {ndim}D input tensor.\nSupported combinations for non-constant "
-            "padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: padding size = 4 "
-            "(pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+            f"Padding size {len(pads)} is not supported for {ndim}D input tensor.\nSupported combinations for "
+            "non-constant padding:\n"
+            "  - 2D or 3D input: padding size = 2 (pads last dimension)\n"
+            "  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n"
+            "  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
     if mode != "circular" and 0 in shape[ndim - padded - 1 :]:
         raise RuntimeError(
-            f"Expected {padded + 1}D or {padded + 2}D (batch mode) tensor with possibly 0 batch size and other non-zero "
-            f"dimensions for input, but got: {list(shape)}"
+            f"Expected {padded + 1}D or {padded + 2}D (batch mode) tensor with possibly 0 batch size and other "
+            f"non-zero dimensions for input, but got: {list(shape)}"
         )
     for dim in range(ndim - padded, ndim):
         b, a, n = before[dim], after[dim], shape[dim]
         if mode == "reflect" and max(a, b) >= n:
             raise RuntimeError(
-                f"Argument #{2 * (ndim - dim) + 2}: Padding size should be less than the corresponding input dimension, but "
-                f"got: padding ({b}, {a}) at dimension {dim} of input {list(shape)}"
+                f"Argument #{2 * (ndim - dim) + 2}: Padding size should be less than the corresponding input "
+                f"dimension, but got: padding ({b}, {a}) at dimension {dim} of input {list(shape)}"
             )
         if mode == "circular" and max(a, b) > n + min(a, 0) + min(b, 0):
             raise RuntimeError("Padding value causes wrapping around more than once.")
         if n + a + b < 0 or min(a, b) < -n:
-            raise RuntimeError(f"Padding ({b}, {a}) would leave dimension {dim} of input {list(shape)} with a negative size")
+            raise RuntimeError(
+                f"Padding ({b}, {a}) would leave dimension {dim} of input {list(shape)} with a negative size"
+            )
 
 
 __all__ = ["pad"]

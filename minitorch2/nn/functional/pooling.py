@@ -14,7 +14,7 @@ from ...ops.reduce import PutAlong
 
 
 def pooled_size(n, kernel, stride, padding, dilation, ceil_mode) -> int:
-    """How many windows fit along n elements; with ceil_mode one more, if it starts inside the input or its left padding."""
+    """How many windows fit along n elements; with ceil_mode one more, unless it starts in the right padding."""
     span = n + 2 * padding - dilation * (kernel - 1) - 1
     count = (-(-span // stride) if ceil_mode else span // stride) + 1
     if ceil_mode and (count - 1) * stride >= n + padding:
@@ -54,8 +54,8 @@ def _arguments(op, dims, input, kernel_size, stride, padding, dilation):
     shape = input._data.shape
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
         raise RuntimeError(
-            f"{op}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got:"
-            f"{list(shape)}"
+            f"{op}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
+            f"but got:{list(shape)}"
         )
     unbatched = len(shape) == dims + 1
     x = input.unsqueeze(0) if unbatched else input
@@ -95,7 +95,9 @@ def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest of each window of input (N, C, L) or (C, L); otherwise as max_pool2d."""
     if input._data.dtype.kind in "biu":
-        raise NotImplementedError(f"\"max_pool1d_impl\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
+        raise NotImplementedError(
+            f"\"max_pool1d_impl\" not implemented for '{input.dtype.torch_type}'; convert with .float()"
+        )
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
@@ -132,7 +134,8 @@ def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_in
     divisor = divisor_override
     if divisor is None:
         rows, columns = (
-            _window_sizes(x._data.shape[2 + i], kernel[i], stride[i], padding[i], out[i], count_include_pad) for i in (0, 1)
+            _window_sizes(x._data.shape[2 + i], kernel[i], stride[i], padding[i], out[i], count_include_pad)
+            for i in (0, 1)
         )
         divisor = rows[:, None] * columns
         if divisor.min() == divisor.max():
@@ -161,7 +164,9 @@ def avg_pool2d(
 
     count_include_pad: zeros of the padding count as elements. divisor_override: divide the sum by this instead.
     """
-    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(
+        "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
+    )
 
 
 def _max_unpool(op, dims, input, indices, kernel_size, stride, padding, output_size):
@@ -172,18 +177,22 @@ def _max_unpool(op, dims, input, indices, kernel_size, stride, padding, output_s
     if indices._data.dtype != K.int64:
         raise RuntimeError(f"elements in indices should be type int64 but got: {indices.dtype.torch_type}")
     if len(shape) not in (dims + 1, dims + 2):
-        raise RuntimeError(f"Input to {op} should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with {len(shape)} dims")
+        raise RuntimeError(
+            f"Input to {op} should be a {dims + 1}d or {dims + 2}d Tensor, but got a tensor with {len(shape)} dims"
+        )
     if indices._data.shape != shape:
         raise RuntimeError(
-            f"Expected shape of indices to be same as that of the input tensor ({list(shape)}) but got indices tensor with "
-            f"shape: {list(indices._data.shape)}"
+            f"Expected shape of indices to be same as that of the input tensor ({list(shape)}) but got indices tensor "
+            f"with shape: {list(indices._data.shape)}"
         )
     out = _unpooled_sizes(shape[-dims:], kernel, stride, padding, output_size)
     plane = math.prod(out)
     where = indices._data
     if where.size and (where.min() < 0 or where.max() >= plane):
         wrong = where[(where < 0) | (where >= plane)].reshape(-1)[0]
-        raise RuntimeError(f"Found an invalid max index: {wrong} (output volumes are of size {'x'.join(map(str, out))})")
+        raise RuntimeError(
+            f"Found an invalid max index: {wrong} (output volumes are of size {'x'.join(map(str, out))})"
+        )
     flat = shape[:-dims]
     n = math.prod(shape[-dims:])
     y = PutAlong.apply(input.reshape(*flat, n), where.reshape(*flat, n), (*flat, plane), len(flat))

@@ -34,29 +34,31 @@ def interpolate(
     """
     shape = input._data.shape
     dims = len(shape) - 2
-    if mode in ("nearest", "area", "nearest-exact"):
-        if align_corners is not None:
-            raise ValueError(
-                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
-            )
+    if mode in ("nearest", "area", "nearest-exact") and align_corners is not None:
+        raise ValueError(
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+        )
     sizes, scales = _output_sizes(shape, dims, size, scale_factor)
     if recompute_scale_factor:
         if scales is None:
             raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
         scales = None
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and dims == 2):
-        raise ValueError("Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input")
+        raise ValueError(
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor as input"
+        )
     if mode not in _MODES or dims not in (1, 2, 3):
         raise NotImplementedError(
-            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: nearest | linear | "
-            f"bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
+            f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: nearest | "
+            f"linear | bilinear | bicubic | trilinear | lanczos | area | nearest-exact (got {mode})"
         )
     if mode in _DIMS and _DIMS[mode] != dims:
         raise NotImplementedError(f"Got {len(shape)}D input, but {mode} mode needs {_DIMS[mode] + 2}D input")
     if mode in ("bicubic", "lanczos") or antialias or (mode == "area" and dims == 3):
         what = "antialias=True" if antialias else f"mode='{mode}'" if dims < 3 else "mode='area' for 5-d input"
         raise NotImplementedError(
-            f"minitorch2: interpolate with {what} is not supported; use 'bilinear' or 'nearest', or PIL's resize for images"
+            f"minitorch2: interpolate with {what} is not supported; use 'bilinear' or 'nearest', or PIL's resize for "
+            "images"
         )
     if min(sizes) <= 0 or min(shape[2:]) <= 0:
         raise RuntimeError(
@@ -86,9 +88,10 @@ def _output_sizes(shape, dims, size, scale_factor):
     each = tuple(value) if isinstance(value, tuple | list) else (value,) * dims
     if len(each) != dims:
         raise ValueError(
-            f"Input and {name.replace('output size', 'output')} must have the same number of spatial dimensions, but got input "
-            f"with spatial dimensions of {list(shape[2:])} and {name} of {'shape ' if size is None else ''}{value}. Please "
-            "provide input tensor in (N, C, d1, d2, ...,dK) format and one number per spatial dimension."
+            f"Input and {name.replace('output size', 'output')} must have the same number of spatial dimensions, but "
+            "got input "
+            f"with spatial dimensions of {list(shape[2:])} and {name} of {'shape ' if size is None else ''}{value}. "
+            "Please provide input tensor in (N, C, d1, d2, ...,dK) format and one number per spatial dimension."
         )
     if size is not None:
         return tuple(int(s) for s in each), None

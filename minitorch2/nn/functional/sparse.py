@@ -8,16 +8,16 @@ from ...core.function import Function
 from ...ops.embedding import Embedding, limit_norms
 
 
-def embedding(
-    input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False
-):
+def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, scale_grad_by_freq=False, sparse=False):
     """The rows of weight (V, D) at the integers of input (*): (*, D).
 
     padding_idx: a row that gets no gradient. max_norm: rows that are looked up and whose norm_type-norm is larger are
-    scaled down to it first, in weight itself. scale_grad_by_freq: divide a row's gradient by how often it was looked up.
+    scaled down to it first, in weight itself. scale_grad_by_freq: a row's gradient is divided by its count.
     """
     if sparse:
-        raise NotImplementedError("minitorch2: embedding(sparse=True) is not supported: there are no sparse gradients; use False")
+        raise NotImplementedError(
+            "minitorch2: embedding(sparse=True) is not supported: there are no sparse gradients; use False"
+        )
     indices, table = input._data, weight._data
     if table.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")

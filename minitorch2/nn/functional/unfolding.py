@@ -17,7 +17,9 @@ def _settings(op, kernel_size, stride, padding, dilation):
     for name, values in (("kernel size", kernel), ("stride", stride), ("dilation", dilation)):
         if min(values) <= 0:
             word = name.split()[0]
-            raise RuntimeError(f"{name} should be greater than zero, but got {word}_height: {values[0]} {word}_width: {values[1]}")
+            raise RuntimeError(
+                f"{name} should be greater than zero, but got {word}_height: {values[0]} {word}_width: {values[1]}"
+            )
     if min(padding) < 0:
         raise RuntimeError(f"padding should be non-negative, but got pad_height: {padding[0]} pad_width: {padding[1]}")
     return kernel, stride, padding, dilation
@@ -29,15 +31,16 @@ def unfold(input, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, s
     shape = input._data.shape
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for input, but "
-            f"got: {list(shape)}"
+            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
+            f"input, but got: {list(shape)}"
         )
     require_floating("im2col", input)
     counts = K.places(shape[-2:], *settings)
     if min(counts) < 1:
         kernel, _, padding, dilation = settings
         raise RuntimeError(
-            f"Given input with spatial size {tuple(shape[-2:])}, kernel_size={kernel}, dilation={dilation}, padding={padding}, "
+            f"Given input with spatial size {tuple(shape[-2:])}, kernel_size={kernel}, dilation={dilation}, "
+            f"padding={padding}, "
             f"calculated shape of the array of sliding blocks as {counts}, but its components must be at least one."
         )
     if len(shape) == 3:
@@ -45,17 +48,15 @@ def unfold(input, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, s
     return Im2Col.apply(input, settings)
 
 
-def fold(
-    input, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
-):
+def fold(input, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1):
     """The columns input (N, C * KH * KW, windows) or without N added up to (N, C, *output_size): unfold's transpose."""
     settings = _settings("fold", kernel_size, stride, padding, dilation)
     hw = pair(output_size, 2, "fold", "output_size")
     shape = input._data.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise RuntimeError(
-            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for input, but "
-            f"got: {list(shape)}"
+            "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
+            f"input, but got: {list(shape)}"
         )
     require_floating("col2im", input)
     kernel, stride, padding, dilation = settings
@@ -67,7 +68,8 @@ def fold(
     counts = K.places(hw, *settings)
     if min(counts) < 1 or shape[-1] != math.prod(counts):
         raise RuntimeError(
-            f"Given output_size={hw}, kernel_size={kernel}, dilation={dilation}, padding={padding}, stride={stride}, expected "
+            f"Given output_size={hw}, kernel_size={kernel}, dilation={dilation}, padding={padding}, stride={stride}, "
+            "expected "
             f"size of input's dimension 2 to match the calculated number of sliding blocks {counts[0]} * {counts[1]} = "
             f"{math.prod(counts)}, but got input.size(2)={shape[-1]}."
         )
@@ -77,14 +79,14 @@ def fold(
 
 
 def pixel_shuffle(input, upscale_factor):
-    """(*, C r^2, H, W) to (*, C, H r, W r). Source: Shi et al., "Efficient Sub-Pixel Convolutional Neural Network", 2016."""
+    """(*, C r^2, H, W) to (*, C, H r, W r). Source: Shi et al., 2016."""
     shape, r = input._data.shape, upscale_factor
     _check_pixels("pixel_shuffle", shape, "upscale_factor", r)
     *batch, c, h, w = shape
     if c % (r * r):
         raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, but "
-            f"input.size(-3)={c} is not divisible by {r * r}"
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
+            f"but input.size(-3)={c} is not divisible by {r * r}"
         )
     c //= r * r
     n = len(batch)
@@ -101,8 +103,8 @@ def pixel_unshuffle(input, downscale_factor):
     for name, dim, size in (("height", -2, h), ("width", -1, w)):
         if size % r:
             raise RuntimeError(
-                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({dim})={size} is not "
-                f"divisible by {r}"
+                f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but input.size({dim})={size} is "
+                f"not divisible by {r}"
             )
     n = len(batch)
     x = input.reshape(*batch, c, h // r, r, w // r, r)
@@ -112,7 +114,9 @@ def pixel_unshuffle(input, downscale_factor):
 
 def _check_pixels(op, shape, name, factor):
     if len(shape) < 3:
-        raise RuntimeError(f"{op} expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)")
+        raise RuntimeError(
+            f"{op} expects input to have at least 3 dimensions, but got input with {len(shape)} dimension(s)"
+        )
     if factor <= 0:
         raise RuntimeError(f"{op} expects a positive {name}, but got {factor}")
 
