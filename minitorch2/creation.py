@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from typing import Any
 
 import minitorch2_kernels as K
 import numpy as np
@@ -31,11 +32,12 @@ def _sizes(sizes, size=None) -> tuple[int, ...]:
             raise TypeError("missing 1 required positional argument: 'size'; () makes a tensor of no dims")
         size = sizes[0] if len(sizes) == 1 and isinstance(sizes[0], tuple | list) else sizes
     shape = []
-    for n in size:
+    for given in size:
+        n: Any = None if isinstance(given, bool) else given  # a bool is an int, but no size
         try:
-            n = operator.index(None if isinstance(n, bool) else n)
+            n = operator.index(n)
         except TypeError:
-            raise TypeError(f"sizes must be ints, got {type(n).__name__} in {tuple(size)}") from None
+            raise TypeError(f"sizes must be ints, got {type(given).__name__} in {tuple(size)}") from None
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
         shape.append(n)
@@ -161,7 +163,7 @@ ones_like = _like("ones", lambda: 1)
 full_like = _like("full", lambda fill_value: fill_value)
 
 
-def arange(start=None, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def arange(start: Any = None, end: Any = None, step: Any = 1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
     if end is None or start is None:
         start, end = 0, start if end is None else end

@@ -57,9 +57,9 @@ def instance_norm(
     x = input.reshape(1, n * c, math.prod(shape[2:]))
     y = normalize_batch(x, weights, biases, means, variances, use_input_stats, momentum, eps)
     if use_input_stats and running_mean is not None:
-        _keep_average(running_mean, mean, n)
+        _keep_average(running_mean, means, n)
     if use_input_stats and running_var is not None:
-        _keep_average(running_var, var, n)
+        _keep_average(running_var, variances, n)
     return to_dtype(y.reshape(shape), input._data.dtype)
 
 
