@@ -8,6 +8,10 @@ and an ordinary PyTorch training program runs. The map of the layers is in READM
 from __future__ import annotations
 
 import importlib
+from math import e as e
+from math import inf as inf
+from math import nan as nan
+from math import pi as pi
 
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 
@@ -51,11 +55,27 @@ from .core.layout import (
 from .core.size import Size
 from .creation import *  # noqa: F403
 from .functions import *  # noqa: F403
+from .legacy import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    set_default_tensor_type,
+)
 from .printing import set_printoptions
 from .random import *  # noqa: F403
 from .random import Generator, default_generator
+from .settings import *  # noqa: F403
 from .tensor import Tensor
 from .version import __version__
+
+newaxis = None
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg")
 

@@ -62,7 +62,7 @@ def grad(
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")  # fmt: skip
     inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
     if not inputs:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     outputs, grads = _roots(outputs, grad_outputs, create_graph)
     for x in inputs:
         if not x.requires_grad:
@@ -94,7 +94,10 @@ def _roots(tensors, grad_tensors, create_graph):
     elif isinstance(grad_tensors, Variable):
         grad_tensors = (grad_tensors,)
     else:
-        grad_tensors = tuple(grad_tensors)
+        grad_tensors = tuple(grad_tensors) if isinstance(grad_tensors, tuple | list) else (grad_tensors,)
+    for g in grad_tensors:
+        if g is not None and not isinstance(g, Variable):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
     if len(grad_tensors) != len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(grad_tensors)} gradients")
     grads = []
@@ -105,8 +108,6 @@ def _roots(tensors, grad_tensors, create_graph):
             if t._data.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             g = Function.variable(K.full_like(t._data, 1) if t._data.dtype.kind == "f" else K.cast(K.full(t._data.shape, 1.0), t._data.dtype))  # fmt: skip
-        elif not isinstance(g, Variable):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
         elif g._data.shape != t._data.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {Size(g._data.shape)} and output[{i}] has a shape of {Size(t._data.shape)}."

@@ -26,6 +26,23 @@ class Function(Op):
     broadcasts = True  # a gradient of a broadcast shape is summed to its input's, as torch does
     setup_context = None
 
+    @staticmethod
+    def forward(*args):
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def backward(ctx, *grads):
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
+            "mode AD."
+        )
+
+    def __call__(self, *args):
+        raise RuntimeError(
+            f"{type(self).__name__} is a class with static forward and backward: call {type(self).__name__}.apply(...), "
+            "without making an instance"
+        )
+
     # -- ctx ----------------------------------------------------------------------------------------------------------
 
     def save_for_backward(self, *tensors):
@@ -144,7 +161,7 @@ class Function(Op):
         if result is None or self.edges[i] is None:
             return None
         if not isinstance(result, Variable):
-            raise TypeError(f"expected Variable or None (got {type(result).__name__})")
+            raise RuntimeError(f"expected Variable or None (got {type(result).__name__})")
         shape, expected = result._data.shape, self.input_shapes[i]
         if shape != expected and not _sums_to(shape, expected):
             raise RuntimeError(

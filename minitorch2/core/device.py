@@ -52,6 +52,8 @@ def check_available(where: device | str | int | None) -> device:
     """The device asked for, or an error that says why it cannot be had. None means the CPU."""
     if where is None:
         return CPU
+    if not isinstance(where, device | str | int):
+        raise TypeError(f"argument 'device' must be torch.device, str or int, not {type(where).__name__}")
     found = where if isinstance(where, device) else device(where)
     if found.type != "cpu":
         raise RuntimeError(

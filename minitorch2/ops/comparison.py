@@ -95,7 +95,7 @@ def bitwise_xor(input, other):
 
 def bitwise_not(input):
     """~input, for bools and integers."""
-    _require_bits("bitwise_not", input)
+    _require_bits("bitwise_not", input, TypeError)
     return Function.variable(K.invert(input._data))
 
 
@@ -105,10 +105,10 @@ def _bits(name, ufunc, input, other):
     return _compute(ufunc, *promote(name, input, other))
 
 
-def _require_bits(name, x):
+def _require_bits(name, x, error: type[Exception] = NotImplementedError):
     if isinstance(x, float) or (isinstance(x, Variable) and x._data.dtype.kind in "fV"):
         kind = x.dtype.torch_type if isinstance(x, Variable) else "Float"
-        raise NotImplementedError(f'"{name}_cpu" not implemented for \'{kind}\'; it takes bools and integers')
+        raise error(f'"{name}_cpu" not implemented for \'{kind}\'; it takes bools and integers')
 
 
 def isnan(input):
@@ -174,6 +174,7 @@ class ComparisonMethods:
     bitwise_and, bitwise_or, bitwise_xor, bitwise_not = bitwise_and, bitwise_or, bitwise_xor, bitwise_not
     isnan, isinf, isfinite, isclose, allclose, equal = isnan, isinf, isfinite, isclose, allclose, equal
     logical_and_, logical_or_, logical_not_ = inplace(logical_and), inplace(logical_or), inplace(logical_not)
+    eq_, ne_, lt_, le_, gt_, ge_ = inplace(eq), inplace(ne), inplace(lt), inplace(le), inplace(gt), inplace(ge)
 
     def __eq__(self, other):
         if isinstance(other, np.ndarray):
