@@ -371,7 +371,7 @@ def _nonzero(input):
 def count_nonzero(input, dim=None):
     """How many elements are not zero. int64."""
     nonzero = to_dtype(input, dtypes.bool.numpy)._data
-    return Function.variable(K.asarray(nonzero.sum(axis=_numpy_axis(dim, input), dtype=K.int64)))
+    return Function.variable(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64)))
 
 
 @numpy_names

@@ -274,7 +274,7 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     return Diagonal.apply(input, offset, dim1, dim2)
 
 
-def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
+def split(tensor, split_size_or_sections: Any = None, dim=0, *, split_size=None):
     """Views of `split_size` elements each along `dim` (the last may be smaller), or of the listed sizes."""
     dim = wrap_dim(dim, tensor._data.ndim)
     if tensor._data.ndim == 0:
