@@ -11,6 +11,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from optable import SPECS
+from optable.calls import DType
 from optable.comparing import EPS, assert_same, outcome, same_error, to_array
 from optable.drawing import BOOL, FLOATS, HALVES, INTS
 
@@ -94,7 +95,7 @@ def assert_same_view(ours, theirs, a, b):
         long = [i for i, n in enumerate(their.shape) if n > 1]
         strides = [[t.stride()[i] for i in long] for t in (our, their)]
         assert strides[0] == strides[1], f"strides: {strides[1]} in torch, {strides[0]} here"
-        shares = np.may_share_memory(our.detach().numpy(), a.leaves[0].detach().numpy())
+        shares = np.may_share_memory(our._data, a.leaves[0]._data)
         there = their.untyped_storage().data_ptr() == b.leaves[0].untyped_storage().data_ptr()
         assert shares == there, f"shares memory with the input: {there} in torch, {shares} here"
 
@@ -175,12 +176,13 @@ def second_gradients(spec, call, lib, seed):
 
 def coarsest(call) -> float:
     """The eps that a call's gradients are good to: that of its least precise tensor."""
-    return max((EPS[t.dtype] for t in call.tensors() if t.floating), default=0.0)
+    dtypes = [t.dtype for t in call.tensors()] + [x.name for x in call.kwargs.values() if isinstance(x, DType)]
+    return max((EPS.get(name, 0.0) for name in dtypes), default=0.0)
 
 
 def assert_same_gradients(ours, theirs, rounding, what, eps):
-    assert (ours is None) == (theirs is None), f"{what}: {theirs} in torch, {ours} here"
-    for i, (a, b) in enumerate(zip(ours or (), theirs or (), strict=True)):
+    ours, theirs = (x or (None,) * len(ours or theirs or ()) for x in (ours, theirs))
+    for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
         if b is None or a is None:
             present = b if a is None else a
             assert present is None or not to_array(present).any(), f"{what} of input {i}: {b} in torch, {a} here"

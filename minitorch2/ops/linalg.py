@@ -122,7 +122,7 @@ def matmul(input, other):
             f"{right._data.shape[-2]}x{right._data.shape[-1]})"
         )
     if left._data.ndim > 2 and right._data.ndim == 2:  # one big product instead of a batch of small ones
-        rows = reshape(left, (-1, left._data.shape[-1]))
+        rows = reshape(left, (math.prod(left._data.shape[:-1]), left._data.shape[-1]))
         product = reshape(Mm.apply(rows, right), (*left._data.shape[:-1], right._data.shape[-1]))
     else:
         _check_batches(left, right)
@@ -216,7 +216,7 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * the sum of bmm(batch1, batch2) over the batch."""
-    return _scaled(input, beta) + _scaled(bmm(batch1, batch2).sum(0), alpha)
+    return _scaled(input, beta) + _scaled(Sum.apply(bmm(batch1, batch2), (0,), False), alpha)
 
 
 def _scaled(x, factor):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from . import elementwise, ordering, placing, special
-from .spec import EXACT, OpSpec, Rounding
+from . import elementwise, ordering, placing, products, reductions, shapes, special
+from .spec import OpSpec
 
-SPECS: tuple[OpSpec, ...] = (*elementwise.SPECS, *ordering.SPECS, *placing.SPECS, *special.SPECS)
+SPECS: tuple[OpSpec, ...] = (
+    *elementwise.SPECS,
+    *ordering.SPECS,
+    *placing.SPECS,
+    *products.SPECS,
+    *reductions.SPECS,
+    *shapes.SPECS,
+    *special.SPECS,
+)
 
 BY_NAME = {spec.name: spec for spec in SPECS}
 assert len(BY_NAME) == len(SPECS), "an op stands twice in the table"

@@ -1,4 +1,5 @@
-"""Elements picked out, put in, moved and counted: index_select, gather, scatter, masks, flip, unique and their kin."""
+"""Elements picked out, put in, moved and counted: index_select, gather, scatter, masks, flip, unique and
+their kin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Special functions, functions of two operands that are rarer than arithmetic, integers, the parts of a float."""
+"""Special functions, functions of two operands that are rarer than arithmetic, integers, the parts of a
+float."""
 
 from __future__ import annotations
 

@@ -32,16 +32,24 @@ def padded(x, kernel_size, stride, padding, dilation, out, value):
     return result
 
 
+def _first_taps(xp, kernel_size, stride, padding, dilation, out):
+    """(OH, OW): the number of the first tap at each place that lies inside the image, not in the padding before it."""
+    first = [
+        xp.maximum(-((xp.arange(out[i]) * stride[i] - padding[i]) // dilation[i]), 0) for i in (0, 1)
+    ]
+    return first[0][:, None] * kernel_size[1] + first[1]
+
+
 @kernel
 def max_pool2d(x, kernel_size, stride, padding, dilation, out):
     """(y, winner): the largest of each window, NaN above all, and the number of the first tap that had it."""
     xp = namespace(x)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     x = padded(x, kernel_size, stride, padding, dilation, out, lowest)
-    (_, rows, cols), *others = taps(kernel_size, stride, dilation, out)
-    y = x[:, :, rows, cols].copy()
-    winner = xp.zeros(y.shape, xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
-    for number, rows, cols in others:
+    y = xp.full((*x.shape[:2], *out), lowest, x.dtype)
+    winner = xp.empty(y.shape, xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
+    winner[...] = _first_taps(xp, kernel_size, stride, padding, dilation, out)  # it wins where all are the lowest
+    for number, rows, cols in taps(kernel_size, stride, dilation, out):
         tap = x[:, :, rows, cols]
         xp.copyto(winner, winner.dtype.type(number), where=tap > y)
         xp.maximum(y, tap, out=y)

@@ -1,0 +1,320 @@
+"""Every override of every kernel against its reference, on drawn inputs and one, two and three threads.
+
+The blocks are made tiny here, so that small arrays are cut and shared as large ones are.
+"""
+
+import math
+
+import minitorch2_kernels as K
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from minitorch2_kernels import KERNELS
+from minitorch2_kernels.cpu import blas, conv, indexing, optim, pooling
+from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
+from minitorch2_kernels.reference.conv import out_size
+
+OVERRIDDEN = {name: kernel for name, kernel in KERNELS.items() if kernel.overrides}
+THREADS = (1, 2, 3)
+
+EXACT = 0.0  # the override does the reference's own arithmetic, in the reference's order
+ANOTHER_ORDER = 64.0  # eps times the sum of magnitudes: it sums the same products in another order
+
+
+@pytest.fixture(autouse=True, scope="module")
+def tiny_blocks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "BLOCK_BYTES", 1024)
+        patch.setattr(conv, "_SMALL", 0)
+        patch.setattr(pooling, "BLOCK_BYTES", 256)
+        patch.setattr(optim, "BLOCK_BYTES", 64)
+        patch.setattr(optim, "WORTH_SHARING", 2)
+        patch.setattr(indexing, "_BLOCK", 8)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def threads_as_found():
+    before = get_num_threads(), blas.get_threads() if blas.controllable else 0
+    yield
+    set_num_threads(before[0])
+    after = get_num_threads(), blas.get_threads() if blas.controllable else 0
+    assert before == after, "NumPy's BLAS has another number of threads than before"
+
+
+class Draw:
+    """Arrays and numbers for one call."""
+
+    def __init__(self, draw):
+        self.draw = draw
+        self.rng = np.random.RandomState(draw(st.integers(0, 2**16)))
+        self.dtype = draw(st.sampled_from(["float32", "float64"]))
+
+    def int(self, low, high):
+        return self.draw(st.integers(low, high))
+
+    def pair(self, low, high):
+        return self.int(low, high), self.int(low, high)
+
+    def of(self, *choices):
+        return self.draw(st.sampled_from(choices))
+
+    def array(self, *shape, special=False):
+        """Normal numbers, in row-major order or not; with ties, infinities and NaN where `special`."""
+        x = self.rng.standard_normal(shape).astype(self.dtype)
+        if special and self.of(True, False):
+            x = self.rng.choice([-np.inf, np.inf, np.nan, 0.0, -0.0, 1.0], shape).astype(self.dtype)
+        elif special and self.of(True, False):
+            x = np.round(x)
+        order = self.of("rows", "rows", "columns", "every second")
+        if order == "columns":
+            return np.asarray(x, order="F")
+        if order == "every second":
+            wide = np.zeros((*shape[:-1], 2 * shape[-1]), self.dtype)
+            wide[..., ::2] = x
+            return wide[..., ::2]
+        return x
+
+    def convolution(self):
+        """(image sizes, weight sizes, output sizes, settings)"""
+        groups = self.of(1, 1, 2, 3)
+        n, c, o = self.int(1, 5), groups * self.int(1, 3), groups * self.int(1, 3)
+        kernel, stride, padding, dilation = self.pair(1, 3), self.pair(1, 3), self.pair(0, 2), self.pair(1, 2)
+        h, w = self.pair(1, 8)
+        out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+        assume(min(out) > 0)
+        return (n, c, h, w), (o, c // groups, *kernel), (n, o, *out), (stride, padding, dilation, groups)
+
+    def pool(self, dilated=True):
+        """(image sizes, output sizes, settings); torch allows padding up to half the window"""
+        kernel, stride = self.pair(1, 3), self.pair(1, 3)
+        padding = tuple(self.int(0, k // 2) for k in kernel)
+        dilation = self.pair(1, 2) if dilated else (1, 1)
+        h, w = self.pair(1, 8)
+        more = self.int(0, 1)  # a window that begins inside and ends outside: ceil_mode
+        out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+        assume(min(out) > 0)
+        reach = [(out[i] - 1 + more) * stride[i] < (h, w)[i] + padding[i] for i in (0, 1)]
+        out = tuple(n + more * grows for n, grows in zip(out, reach, strict=True))
+        return (self.int(2, 5), self.int(1, 3), h, w), out, (kernel, stride, padding, dilation)
+
+
+def conv2d(d):
+    x, w, _, settings = d.convolution()
+    return d.array(*x), d.array(*w), *settings
+
+
+def conv2d_input_grad(d):
+    x, w, y, settings = d.convolution()
+    return d.array(*y), d.array(*w), x[2:], *settings
+
+
+def conv2d_weight_grad(d):
+    x, w, y, settings = d.convolution()
+    return d.array(*y), d.array(*x), w[2:], *settings
+
+
+def max_pool2d(d):
+    x, out, settings = d.pool()
+    return d.array(*x, special=True), *settings, out
+
+
+def winners(d, x, out, settings):
+    return K.max_pool2d.reference(d.array(*x), *settings, out)[1]
+
+
+def max_pool2d_put(d):
+    x, out, settings = d.pool()
+    return d.array(*x[:2], *out), winners(d, x, out, settings), x[2:], *settings
+
+
+def max_pool2d_pick(d):
+    x, out, settings = d.pool()
+    return d.array(*x), winners(d, x, out, settings), *settings
+
+
+def avg_pool2d(d):
+    x, out, (kernel, stride, padding, _) = d.pool(dilated=False)
+    return d.array(*x), d.array(*out) ** 2 + 1, kernel, stride, padding, out
+
+
+def avg_pool2d_put(d):
+    x, out, (kernel, stride, padding, _) = d.pool(dilated=False)
+    return d.array(*x[:2], *out), d.array(*out) ** 2 + 1, x[2:], kernel, stride, padding
+
+
+def index_add(d):
+    out = d.array(d.int(1, 6), *(d.int(1, 4) for _ in range(d.int(0, 2))))
+    n = d.int(0, 12)
+    return out, d.rng.randint(0, len(out), n), d.array(n, *out.shape[1:])
+
+
+def state(d, count, positive=()):
+    """param, grad and `count` arrays of state; those of the given numbers not negative."""
+    shape = tuple(d.int(1, 9) for _ in range(d.int(0, 2)))
+    arrays = [np.asarray(d.array(*shape)) if shape else np.asarray(d.array(1)[0]) for _ in range(2 + count)]
+    return [np.asarray(np.abs(a)) if i in positive else a for i, a in enumerate(arrays)]
+
+
+def sgd(d):
+    param, grad, buffer = state(d, 1)
+    momentum = d.of(0.0, 0.9)
+    buffer = buffer if momentum else None
+    return param, grad, buffer, 0.1, momentum, d.of(0.0, 0.5), d.of(0.0, 0.1), d.of(True, False), d.of(True, False), d.of(True, False)
+
+
+def adam(d):
+    amsgrad = d.of(True, False)
+    param, grad, avg, square, top = state(d, 3, (3, 4))
+    return (param, grad, avg, square, top if amsgrad else None, d.int(1, 5), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1),
+            d.of(True, False), d.of(True, False))  # fmt: skip
+
+
+def rmsprop(d):
+    centered, momentum = d.of(True, False), d.of(0.0, 0.9)
+    param, grad, square, average, buffer = state(d, 3, (2,))
+    square = square + average**2 if centered else square
+    return (param, grad, square, average if centered else None, buffer if momentum else None, 0.1, 0.99, 1e-8,
+            d.of(0.0, 0.1), momentum, d.of(True, False))  # fmt: skip
+
+
+def adagrad(d):
+    return *state(d, 1, (2,)), d.int(1, 5), 0.1, d.of(0.0, 0.1), 1e-10, d.of(0.0, 0.1), d.of(True, False)
+
+
+def adadelta(d):
+    return *state(d, 2, (2, 3)), 1.0, 0.9, 1e-6, d.of(0.0, 0.1), d.of(True, False)
+
+
+def adamax(d):
+    return *state(d, 2, (3,)), d.int(1, 5), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False)
+
+
+def nadam(d):
+    return (*state(d, 2, (3,)), d.int(1, 5), 0.86, 0.87, 0.7, 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False),
+            d.of(True, False))  # fmt: skip
+
+
+def radam(d):
+    return (*state(d, 2, (3,)), d.int(1, 9), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False),
+            d.of(True, False))  # fmt: skip
+
+
+CASES = {
+    "conv2d": (conv2d, ANOTHER_ORDER),
+    "conv2d_input_grad": (conv2d_input_grad, ANOTHER_ORDER),
+    "conv2d_weight_grad": (conv2d_weight_grad, ANOTHER_ORDER),
+    "max_pool2d": (max_pool2d, EXACT),
+    "max_pool2d_put": (max_pool2d_put, EXACT),
+    "max_pool2d_pick": (max_pool2d_pick, EXACT),
+    "avg_pool2d": (avg_pool2d, EXACT),
+    "avg_pool2d_put": (avg_pool2d_put, EXACT),
+    "index_add": (index_add, EXACT),
+    "sgd": (sgd, EXACT),
+    "adam": (adam, EXACT),
+    "rmsprop": (rmsprop, EXACT),
+    "adagrad": (adagrad, EXACT),
+    "adadelta": (adadelta, EXACT),
+    "adamax": (adamax, EXACT),
+    "nadam": (nadam, EXACT),
+    "radam": (radam, EXACT),
+}
+
+
+def test_every_overridden_kernel_has_a_case():
+    assert set(CASES) == set(OVERRIDDEN)
+
+
+def copied(args):
+    return tuple(a.copy(order="K") if isinstance(a, np.ndarray) else a for a in args)
+
+
+def results(function, args):
+    """What a kernel returns, and its arguments afterwards: the optimizer updates write to theirs."""
+    args = copied(args)
+    with np.errstate(all="ignore"):
+        result = function(*args)
+    returned = result if isinstance(result, tuple) else (result,)
+    return [r for r in (*returned, *args) if isinstance(r, np.ndarray)]
+
+
+def assert_same(ours, reference, tolerance, what):
+    assert len(ours) == len(reference)
+    for a, b in zip(ours, reference, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype, f"{what}: {a.dtype} {a.shape}, reference {b.dtype} {b.shape}"
+        if tolerance == EXACT or a.dtype.kind != "f":
+            assert np.array_equal(a, b, equal_nan=a.dtype.kind == "f"), f"{what}:\n{a}\nreference:\n{b}"
+        else:
+            bound = tolerance * np.finfo(a.dtype).eps * max(1.0, np.abs(b).max(initial=0.0))
+            assert np.abs(a - b).max(initial=0.0) <= bound, f"{what}:\n{a}\nreference:\n{b}"
+
+
+@pytest.mark.parametrize("name", CASES)
+@given(data=st.data())
+def test_overrides(name, data):
+    """Each override that supports the input, and whatever the dispatcher chooses, against the reference."""
+    draw, tolerance = CASES[name]
+    kernel = OVERRIDDEN[name]
+    args = draw(Draw(data.draw))
+    expected = results(kernel.reference, args)
+    with K.use_reference():
+        assert_same(results(kernel, args), expected, EXACT, f"{name} under use_reference()")
+    for threads in THREADS:
+        set_num_threads(threads)
+        assert_same(results(kernel, args), expected, tolerance, f"{name} on {threads} threads")
+        for supports, override in kernel.overrides:
+            if supports(*args):
+                what = f"{name}: {override.__doc__} on {threads} threads"
+                assert_same(results(override, args), expected, tolerance, what)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_overrides_are_reached(name):
+    """Ordinary float32 arrays in row-major order find an override: the fast path is not dead code."""
+    draw, _ = CASES[name]
+    kernel = OVERRIDDEN[name]
+    reached = set()
+
+    @given(data=st.data())
+    def look(data):
+        args = tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in draw(Draw(data.draw)))
+        reached.update(i for i, (supports, _) in enumerate(kernel.overrides) if supports(*args))
+
+    look()
+    assert reached == set(range(len(kernel.overrides)))
+
+
+@pytest.mark.skipif(not blas.controllable, reason="NumPy's BLAS here has no thread count to set")
+@pytest.mark.parametrize("found", [1, 2])
+def test_blas_threads_are_given_back(found):
+    """Whatever number the user has set for NumPy, that is what a kernel leaves behind, an error included."""
+    before = blas.get_threads()
+    try:
+        blas.set_threads(found)
+        set_num_threads(3)
+        rng = np.random.RandomState(0)
+        x, w = rng.standard_normal((6, 2, 8, 8)), rng.standard_normal((4, 2, 3, 3))
+        K.conv2d(x, w, (1, 1), (0, 0), (1, 1), 1)
+        assert blas.get_threads() == found
+        with pytest.raises(ValueError), blas.one_thread():
+            assert blas.get_threads() == 1
+            raise ValueError
+        assert blas.get_threads() == found
+    finally:
+        blas.set_threads(before)
+
+
+def test_large_arrays_with_the_real_block_sizes(monkeypatch):
+    """One convolution and one pooling of ordinary size, with the constants as they are shipped."""
+    monkeypatch.setattr(conv, "BLOCK_BYTES", 768 * 1024)
+    monkeypatch.setattr(pooling, "BLOCK_BYTES", 256 * 1024)
+    set_num_threads(2)
+    rng = np.random.RandomState(0)
+    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((8, 16, 26, 26), (32, 16, 3, 3)))
+    settings = ((1, 1), (1, 1), (1, 1), 1)
+    y = K.conv2d(x, w, *settings)
+    assert_same([y], [K.conv2d.reference(x, w, *settings)], ANOTHER_ORDER, "conv2d")
+    pool = ((2, 2), (2, 2), (0, 0), (1, 1), (13, 13))
+    assert_same(list(K.max_pool2d(y, *pool)), list(K.max_pool2d.reference(y, *pool)), EXACT, "max_pool2d")
+    assert math.prod(y.shape) * 4 > pooling.BLOCK_BYTES
