@@ -41,9 +41,7 @@ def mini_files(root: str) -> dict[str, bytes]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", default=str(ROOT / "data"), help="folder of the full MNIST (default: data)")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 where the content differs"
-    )
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where the content differs")
     args = parser.parse_args()
     folder = ROOT / "minitorch2" / "vision" / "datasets" / "mini"
     wrong = 0

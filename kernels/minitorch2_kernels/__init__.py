@@ -4,7 +4,7 @@ NumPy's own functions stand here too. They need no `xp`: through the __array_ufu
 `exp(x)` computes on the GPU when x is a CuPy array.
 """
 
-from numpy import (  # noqa: F401
+from numpy import (
     abs,
     add,
     all,
@@ -129,11 +129,13 @@ from numpy import (  # noqa: F401
     zeros_like,
 )
 
-from .dispatch import KERNELS, kernel, namespace, use_reference  # noqa: F401
-from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen  # noqa: F401
-from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad  # noqa: F401
-from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad  # noqa: F401
-from .reference.pooling import (  # noqa: F401
+from . import cpu
+from .dispatch import KERNELS, kernel, namespace, use_reference
+from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
+from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .reference.indexing import index_add, linear_index
+from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
+from .reference.pooling import (
     avg_pool2d,
     avg_pool2d_put,
     max_pool2d,
@@ -141,8 +143,6 @@ from .reference.pooling import (  # noqa: F401
     max_pool2d_put,
     winner_indices,
 )
-from .reference.softmax import log_softmax, softmax  # noqa: F401
-from .reference.indexing import index_add, linear_index  # noqa: F401
-from .reference.unfold import fold, places, unfold  # noqa: F401
-from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma  # noqa: F401
-from . import cpu  # noqa: E402, F401  (registers the fast CPU kernels)
+from .reference.softmax import log_softmax, softmax
+from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
+from .reference.unfold import fold, places, unfold

@@ -77,9 +77,7 @@ def refuse_unsupported(group: dict[str, Any]) -> None:
             raise NotImplementedError(f"minitorch2: optimizers do not support {option}=True; {instead}.")
 
 
-def apply(
-    kernel: Callable[..., None], p: Tensor, state: tuple[Tensor | None, ...], *hyperparameters: Any
-) -> None:
+def apply(kernel: Callable[..., None], p: Tensor, state: tuple[Tensor | None, ...], *hyperparameters: Any) -> None:
     """`kernel(parameter, gradient, *state, *hyperparameters)` on the arrays, which it changes in place."""
     written = [p, *state]
     for t in state:

@@ -31,9 +31,7 @@ def pack(state: dict[Any, Any], param_groups: list[dict[str, Any]]) -> StateDict
     return {"state": packed_state, "param_groups": packed_groups}
 
 
-def unpack(
-    state_dict: StateDict, groups: list[dict[str, Any]]
-) -> tuple[dict[Any, Any], list[dict[str, Any]]]:
+def unpack(state_dict: StateDict, groups: list[dict[str, Any]]) -> tuple[dict[Any, Any], list[dict[str, Any]]]:
     """The state and the parameter groups that `state_dict` means for the parameters of `groups`.
 
     Raises ValueError where the number of groups, or of parameters in a group, differs.

@@ -79,23 +79,18 @@ class Optimizer(HookRegistry):
 
         for param in params:
             if not isinstance(param, Tensor):
-                raise TypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {typename(param)}"
-                )
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {typename(param)}")
             if not (self.defaults.get("differentiable") or param.is_leaf or param.retains_grad):
                 raise ValueError("can't optimize a non-leaf Tensor")
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(
-                    f"parameter group didn't specify a value of required optimization parameter {name}"
-                )
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
             param_group.setdefault(name, default)
 
         unique = set(params)
         if len(unique) != len(params):
             warnings.warn(
-                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
-                "an error",
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error",
                 stacklevel=3,
             )
         for group in self.param_groups:
@@ -125,9 +120,7 @@ class Optimizer(HookRegistry):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of all parameters; `closure` computes the loss anew, and its result is returned."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not say how to update a parameter: define step(closure)"
-        )
+        raise NotImplementedError(f"{type(self).__name__} does not say how to update a parameter: define step(closure)")
 
     def state_dict(self) -> dict[str, Any]:
         """{"state": ..., "param_groups": ...}, with the parameters replaced by their positions 0, 1, 2, ...

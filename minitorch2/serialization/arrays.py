@@ -47,9 +47,7 @@ class StorageTable:
             address, strides = low, list(array.strides)
         storage = self._by_memory.get((low, high))
         if storage is None:
-            storage = self._by_memory[low, high] = self._add(
-                dtype, owner, low, (high - low) // dtype.itemsize
-            )
+            storage = self._by_memory[low, high] = self._add(dtype, owner, low, (high - low) // dtype.itemsize)
         elif storage.dtype is not dtype:
             raise RuntimeError(
                 "Cannot save multiple tensors or storages that view the same data as different types: "

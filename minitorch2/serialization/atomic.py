@@ -50,9 +50,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError) and error.filename in (None, temporary):
-            reason = (
-                f"{error.strerror or error}; what stood there before is intact, the new content was discarded"
-            )
+            reason = f"{error.strerror or error}; what stood there before is intact, the new content was discarded"
             raise OSError(error.errno or 0, reason, target) from error
         raise
     _sync_folder(folder)

@@ -59,11 +59,7 @@ def _tensor_v3(
     metadata: Any = None,
 ) -> Tensor:
     """As v2, with an untyped storage and the dtype apart."""
-    if (
-        not isinstance(storage, Storage)
-        or not isinstance(dtype, dtypes.dtype)
-        or storage.array.dtype != np.uint8
-    ):
+    if not isinstance(storage, Storage) or not isinstance(dtype, dtypes.dtype) or storage.array.dtype != np.uint8:
         damaged("a tensor's dtype or storage is missing")
     if storage.array.size % dtype.itemsize:
         damaged("a storage is no whole number of elements")
@@ -213,11 +209,31 @@ def _unsupported(what: str) -> Unsupported:
 
 
 _OTHER_DTYPES = (
-    "uint16", "uint32", "uint64", "complex32", "complex64", "complex128", "qint8", "quint8", "qint32",
-    "quint4x2", "quint2x4", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz",
-    "float8_e8m0fnu", "float4_e2m1fn_x2", "bits8", "bits16", "bits1x8", "bits2x4", "bits4x2",
-    *(f"uint{n}" for n in range(1, 8)), *(f"int{n}" for n in range(1, 8)),
-)  # fmt: skip
+    "uint16",
+    "uint32",
+    "uint64",
+    "complex32",
+    "complex64",
+    "complex128",
+    "qint8",
+    "quint8",
+    "qint32",
+    "quint4x2",
+    "quint2x4",
+    "float8_e4m3fn",
+    "float8_e4m3fnuz",
+    "float8_e5m2",
+    "float8_e5m2fnuz",
+    "float8_e8m0fnu",
+    "float4_e2m1fn_x2",
+    "bits8",
+    "bits16",
+    "bits1x8",
+    "bits2x4",
+    "bits4x2",
+    *(f"uint{n}" for n in range(1, 8)),
+    *(f"int{n}" for n in range(1, 8)),
+)
 
 _OTHER_BUILDERS = {
     "torch._utils._rebuild_sparse_tensor": "a sparse tensor",

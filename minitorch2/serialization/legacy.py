@@ -52,9 +52,7 @@ def load(file: BinaryIO, restore: Callable[[Storage, str], Storage], encoding: s
             "with pickle.load if you trust it"
         )
     if Unpickler(reader, {}).load() != _PROTOCOL:
-        raise RuntimeError(
-            f"Invalid protocol version: only {_PROTOCOL} is known; save again with a newer torch"
-        )
+        raise RuntimeError(f"Invalid protocol version: only {_PROTOCOL} is known; save again with a newer torch")
     Unpickler(reader, {}).load()  # the writer's sizes of C types; the bytes are little-endian in any case
 
     storages: dict[str, Storage] = {}
@@ -92,11 +90,7 @@ def _part(root: Storage, metadata: Any) -> Storage:
     if type(metadata) is not tuple or len(metadata) != 3:
         damaged("a view of a storage is not described by a key, an offset and a size")
     _, offset, numel = metadata
-    if (
-        type(offset) is not int
-        or type(numel) is not int
-        or not 0 <= offset <= offset + numel <= root.array.size
-    ):
+    if type(offset) is not int or type(numel) is not int or not 0 <= offset <= offset + numel <= root.array.size:
         damaged("a view of a storage reaches beyond it")
     return Storage(root.array[offset : offset + numel], root.dtype, root.location)
 

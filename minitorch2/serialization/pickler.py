@@ -209,9 +209,7 @@ class Pickler:
         self._remember(id(tensor), tensor)
 
     def _buffer(self, buffer: Buffer) -> None:
-        self._with_state(
-            buffer, {"persistent": buffer.persistent, "_is_buffer": True, **own_attributes(buffer)}
-        )
+        self._with_state(buffer, {"persistent": buffer.persistent, "_is_buffer": True, **own_attributes(buffer)})
 
     def _parameter(self, parameter: Parameter) -> None:
         arguments = (parameter.data, parameter.requires_grad, OrderedDict())
@@ -265,9 +263,7 @@ class Pickler:
         """An instance of a class in safe_globals, taken apart as pickle does (object.__reduce_ex__)."""
         reduced = obj.__reduce_ex__(2)
         if not isinstance(reduced, tuple):
-            self._refuse(
-                f"is reduced to a name by {type(obj).__name__}.__reduce__; register that object instead"
-            )
+            self._refuse(f"is reduced to a name by {type(obj).__name__}.__reduce__; register that object instead")
         function, arguments = reduced[:2]
         state, list_items, dict_items = (*reduced[2:], None, None, None)[:3]
         if getattr(function, "__name__", "") == "__newobj__":  # copyreg's, for classes with a plain __new__
@@ -295,15 +291,11 @@ class Pickler:
     def _remember(self, key: Any, obj: Any) -> None:
         index = self.memo[key] = len(self.memo)
         self.kept.append(obj)
-        self.out += (
-            pickle.BINPUT + bytes([index]) if index < 256 else pickle.LONG_BINPUT + struct.pack("<I", index)
-        )
+        self.out += pickle.BINPUT + bytes([index]) if index < 256 else pickle.LONG_BINPUT + struct.pack("<I", index)
 
     def _recall(self, key: Any) -> None:
         index = self.memo[key]
-        self.out += (
-            pickle.BINGET + bytes([index]) if index < 256 else pickle.LONG_BINGET + struct.pack("<I", index)
-        )
+        self.out += pickle.BINGET + bytes([index]) if index < 256 else pickle.LONG_BINGET + struct.pack("<I", index)
 
     def _refuse(self, why: str) -> NoReturn:
         raise pickle.PicklingError(f"minitorch2.save: state{''.join(self.path)} {why}")

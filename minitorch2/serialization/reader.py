@@ -98,9 +98,7 @@ def _load(file: BinaryIO, map_location: Any, mmap: bool, verify: bool, encoding:
     return result
 
 
-def _load_zip(
-    archive: ZipReader, restore: Callable[[Storage, str], Storage], mmap: bool, encoding: str
-) -> Any:
+def _load_zip(archive: ZipReader, restore: Callable[[Storage, str], Storage], mmap: bool, encoding: str) -> Any:
     if "constants.pkl" in archive.records:
         raise RuntimeError(
             "minitorch2.load: this is a TorchScript archive, which holds a program; save model.state_dict() "

@@ -13,9 +13,7 @@ from typing import Any
 SafeGlobal = Callable[..., Any] | tuple[Callable[..., Any], str]
 
 # What stays refused even when registered: with these a file could run anything it likes.
-_BLOCKED_MODULES = frozenset(
-    {"os", "posix", "nt", "sys", "subprocess", "shutil", "importlib", "pickle", "_pickle"}
-)
+_BLOCKED_MODULES = frozenset({"os", "posix", "nt", "sys", "subprocess", "shutil", "importlib", "pickle", "_pickle"})
 _BLOCKED_BUILTINS = frozenset(
     {"eval", "exec", "compile", "__import__", "open", "getattr", "setattr", "delattr", "input", "breakpoint"}
 )
@@ -74,9 +72,7 @@ def _split(entry: SafeGlobal) -> tuple[Callable[..., Any], str]:
             raise TypeError(f"add_safe_globals expects classes and functions, got {entry!r}")
         return entry, f"{entry.__module__}.{entry.__qualname__}"
     if len(entry) != 2:
-        raise ValueError(
-            f"add_safe_globals expects pairs (object, 'module.name'), got a tuple of length {len(entry)}"
-        )
+        raise ValueError(f"add_safe_globals expects pairs (object, 'module.name'), got a tuple of length {len(entry)}")
     what, path = entry
     if type(path) is not str or not callable(what):
         raise TypeError(f"add_safe_globals expects pairs (object, 'module.name'), got ({what!r}, {path!r})")

@@ -110,9 +110,7 @@ def _entry(name: str, fields: Any) -> _Entry:
             "supported; convert it with torch and save again"
         )
     if len(shape) > 64 or len(offsets) != 2 or offsets[1] - offsets[0] != math.prod(shape) * dtype.itemsize:
-        damaged(
-            f"the safetensors entry '{name}' of shape {shape!r:.100} does not fit its place {offsets!r:.100}"
-        )
+        damaged(f"the safetensors entry '{name}' of shape {shape!r:.100} does not fit its place {offsets!r:.100}")
     return _Entry(name, dtype, tuple(shape), offsets[0], offsets[1])
 
 

@@ -15,9 +15,17 @@ from .errors import damaged
 # How checkpoint files name the storage of each dtype: torch.FloatStorage and so on.
 STORAGE_NAMES = {d.torch_type + "Storage": d for d in dtypes.ALL}
 UNSUPPORTED_STORAGES = frozenset(
-    {"ComplexFloatStorage", "ComplexDoubleStorage", "ComplexHalfStorage", "QInt8Storage", "QUInt8Storage",
-     "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage"}
-)  # fmt: skip
+    {
+        "ComplexFloatStorage",
+        "ComplexDoubleStorage",
+        "ComplexHalfStorage",
+        "QInt8Storage",
+        "QUInt8Storage",
+        "QInt32Storage",
+        "QUInt4x2Storage",
+        "QUInt2x4Storage",
+    }
+)
 
 
 class Storage:
@@ -63,9 +71,7 @@ def check_persistent_id(saved: Any, length: int) -> tuple[StorageType, str, str,
     if type(saved) is not tuple or len(saved) != length or saved[0] not in ("storage", b"storage"):
         damaged("the pickle refers to something outside it that is no storage")
     kind, key, location, numel = saved[1:5]
-    key, location = (
-        s.decode("latin1") if type(s) is bytes else s for s in (key, location)
-    )  # written by Python 2
+    key, location = (s.decode("latin1") if type(s) is bytes else s for s in (key, location))  # written by Python 2
     names_are_text = type(key) is str and type(location) is str
     if not (isinstance(kind, StorageType) and names_are_text and type(numel) is int and numel >= 0):
         damaged("a storage is not described by its type, key, location and size")
@@ -79,9 +85,7 @@ def check_fits(nbytes: int, dtype: dtypes.dtype, numel: int, name: str) -> None:
         damaged(f"the record '{name}' has {nbytes} bytes, but its tensor says {numel} elements of {dtype}")
 
 
-def storage_from_bytes(
-    data: np.ndarray, dtype: dtypes.dtype, numel: int, location: str, swap: bool
-) -> Storage:
+def storage_from_bytes(data: np.ndarray, dtype: dtypes.dtype, numel: int, location: str, swap: bool) -> Storage:
     """Interprets a uint8 array of shape (nbytes,) as `numel` elements of `dtype`, in place if it is aligned.
 
     `swap`: the bytes are in the other order than this machine's.
@@ -113,9 +117,7 @@ def view(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int
         # A dimension of one element has a stride that is never used and may be anything.
         strides = [s * dtype.itemsize if n > 1 else dtype.itemsize for n, s in zip(size, stride, strict=True)]
     if last > numel or math.prod(size) * dtype.itemsize >= 2**63 or len(size) > 64:
-        damaged(
-            f"a tensor of size {size}, stride {stride} and offset {offset} does not fit its {numel} elements"
-        )
+        damaged(f"a tensor of size {size}, stride {stride} and offset {offset} does not fit its {numel} elements")
     if 0 in size:
         return np.empty(size, dtype)
     return np.ndarray(size, dtype, storage.array, offset * dtype.itemsize, strides)

@@ -17,9 +17,7 @@ from typing import Any, NoReturn, Protocol
 from .errors import damaged
 from .safe_globals import registered_by_path
 
-_MAX_MARKS = (
-    500  # containers being built inside one another; Python's own pickler gives up at a similar depth
-)
+_MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
 _MAX_KEY_PARTS = 64
 _DICTS = (dict, OrderedDict, Counter, defaultdict)
 _LATER_OPCODES = {
@@ -317,9 +315,7 @@ def _refuse_opcode(opcode: int) -> NoReturn:
         reason = f"{_UNSAFE_OPCODES[opcode]} never occurs in a checkpoint and could run code"
     else:
         reason = "the file is damaged or is no checkpoint"
-    raise pickle.UnpicklingError(
-        f"Weights only load failed: unsupported pickle opcode {bytes([opcode])!r}: {reason}"
-    )
+    raise pickle.UnpicklingError(f"Weights only load failed: unsupported pickle opcode {bytes([opcode])!r}: {reason}")
 
 
 def _push(make: Callable[[], Any]) -> Callable[[Unpickler], None]:

@@ -57,9 +57,7 @@ def save(
             _write(file, _folder_name(path), data, pickler, _disable_byteorder_record)
         return
     if not hasattr(f, "write"):
-        raise AttributeError(
-            "expected 'f' to be string, path, or a file-like object with a 'write' attribute"
-        )
+        raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")
     pickler = Pickler()
     data = pickler.dump(obj)
     _write(f, "archive", data, pickler, _disable_byteorder_record)

@@ -123,11 +123,7 @@ class ZipReader:
             )
             if magic != b"PK\x06\x06" or end64 + length + 12 != end:
                 broken_archive("its 64-bit end record is damaged")
-            if (
-                count not in (count64, 0xFFFF)
-                or size not in (size64, _WIDE)
-                or offset not in (offset64, _WIDE)
-            ):
+            if count not in (count64, 0xFFFF) or size not in (size64, _WIDE) or offset not in (offset64, _WIDE):
                 broken_archive("its two end records contradict each other")
             count, size, offset, end = count64, size64, offset64, end64
         if disk or first_disk or here != count:
@@ -144,8 +140,25 @@ class ZipReader:
         for _ in range(count):
             if at + CENTRAL_HEADER.size > len(data):
                 broken_archive("its directory is cut short")
-            (magic, _, _, flags, method, _, _, crc, packed, size, name_len, extra_len, comment_len,
-             disk, _, _, header) = CENTRAL_HEADER.unpack_from(data, at)  # fmt: skip
+            (
+                magic,
+                _,
+                _,
+                flags,
+                method,
+                _,
+                _,
+                crc,
+                packed,
+                size,
+                name_len,
+                extra_len,
+                comment_len,
+                disk,
+                _,
+                _,
+                header,
+            ) = CENTRAL_HEADER.unpack_from(data, at)
             at += CENTRAL_HEADER.size
             raw, extra = data[at : at + name_len], data[at + name_len : at + name_len + extra_len]
             at += name_len + extra_len + comment_len

@@ -85,9 +85,7 @@ class ZipWriter:
             if written is None:  # file-likes that do not count have written everything
                 return
             if not 0 < written <= len(view):
-                raise OSError(
-                    f"the file object took {written} of {len(view)} bytes; the checkpoint is incomplete"
-                )
+                raise OSError(f"the file object took {written} of {len(view)} bytes; the checkpoint is incomplete")
             view = view[written:]
 
 

@@ -1,6 +1,6 @@
 """Fast CPU overrides. Importing this package registers them."""
 
-from . import compiled, conv, indexing, optim, pooling  # noqa: F401
+from . import compiled, conv, indexing, optim, pooling
 
 if compiled.available:
     compiled.register()  # last: the newest override is asked first

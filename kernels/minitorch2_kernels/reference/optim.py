@@ -79,9 +79,20 @@ def sgd(param, grad, momentum_buffer, lr, momentum, dampening, weight_decay, nes
 
 @kernel
 def adam(
-    param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq,
-    step, lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize,
-):  # fmt: skip
+    param,
+    grad,
+    exp_avg,
+    exp_avg_sq,
+    max_exp_avg_sq,
+    step,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    decoupled_weight_decay,
+    maximize,
+):
     """Adam (https://arxiv.org/abs/1412.6980) and AdamW; max_exp_avg_sq is None but under AMSGrad."""
     xp = namespace(param)
     if decoupled_weight_decay:
@@ -102,9 +113,7 @@ def adam(
 
 
 @kernel
-def rmsprop(
-    param, grad, square_avg, grad_avg, momentum_buffer, lr, alpha, eps, weight_decay, momentum, maximize
-):
+def rmsprop(param, grad, square_avg, grad_avg, momentum_buffer, lr, alpha, eps, weight_decay, momentum, maximize):
     """RMSprop; grad_avg is None unless centered (https://arxiv.org/abs/1308.0850)."""
     xp = namespace(param)
     grad = _descent_direction(grad, param, weight_decay, maximize)
@@ -164,9 +173,22 @@ def adamax(param, grad, exp_avg, exp_inf, step, lr, beta1, beta2, eps, weight_de
 
 @kernel
 def nadam(
-    param, grad, exp_avg, exp_avg_sq,
-    step, mu, mu_next, mu_product, lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize,
-):  # fmt: skip
+    param,
+    grad,
+    exp_avg,
+    exp_avg_sq,
+    step,
+    mu,
+    mu_next,
+    mu_product,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    decoupled_weight_decay,
+    maximize,
+):
     """Adam with Nesterov momentum (https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ).
 
     mu and mu_next are the momenta of this step and the next, mu_product the product of all up to this one.
@@ -185,9 +207,19 @@ def nadam(
 
 @kernel
 def radam(
-    param, grad, exp_avg, exp_avg_sq,
-    step, lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay, maximize,
-):  # fmt: skip
+    param,
+    grad,
+    exp_avg,
+    exp_avg_sq,
+    step,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay,
+    decoupled_weight_decay,
+    maximize,
+):
     """Rectified Adam (https://arxiv.org/abs/1908.03265): plain momentum until the variance can be trusted."""
     xp = namespace(param)
     if decoupled_weight_decay:

@@ -34,9 +34,7 @@ def padded(x, kernel_size, stride, padding, dilation, out, value):
 
 def _first_taps(xp, kernel_size, stride, padding, dilation, out):
     """(OH, OW): the number of the first tap at each place that lies inside the image, not in the padding before it."""
-    first = [
-        xp.maximum(-((xp.arange(out[i]) * stride[i] - padding[i]) // dilation[i]), 0) for i in (0, 1)
-    ]
+    first = [xp.maximum(-((xp.arange(out[i]) * stride[i] - padding[i]) // dilation[i]), 0) for i in (0, 1)]
     return first[0][:, None] * kernel_size[1] + first[1]
 
 

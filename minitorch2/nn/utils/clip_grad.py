@@ -79,9 +79,7 @@ def clip_grad_norm_(
 
 
 @no_grad()
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Limits each element of the gradients, in place, to [-clip_value, clip_value]."""
     clip_value = float(clip_value)
     for grad in _grads(parameters):

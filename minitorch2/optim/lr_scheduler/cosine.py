@@ -23,9 +23,7 @@ class CosineAnnealingLR(LRScheduler):
             return group_values(self.optimizer, "lr")
         if self._step_count == 1 and self.last_epoch > 0:
             height = [(base_lr - self.eta_min) for base_lr in self.base_lrs]
-            return [
-                self.eta_min + h * (1 + math.cos(self.last_epoch * math.pi / self.T_max)) / 2 for h in height
-            ]
+            return [self.eta_min + h * (1 + math.cos(self.last_epoch * math.pi / self.T_max)) / 2 for h in height]
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:
             # The step before was at the bottom, where the ratio below would be 0 / 0.
             return [
@@ -39,8 +37,7 @@ class CosineAnnealingLR(LRScheduler):
 
     def _get_closed_form_lr(self) -> list[LearningRate]:
         return [
-            self.eta_min
-            + (base_lr - self.eta_min) * (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
+            self.eta_min + (base_lr - self.eta_min) * (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
             for base_lr in self.base_lrs
         ]
 

@@ -92,9 +92,7 @@ class CyclicLR(LRScheduler):
             momenta = zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True)
             for group, low, high in momenta:
                 set_group_momentum(group, high - (high - low) * height * scale, self.use_beta1)
-        return [
-            low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)
-        ]
+        return [low + (high - low) * height * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
     def state_dict(self) -> dict[str, Any]:
         """As LRScheduler.state_dict; of a custom scale_fn, the attributes of a callable object, None for a

@@ -49,9 +49,7 @@ class OneCycleLR(LRScheduler):
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(
-                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
-            )
+            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
         self._anneal_func_type = anneal_strategy
 
         max_lrs = per_group("max_lr", optimizer, max_lr)
@@ -74,8 +72,7 @@ class OneCycleLR(LRScheduler):
         self._warn_outside_step()
         if self.last_epoch > self.total_steps:
             raise ValueError(
-                f"Tried to step {self.last_epoch} times. The specified number of total steps is "
-                f"{self.total_steps}"
+                f"Tried to step {self.last_epoch} times. The specified number of total steps is {self.total_steps}"
             )
         start_step: float = 0.0
         for phase in self._schedule_phases:
@@ -113,9 +110,7 @@ def _count_steps(total_steps: int | None, epochs: int | None, steps_per_epoch: i
 def _phases(pct_start: float, total_steps: int, three_phase: bool) -> list[dict[str, Any]]:
     """For each phase its last step and the names of the groups' options between which it goes."""
 
-    def phase(
-        end_step: float, start_lr: str, end_lr: str, start_momentum: str, end_momentum: str
-    ) -> dict[str, Any]:
+    def phase(end_step: float, start_lr: str, end_lr: str, start_momentum: str, end_momentum: str) -> dict[str, Any]:
         return {
             "end_step": end_step,
             "start_lr": start_lr,
@@ -129,8 +124,6 @@ def _phases(pct_start: float, total_steps: int, three_phase: bool) -> list[dict[
         return [up, phase(total_steps - 1, "max_lr", "min_lr", "base_momentum", "max_momentum")]
     return [
         up,
-        phase(
-            float(2 * pct_start * total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"
-        ),
+        phase(float(2 * pct_start * total_steps) - 2, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
         phase(total_steps - 1, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
     ]

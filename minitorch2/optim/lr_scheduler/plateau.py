@@ -114,9 +114,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _is_better(self, a: float, best: float) -> bool:
         if self.threshold_mode == "rel":
-            return (
-                a < best * (1.0 - self.threshold) if self.mode == "min" else a > best * (self.threshold + 1.0)
-            )
+            return a < best * (1.0 - self.threshold) if self.mode == "min" else a > best * (self.threshold + 1.0)
         return a < best - self.threshold if self.mode == "min" else a > best + self.threshold
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

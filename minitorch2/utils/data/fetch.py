@@ -38,9 +38,7 @@ class IterableFetcher:
     """fetch(placeholders) -> the next len(placeholders) samples collated, or the next sample where batches
     are off. StopIteration at the end of the stream."""
 
-    def __init__(
-        self, dataset: IterableDataset, auto_collation: bool, collate_fn: Callable, drop_last: bool
-    ) -> None:
+    def __init__(self, dataset: IterableDataset, auto_collation: bool, collate_fn: Callable, drop_last: bool) -> None:
         self.stream = iter(dataset)
         self.auto_collation = auto_collation
         self.collate_fn = collate_fn

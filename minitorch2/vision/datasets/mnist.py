@@ -180,13 +180,9 @@ class MNIST(VisionDataset):
                     f"of shape {array.shape}"
                 )
         if len(images) != len(labels):
-            raise RuntimeError(
-                f"{images_path} has {len(images)} images, {labels_path} has {len(labels)} labels"
-            )
+            raise RuntimeError(f"{images_path} has {len(images)} images, {labels_path} has {len(labels)} labels")
         if labels.size and labels.max() >= len(self.classes):
-            raise RuntimeError(
-                f"{labels_path}: label {labels.max()}, but there are only {len(self.classes)} classes"
-            )
+            raise RuntimeError(f"{labels_path}: label {labels.max()}, but there are only {len(self.classes)} classes")
         return images, labels.astype(np.int64)
 
 

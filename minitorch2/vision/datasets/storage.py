@@ -11,9 +11,7 @@ from pathlib import Path
 def explained(error: OSError, path: Path) -> OSError:
     """The same kind of OSError with a sentence on what could not be written and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        reason = (
-            f"no space left for {path.name} on the disk of {path.parent}; free some, or choose another root"
-        )
+        reason = f"no space left for {path.name} on the disk of {path.parent}; free some, or choose another root"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         reason = f"the folder {path.parent} is not writable ({error.strerror}); choose another root"
     else:

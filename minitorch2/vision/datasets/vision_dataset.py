@@ -60,9 +60,7 @@ class VisionDataset(Dataset):
         self.transforms = transforms
 
     def __len__(self) -> int:
-        raise NotImplementedError(
-            f"{type(self).__name__} has no __len__: a VisionDataset subclass has to define it"
-        )
+        raise NotImplementedError(f"{type(self).__name__} has no __len__: a VisionDataset subclass has to define it")
 
     def extra_repr(self) -> str:
         return ""

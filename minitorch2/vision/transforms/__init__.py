@@ -20,6 +20,16 @@ from .transforms import (
 )
 
 __all__ = [
-    "Compose", "ToTensor", "ToPILImage", "ConvertImageDtype", "Normalize", "Resize", "CenterCrop",
-    "RandomCrop", "RandomHorizontalFlip", "Lambda", "InterpolationMode", "functional",
-]  # fmt: skip
+    "Compose",
+    "ToTensor",
+    "ToPILImage",
+    "ConvertImageDtype",
+    "Normalize",
+    "Resize",
+    "CenterCrop",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "Lambda",
+    "InterpolationMode",
+    "functional",
+]

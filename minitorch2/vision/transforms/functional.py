@@ -79,14 +79,10 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
         )
     image_module = pillow()
     if image_module is None:
-        raise ImportError(
-            "to_pil_image needs Pillow, which is not installed: pip install 'minitorch2[examples]'"
-        )
+        raise ImportError("to_pil_image needs Pillow, which is not installed: pip install 'minitorch2[examples]'")
     if mode == "1":
         return image_module.fromarray(array).convert("1")
-    return image_module.frombytes(
-        mode or allowed[0], array.shape[1::-1], np.ascontiguousarray(array).tobytes()
-    )
+    return image_module.frombytes(mode or allowed[0], array.shape[1::-1], np.ascontiguousarray(array).tobytes())
 
 
 def convert_image_dtype(image: Tensor, dtype: dtypes.dtype = dtypes.float32) -> Tensor:
@@ -132,9 +128,7 @@ def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float], inplac
     mean_tensor = as_tensor(mean, dtype=image.dtype, device=image.device)
     std_tensor = as_tensor(std, dtype=image.dtype, device=image.device)
     if not all(std_tensor.flatten().tolist()):
-        raise ValueError(
-            f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero."
-        )
+        raise ValueError(f"std evaluated to zero after conversion to {image.dtype}, leading to division by zero.")
     if mean_tensor.ndim == 1:
         mean_tensor = mean_tensor.view(-1, 1, 1)
     if std_tensor.ndim == 1:
@@ -157,9 +151,7 @@ def crop(image: Any, top: int, left: int, height: int, width: int) -> Any:
         return image.crop((left, top, left + width, top + height))
     right, bottom = left + width, top + height
     if left < 0 or top < 0 or right > image_width or bottom > image_height:
-        image = pad(
-            image, (max(-left, 0), max(-top, 0), max(right - image_width, 0), max(bottom - image_height, 0))
-        )
+        image = pad(image, (max(-left, 0), max(-top, 0), max(right - image_width, 0), max(bottom - image_height, 0)))
         left, top = max(left, 0), max(top, 0)
     if is_array(image):
         return image[top : top + height, left : left + width].copy()
@@ -168,9 +160,7 @@ def crop(image: Any, top: int, left: int, height: int, width: int) -> Any:
 
 def center_crop(image: Any, output_size: int | Sequence[int]) -> Any:
     """The middle of the image; where it is smaller than `output_size`, zeros around it."""
-    height, width = (
-        (output_size, output_size) if isinstance(output_size, int) else (output_size[0], output_size[-1])
-    )
+    height, width = (output_size, output_size) if isinstance(output_size, int) else (output_size[0], output_size[-1])
     _, image_height, image_width = dimensions(image)
     more_width, more_height = max(width - image_width, 0), max(height - image_height, 0)
     if more_width or more_height:
@@ -225,26 +215,18 @@ def _sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     if isinstance(padding, int):
         return padding, padding, padding, padding
     if not isinstance(padding, (tuple, list)):
-        raise TypeError(
-            f"Got inappropriate padding arg: expected an int, tuple or list, got {type(padding).__name__}"
-        )
+        raise TypeError(f"Got inappropriate padding arg: expected an int, tuple or list, got {type(padding).__name__}")
     if len(padding) not in (1, 2, 4):
-        raise ValueError(
-            f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple"
-        )
+        raise ValueError(f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element tuple")
     left, top, right, bottom = (list(padding) * 4)[:4]
     return left, top, right, bottom
 
 
-def _surround(
-    image: Any, sides: tuple[int, int, int, int], fill: float | Sequence[float], channels: int
-) -> Any:
+def _surround(image: Any, sides: tuple[int, int, int, int], fill: float | Sequence[float], channels: int) -> Any:
     left, top, right, bottom = sides
     _, height, width = dimensions(image)
     if not isinstance(fill, (int, float)) and len(fill) not in (1, channels):
-        raise ValueError(
-            f"fill must be a number or one number per channel ({channels}), got {len(fill)} of them"
-        )
+        raise ValueError(f"fill must be a number or one number per channel ({channels}), got {len(fill)} of them")
     rows, columns = slice(top, top + height), slice(left, left + width)
     if is_array(image):
         padded = np.empty((height + top + bottom, width + left + right, *image.shape[2:]), image.dtype)
@@ -270,9 +252,7 @@ def resize(
     are.
     """
     if not isinstance(interpolation, InterpolationMode):
-        raise TypeError(
-            f"Argument interpolation should be an InterpolationMode, got {type(interpolation).__name__}"
-        )
+        raise TypeError(f"Argument interpolation should be an InterpolationMode, got {type(interpolation).__name__}")
     _, height, width = dimensions(image)
     sizes = [size] if isinstance(size, int) else list(size)
     if len(sizes) == 2 and max_size is not None:

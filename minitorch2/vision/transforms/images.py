@@ -38,8 +38,6 @@ def dimensions(image: Any) -> tuple[int, int, int]:
         return (image.shape[2] if image.ndim == 3 else 1), image.shape[0], image.shape[1]
     if isinstance(image, Tensor):
         if image.ndim < 2:
-            raise TypeError(
-                f"Tensor is not a torch image: expected (..., H, W), got shape {tuple(image.shape)}"
-            )
+            raise TypeError(f"Tensor is not a torch image: expected (..., H, W), got shape {tuple(image.shape)}")
         return (1 if image.ndim == 2 else image.shape[-3]), image.shape[-2], image.shape[-1]
     raise TypeError(f"Unexpected type {type(image)}: expected a PIL image, a NumPy array or a Tensor")

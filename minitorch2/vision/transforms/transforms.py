@@ -178,8 +178,7 @@ class RandomCrop(Module):
         new_height, new_width = output_size
         if height < new_height or width < new_width:
             raise ValueError(
-                f"Required crop size {(new_height, new_width)} is larger than input image size "
-                f"{(height, width)}"
+                f"Required crop size {(new_height, new_width)} is larger than input image size {(height, width)}"
             )
         if (height, width) == (new_height, new_width):
             return 0, 0, height, width
