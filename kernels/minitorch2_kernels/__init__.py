@@ -129,7 +129,7 @@ from numpy import (
     zeros_like,
 )
 
-from . import cpu
+from . import cpu  # registers the fast CPU kernels
 from .dispatch import KERNELS, kernel, namespace, use_reference
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
