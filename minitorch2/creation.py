@@ -6,8 +6,9 @@ import math
 import operator
 from typing import Any
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from .core import dtypes
 from .core.device import check_available
@@ -123,8 +124,15 @@ def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layou
 def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """All 1."""
     dtype = dtypes.get_default_dtype() if dtype is None else dtype
-    return full(_sizes(sizes, size), 1, dtype=dtype, device=device, requires_grad=requires_grad, layout=layout,
-                pin_memory=pin_memory)  # fmt: skip
+    return full(
+        _sizes(sizes, size),
+        1,
+        dtype=dtype,
+        device=device,
+        requires_grad=requires_grad,
+        layout=layout,
+        pin_memory=pin_memory,
+    )
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
@@ -163,7 +171,9 @@ ones_like = _like("ones", lambda: 1)
 full_like = _like("full", lambda fill_value: fill_value)
 
 
-def arange(start: Any = None, end: Any = None, step: Any = 1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def arange(
+    start: Any = None, end: Any = None, step: Any = 1, *, dtype=None, device=None, requires_grad=False, layout=None
+) -> Tensor:
     """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
     if end is None or start is None:
         start, end = 0, start if end is None else end
@@ -202,8 +212,9 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False,
     # from both ends, as torch: the two halves are symmetric and the last number is `end` exactly
     ascending = compute(start) + step * i.astype(compute)
     descending = compute(end) - step * (steps - 1 - i).astype(compute)
-    return _finish(K.cast(np.where(i < steps // 2, ascending, descending) if steps > 1 else ascending, numpy_dtype),
-                   requires_grad)  # fmt: skip
+    return _finish(
+        K.cast(np.where(i < steps // 2, ascending, descending) if steps > 1 else ascending, numpy_dtype), requires_grad
+    )
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False) -> Tensor:

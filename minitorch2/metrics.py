@@ -23,9 +23,7 @@ def _labels(values: Any, name: str) -> np.ndarray:
     if array.size == 0:
         return array.astype(np.int64)
     if array.dtype.kind == "f":
-        raise TypeError(
-            f"{name} must be class indices (integers), got {array.dtype}; scores need .argmax(1) first"
-        )
+        raise TypeError(f"{name} must be class indices (integers), got {array.dtype}; scores need .argmax(1) first")
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, one class index a sample, got shape {array.shape}")
     return array.astype(np.int64)
@@ -44,9 +42,7 @@ def accuracy(output: Any, target: Any, topk: int | Sequence[int] = 1) -> float |
     labels, scores = _labels(target, "target"), _array(output, "output")
     ks = [topk] if isinstance(topk, int) else list(topk)
     if scores.shape[:1] != labels.shape or scores.ndim not in (1, 2):
-        raise ValueError(
-            f"output must be (N, C) or (N,) with N = {len(labels)} as target has, got {scores.shape}"
-        )
+        raise ValueError(f"output must be (N, C) or (N,) with N = {len(labels)} as target has, got {scores.shape}")
     if len(labels) == 0:
         raise ValueError("the accuracy of no samples is not defined; output and target are empty")
     if scores.ndim == 2:
@@ -54,9 +50,7 @@ def accuracy(output: Any, target: Any, topk: int | Sequence[int] = 1) -> float |
     else:
         rank, classes = (_labels(output, "output") != labels).astype(np.int64), 1
     if not all(isinstance(k, (int, np.integer)) and 1 <= k <= classes for k in ks):
-        raise ValueError(
-            f"topk must lie between 1 and the number of scores a sample has, {classes}, got {topk}"
-        )
+        raise ValueError(f"topk must lie between 1 and the number of scores a sample has, {classes}, got {topk}")
     shares = [float(np.mean(rank < k)) for k in ks]
     return shares[0] if isinstance(topk, int) else shares
 
@@ -74,9 +68,7 @@ def _rank_of_target(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _check_range(labels: np.ndarray, classes: int, name: str) -> None:
     wrong = (labels < 0) | (labels >= classes)
     if wrong.any():
-        raise ValueError(
-            f"{name} has class {labels[wrong][0]}, but there are {classes} classes (0..{classes - 1})"
-        )
+        raise ValueError(f"{name} has class {labels[wrong][0]}, but there are {classes} classes (0..{classes - 1})")
 
 
 def confusion_matrix(preds: Any, target: Any, num_classes: int | None = None) -> np.ndarray:
@@ -87,9 +79,7 @@ def confusion_matrix(preds: Any, target: Any, num_classes: int | None = None) ->
     """
     predicted, labels = _labels(preds, "preds"), _labels(target, "target")
     if predicted.shape != labels.shape:
-        raise ValueError(
-            f"preds and target must have the same length, got {len(predicted)} and {len(labels)}"
-        )
+        raise ValueError(f"preds and target must have the same length, got {len(predicted)} and {len(labels)}")
     if num_classes is None:
         num_classes = int(max(predicted.max(initial=-1), labels.max(initial=-1))) + 1
     _check_range(predicted, num_classes, "preds")

@@ -78,9 +78,7 @@ def tensor_repr(tensor) -> str:
     kind = type(tensor).__name__
     plain = kind in ("Tensor", "Parameter", "Buffer")
     start = "tensor(" if plain else f"{kind}("
-    array = (
-        tensor._data if isinstance(tensor._data, np.ndarray) else tensor._data.get()
-    )  # CuPy's way to the CPU
+    array = tensor._data if isinstance(tensor._data, np.ndarray) else tensor._data.get()  # CuPy's way to the CPU
     text = _with_suffixes(start + array_text(array, len(start)), _suffixes(tensor), len(start))
     is_parameter = any(base.__name__ == "Parameter" for base in type(tensor).__mro__)
     return f"Parameter({text})" if is_parameter and not plain else text

@@ -69,9 +69,7 @@ def fork_rng(devices=None, enabled: bool = True, device_type: str | None = None)
     Only the CPU's is forked: RuntimeError where `devices` names others.
     """
     if devices:
-        raise RuntimeError(
-            f"minitorch2: fork_rng(devices={list(devices)}) is not supported; only the CPU's is forked"
-        )
+        raise RuntimeError(f"minitorch2: fork_rng(devices={list(devices)}) is not supported; only the CPU's is forked")
     if not enabled:
         yield
         return
@@ -117,9 +115,18 @@ def randn(
 
 
 def randint(
-    *bounds, low=0, high=None, size=None, generator=None, out=None, dtype=None, layout=None, device=None,
-    requires_grad=False, pin_memory=False,
-):  # fmt: skip
+    *bounds,
+    low=0,
+    high=None,
+    size=None,
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """Integers in [low, high): randint(high, size), randint(low, high, size). int64 unless told."""
     refuse_out("randint", out)
     if bounds and isinstance(bounds[-1], tuple | list):
@@ -164,9 +171,18 @@ def randperm(
 
 
 def normal(
-    mean=0.0, std=1.0, size=None, *, generator=None, out=None, dtype=None, layout=None, device=None,
-    requires_grad=False, pin_memory=False,
-):  # fmt: skip
+    mean=0.0,
+    std=1.0,
+    size=None,
+    *,
+    generator=None,
+    out=None,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    pin_memory=False,
+):
     """Normal: of two numbers and a size, or, element by element, where mean or std (or both) is a tensor.
 
     Tensors broadcast; the result has the dtype of mean if that is one, else of std. Their gradients are zero.

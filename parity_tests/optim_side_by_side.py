@@ -29,9 +29,7 @@ alpha = st.sampled_from([0.5, 0.9, 0.99])
 
 
 def keywords(**strategies):
-    return st.fixed_dictionaries(
-        {}, optional=strategies | {"lr": lr, "weight_decay": weight_decay, "maximize": flag}
-    )
+    return st.fixed_dictionaries({}, optional=strategies | {"lr": lr, "weight_decay": weight_decay, "maximize": flag})
 
 
 OPTIMIZERS = {
@@ -50,9 +48,7 @@ OPTIMIZERS = {
     ),
     "Adadelta": keywords(rho=st.sampled_from([0.0, 0.5, 0.9]), eps=st.sampled_from([1e-6, 1e-3]), **loops),
     "Adamax": keywords(betas=betas, eps=eps, **loops),
-    "NAdam": keywords(
-        betas=betas, eps=eps, momentum_decay=st.sampled_from([0, 4e-3]), decoupled_weight_decay=flag
-    ),
+    "NAdam": keywords(betas=betas, eps=eps, momentum_decay=st.sampled_from([0, 4e-3]), decoupled_weight_decay=flag),
     "RAdam": keywords(betas=betas, eps=eps, decoupled_weight_decay=flag, **loops),
 }
 
@@ -118,12 +114,8 @@ class Run:
 
     def __init__(self, name, options, arrays):
         self.name, self.options, self.steps = name, options, 0
-        self.params = {
-            key: [parameter(lib, a.copy(order="K")) for a in arrays] for key, lib in LIBRARIES.items()
-        }
-        self.optimizers = {
-            key: getattr(lib.optim, name)(self.params[key], **options) for key, lib in LIBRARIES.items()
-        }
+        self.params = {key: [parameter(lib, a.copy(order="K")) for a in arrays] for key, lib in LIBRARIES.items()}
+        self.optimizers = {key: getattr(lib.optim, name)(self.params[key], **options) for key, lib in LIBRARIES.items()}
 
     def step(self, grads):
         self.steps += 1

@@ -28,9 +28,7 @@ def halves(epoch):
 def make_optimizer(lib, kind="SGD", lr=0.1):
     params = [lib.nn.Parameter(lib.zeros(1)) for _ in range(2)]
     options = {"momentum": 0.9} if kind == "SGD" else {}
-    return getattr(lib.optim, kind)(
-        [{"params": params[0]}, {"params": params[1], "lr": 0.03}], lr=lr, **options
-    )
+    return getattr(lib.optim, kind)([{"params": params[0]}, {"params": params[1], "lr": 0.03}], lr=lr, **options)
 
 
 def options(optimizer):

@@ -124,11 +124,7 @@ def torch_tensors(draw, pool):
         numel = int(np.prod(shape))
         nbytes = numel * torch.empty(0, dtype=dtype).element_size()
         data = draw(st.binary(min_size=nbytes, max_size=nbytes))
-        base = (
-            torch.frombuffer(bytearray(data), dtype=torch.uint8)
-            if nbytes
-            else torch.empty(0, dtype=torch.uint8)
-        )
+        base = torch.frombuffer(bytearray(data), dtype=torch.uint8) if nbytes else torch.empty(0, dtype=torch.uint8)
         base = (base % 2).bool() if dtype is torch.bool else base.clone().view(dtype)
         base = base.reshape(shape)
     change = draw(st.sampled_from(["same", "transpose", "slice", "step", "expand", "flat", "parameter"]))
@@ -172,7 +168,7 @@ PLAIN = st.one_of(
     st.sampled_from(DTYPES),
     st.sampled_from([torch.device("cpu"), torch.device("cuda", 1)]),
     st.lists(st.text(max_size=3), max_size=5).map(Counter),
-)  # fmt: skip
+)
 
 
 @st.composite

@@ -95,9 +95,7 @@ LOADERS = {
     "weighted once": lambda lib, **kw: lib.utils.data.DataLoader(
         tensors(lib), 4, sampler=lib.utils.data.WeightedRandomSampler([0.1, 3, 0.2, 1.5], 3, False), **kw
     ),
-    "tensor as sampler": lambda lib, **kw: lib.utils.data.DataLoader(
-        tensors(lib), 4, sampler=lib.randperm(10), **kw
-    ),
+    "tensor as sampler": lambda lib, **kw: lib.utils.data.DataLoader(tensors(lib), 4, sampler=lib.randperm(10), **kw),
     "NumPy indices": lambda lib, **kw: lib.utils.data.DataLoader(
         tensors(lib), 4, sampler=np.arange(9, dtype=np.uint8), **kw
     ),
@@ -110,9 +108,7 @@ LOADERS = {
     "single samples": lambda lib, **kw: lib.utils.data.DataLoader(tensors(lib), None, True, **kw),
     "dicts": lambda lib, **kw: lib.utils.data.DataLoader(Squares(), 5, True, **kw),
     "__getitems__": lambda lib, **kw: lib.utils.data.DataLoader(Together(), 5, True, **kw),
-    "own collate_fn": lambda lib, **kw: lib.utils.data.DataLoader(
-        tensors(lib), 8, True, collate_fn=list, **kw
-    ),
+    "own collate_fn": lambda lib, **kw: lib.utils.data.DataLoader(tensors(lib), 8, True, collate_fn=list, **kw),
     "a sampler that draws at once": lambda lib, **kw: lib.utils.data.DataLoader(
         tensors(lib), 8, sampler=Eager(lib), **kw
     ),
@@ -148,9 +144,7 @@ def test_batches(name):
     assert_same(two_passes)
 
 
-@pytest.mark.parametrize(
-    "name", ["shuffled", "own generator", "a sampler that draws at once", "random samples"]
-)
+@pytest.mark.parametrize("name", ["shuffled", "own generator", "a sampler that draws at once", "random samples"])
 def test_batches_from_workers(name):
     def two_passes(lib):
         loader = LOADERS[name](lib, num_workers=2)
@@ -227,9 +221,7 @@ def test_gathered_batches_are_those_of_single_rows():
                 whole, rows = (data.Subset(data.Subset(d, range(12)), inner) for d in (whole, rows))
             fast, slow = (next(iter(data.DataLoader(d, batch_sampler=[indices]))) for d in (whole, rows))
             assert plain(fast) == plain(slow)
-            assert all(
-                f.is_contiguous() and f.stride() == s.stride() for f, s in zip(fast, slow, strict=True)
-            )
+            assert all(f.is_contiguous() and f.stride() == s.stride() for f, s in zip(fast, slow, strict=True))
 
 
 def test_gathering_respects_a_changed_collate_table():
@@ -314,14 +306,26 @@ def test_datasets():
         named = data.StackDataset(a=ds, b=data.Subset(Together(), [0] * 53))
         chained = stream(lib) + stream(lib, n=3)
         return [
-            len(joined), joined[53], joined[-1], joined.cumulative_sizes, type(joined).__name__,
-            stacked[3], len(stacked), stacked.__getitems__([1, 2]), named[1], named.__getitems__([0, 2]),
-            list(chained), len(chained), type(chained).__name__,
-            data.Subset(ds, [3, 5])[1], data.Subset(list(range(50)), [3, 5])[1], len(data.Subset(ds, [3, 5])),
+            len(joined),
+            joined[53],
+            joined[-1],
+            joined.cumulative_sizes,
+            type(joined).__name__,
+            stacked[3],
+            len(stacked),
+            stacked.__getitems__([1, 2]),
+            named[1],
+            named.__getitems__([0, 2]),
+            list(chained),
+            len(chained),
+            type(chained).__name__,
+            data.Subset(ds, [3, 5])[1],
+            data.Subset(list(range(50)), [3, 5])[1],
+            len(data.Subset(ds, [3, 5])),
             [subset.indices for subset in data.random_split(range(11), [0.4, 0.4, 0.2])],
             [part.indices for part in data.random_split(range(9), [3, 6], lib.Generator().manual_seed(1))],
             data.ConcatDataset.cumsum([[1], [2, 3]]),
-        ]  # fmt: skip
+        ]
 
     assert_same(everything)
 

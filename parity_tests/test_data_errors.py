@@ -115,6 +115,4 @@ def test_warns_of_a_stream_longer_than_announced():
             warnings.simplefilter("always")
             assert len(list(loader)) == 34
         assert len(caught) == 34 - 17
-        assert "was reported to be 17(when accessing len(dataloader)), but 18 samples" in str(
-            caught[0].message
-        )
+        assert "was reported to be 17(when accessing len(dataloader)), but 18 samples" in str(caught[0].message)

@@ -188,9 +188,7 @@ def test_a_worker_that_dies(name, persistent):
     loader = DataLoader(Calls(lambda i: die() if i == 5 else i), num_workers=2, persistent_workers=persistent)
     start, before = time.monotonic(), children()
     batches = iter(loader)
-    with pytest.raises(
-        RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly"
-    ) as caught:
+    with pytest.raises(RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly") as caught:
         list(batches)
     assert time.monotonic() - start < 3
     assert words in str(caught.value.__cause__)
@@ -243,9 +241,7 @@ def test_timeout():
 def test_start_methods_agree_with_fork(method):
     def batches(method):
         minitorch2.manual_seed(1)
-        loader = DataLoader(
-            Reports(), None, True, num_workers=2, multiprocessing_context=method, collate_fn=dict
-        )
+        loader = DataLoader(Reports(), None, True, num_workers=2, multiprocessing_context=method, collate_fn=dict)
         assert loader.multiprocessing_context.get_start_method() == method
         return [{**batch, "array": batch["array"].tolist()} for batch in loader]
 
@@ -311,9 +307,12 @@ def test_large_tasks_and_large_batches_do_not_block_each_other():
     """Both directions exceed what the socket takes; neither side may wait for the other."""
     index = list(range(50_000))
     loader = DataLoader(
-        Calls(lambda i: i), batch_sampler=[index] * 12, num_workers=1, prefetch_factor=6,
+        Calls(lambda i: i),
+        batch_sampler=[index] * 12,
+        num_workers=1,
+        prefetch_factor=6,
         collate_fn=lambda samples: samples,
-    )  # fmt: skip
+    )
     assert all(batch == index for batch in loader)
 
 
@@ -427,9 +426,7 @@ def test_workers_die_with_a_killed_parent(tmp_path, method, sleep):
     wait_until(lambda: not any(map(alive, workers)), 3)
 
 
-@pytest.mark.parametrize(
-    "waiting", ["list(batches)", "time.sleep(60)", "for _ in range(9999): next(iter(loader))"]
-)
+@pytest.mark.parametrize("waiting", ["list(batches)", "time.sleep(60)", "for _ in range(9999): next(iter(loader))"])
 def test_ctrl_c_leaves_no_process_and_one_traceback(tmp_path, waiting):
     with running_script(tmp_path, waiting, sleep=0.2) as (process, workers):
         time.sleep(0.1)

@@ -62,17 +62,36 @@ def test_hardsigmoid(x):
 KINKS = np.array([-np.inf, -6, -3, -1, -0.5, -0.0, 0.0, 0.5, 1, 3, 6, np.inf, np.nan])
 
 
-@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "elu", "selu", "celu", "hardtanh", "hardswish",
-                                  "threshold", "softshrink", "hardshrink", "logsigmoid", "softplus",
-                                  "hardsigmoid"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "hardtanh",
+        "hardswish",
+        "threshold",
+        "softshrink",
+        "hardshrink",
+        "logsigmoid",
+        "softplus",
+        "hardsigmoid",
+    ],
+)
 def test_kinks_and_infinities(name):
     """At the kinks the slope is the one torch has chosen; infinities and nan go through as torch lets them."""
     action = {
-        "relu6": lambda _, F, x: F.relu6(x), "hardtanh": lambda _, F, x: F.hardtanh(x),
-        "hardswish": lambda _, F, x: F.hardswish(x), "hardsigmoid": lambda _, F, x: F.hardsigmoid(x),
-        "threshold": lambda _, F, x: F.threshold(x, 1, 7), "softshrink": lambda _, F, x: F.softshrink(x, 0.5),
+        "relu6": lambda _, F, x: F.relu6(x),
+        "hardtanh": lambda _, F, x: F.hardtanh(x),
+        "hardswish": lambda _, F, x: F.hardswish(x),
+        "hardsigmoid": lambda _, F, x: F.hardsigmoid(x),
+        "threshold": lambda _, F, x: F.threshold(x, 1, 7),
+        "softshrink": lambda _, F, x: F.softshrink(x, 0.5),
         "hardshrink": lambda _, F, x: F.hardshrink(x, 0.5),
-    }.get(name) or ELEMENTWISE[name]  # fmt: skip
+    }.get(name) or ELEMENTWISE[name]
     check(action, KINKS, order=1, ulps=2.0**30 if name in ("celu", "hardsigmoid") else 64)
 
 
@@ -193,24 +212,51 @@ def test_bilinear(x, y, w, b):
 INTS = np.array([1, 2, 3])
 X = np.ones((2, 4, 3), np.float32)
 ERRORS = [
-    *((lambda _, F, x, n=n: getattr(F, n)(x), INTS) for n in
-      ("leaky_relu", "elu", "gelu", "silu", "softplus", "hardsigmoid", "hardswish", "selu", "mish", "logsigmoid")),
-    (lambda _, F, x: F.softmax(x, 0), INTS), (lambda _, F, x: F.gelu(x, approximate="x"), X),
-    (lambda _, F, x: F.hardtanh(x, 1, -1), X), (lambda _, F, x: F.softshrink(x, -1), X),
-    (lambda _, F, x: F.softmax(x, 3), X), (lambda _, F, x: F.glu(x), X), (lambda _, F, x: F.glu(x.sum()), X),
-    (lambda t, F, x: F.prelu(x, t.ones(3)), X), (lambda t, F, x: F.prelu(x, t.ones(2, 2)), X),
-    (lambda t, F, x: F.prelu(x, t.ones(1).double()), X), (lambda _, F, x: F.rrelu(x, 1.0, 0.5), X),
-    (lambda _, F, x: F.celu(x, 0.0), X), (lambda _, F, x: F.one_hot(x, 2), INTS), (lambda _, F, x: F.one_hot(-x), INTS),
-    (lambda _, F, x: F.one_hot(x.float()), INTS), (lambda _, F, x: F.one_hot(x.int()), INTS),
-    (lambda _, F, x: F.one_hot(x[:0]), INTS), (lambda _, F, x: F.dropout(x, 2), X),
-    (lambda _, F, x: F.dropout(x, -0.1), X), (lambda _, F, x: F.dropout(x, 0.5), INTS),
-    (lambda t, F, x: F.dropout1d(t.ones(2, 2, 2, 2)), X), (lambda t, F, x: F.dropout2d(t.ones(3)), X),
-    (lambda _, F, x: F.cosine_similarity(x, x, dim=0), INTS), (lambda _, F, x: F.normalize(x, dim=0), INTS),
-    (lambda t, F, x: F.bilinear(x, x[:1], t.ones(2, 3, 3)), X), (lambda t, F, x: F.bilinear(x, x, t.ones(2, 2, 3)), X),
+    *(
+        (lambda _, F, x, n=n: getattr(F, n)(x), INTS)
+        for n in (
+            "leaky_relu",
+            "elu",
+            "gelu",
+            "silu",
+            "softplus",
+            "hardsigmoid",
+            "hardswish",
+            "selu",
+            "mish",
+            "logsigmoid",
+        )
+    ),
+    (lambda _, F, x: F.softmax(x, 0), INTS),
+    (lambda _, F, x: F.gelu(x, approximate="x"), X),
+    (lambda _, F, x: F.hardtanh(x, 1, -1), X),
+    (lambda _, F, x: F.softshrink(x, -1), X),
+    (lambda _, F, x: F.softmax(x, 3), X),
+    (lambda _, F, x: F.glu(x), X),
+    (lambda _, F, x: F.glu(x.sum()), X),
+    (lambda t, F, x: F.prelu(x, t.ones(3)), X),
+    (lambda t, F, x: F.prelu(x, t.ones(2, 2)), X),
+    (lambda t, F, x: F.prelu(x, t.ones(1).double()), X),
+    (lambda _, F, x: F.rrelu(x, 1.0, 0.5), X),
+    (lambda _, F, x: F.celu(x, 0.0), X),
+    (lambda _, F, x: F.one_hot(x, 2), INTS),
+    (lambda _, F, x: F.one_hot(-x), INTS),
+    (lambda _, F, x: F.one_hot(x.float()), INTS),
+    (lambda _, F, x: F.one_hot(x.int()), INTS),
+    (lambda _, F, x: F.one_hot(x[:0]), INTS),
+    (lambda _, F, x: F.dropout(x, 2), X),
+    (lambda _, F, x: F.dropout(x, -0.1), X),
+    (lambda _, F, x: F.dropout(x, 0.5), INTS),
+    (lambda t, F, x: F.dropout1d(t.ones(2, 2, 2, 2)), X),
+    (lambda t, F, x: F.dropout2d(t.ones(3)), X),
+    (lambda _, F, x: F.cosine_similarity(x, x, dim=0), INTS),
+    (lambda _, F, x: F.normalize(x, dim=0), INTS),
+    (lambda t, F, x: F.bilinear(x, x[:1], t.ones(2, 3, 3)), X),
+    (lambda t, F, x: F.bilinear(x, x, t.ones(2, 2, 3)), X),
     (lambda t, F, x: F.bilinear(x, x, t.ones(2, 3, 3), t.ones(3)), X),
     (lambda t, F, x: F.scaled_dot_product_attention(x[0, 0], x, x), X),
     (lambda t, F, x: F.scaled_dot_product_attention(x, x, x, attn_mask=t.ones(4, 4).bool(), is_causal=True), X),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", ERRORS)

@@ -31,8 +31,12 @@ def test_losses_of_two_tensors(name, data, shape, reduction):
     check(lambda lib, F, x, t: SAME_SHAPE[name](lib, F, x, t, reduction), x, t)
 
 
-@given(x=floats((3, 4), 0.05, 0.95), t=floats((3, 4), 0, 1), w=floats(st.sampled_from([(3, 4), (4,), ()]), 0, 2),
-       reduction=REDUCTIONS)  # fmt: skip
+@given(
+    x=floats((3, 4), 0.05, 0.95),
+    t=floats((3, 4), 0, 1),
+    w=floats(st.sampled_from([(3, 4), (4,), ()]), 0, 2),
+    reduction=REDUCTIONS,
+)
 def test_binary_cross_entropy(x, t, w, reduction):
     # torch adds 1e-12 to the probabilities in its second derivative; weights are constants for it
     check(lambda _, F, x, t: F.binary_cross_entropy(x, t, reduction=reduction), x, t, ulps=2.0**20)
@@ -42,8 +46,9 @@ def test_binary_cross_entropy(x, t, w, reduction):
             lambda lib, F, x, t, n=name: F.binary_cross_entropy_with_logits(
                 x, t, reduction=reduction, **{n: lib.from_numpy(w)}
             ),
-            x, t,
-        )  # fmt: skip
+            x,
+            t,
+        )
 
 
 def test_binary_cross_entropy_at_the_ends():
@@ -60,10 +65,14 @@ def test_weighted_regression(x, t, w, reduction):
         check(lambda _, F, x, t, w, n=name: getattr(F, n)(x, t, weight=w, reduction=reduction), x, t, w)
 
 
-@given(shape=st.sampled_from([(4, 3), (3,), (2, 3, 4), (2, 3, 2, 2), (2, 3, 2, 1, 2), (1, 1)]),
-       seed=st.integers(0, 2**16),
-       weighted=st.booleans(), ignore=st.sampled_from([-100, 0, 2]), smoothing=st.sampled_from([0.0, 0.3]),
-       reduction=REDUCTIONS)  # fmt: skip
+@given(
+    shape=st.sampled_from([(4, 3), (3,), (2, 3, 4), (2, 3, 2, 2), (2, 3, 2, 1, 2), (1, 1)]),
+    seed=st.integers(0, 2**16),
+    weighted=st.booleans(),
+    ignore=st.sampled_from([-100, 0, 2]),
+    smoothing=st.sampled_from([0.0, 0.3]),
+    reduction=REDUCTIONS,
+)
 def test_class_losses(shape, seed, weighted, ignore, smoothing, reduction):
     rng = np.random.default_rng(seed)
     dim = 0 if len(shape) == 1 else 1
@@ -105,13 +114,23 @@ def test_class_losses_in_half_precision(dtype):
             lambda lib, F, x, t, w, weighted=weighted: F.cross_entropy(
                 x.to(getattr(lib, dtype)), t, w.to(getattr(lib, dtype)) if weighted else None
             ),
-            x, t, w, order=0, ulps=4,
-        )  # fmt: skip
+            x,
+            t,
+            w,
+            order=0,
+            ulps=4,
+        )
 
 
-@given(x=floats((4, 3)), y=floats((4, 3)), z=floats((4, 3)),
-       signs=st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4),
-       reduction=REDUCTIONS, swap=st.booleans(), p=st.sampled_from([1.0, 2.0]))  # fmt: skip
+@given(
+    x=floats((4, 3)),
+    y=floats((4, 3)),
+    z=floats((4, 3)),
+    signs=st.lists(st.sampled_from([-1, 1]), min_size=4, max_size=4),
+    reduction=REDUCTIONS,
+    swap=st.booleans(),
+    p=st.sampled_from([1.0, 2.0]),
+)
 def test_losses_of_pairs_and_triplets(x, y, z, signs, reduction, swap, p):
     signs = np.array(signs)
     check(lambda _, F, x, y, t: F.cosine_embedding_loss(x, y, t, 0.1, reduction=reduction), x, y, signs)
@@ -120,9 +139,13 @@ def test_losses_of_pairs_and_triplets(x, y, z, signs, reduction, swap, p):
     check(lambda _, F, x, y, z: F.triplet_margin_with_distance_loss(x, y, z, swap=swap, reduction=reduction), x, y, z)
 
 
-@given(shape=st.sampled_from([(4, 3), (3,)]), seed=st.integers(0, 2**16), p=st.sampled_from([1, 2]),
-       weighted=st.booleans(),
-       reduction=REDUCTIONS)  # fmt: skip
+@given(
+    shape=st.sampled_from([(4, 3), (3,)]),
+    seed=st.integers(0, 2**16),
+    p=st.sampled_from([1, 2]),
+    weighted=st.booleans(),
+    reduction=REDUCTIONS,
+)
 def test_multi_margin(shape, seed, p, weighted, reduction):
     rng = np.random.default_rng(seed)
     x, t, w = rng.normal(size=shape), rng.integers(0, 3, shape[:-1]), rng.uniform(0.1, 2, 3)
@@ -130,17 +153,23 @@ def test_multi_margin(shape, seed, p, weighted, reduction):
         lambda lib, F, x, t: F.multi_margin_loss(
             x, t, p, 0.8, lib.from_numpy(w) if weighted else None, reduction=reduction
         ),
-        x, t, order=1,  # torch has no second derivative for it
-    )  # fmt: skip
+        x,
+        t,
+        order=1,  # torch has no second derivative for it
+    )
     labels = (
         np.stack([rng.permutation([0, 2, -1]) for _ in range(shape[0])]) if len(shape) > 1 else np.array([1, -1, 0])
     )
     check(lambda _, F, x, t: F.multilabel_margin_loss(x, t, reduction=reduction), x, labels, order=1)
 
 
-@given(x=floats((4, 3)), t=floats((4, 3)), v=floats(st.sampled_from([(4, 3), (4, 1), (4,)]), 0.1, 2),
-       full=st.booleans(),
-       reduction=REDUCTIONS)  # fmt: skip
+@given(
+    x=floats((4, 3)),
+    t=floats((4, 3)),
+    v=floats(st.sampled_from([(4, 3), (4, 1), (4,)]), 0.1, 2),
+    full=st.booleans(),
+    reduction=REDUCTIONS,
+)
 def test_gaussian(x, t, v, full, reduction):
     check(lambda _, F, x, t, v: F.gaussian_nll_loss(x, t, v, full, eps=0.5, reduction=reduction), x, t, v)
     check(lambda _, F, x, t: F.gaussian_nll_loss(x, t, 0.3, full, reduction=reduction), x, t)
@@ -173,10 +202,14 @@ def test_warnings(name):
 
 
 ERRORS = [
-    lambda _, F, x, c: F.mse_loss(x, x[:2]), lambda _, F, x, c: F.mse_loss(c, c),
-    lambda _, F, x, c: F.mse_loss(x, x, reduction="x"), lambda _, F, x, c: F.l1_loss(c, c),
-    lambda _, F, x, c: F.mse_loss(x, x, weight=x[:1]), lambda _, F, x, c: F.smooth_l1_loss(x, x, beta=-1.0),
-    lambda _, F, x, c: F.huber_loss(x, x, delta=0.0), lambda _, F, x, c: F.binary_cross_entropy(x * 0 + 2, x),
+    lambda _, F, x, c: F.mse_loss(x, x[:2]),
+    lambda _, F, x, c: F.mse_loss(c, c),
+    lambda _, F, x, c: F.mse_loss(x, x, reduction="x"),
+    lambda _, F, x, c: F.l1_loss(c, c),
+    lambda _, F, x, c: F.mse_loss(x, x, weight=x[:1]),
+    lambda _, F, x, c: F.smooth_l1_loss(x, x, beta=-1.0),
+    lambda _, F, x, c: F.huber_loss(x, x, delta=0.0),
+    lambda _, F, x, c: F.binary_cross_entropy(x * 0 + 2, x),
     lambda _, F, x, c: F.binary_cross_entropy(x * 0, x[:1]),
     lambda _, F, x, c: F.binary_cross_entropy(x * 0, x.float()),
     lambda _, F, x, c: F.binary_cross_entropy(x * 0, x, weight=x[:2]),
@@ -184,31 +217,50 @@ ERRORS = [
     lambda _, F, x, c: F.binary_cross_entropy_with_logits(x, x[:1]),
     lambda _, F, x, c: F.binary_cross_entropy_with_logits(x, x.long()),
     lambda t, F, x, c: F.binary_cross_entropy_with_logits(x, x, pos_weight=t.ones(3)),
-    lambda _, F, x, c: F.kl_div(x, x, reduction="x"), lambda _, F, x, c: F.nll_loss(x, c + 5),
-    lambda _, F, x, c: F.nll_loss(x, -c), lambda _, F, x, c: F.nll_loss(x, c.float()),
-    lambda _, F, x, c: F.nll_loss(x, c.int()), lambda _, F, x, c: F.nll_loss(x, c[:2]),
-    lambda t, F, x, c: F.nll_loss(x, c, t.ones(3).double()), lambda t, F, x, c: F.nll_loss(x, c, t.ones(4)),
-    lambda _, F, x, c: F.nll_loss(x[0], c), lambda _, F, x, c: F.nll_loss(x.sum(), c[0]),
-    lambda _, F, x, c: F.nll_loss(x, c.reshape(3, 1)), lambda _, F, x, c: F.nll_loss(x[None], c[None]),
-    lambda _, F, x, c: F.nll_loss(x.long(), c), lambda _, F, x, c: F.cross_entropy(x, c + 5),
-    lambda _, F, x, c: F.cross_entropy(x, x.long()), lambda _, F, x, c: F.cross_entropy(x, c.float()),
-    lambda _, F, x, c: F.cross_entropy(x, x, ignore_index=1), lambda _, F, x, c: F.cross_entropy(x, x[:2]),
+    lambda _, F, x, c: F.kl_div(x, x, reduction="x"),
+    lambda _, F, x, c: F.nll_loss(x, c + 5),
+    lambda _, F, x, c: F.nll_loss(x, -c),
+    lambda _, F, x, c: F.nll_loss(x, c.float()),
+    lambda _, F, x, c: F.nll_loss(x, c.int()),
+    lambda _, F, x, c: F.nll_loss(x, c[:2]),
+    lambda t, F, x, c: F.nll_loss(x, c, t.ones(3).double()),
+    lambda t, F, x, c: F.nll_loss(x, c, t.ones(4)),
+    lambda _, F, x, c: F.nll_loss(x[0], c),
+    lambda _, F, x, c: F.nll_loss(x.sum(), c[0]),
+    lambda _, F, x, c: F.nll_loss(x, c.reshape(3, 1)),
+    lambda _, F, x, c: F.nll_loss(x[None], c[None]),
+    lambda _, F, x, c: F.nll_loss(x.long(), c),
+    lambda _, F, x, c: F.cross_entropy(x, c + 5),
+    lambda _, F, x, c: F.cross_entropy(x, x.long()),
+    lambda _, F, x, c: F.cross_entropy(x, c.float()),
+    lambda _, F, x, c: F.cross_entropy(x, x, ignore_index=1),
+    lambda _, F, x, c: F.cross_entropy(x, x[:2]),
     lambda _, F, x, c: F.cross_entropy(x, c, label_smoothing=2.0),
     lambda t, F, x, c: F.cross_entropy(x, c, t.ones(2).double()),
     lambda t, F, x, c: F.cross_entropy(x, x, t.ones(2).double()),
-    lambda _, F, x, c: F.cross_entropy(x, c, reduction="batchmean"), lambda _, F, x, c: F.cross_entropy(x.sum(), c[0]),
-    lambda _, F, x, c: F.cross_entropy(x.long(), c), lambda _, F, x, c: F.margin_ranking_loss(x, x[0], x),
-    lambda _, F, x, c: F.cosine_embedding_loss(x, x, c[:2]), lambda _, F, x, c: F.cosine_embedding_loss(x, x, x),
-    lambda _, F, x, c: F.cosine_embedding_loss(x[0], x[0], c), lambda _, F, x, c: F.triplet_margin_loss(x, x, x, -1.0),
-    lambda _, F, x, c: F.triplet_margin_loss(x, x, x[0]), lambda _, F, x, c: F.gaussian_nll_loss(x, x, -x.abs()),
-    lambda _, F, x, c: F.gaussian_nll_loss(x, x, x[0].abs()), lambda _, F, x, c: F.gaussian_nll_loss(x, x, -1.0),
+    lambda _, F, x, c: F.cross_entropy(x, c, reduction="batchmean"),
+    lambda _, F, x, c: F.cross_entropy(x.sum(), c[0]),
+    lambda _, F, x, c: F.cross_entropy(x.long(), c),
+    lambda _, F, x, c: F.margin_ranking_loss(x, x[0], x),
+    lambda _, F, x, c: F.cosine_embedding_loss(x, x, c[:2]),
+    lambda _, F, x, c: F.cosine_embedding_loss(x, x, x),
+    lambda _, F, x, c: F.cosine_embedding_loss(x[0], x[0], c),
+    lambda _, F, x, c: F.triplet_margin_loss(x, x, x, -1.0),
+    lambda _, F, x, c: F.triplet_margin_loss(x, x, x[0]),
+    lambda _, F, x, c: F.gaussian_nll_loss(x, x, -x.abs()),
+    lambda _, F, x, c: F.gaussian_nll_loss(x, x, x[0].abs()),
+    lambda _, F, x, c: F.gaussian_nll_loss(x, x, -1.0),
     lambda _, F, x, c: F.gaussian_nll_loss(x, x, x.abs(), reduction="x"),
-    lambda _, F, x, c: F.multi_margin_loss(x, c, p=3), lambda _, F, x, c: F.multi_margin_loss(x, c + 5),
-    lambda _, F, x, c: F.multi_margin_loss(x, c[:2]), lambda _, F, x, c: F.multi_margin_loss(x, c.float()),
+    lambda _, F, x, c: F.multi_margin_loss(x, c, p=3),
+    lambda _, F, x, c: F.multi_margin_loss(x, c + 5),
+    lambda _, F, x, c: F.multi_margin_loss(x, c[:2]),
+    lambda _, F, x, c: F.multi_margin_loss(x, c.float()),
     lambda t, F, x, c: F.multi_margin_loss(x, c, weight=t.ones(3).double()),
-    lambda _, F, x, c: F.multilabel_margin_loss(x, c), lambda _, F, x, c: F.multilabel_margin_loss(x, x.long() * 0 + 7),
-    lambda _, F, x, c: F.multilabel_margin_loss(x, x), lambda _, F, x, c: F.multilabel_soft_margin_loss(x, x[:, :2]),
-]  # fmt: skip
+    lambda _, F, x, c: F.multilabel_margin_loss(x, c),
+    lambda _, F, x, c: F.multilabel_margin_loss(x, x.long() * 0 + 7),
+    lambda _, F, x, c: F.multilabel_margin_loss(x, x),
+    lambda _, F, x, c: F.multilabel_soft_margin_loss(x, x[:, :2]),
+]
 
 
 @pytest.mark.parametrize("action", ERRORS)

@@ -15,8 +15,14 @@ CHAINED = 2.0**14
 BATCHES = st.sampled_from([(6, 3), (2, 3, 4), (2, 3, 2, 3), (3, 3, 2, 2, 2), (1, 3, 5)])
 
 
-@given(x=floats(BATCHES, -1, 4), training=st.booleans(), affine=st.sampled_from(["both", "weight", "bias", "none"]),
-       tracked=st.booleans(), momentum=st.sampled_from([0.0, 0.1, 1.0]), seed=st.integers(0, 100))  # fmt: skip
+@given(
+    x=floats(BATCHES, -1, 4),
+    training=st.booleans(),
+    affine=st.sampled_from(["both", "weight", "bias", "none"]),
+    tracked=st.booleans(),
+    momentum=st.sampled_from([0.0, 0.1, 1.0]),
+    seed=st.integers(0, 100),
+)
 def test_batch_norm(x, training, affine, tracked, momentum, seed):
     rng = np.random.default_rng(seed)
     w, b, mean, var = rng.normal(size=3), rng.normal(size=3), rng.normal(size=3), rng.uniform(0.5, 2, 3)
@@ -30,9 +36,13 @@ def test_batch_norm(x, training, affine, tracked, momentum, seed):
     check(action, x, w, b, ulps=CHAINED, order=1 if affine == "bias" else 2)
 
 
-@given(x=floats(st.sampled_from([(2, 4, 3), (1, 4, 2, 3), (2, 4, 2, 2, 2)])), stats=st.booleans(),
-       tracked=st.booleans(),
-       affine=st.booleans(), seed=st.integers(0, 100))  # fmt: skip
+@given(
+    x=floats(st.sampled_from([(2, 4, 3), (1, 4, 2, 3), (2, 4, 2, 2, 2)])),
+    stats=st.booleans(),
+    tracked=st.booleans(),
+    affine=st.booleans(),
+    seed=st.integers(0, 100),
+)
 def test_instance_norm(x, stats, tracked, affine, seed):
     rng = np.random.default_rng(seed)
     w, b, mean, var = rng.normal(size=4), rng.normal(size=4), rng.normal(size=4), rng.uniform(0.5, 2, 4)
@@ -45,9 +55,12 @@ def test_instance_norm(x, stats, tracked, affine, seed):
     check(action, x, w, b, ulps=CHAINED)
 
 
-@given(x=floats(st.sampled_from([(3, 4, 5), (5,), (2, 4, 5), (1, 2, 4, 5)])), dims=st.integers(1, 2),
-       seed=st.integers(0, 100),
-       affine=st.sampled_from(["both", "weight", "bias", "none"]))  # fmt: skip
+@given(
+    x=floats(st.sampled_from([(3, 4, 5), (5,), (2, 4, 5), (1, 2, 4, 5)])),
+    dims=st.integers(1, 2),
+    seed=st.integers(0, 100),
+    affine=st.sampled_from(["both", "weight", "bias", "none"]),
+)
 def test_layer_and_rms_norm(x, dims, seed, affine):
     sizes = x.shape[-dims:]
     rng = np.random.default_rng(seed)
@@ -62,9 +75,12 @@ def test_layer_and_rms_norm(x, dims, seed, affine):
     check(lambda _, F, x: F.rms_norm(x, sizes), x, ulps=CHAINED)
 
 
-@given(x=floats(st.sampled_from([(2, 4), (2, 4, 3), (3, 4, 2, 2)])), groups=st.sampled_from([1, 2]),
-       affine=st.booleans(),
-       seed=st.integers(0, 100))  # fmt: skip
+@given(
+    x=floats(st.sampled_from([(2, 4), (2, 4, 3), (3, 4, 2, 2)])),
+    groups=st.sampled_from([1, 2]),
+    affine=st.booleans(),
+    seed=st.integers(0, 100),
+)
 def test_group_norm(x, groups, affine, seed):
     rng = np.random.default_rng(seed)
     w, b = rng.normal(size=4), rng.normal(size=4)
@@ -122,15 +138,21 @@ def test_running_statistics_may_move_before_backward():
     assert x.grad.numpy().tolist() == np.ones((2, 3)).tolist()
 
 
-@given(indices=st.lists(st.integers(0, 4), min_size=1, max_size=8), padding=st.sampled_from([None, 2, -1]),
-       by_frequency=st.booleans(), w=floats((5, 3)))  # fmt: skip
+@given(
+    indices=st.lists(st.integers(0, 4), min_size=1, max_size=8),
+    padding=st.sampled_from([None, 2, -1]),
+    by_frequency=st.booleans(),
+    w=floats((5, 3)),
+)
 def test_embedding(indices, padding, by_frequency, w):
     index = np.array(indices)
     # torch has no second derivative with scale_grad_by_freq
     check(
-        lambda _, F, i, w: F.embedding(i, w, padding, scale_grad_by_freq=by_frequency), index, w,
+        lambda _, F, i, w: F.embedding(i, w, padding, scale_grad_by_freq=by_frequency),
+        index,
+        w,
         order=1 if by_frequency else 2,
-    )  # fmt: skip
+    )
     check(lambda lib, F, i, w: F.embedding(i.to(lib.int32).reshape(1, -1), w), index, w)
 
     def limited(lib, F, i, w):
@@ -142,27 +164,39 @@ def test_embedding(indices, padding, by_frequency, w):
 
 X = np.ones((2, 4, 3), np.float32)
 ERRORS = [
-    lambda t, F, x: F.batch_norm(t.ones(1, 4), None, None, training=True), lambda _, F, x: F.batch_norm(x, None, None),
-    lambda t, F, x: F.batch_norm(x, t.zeros(3), t.ones(3)), lambda t, F, x: F.batch_norm(x, t.zeros(4), None),
+    lambda t, F, x: F.batch_norm(t.ones(1, 4), None, None, training=True),
+    lambda _, F, x: F.batch_norm(x, None, None),
+    lambda t, F, x: F.batch_norm(x, t.zeros(3), t.ones(3)),
+    lambda t, F, x: F.batch_norm(x, t.zeros(4), None),
     lambda t, F, x: F.batch_norm(x, t.zeros(4), t.ones(4), t.ones(3)),
     lambda t, F, x: F.batch_norm(t.ones(4), None, None, training=True),
     lambda t, F, x: F.batch_norm(x.long(), None, None, training=True),
     lambda t, F, x: F.batch_norm(x, t.zeros(4), t.ones(4), t.ones(4).double()),
-    lambda t, F, x: F.batch_norm(x.double(), t.zeros(4), t.ones(4)), lambda _, F, x: F.layer_norm(x, (4,)),
-    lambda _, F, x: F.layer_norm(x, ()), lambda _, F, x: F.layer_norm(x, 3),
+    lambda t, F, x: F.batch_norm(x.double(), t.zeros(4), t.ones(4)),
+    lambda _, F, x: F.layer_norm(x, (4,)),
+    lambda _, F, x: F.layer_norm(x, ()),
+    lambda _, F, x: F.layer_norm(x, 3),
     lambda t, F, x: F.layer_norm(x, (3,), t.ones(2)),
-    lambda t, F, x: F.layer_norm(x, (3,), None, t.ones(2)), lambda t, F, x: F.layer_norm(x.double(), (3,), t.ones(3)),
-    lambda _, F, x: F.layer_norm(x.long(), (3,)), lambda _, F, x: F.group_norm(x, 3),
-    lambda t, F, x: F.group_norm(x, 2, t.ones(3)), lambda t, F, x: F.group_norm(t.ones(4), 2),
-    lambda t, F, x: F.group_norm(t.ones(1, 4), 4), lambda _, F, x: F.instance_norm(x[..., :1]),
-    lambda _, F, x: F.instance_norm(x, use_input_stats=False), lambda _, F, x: F.rms_norm(x, (4,)),
-    lambda t, F, x: F.rms_norm(x, (3,), t.ones(2)), lambda _, F, x: F.local_response_norm(x[0], 2),
+    lambda t, F, x: F.layer_norm(x, (3,), None, t.ones(2)),
+    lambda t, F, x: F.layer_norm(x.double(), (3,), t.ones(3)),
+    lambda _, F, x: F.layer_norm(x.long(), (3,)),
+    lambda _, F, x: F.group_norm(x, 3),
+    lambda t, F, x: F.group_norm(x, 2, t.ones(3)),
+    lambda t, F, x: F.group_norm(t.ones(4), 2),
+    lambda t, F, x: F.group_norm(t.ones(1, 4), 4),
+    lambda _, F, x: F.instance_norm(x[..., :1]),
+    lambda _, F, x: F.instance_norm(x, use_input_stats=False),
+    lambda _, F, x: F.rms_norm(x, (4,)),
+    lambda t, F, x: F.rms_norm(x, (3,), t.ones(2)),
+    lambda _, F, x: F.local_response_norm(x[0], 2),
     lambda _, F, x: F.local_response_norm(x, 0),
-    lambda t, F, x: F.embedding(t.tensor([5]), t.ones(3, 2)), lambda t, F, x: F.embedding(t.tensor([-1]), t.ones(3, 2)),
-    lambda t, F, x: F.embedding(t.tensor([1.0]), t.ones(3, 2)), lambda t, F, x: F.embedding(t.tensor([1]), t.ones(3)),
+    lambda t, F, x: F.embedding(t.tensor([5]), t.ones(3, 2)),
+    lambda t, F, x: F.embedding(t.tensor([-1]), t.ones(3, 2)),
+    lambda t, F, x: F.embedding(t.tensor([1.0]), t.ones(3, 2)),
+    lambda t, F, x: F.embedding(t.tensor([1]), t.ones(3)),
     lambda t, F, x: F.embedding(t.tensor([1]), t.ones(3, 2), padding_idx=4),
     lambda t, F, x: F.embedding(t.tensor([1], dtype=t.int16), t.ones(3, 2)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("action", ERRORS)

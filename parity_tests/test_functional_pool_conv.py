@@ -49,8 +49,9 @@ def test_avg_pool(dims, data, ceil, count, divisor):
 @given(data=st.data())
 def test_adaptive_pools(dims, data):
     x = data.draw(planes(dims))
-    out = data.draw(st.sampled_from([1, 2, 3, 7, 9]) if dims == 1 else
-                    st.tuples(*[st.sampled_from([None, 1, 2, 3, 5, 9])] * 2))  # fmt: skip
+    out = data.draw(
+        st.sampled_from([1, 2, 3, 7, 9]) if dims == 1 else st.tuples(*[st.sampled_from([None, 1, 2, 3, 5, 9])] * 2)
+    )
     check(lambda _, F, x: getattr(F, f"adaptive_avg_pool{dims}d")(x, out), x)
     check(lambda _, F, x: getattr(F, f"adaptive_max_pool{dims}d")(x, out), x)
     check(lambda _, F, x: getattr(F, f"adaptive_max_pool{dims}d")(x, out, return_indices=True), x, order=0)
@@ -88,19 +89,28 @@ def test_pools_of_integers_and_of_nothing():
 def test_half_precision(dtype):
     x = np.random.default_rng(0).normal(size=(2, 3, 7, 6)).astype(np.float32)
     for function in (
-        lambda F, x: F.max_pool2d(x, 3, 2, 1), lambda F, x: F.avg_pool2d(x, 3, 2, 1),
+        lambda F, x: F.max_pool2d(x, 3, 2, 1),
+        lambda F, x: F.avg_pool2d(x, 3, 2, 1),
         lambda F, x: F.pad(x, (1, 2), value=0.5),
-        lambda F, x: F.adaptive_avg_pool2d(x, 3), lambda F, x: F.adaptive_max_pool2d(x, 3),
-        lambda F, x: F.pad(x, (1, 1, 2, 0), "reflect"), lambda F, x: F.interpolate(x, (9, 4)),
-        lambda F, x: F.unfold(x, 2), lambda F, x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
-    ):  # fmt: skip
+        lambda F, x: F.adaptive_avg_pool2d(x, 3),
+        lambda F, x: F.adaptive_max_pool2d(x, 3),
+        lambda F, x: F.pad(x, (1, 1, 2, 0), "reflect"),
+        lambda F, x: F.interpolate(x, (9, 4)),
+        lambda F, x: F.unfold(x, 2),
+        lambda F, x: F.interpolate(x, scale_factor=1.7, mode="bilinear"),
+    ):
         check(lambda lib, F, x, f=function: f(F, x.to(getattr(lib, dtype))), x, order=0, ulps=2)
 
 
 @pytest.mark.parametrize("dims", [1, 2])
-@given(data=st.data(), groups=st.sampled_from([1, 2]), biased=st.booleans(), padding=st.sampled_from(["same",
-       "valid", 0, 2]),
-       stride=st.sampled_from([1, 2]), dilation=st.sampled_from([1, 2]))  # fmt: skip
+@given(
+    data=st.data(),
+    groups=st.sampled_from([1, 2]),
+    biased=st.booleans(),
+    padding=st.sampled_from(["same", "valid", 0, 2]),
+    stride=st.sampled_from([1, 2]),
+    dilation=st.sampled_from([1, 2]),
+)
 def test_conv(dims, data, groups, biased, padding, stride, dilation):
     assume(padding != "same" or stride == 1)
     lead = data.draw(st.sampled_from([(2, 4), (4,)]))
@@ -114,8 +124,15 @@ def test_conv(dims, data, groups, biased, padding, stride, dilation):
 
 
 @pytest.mark.parametrize("dims", [1, 2])
-@given(data=st.data(), groups=st.sampled_from([1, 2]), biased=st.booleans(), padding=st.integers(0, 1),
-       stride=st.sampled_from([1, 2]), dilation=st.sampled_from([1, 2]), extra=st.integers(0, 1))  # fmt: skip
+@given(
+    data=st.data(),
+    groups=st.sampled_from([1, 2]),
+    biased=st.booleans(),
+    padding=st.integers(0, 1),
+    stride=st.sampled_from([1, 2]),
+    dilation=st.sampled_from([1, 2]),
+    extra=st.integers(0, 1),
+)
 def test_conv_transpose(dims, data, groups, biased, padding, stride, dilation, extra):
     assume(extra < max(stride, dilation))
     lead = data.draw(st.sampled_from([(2, 4), (4,)]))
@@ -129,9 +146,11 @@ def test_conv_transpose(dims, data, groups, biased, padding, stride, dilation, e
     check(action, x, w, b, ulps=CONV)
 
 
-@given(x=floats((2, 3, 4, 5)),
-       pads=st.lists(st.integers(-1, 3), min_size=2, max_size=8).filter(lambda p: len(p) % 2 == 0),
-       value=st.sampled_from([None, 0, 1.5, -np.inf]))  # fmt: skip
+@given(
+    x=floats((2, 3, 4, 5)),
+    pads=st.lists(st.integers(-1, 3), min_size=2, max_size=8).filter(lambda p: len(p) % 2 == 0),
+    value=st.sampled_from([None, 0, 1.5, -np.inf]),
+)
 def test_pad_constant(x, pads, value):
     assume(not (value and np.isinf(value)) or min(pads) >= 0)
     order = 0 if value and np.isinf(value) else 2
@@ -162,8 +181,11 @@ def test_unfold_and_fold(x, settings, data):
     check(there_and_back, x)
 
 
-MODES = {3: ["nearest", "nearest-exact", "linear", "area"], 4: ["nearest", "nearest-exact", "bilinear", "area"],
-         5: ["nearest", "nearest-exact", "trilinear"]}  # fmt: skip
+MODES = {
+    3: ["nearest", "nearest-exact", "linear", "area"],
+    4: ["nearest", "nearest-exact", "bilinear", "area"],
+    5: ["nearest", "nearest-exact", "trilinear"],
+}
 
 
 @given(shape=st.sampled_from([(2, 3, 5), (2, 2, 4, 5), (1, 2, 3, 4, 2)]), data=st.data(), align=st.booleans())
@@ -197,50 +219,98 @@ def test_pixel_shuffles(x):
 
 X, Y = np.random.default_rng(0).normal(size=(2, 4, 6)), np.random.default_rng(1).normal(size=(2, 3, 5, 6))
 ERRORS = [
-    *(lambda _, F, x, y, a=a: F.max_pool1d(x, *a)
-    for a in ((3, None, 2), (9,), (2, 0), (2, None, 0, 0), (2, None, -1))),
-    *(lambda _, F, x, y, a=a: F.max_pool2d(y, *a) for a in
-      ((3, None, 2), (9,), (2, 0), (0,), ((2, 2, 2),), (2, None, -1), (2, None, 0, 0))),
-    *(lambda _, F, x, y, a=a: F.avg_pool2d(y, *a) for a in
-      ((3, None, 2), (9,), (2, 0), (2, None, -1), (2, None, 0, False, True, 0))),
-    lambda _, F, x, y: F.max_pool1d(x[0, 0], 2), lambda _, F, x, y: F.max_pool1d(x.long(), 2),
-    lambda _, F, x, y: F.max_pool2d(x[0], 2), lambda _, F, x, y: F.max_pool2d(y[:, :0], 2),
-    lambda _, F, x, y: F.max_pool2d(y[:, :, :0], 2), lambda _, F, x, y: F.avg_pool1d(x, 9),
-    lambda _, F, x, y: F.avg_pool1d(x[0, 0], 2), lambda _, F, x, y: F.adaptive_avg_pool1d(x, -1),
-    lambda _, F, x, y: F.adaptive_avg_pool1d(x, (2, 2)), lambda _, F, x, y: F.adaptive_avg_pool1d(x[0, 0], 2),
-    lambda _, F, x, y: F.adaptive_avg_pool2d(y, (2,)), lambda _, F, x, y: F.adaptive_avg_pool2d(y, (2, -1)),
-    lambda _, F, x, y: F.adaptive_avg_pool2d(x[0], 2), lambda _, F, x, y: F.adaptive_avg_pool2d(y[:, :, :0], 2),
-    lambda _, F, x, y: F.adaptive_avg_pool2d(y.long(), 1), lambda _, F, x, y: F.adaptive_max_pool1d(x, (2, 2)),
-    lambda _, F, x, y: F.adaptive_max_pool2d(y, (2,)), lambda _, F, x, y: F.adaptive_max_pool2d(y, (2, -1)),
-    lambda _, F, x, y: F.adaptive_max_pool2d(y.long(), 1), lambda _, F, x, y: F.max_unpool1d(x, x.long() * 0 + 99, 2),
-    lambda _, F, x, y: F.max_unpool2d(y, y.long() * 0 + 999, 2), lambda _, F, x, y: F.max_unpool2d(y, y, 2),
+    *(
+        lambda _, F, x, y, a=a: F.max_pool1d(x, *a)
+        for a in ((3, None, 2), (9,), (2, 0), (2, None, 0, 0), (2, None, -1))
+    ),
+    *(
+        lambda _, F, x, y, a=a: F.max_pool2d(y, *a)
+        for a in ((3, None, 2), (9,), (2, 0), (0,), ((2, 2, 2),), (2, None, -1), (2, None, 0, 0))
+    ),
+    *(
+        lambda _, F, x, y, a=a: F.avg_pool2d(y, *a)
+        for a in ((3, None, 2), (9,), (2, 0), (2, None, -1), (2, None, 0, False, True, 0))
+    ),
+    lambda _, F, x, y: F.max_pool1d(x[0, 0], 2),
+    lambda _, F, x, y: F.max_pool1d(x.long(), 2),
+    lambda _, F, x, y: F.max_pool2d(x[0], 2),
+    lambda _, F, x, y: F.max_pool2d(y[:, :0], 2),
+    lambda _, F, x, y: F.max_pool2d(y[:, :, :0], 2),
+    lambda _, F, x, y: F.avg_pool1d(x, 9),
+    lambda _, F, x, y: F.avg_pool1d(x[0, 0], 2),
+    lambda _, F, x, y: F.adaptive_avg_pool1d(x, -1),
+    lambda _, F, x, y: F.adaptive_avg_pool1d(x, (2, 2)),
+    lambda _, F, x, y: F.adaptive_avg_pool1d(x[0, 0], 2),
+    lambda _, F, x, y: F.adaptive_avg_pool2d(y, (2,)),
+    lambda _, F, x, y: F.adaptive_avg_pool2d(y, (2, -1)),
+    lambda _, F, x, y: F.adaptive_avg_pool2d(x[0], 2),
+    lambda _, F, x, y: F.adaptive_avg_pool2d(y[:, :, :0], 2),
+    lambda _, F, x, y: F.adaptive_avg_pool2d(y.long(), 1),
+    lambda _, F, x, y: F.adaptive_max_pool1d(x, (2, 2)),
+    lambda _, F, x, y: F.adaptive_max_pool2d(y, (2,)),
+    lambda _, F, x, y: F.adaptive_max_pool2d(y, (2, -1)),
+    lambda _, F, x, y: F.adaptive_max_pool2d(y.long(), 1),
+    lambda _, F, x, y: F.max_unpool1d(x, x.long() * 0 + 99, 2),
+    lambda _, F, x, y: F.max_unpool2d(y, y.long() * 0 + 999, 2),
+    lambda _, F, x, y: F.max_unpool2d(y, y, 2),
     lambda _, F, x, y: F.max_unpool2d(y, y.long()[:1], 2),
     *(lambda _, F, x, y, o=o: F.max_unpool2d(y, y.long() * 0, 2, output_size=o) for o in ((1, 1), (10, 12, 1))),
-    *(lambda _, F, x, y, a=a: F.pad(x, *a) for a in
-      (((1,),), ((1,) * 8,), ((-7, 0),), ((7, 1), "reflect"), ((6, 1), "reflect"), ((7, 1), "circular"), ((1, 1), "x"),
-       ((1, 1), "reflect", 2.0), ((-9, 1), "replicate"))),
-    lambda _, F, x, y: F.pad(y, (1, 1), "reflect"), lambda _, F, x, y: F.pad(x[0, 0], (1, 1), "reflect"),
+    *(
+        lambda _, F, x, y, a=a: F.pad(x, *a)
+        for a in (
+            ((1,),),
+            ((1,) * 8,),
+            ((-7, 0),),
+            ((7, 1), "reflect"),
+            ((6, 1), "reflect"),
+            ((7, 1), "circular"),
+            ((1, 1), "x"),
+            ((1, 1), "reflect", 2.0),
+            ((-9, 1), "replicate"),
+        )
+    ),
+    lambda _, F, x, y: F.pad(y, (1, 1), "reflect"),
+    lambda _, F, x, y: F.pad(x[0, 0], (1, 1), "reflect"),
     lambda _, F, x, y: F.pad(x[:, :0], (1, 1), "reflect"),
-    *(lambda _, F, x, y, k=k: F.unfold(y, **k) for k in
-      ({"kernel_size": 9}, {"kernel_size": 0}, {"kernel_size": 2, "stride": 0}, {"kernel_size": 2, "padding": -1})),
-    lambda t, F, x, y: F.fold(t.ones(2, 13, 20), (5, 6), 2), lambda t, F, x, y: F.fold(t.ones(2, 12, 21), (5, 6), 2),
-    lambda t, F, x, y: F.fold(t.ones(20), (5, 6), 2), lambda _, F, x, y: F.interpolate(x),
-    lambda _, F, x, y: F.interpolate(x, 3, 2), lambda _, F, x, y: F.interpolate(x, 3, mode="bilinear"),
-    lambda _, F, x, y: F.interpolate(y, 3, mode="linear"), lambda _, F, x, y: F.interpolate(y, 3, align_corners=True),
-    lambda _, F, x, y: F.interpolate(y, (3, 3, 3)), lambda _, F, x, y: F.interpolate(y, scale_factor=(3, 3, 3)),
-    lambda _, F, x, y: F.interpolate(y, 0), lambda _, F, x, y: F.interpolate(y, 3, mode="xx"),
-    lambda _, F, x, y: F.interpolate(x[0], 3), lambda _, F, x, y: F.interpolate(y, 3, antialias=True),
-    lambda _, F, x, y: F.interpolate(y, 3, recompute_scale_factor=True), lambda _, F, x, y: F.interpolate(y.long(), 3),
-    lambda _, F, x, y: F.interpolate(y[:, :0], 3), lambda _, F, x, y: F.pixel_shuffle(y, 2),
-    lambda _, F, x, y: F.pixel_shuffle(x[0, 0], 2), lambda _, F, x, y: F.pixel_shuffle(y, 0),
-    lambda _, F, x, y: F.pixel_unshuffle(y, 2), lambda _, F, x, y: F.pixel_unshuffle(y, 0),
-    lambda t, F, x, y: F.conv2d(y, t.ones(2, 2, 2, 2).double()), lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2)),
+    *(
+        lambda _, F, x, y, k=k: F.unfold(y, **k)
+        for k in (
+            {"kernel_size": 9},
+            {"kernel_size": 0},
+            {"kernel_size": 2, "stride": 0},
+            {"kernel_size": 2, "padding": -1},
+        )
+    ),
+    lambda t, F, x, y: F.fold(t.ones(2, 13, 20), (5, 6), 2),
+    lambda t, F, x, y: F.fold(t.ones(2, 12, 21), (5, 6), 2),
+    lambda t, F, x, y: F.fold(t.ones(20), (5, 6), 2),
+    lambda _, F, x, y: F.interpolate(x),
+    lambda _, F, x, y: F.interpolate(x, 3, 2),
+    lambda _, F, x, y: F.interpolate(x, 3, mode="bilinear"),
+    lambda _, F, x, y: F.interpolate(y, 3, mode="linear"),
+    lambda _, F, x, y: F.interpolate(y, 3, align_corners=True),
+    lambda _, F, x, y: F.interpolate(y, (3, 3, 3)),
+    lambda _, F, x, y: F.interpolate(y, scale_factor=(3, 3, 3)),
+    lambda _, F, x, y: F.interpolate(y, 0),
+    lambda _, F, x, y: F.interpolate(y, 3, mode="xx"),
+    lambda _, F, x, y: F.interpolate(x[0], 3),
+    lambda _, F, x, y: F.interpolate(y, 3, antialias=True),
+    lambda _, F, x, y: F.interpolate(y, 3, recompute_scale_factor=True),
+    lambda _, F, x, y: F.interpolate(y.long(), 3),
+    lambda _, F, x, y: F.interpolate(y[:, :0], 3),
+    lambda _, F, x, y: F.pixel_shuffle(y, 2),
+    lambda _, F, x, y: F.pixel_shuffle(x[0, 0], 2),
+    lambda _, F, x, y: F.pixel_shuffle(y, 0),
+    lambda _, F, x, y: F.pixel_unshuffle(y, 2),
+    lambda _, F, x, y: F.pixel_unshuffle(y, 0),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 2, 2, 2).double()),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2)),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 9, 9).double()),
     lambda t, F, x, y: F.conv1d(y, t.ones(2, 3, 2).double()),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), stride=0),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), padding=-1),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), t.ones(3).double()),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("action", ERRORS)

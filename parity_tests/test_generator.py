@@ -310,10 +310,19 @@ def test_multinomial(seed, rows, categories, n, replacement, dtype):
 def test_multinomial_errors():
     nan, inf = float("nan"), float("inf")
     for weights, n, replacement in (
-        ([0.0, 0.0], 1, False), ([0.0, 0.0], 2, True), ([1.0, 2.0], 3, False), ([1, 2], 1, False),
-        ([-1.0, 2.0], 1, False), ([-1.0, 2.0], 2, True), ([1.0, inf], 2, True), ([1.0, nan], 1, False),
-        ([1.0, 2.0], 0, False), (1.0, 1, False), ([[[1.0]]], 1, False), ([[1.0, 1.0], [0.0, 0.0]], 1, False),
-    ):  # fmt: skip
+        ([0.0, 0.0], 1, False),
+        ([0.0, 0.0], 2, True),
+        ([1.0, 2.0], 3, False),
+        ([1, 2], 1, False),
+        ([-1.0, 2.0], 1, False),
+        ([-1.0, 2.0], 2, True),
+        ([1.0, inf], 2, True),
+        ([1.0, nan], 1, False),
+        ([1.0, 2.0], 0, False),
+        (1.0, 1, False),
+        ([[[1.0]]], 1, False),
+        ([[1.0, 1.0], [0.0, 0.0]], 1, False),
+    ):
         with pytest.raises(RuntimeError) as theirs:
             torch.multinomial(torch.tensor(weights), n, replacement)
         with pytest.raises(RuntimeError) as ours:

@@ -109,9 +109,21 @@ def test_works_on_parameters_and_is_not_recorded():
 
 @pytest.mark.parametrize(
     "arguments",
-    [("linear",), ("conv2d",), ("sigmoid",), ("tanh",), ("relu",), ("leaky_relu",), ("leaky_relu", 0.2),
-     ("leaky_relu", 1), ("leaky_relu", True), ("leaky_relu", "x"), ("selu",), ("softsign",)],
-)  # fmt: skip
+    [
+        ("linear",),
+        ("conv2d",),
+        ("sigmoid",),
+        ("tanh",),
+        ("relu",),
+        ("leaky_relu",),
+        ("leaky_relu", 0.2),
+        ("leaky_relu", 1),
+        ("leaky_relu", True),
+        ("leaky_relu", "x"),
+        ("selu",),
+        ("softsign",),
+    ],
+)
 def test_calculate_gain(arguments):
     results = []
     for lib in (mt, torch):

@@ -5,11 +5,12 @@ The blocks are made tiny here, so that small arrays are cut and shared as large 
 
 import math
 
-import minitorch2_kernels as K
 import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
 from minitorch2_kernels.cpu import blas, conv, indexing, optim, pooling
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
@@ -161,22 +162,57 @@ def sgd(d):
     param, grad, buffer = state(d, 1)
     momentum = d.of(0.0, 0.9)
     buffer = buffer if momentum else None
-    return param, grad, buffer, 0.1, momentum, d.of(0.0, 0.5), d.of(0.0, 0.1), d.of(True, False), d.of(True, False), d.of(True, False)
+    return (
+        param,
+        grad,
+        buffer,
+        0.1,
+        momentum,
+        d.of(0.0, 0.5),
+        d.of(0.0, 0.1),
+        d.of(True, False),
+        d.of(True, False),
+        d.of(True, False),
+    )
 
 
 def adam(d):
     amsgrad = d.of(True, False)
     param, grad, avg, square, top = state(d, 3, (3, 4))
-    return (param, grad, avg, square, top if amsgrad else None, d.int(1, 5), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1),
-            d.of(True, False), d.of(True, False))  # fmt: skip
+    return (
+        param,
+        grad,
+        avg,
+        square,
+        top if amsgrad else None,
+        d.int(1, 5),
+        0.1,
+        0.9,
+        0.99,
+        1e-8,
+        d.of(0.0, 0.1),
+        d.of(True, False),
+        d.of(True, False),
+    )
 
 
 def rmsprop(d):
     centered, momentum = d.of(True, False), d.of(0.0, 0.9)
     param, grad, square, average, buffer = state(d, 3, (2,))
     square = square + average**2 if centered else square
-    return (param, grad, square, average if centered else None, buffer if momentum else None, 0.1, 0.99, 1e-8,
-            d.of(0.0, 0.1), momentum, d.of(True, False))  # fmt: skip
+    return (
+        param,
+        grad,
+        square,
+        average if centered else None,
+        buffer if momentum else None,
+        0.1,
+        0.99,
+        1e-8,
+        d.of(0.0, 0.1),
+        momentum,
+        d.of(True, False),
+    )
 
 
 def adagrad(d):
@@ -192,13 +228,24 @@ def adamax(d):
 
 
 def nadam(d):
-    return (*state(d, 2, (3,)), d.int(1, 5), 0.86, 0.87, 0.7, 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False),
-            d.of(True, False))  # fmt: skip
+    return (
+        *state(d, 2, (3,)),
+        d.int(1, 5),
+        0.86,
+        0.87,
+        0.7,
+        0.1,
+        0.9,
+        0.99,
+        1e-8,
+        d.of(0.0, 0.1),
+        d.of(True, False),
+        d.of(True, False),
+    )
 
 
 def radam(d):
-    return (*state(d, 2, (3,)), d.int(1, 9), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False),
-            d.of(True, False))  # fmt: skip
+    return (*state(d, 2, (3,)), d.int(1, 9), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False), d.of(True, False))
 
 
 CASES = {

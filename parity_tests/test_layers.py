@@ -86,12 +86,18 @@ def test_conv_names_what_it_accepts():
 @pytest.mark.parametrize(
     ("layer", "shape"),
     [
-        ("BatchNorm1d(4)", (4,)), ("BatchNorm2d(4)", (2, 4, 3)), ("BatchNorm3d(4)", (2, 4, 3, 3)),
-        ("InstanceNorm1d(4)", (2, 4, 3, 3)), ("InstanceNorm2d(4)", (2, 4)), ("InstanceNorm3d(4)", (1, 4)),
-        ("InstanceNorm2d(4, affine=True)", (1, 3, 2, 2)), ("Softmax2d()", (3, 3)),
-        ("CircularPad1d(1)", (3,)), ("CircularPad2d(1)", (3, 3)),
+        ("BatchNorm1d(4)", (4,)),
+        ("BatchNorm2d(4)", (2, 4, 3)),
+        ("BatchNorm3d(4)", (2, 4, 3, 3)),
+        ("InstanceNorm1d(4)", (2, 4, 3, 3)),
+        ("InstanceNorm2d(4)", (2, 4)),
+        ("InstanceNorm3d(4)", (1, 4)),
+        ("InstanceNorm2d(4, affine=True)", (1, 3, 2, 2)),
+        ("Softmax2d()", (3, 3)),
+        ("CircularPad1d(1)", (3,)),
+        ("CircularPad2d(1)", (3, 3)),
     ],
-)  # fmt: skip
+)
 def test_input_dimension_errors(layer, shape):
     assert isinstance(same(lambda lib: construct(layer)(lib)(lib.zeros(shape))), tuple)
 
@@ -102,11 +108,17 @@ def test_layers_take_device_and_dtype(dtype):
         options = {"device": "cpu", "dtype": getattr(lib, dtype)}
         nn = lib.nn
         layers = [
-            nn.Linear(2, 2, **options), nn.Bilinear(2, 2, 2, **options), nn.Conv1d(2, 2, 1, **options),
-            nn.ConvTranspose2d(2, 2, 1, **options), nn.BatchNorm1d(2, **options), nn.LayerNorm(2, **options),
-            nn.GroupNorm(1, 2, **options), nn.RMSNorm(2, **options), nn.Embedding(2, 2, **options),
+            nn.Linear(2, 2, **options),
+            nn.Bilinear(2, 2, 2, **options),
+            nn.Conv1d(2, 2, 1, **options),
+            nn.ConvTranspose2d(2, 2, 1, **options),
+            nn.BatchNorm1d(2, **options),
+            nn.LayerNorm(2, **options),
+            nn.GroupNorm(1, 2, **options),
+            nn.RMSNorm(2, **options),
+            nn.Embedding(2, 2, **options),
             nn.PReLU(**options),
-        ]  # fmt: skip
+        ]
         return [{name: str(t.dtype) for name, t in layer.state_dict().items()} for layer in layers]
 
     same(action)

@@ -110,9 +110,7 @@ def is_within(module: str, package: str) -> bool:
 
 def layer(module: str) -> int:
     # The bare "minitorch2" is the top layer and stands for its __init__.py alone.
-    fitting = [
-        unit for unit in LAYERS if unit == module or (unit != "minitorch2" and is_within(module, unit))
-    ]
+    fitting = [unit for unit in LAYERS if unit == module or (unit != "minitorch2" and is_within(module, unit))]
     assert fitting, f"{module} has no place in LAYERS of {Path(__file__).name}: put it where it belongs"
     return LAYERS.index(max(fitting, key=len))
 
@@ -127,8 +125,7 @@ def test_imports_point_downwards():
     wrong = [
         f"{entry.where}: {LAYERS[layer(entry.module)]} imports {entry.target}, which is above it"
         for entry in IMPORTS
-        if any(is_within(entry.target, package) for package in PACKAGES)
-        and layer(entry.target) > layer(entry.module)
+        if any(is_within(entry.target, package) for package in PACKAGES) and layer(entry.target) > layer(entry.module)
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -157,8 +154,7 @@ def test_the_product_does_not_import_torch():
     wrong = [
         entry.where
         for entry in IMPORTS
-        if is_within(entry.target, "torch")
-        and (entry.at_module_level or not entry.module.endswith("torch_bridge"))
+        if is_within(entry.target, "torch") and (entry.at_module_level or not entry.module.endswith("torch_bridge"))
     ]
     assert not wrong, "\n".join(wrong)
 
@@ -196,9 +192,7 @@ def test_files_stay_readable_in_one_sitting():
 def test_no_machine_paths():
     # A one-letter class keeps a pattern from finding itself here.
     here = [re.escape(str(path)) + "/" for path in (ROOT, Path.home()) if len(path.parts) > 1]
-    found = lines_matching(
-        r"(?<![\w./-])(" + "|".join([*here, "/hom[e]/\\w", "/User[s]/\\w"]) + ")", text_files()
-    )
+    found = lines_matching(r"(?<![\w./-])(" + "|".join([*here, "/hom[e]/\\w", "/User[s]/\\w"]) + ")", text_files())
     assert not found, "\n".join(found)
 
 

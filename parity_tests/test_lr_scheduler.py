@@ -40,9 +40,7 @@ SCHEDULES = {
             total_iters=iters,
         ),
     ),
-    "PolynomialLR": st.tuples(
-        st.just(()), keywords(total_iters=iters, power=st.sampled_from([0.5, 1.0, 2.0]))
-    ),
+    "PolynomialLR": st.tuples(st.just(()), keywords(total_iters=iters, power=st.sampled_from([0.5, 1.0, 2.0]))),
     "CosineAnnealingLR": st.tuples(st.tuples(iters), keywords(eta_min=st.sampled_from([0.0, 0.01]))),
     "CosineAnnealingWarmRestarts": st.tuples(
         st.tuples(st.integers(1, 20)),

@@ -184,9 +184,7 @@ ERRORS = {
     "cyclic mode": of("CyclicLR", 0.1, 0.2, mode="square"),
     "cyclic lrs": of("CyclicLR", [0.1], 0.2),
     "cyclic momentum": lambda lib: lib.optim.lr_scheduler.CyclicLR(make_optimizer(lib, "Adagrad"), 0.1, 0.2),
-    "one cycle momentum": lambda lib: lib.optim.lr_scheduler.OneCycleLR(
-        make_optimizer(lib, "Adagrad"), 0.1, 9
-    ),
+    "one cycle momentum": lambda lib: lib.optim.lr_scheduler.OneCycleLR(make_optimizer(lib, "Adagrad"), 0.1, 9),
     "one cycle steps": of("OneCycleLR", 0.1),
     "one cycle total_steps": of("OneCycleLR", 0.1, 0),
     "one cycle epochs": of("OneCycleLR", 0.1, epochs=0, steps_per_epoch=3),
@@ -200,9 +198,7 @@ ERRORS = {
     "plateau in sequence": lambda lib: composed(
         lib, "SequentialLR", [1], parts=lambda L, o: [L.StepLR(o, 1), L.ReduceLROnPlateau(o)]
     ),
-    "plateau in chain": lambda lib: composed(
-        lib, "ChainedScheduler", parts=lambda L, o: [L.ReduceLROnPlateau(o)]
-    ),
+    "plateau in chain": lambda lib: composed(lib, "ChainedScheduler", parts=lambda L, o: [L.ReduceLROnPlateau(o)]),
     "another optimizer": lambda lib: composed(lib, "SequentialLR", [1], other=True),
     "another optimizer's chain": lambda lib: composed(lib, "ChainedScheduler", other=True),
     "no scheduler": lambda lib: composed(lib, "SequentialLR", [1], parts=lambda L, o: [L.StepLR(o, 1), 3]),
@@ -217,7 +213,5 @@ def test_errors_as_torch(case):
 def test_resuming_without_initial_lr():
     """The error is torch's; the advice after its first sentence is our own."""
     for lib in LIBRARIES:
-        with pytest.raises(
-            KeyError, match=re.escape("param 'initial_lr' is not specified in param_groups[0]")
-        ):
+        with pytest.raises(KeyError, match=re.escape("param 'initial_lr' is not specified in param_groups[0]")):
             lib.optim.lr_scheduler.StepLR(make_optimizer(lib), 1, last_epoch=2)

@@ -132,9 +132,6 @@ def test_half_precision(spec, data):
         compare_values(spec, call, spec.half)
 
 
-# -- derivatives ------------------------------------------------------------------------------------------------------
-
-
 def differentiable_outputs(result) -> list:
     items = result if isinstance(result, tuple | list) else [result]
     return [y for y in items if isinstance(y, mt.Tensor | torch.Tensor) and y.requires_grad]
@@ -224,8 +221,6 @@ def compare_modes(plain, recorded):
             # A fused op is differentiated as a composition when recorded: the same up to rounding, in float64.
             assert np.allclose(to_array(a), to_array(b), rtol=1e-12, atol=1e-12, equal_nan=True), (a, b)
 
-
-# -- errors, aliases --------------------------------------------------------------------------------------------------
 
 ERRORS = [(spec, case) for spec in SPECS for case in spec.errors]
 

@@ -24,9 +24,7 @@ import minitorch2
 from minitorch2_kernels import KERNELS, use_reference
 from minitorch2_kernels.cpu import pool
 
-shapes = st.lists(
-    st.sampled_from([(), (0,), (1,), (7,), (2, 0, 3), (3, 5), (2, 3, 4)]), min_size=1, max_size=4
-)
+shapes = st.lists(st.sampled_from([(), (0,), (1,), (7,), (2, 0, 3), (3, 5), (2, 3, 4)]), min_size=1, max_size=4)
 layouts = st.sampled_from(["contiguous", "transposed", "strided"])
 
 
@@ -48,8 +46,7 @@ def test_steps_as_torch(name, data):
     dtype = data.draw(st.sampled_from(list(DTYPES)))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     arrays = [
-        laid_out(np.asarray(rng.standard_normal(shape), dtype), data.draw(layouts))
-        for shape in data.draw(shapes)
+        laid_out(np.asarray(rng.standard_normal(shape), dtype), data.draw(layouts)) for shape in data.draw(shapes)
     ]
     run = Run(name, options, arrays)
     for i in range(data.draw(st.integers(1, 8))):
@@ -80,9 +77,7 @@ def two_threads():
 def test_blocks_have_the_bits_of_the_reference(name, data, two_threads):
     options = data.draw(OPTIMIZERS[name])
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    size = data.draw(
-        st.sampled_from([1, 32_767, 32_768, 32_769, 300_000])
-    )  # the last is shared among threads
+    size = data.draw(st.sampled_from([1, 32_767, 32_768, 32_769, 300_000]))  # the last is shared among threads
     start = rng.standard_normal(size).astype(np.float32)
     grads = [rng.standard_normal(size).astype(np.float32) for _ in range(2)]
 
@@ -101,9 +96,7 @@ def test_blocks_have_the_bits_of_the_reference(name, data, two_threads):
     assert KERNELS[name.lower().removesuffix("w")].overrides
 
 
-@pytest.mark.parametrize(
-    "name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam"]
-)
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_tensor_learning_rate(name, dtype):
     rng = np.random.default_rng(1)

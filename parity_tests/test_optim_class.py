@@ -24,9 +24,7 @@ def programs():
 
     def two_groups(lib):
         a, b, c = (parameter(lib, np.ones(n, np.float32)) for n in (1, 2, 3))
-        optimizer = lib.optim.Adam(
-            [{"params": [c, a]}, {"params": b, "lr": 0.5, "betas": (0.5, 0.6)}], lr=0.25
-        )
+        optimizer = lib.optim.Adam([{"params": [c, a]}, {"params": b, "lr": 0.5, "betas": (0.5, 0.6)}], lr=0.25)
         set_grads(lib, [a, b, c], [None, np.ones(2, np.float32), np.ones(3, np.float32)])
         optimizer.step()
         return to_numpy(optimizer.state_dict()), repr(optimizer), to_numpy([a, b, c])
@@ -108,9 +106,7 @@ def programs():
         p = parameter(lib, np.ones(1, np.float32))
         optimizer = lib.optim.SGD([p])
         everywhere = module(lib).register_optimizer_step_pre_hook(lambda o, a, k: seen.append("all"))
-        first = optimizer.register_step_pre_hook(
-            lambda o, a, k: seen.append(("pre", o is optimizer, len(a), k))
-        )
+        first = optimizer.register_step_pre_hook(lambda o, a, k: seen.append(("pre", o is optimizer, len(a), k)))
         optimizer.register_step_post_hook(lambda o, a, k: seen.append("post"))
         optimizer.step()
         optimizer.step(closure=None)
@@ -263,9 +259,7 @@ ERRORS = {
     "Adam beta 0": lambda t: t.optim.Adam([p_of(t)], betas=(1.0, 0.9)),
     "Adam beta 1": lambda t: t.optim.Adam([p_of(t)], betas=(0.9, -0.1)),
     "Adam int betas": lambda t: t.optim.Adam([p_of(t)], betas=(0, 0.9)),
-    "Adam beta tensors": lambda t: t.optim.Adam(
-        [p_of(t)], betas=(t.tensor(0.1), t.tensor(0.1)), foreach=True
-    ),
+    "Adam beta tensors": lambda t: t.optim.Adam([p_of(t)], betas=(t.tensor(0.1), t.tensor(0.1)), foreach=True),
     "AdamW weight_decay": lambda t: t.optim.AdamW([p_of(t)], weight_decay=-1.0),
     "RMSprop alpha": lambda t: t.optim.RMSprop([p_of(t)], alpha=-1),
     "RMSprop momentum": lambda t: t.optim.RMSprop([p_of(t)], momentum=-1),

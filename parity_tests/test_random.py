@@ -94,9 +94,7 @@ def test_a_random_seed_is_drawn_as_the_data_loader_draws_it():
     check(lambda lib: lib.empty((), dtype=lib.int64).random_())
 
 
-layouts = st.sampled_from(
-    ["plain", "transposed", "every other", "permuted", "0-d", "large", "large transposed"]
-)
+layouts = st.sampled_from(["plain", "transposed", "every other", "permuted", "0-d", "large", "large transposed"])
 
 
 def laid_out(lib, layout, dtype):
@@ -148,9 +146,7 @@ def test_bernoulli(seed, layout, dtype):
     )
     check(lambda lib: lib.bernoulli(lib.rand(4, 5, dtype=getattr(lib, dtype)).t()), seed)
     check(lambda lib: lib.rand(4, 5, dtype=getattr(lib, dtype)).bernoulli(0.3), seed)
-    check(
-        lambda lib: lib.zeros(4, 5, dtype=lib.int32).bernoulli_(lib.rand(5, dtype=getattr(lib, dtype))), seed
-    )
+    check(lambda lib: lib.zeros(4, 5, dtype=lib.int32).bernoulli_(lib.rand(5, dtype=getattr(lib, dtype))), seed)
 
 
 @given(seeds, layouts)

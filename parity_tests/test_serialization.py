@@ -86,11 +86,7 @@ def test_torch_loads_what_we_save(nest):
 def test_torch_loads_tensors_made_here(references):
     ours = [tensor_of(reference) for reference in references]
     for got, want in zip(torch.load(our_bytes(ours)), ours, strict=True):
-        assert (
-            raw(got) == raw(want)
-            and tuple(got.shape) == tuple(want.shape)
-            and str(got.dtype) == str(want.dtype)
-        )
+        assert raw(got) == raw(want) and tuple(got.shape) == tuple(want.shape) and str(got.dtype) == str(want.dtype)
 
 
 def test_a_training_checkpoint_goes_both_ways():
@@ -112,16 +108,10 @@ def test_a_state_dict_is_written_byte_for_byte_as_torch_does():
 
 def test_the_same_object_gives_the_same_bytes():
     text = "".join(["lo", "ss"])  # equal to the literal, another object
-    first = our_bytes(
-        {"loss": [1.0, "loss"], "tags": {"b", "a", "c"}, "w": Tensor._wrap(np.ones(3, np.float32))}
-    )
-    second = our_bytes(
-        {text: [1.0, text], "tags": {"c", "b", "a"}, "w": Tensor._wrap(np.ones(3, np.float32))}
-    )
+    first = our_bytes({"loss": [1.0, "loss"], "tags": {"b", "a", "c"}, "w": Tensor._wrap(np.ones(3, np.float32))})
+    second = our_bytes({text: [1.0, text], "tags": {"c", "b", "a"}, "w": Tensor._wrap(np.ones(3, np.float32))})
     assert first.getvalue() == second.getvalue()
-    third = our_bytes(
-        {"loss": [1.0, "loss"], "tags": {"a", "b", "c"}, "w": Tensor._wrap(np.zeros(3, np.float32))}
-    )
+    third = our_bytes({"loss": [1.0, "loss"], "tags": {"a", "b", "c"}, "w": Tensor._wrap(np.zeros(3, np.float32))})
     ids = [zipfile.ZipFile(f).read("archive/.data/serialization_id") for f in (first, third)]
     assert ids[0] != ids[1] and all(len(i) == 40 and i.isdigit() for i in ids)
 
@@ -175,8 +165,7 @@ def test_byte_order(dtype, swap, tmp_path):
     data = torch_bytes(tensor).getvalue()
     if swap:
         records = {
-            i.filename: zipfile.ZipFile(io.BytesIO(data)).read(i)
-            for i in zipfile.ZipFile(io.BytesIO(data)).infolist()
+            i.filename: zipfile.ZipFile(io.BytesIO(data)).read(i) for i in zipfile.ZipFile(io.BytesIO(data)).infolist()
         }
         records["archive/byteorder"] = {"little": b"big", "big": b"little"}[sys.byteorder]
         size = tensor.element_size()

@@ -44,17 +44,13 @@ def mutations(data: bytes, seed: int, count: int):
         changed = bytearray(data)
         at, other = sorted(int(i) for i in draw.integers(0, len(data), 2))
         length = int(draw.integers(1, 40))
-        kind = ("bit", "bit", "bit", "byte", "zeros", "ones", "cut", "delete", "insert", "repeat", "swap")[
-            case % 11
-        ]
+        kind = ("bit", "bit", "bit", "byte", "zeros", "ones", "cut", "delete", "insert", "repeat", "swap")[case % 11]
         if kind == "bit":
             changed[at] ^= 1 << int(draw.integers(8))
         elif kind == "byte":
             changed[at] = int(draw.integers(256))
         elif kind in ("zeros", "ones"):
-            changed[at : at + length] = (b"\0" if kind == "zeros" else b"\xff") * len(
-                changed[at : at + length]
-            )
+            changed[at : at + length] = (b"\0" if kind == "zeros" else b"\xff") * len(changed[at : at + length])
         elif kind == "cut":
             del changed[at:]
         elif kind == "delete":

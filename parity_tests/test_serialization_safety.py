@@ -33,18 +33,9 @@ def storage(key=None, numel=None, location=None, name="FloatStorage") -> bytes:
     return b"(" + text("storage") + f"ctorch\n{name}\n".encode() + key + location + numel + b"tQ"
 
 
-def tensor(
-    offset=b"K\x00", size=b"K\x04\x85", stride=b"K\x01\x85", grad=b"\x89", hooks=b"}", **of_storage
-) -> bytes:
+def tensor(offset=b"K\x00", size=b"K\x04\x85", stride=b"K\x01\x85", grad=b"\x89", hooks=b"}", **of_storage) -> bytes:
     return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n("
-        + storage(**of_storage)
-        + offset
-        + size
-        + stride
-        + grad
-        + hooks
-        + b"tR"
+        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage(**of_storage) + offset + size + stride + grad + hooks + b"tR"
     )
 
 
@@ -206,7 +197,7 @@ ATTACKS = {
     "Size of text": b"ctorch\nSize\n" + text("ab") + b"\x85\x85R.",
     "device of a number": b"ctorch\ndevice\nK\x01\x85R.",
     "device that is none": b"ctorch\ndevice\n" + text("abacus") + b"\x85R.",
-}  # fmt: skip
+}
 
 
 def test_the_pieces_the_attacks_are_made_of_are_sound():

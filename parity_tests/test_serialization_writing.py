@@ -99,9 +99,7 @@ def test_safe_globals_open_the_list_by_a_name_at_a_time():
         assert loaded["config"] == Config(0.1) and type(loaded["d"]) is defaultdict
         loaded["d"]["x"].append(1)
         again = serialization.load(our_bytes(loaded))
-        assert (
-            again["config"] == Config(0.1) and again["d"] == {"x": [1]} and again["d"].default_factory is list
-        )
+        assert again["config"] == Config(0.1) and again["d"] == {"x": [1]} and again["d"].default_factory is list
         with torch.serialization.safe_globals([Config, defaultdict, list]):
             assert torch.load(our_bytes({"config": Config(0.1)}))["config"] == Config(0.1)
     assert serialization.get_safe_globals() == []
@@ -187,9 +185,7 @@ def test_atomic_write_keeps_links_permissions_and_the_old_file(tmp_path):
 
 def run(code, *arguments, **options):
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'kernels'}", "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code), *arguments], env=environment, **options
-    )
+    return subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), *arguments], env=environment, **options)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no resource limits")

@@ -98,11 +98,17 @@ def test_to_pil_modes_and_errors():
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ("uint8", "float32"), ("uint8", "float64"), ("uint8", "int16"), ("int16", "uint8"),
+        ("uint8", "float32"),
+        ("uint8", "float64"),
+        ("uint8", "int16"),
+        ("int16", "uint8"),
         ("int32", "uint8"),
-        ("float32", "uint8"), ("float32", "float64"), ("float64", "int32"), ("float32", "float32"),
+        ("float32", "uint8"),
+        ("float32", "float64"),
+        ("float64", "int32"),
+        ("float32", "float32"),
     ],
-)  # fmt: skip
+)
 def test_convert_image_dtype(old, new):
     if old.startswith("float"):
         values = np.linspace(0, 1, 24, dtype=old)
@@ -124,9 +130,7 @@ def test_convert_image_dtype(old, new):
 
 
 def test_convert_image_dtype_refuses_what_loses_range():
-    with pytest.raises(
-        RuntimeError, match=r"The cast from torch\.float32 to torch\.int64 cannot be performed safely"
-    ):
+    with pytest.raises(RuntimeError, match=r"The cast from torch\.float32 to torch\.int64 cannot be performed safely"):
         T.ConvertImageDtype(torch.int64)(torch.zeros(1, 2, 2))
     with pytest.raises(TypeError, match=r"dtype should be of type torch\.dtype"):
         T.ConvertImageDtype("float32")
@@ -242,15 +246,11 @@ def test_gradients_flow_through_tensor_transforms():
 
 def test_pad_errors():
     image = pixels(2, 2)
-    with pytest.raises(
-        ValueError, match="Padding must be an int or a 1, 2, or 4 element tuple, not a 3 element tuple"
-    ):
+    with pytest.raises(ValueError, match="Padding must be an int or a 1, 2, or 4 element tuple, not a 3 element tuple"):
         F.pad(image, (1, 2, 3))
     with pytest.raises(TypeError, match="Got inappropriate padding arg"):
         F.pad(image, "1")
-    with pytest.raises(
-        ValueError, match="Padding mode should be either constant, edge, reflect or symmetric"
-    ):
+    with pytest.raises(ValueError, match="Padding mode should be either constant, edge, reflect or symmetric"):
         F.pad(image, 1, padding_mode="wrap")
     with pytest.raises(ValueError, match="one number per channel"):
         F.pad(image, 1, fill=(1, 2))
@@ -271,9 +271,7 @@ def test_random_crop_draws(kind):
     for _ in range(20):
         top = reference.randint(0, 12 - 6 + 1, size=(1,)).item()
         left = reference.randint(0, 13 - 6 + 1, size=(1,)).item()
-        np.testing.assert_array_equal(
-            as_array(crop(as_kind(array, kind))), padded[top : top + 6, left : left + 6]
-        )
+        np.testing.assert_array_equal(as_array(crop(as_kind(array, kind))), padded[top : top + 6, left : left + 6])
 
 
 def test_random_crop_that_fits_draws_nothing():
@@ -289,9 +287,7 @@ def test_random_crop_pads_if_needed():
     array = pixels(3, 3)
     torch.manual_seed(0)
     assert T.RandomCrop((5, 6), pad_if_needed=True, fill=7)(array).shape == (5, 6, 3)
-    with pytest.raises(
-        ValueError, match=r"Required crop size \(5, 6\) is larger than input image size \(3, 3\)"
-    ):
+    with pytest.raises(ValueError, match=r"Required crop size \(5, 6\) is larger than input image size \(3, 3\)"):
         T.RandomCrop((5, 6))(array)
     with pytest.raises(ValueError, match=r"Please provide only two dimensions \(h, w\) for size"):
         T.RandomCrop((1, 2, 3))
@@ -339,9 +335,15 @@ def test_tensor_transforms_are_modules():
 
 def test_arrays_and_tensors_need_no_pillow(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    transform = T.Compose([
-        T.RandomCrop(4, padding=1), T.RandomHorizontalFlip(), T.Resize(6), T.CenterCrop(3), T.ToTensor(),
-    ])  # fmt: skip
+    transform = T.Compose(
+        [
+            T.RandomCrop(4, padding=1),
+            T.RandomHorizontalFlip(),
+            T.Resize(6),
+            T.CenterCrop(3),
+            T.ToTensor(),
+        ]
+    )
     assert tuple(transform(pixels(4, 4)).shape) == (3, 3, 3)
     with pytest.raises(ImportError, match="to_pil_image needs Pillow"):
         T.ToPILImage()(pixels(2, 2))

@@ -21,9 +21,7 @@ def torchs_resize(values, size, mode, antialias):
         # torch 2.13 repeats the first row where it resizes a single column, so it is given two equal ones
         image = reference.nn.functional.interpolate(image, size=(image.shape[2], 1), mode=mode, **options)
         image, size = image.expand(-1, -1, -1, 2).contiguous(), (size[0], 2)
-        return reference.nn.functional.interpolate(image, size=size, mode=mode, **options)[
-            0, :, :, :1
-        ].numpy()
+        return reference.nn.functional.interpolate(image, size=size, mode=mode, **options)[0, :, :, :1].numpy()
     return reference.nn.functional.interpolate(image, size=size, mode=mode, **options)[0].numpy()
 
 
@@ -36,9 +34,7 @@ def test_resize_tensor_is_torchs_interpolate(antialias, mode, height, width, new
     result = T.Resize(size, T.InterpolationMode(mode), antialias=antialias)(torch.from_numpy(values))
     # torch computes the weights themselves in float32; sums of a few of them differ in the last bits
     tolerance = 2e-6 if mode in ("bilinear", "bicubic") else 0
-    np.testing.assert_allclose(
-        result.numpy(), torchs_resize(values, size, mode, antialias), rtol=0, atol=tolerance
-    )
+    np.testing.assert_allclose(result.numpy(), torchs_resize(values, size, mode, antialias), rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("mode", ["bilinear", "bicubic"])

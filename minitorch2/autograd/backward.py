@@ -53,13 +53,17 @@ def grad(
 ):
     """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched (torch.autograd.grad)."""
     if not only_inputs:
-        raise NotImplementedError("minitorch2: grad(only_inputs=False) is not supported (torch deprecated it); use backward()")
+        raise NotImplementedError(
+            "minitorch2: grad(only_inputs=False) is not supported (torch deprecated it); use backward()"
+        )
     if is_grads_batched:
         raise NotImplementedError("minitorch2: is_grads_batched=True is not supported; call grad() once per gradient")
     if state.inference:
         raise RuntimeError("Calling .backward() or autograd.grad() inside inference_mode is not allowed")
     if materialize_grads and allow_unused is False:
-        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False.")  # fmt: skip
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
     inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
@@ -107,7 +111,11 @@ def _roots(tensors, grad_tensors, create_graph):
         if g is None:
             if t._data.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            g = Function.variable(K.full_like(t._data, 1) if t._data.dtype.kind == "f" else K.cast(K.full(t._data.shape, 1.0), t._data.dtype))  # fmt: skip
+            g = Function.variable(
+                K.full_like(t._data, 1)
+                if t._data.dtype.kind == "f"
+                else K.cast(K.full(t._data.shape, 1.0), t._data.dtype)
+            )
         elif g._data.shape != t._data.shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {Size(g._data.shape)} and output[{i}] has a shape of {Size(t._data.shape)}."
@@ -127,7 +135,8 @@ def vjp_of_composed(composed, args, needs, grads) -> tuple:
     roots = [(o._edge(), g) for o, g in zip(outputs, grads, strict=False) if o._requires_grad]
     edges = [a._edge() for a, need in zip(args, needs, strict=True) if need]
     found = iter(
-        run_backward([edge for edge, _ in roots], [g for _, g in roots], True, True, edges, accumulate=False, stop_at_wanted=True
+        run_backward(
+            [edge for edge, _ in roots], [g for _, g in roots], True, True, edges, accumulate=False, stop_at_wanted=True
         )
     )
     return tuple(next(found) if need else None for need in needs)

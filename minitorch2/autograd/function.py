@@ -43,12 +43,12 @@ class Function(Op):
             "without making an instance"
         )
 
-    # -- ctx ----------------------------------------------------------------------------------------------------------
-
     def save_for_backward(self, *tensors):
         for t in tensors:
             if t is not None and not isinstance(t, Variable):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                )
         self._to_save = tensors
 
     @property
@@ -85,8 +85,6 @@ class Function(Op):
         """Whether missing gradients reach backward as zeros (the default) or as None."""
         self._materialize = value
 
-    # -- forward ------------------------------------------------------------------------------------------------------
-
     @classmethod
     def apply(cls, *args):
         ctx = cls()
@@ -109,7 +107,11 @@ class Function(Op):
         return finished[0] if single else tuple(finished)
 
     def _is_untouched_input(self, output, args) -> bool:
-        return isinstance(output, Variable) and any(output is a for a in args) and not any(output is d for d in self._dirty)
+        return (
+            isinstance(output, Variable)
+            and any(output is a for a in args)
+            and not any(output is d for d in self._dirty)
+        )
 
     def _hold(self, args, outputs, finished) -> None:
         saved = []
@@ -136,8 +138,6 @@ class Function(Op):
                     raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
                 o._bump()
             o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
-
-    # -- backward -----------------------------------------------------------------------------------------------------
 
     def run(self, grads: list, create_graph: bool) -> tuple:
         tensors = []

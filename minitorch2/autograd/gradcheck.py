@@ -66,7 +66,9 @@ def _gradcheck(func, inputs, eps, atol, rtol, nondet_tol, check_dtypes) -> None:
         again = _analytic_jacobian(y, checked, check_dtypes)
         for i, (x, a, b) in enumerate(zip(checked, analytic, again, strict=True)):
             if a.size and np.abs(a - b).max() > nondet_tol:
-                raise GradcheckError(f"Backward is not reentrant: two runs differ by {np.abs(a - b).max()} (output {j}, input {i})")
+                raise GradcheckError(
+                    f"Backward is not reentrant: two runs differ by {np.abs(a - b).max()} (output {j}, input {i})"
+                )
             numeric = _numeric_jacobian(func, inputs, x, j, eps)
             if not np.allclose(a, numeric, rtol, atol, equal_nan=True):
                 raise GradcheckError(
@@ -106,10 +108,24 @@ def _numeric_jacobian(func, inputs, x, j, eps) -> np.ndarray:
 
 
 def gradgradcheck(
-    func, inputs, grad_outputs=None, *, eps=1e-6, atol=1e-5, rtol=1e-3, gen_non_contig_grad_outputs=False,
-    raise_exception=True, nondet_tol=0.0, check_undefined_grad=True, check_grad_dtypes=False, check_batched_grad=False,
-    check_fwd_over_rev=False, check_rev_over_rev=True, fast_mode=False, masked=False,
-) -> bool:  # fmt: skip
+    func,
+    inputs,
+    grad_outputs=None,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    gen_non_contig_grad_outputs=False,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_fwd_over_rev=False,
+    check_rev_over_rev=True,
+    fast_mode=False,
+    masked=False,
+) -> bool:
     """gradcheck of the gradient of func: its second derivatives against differences (torch.autograd.gradgradcheck)."""
     if check_fwd_over_rev:
         raise NotImplementedError("minitorch2: there is no forward mode to check")
@@ -133,6 +149,13 @@ def gradgradcheck(
         return tuple(g for g in found if g is not None)
 
     return gradcheck(
-        first_derivative, (*inputs, *grad_outputs), eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-        nondet_tol=nondet_tol, check_grad_dtypes=check_grad_dtypes, check_batched_grad=check_batched_grad,
-    )  # fmt: skip
+        first_derivative,
+        (*inputs, *grad_outputs),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        check_grad_dtypes=check_grad_dtypes,
+        check_batched_grad=check_batched_grad,
+    )

@@ -17,9 +17,7 @@ class device:
             raise TypeError(f"device(): argument 'type' must be str, int or device, not {type.__class__.__name__}")
         name, colon, number = type.partition(":")
         if name not in ("cpu", "cuda"):
-            raise RuntimeError(
-                f"Expected one of cpu, cuda device type at start of device string: {name}"
-            )
+            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {name}")
         if colon:
             if index is not None:
                 raise RuntimeError(f"type (string) must not include an index because index was passed: {type}")

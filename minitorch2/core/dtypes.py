@@ -18,8 +18,17 @@ class dtype:
     no arithmetic can run on it by mistake. Arithmetic goes through float32 (see core.function).
     """
 
-    __slots__ = ("bits", "category", "is_complex", "is_floating_point", "is_signed", "itemsize", "name", "numpy",
-                 "torch_type")  # fmt: skip
+    __slots__ = (
+        "bits",
+        "category",
+        "is_complex",
+        "is_floating_point",
+        "is_signed",
+        "itemsize",
+        "name",
+        "numpy",
+        "torch_type",
+    )
 
     def __init__(self, name: str, numpy_dtype, category: str, torch_type: str):
         self.name = name
@@ -131,7 +140,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     return max(a, b, key=_itemsize)
 
 
-def _itemsize(d: dtype) :
+def _itemsize(d: dtype):
     return d.itemsize
 
 
@@ -173,7 +182,6 @@ def result_type_of(dimensioned, zero_dim, numbers) -> dtype:
 def can_cast(source: dtype, target: dtype):
     """Whether an in-place result of `source` may be stored in `target`: kinds may not go down."""
     return _RANK[source.category] <= _RANK[target.category]
-
 
 
 class _Info:

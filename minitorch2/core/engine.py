@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import numpy as np
+
 from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
 
 from .function import AccumulateGrad, Function
@@ -18,9 +19,7 @@ from .grad_mode import state
 from .quiet import IGNORE, restore, silence
 
 
-def run_backward(
-    roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False
-) -> Any:
+def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False) -> Any:
     """Carries `grads`, one per edge of `roots`, through the graph.
 
     roots: edges (node, output number). wanted: edges whose gradients are asked for; None means every leaf reached.
@@ -144,7 +143,9 @@ def _keep_ways_to(targets, roots, waiting, order, stop_at_wanted):
 def _accumulate(leaf, g, nobody_else, create_graph):
     """leaf.grad += g. A first gradient is kept as it is if nobody else holds its memory, else copied."""
     if g.shape != leaf._data.shape:
-        raise RuntimeError(f"a backward gave a gradient of shape {list(g.shape)} for a leaf of {list(leaf._data.shape)}")
+        raise RuntimeError(
+            f"a backward gave a gradient of shape {list(g.shape)} for a leaf of {list(leaf._data.shape)}"
+        )
     if create_graph:
         leaf._grad = g if leaf._grad is None else leaf._grad + g
     elif leaf._grad is None:

@@ -24,6 +24,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+
 from minitorch2_kernels.reference.cast import cast
 
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
@@ -114,8 +115,6 @@ class Function(Node):
     def backward(ctx, *grads) -> Any:
         raise AssertionError("an op differentiates")
 
-    # -- what forward keeps for backward ------------------------------------------------------------------------------
-
     def save_for_backward(self, *arrays) -> None:
         """Keeps inputs and outputs of forward (or numbers, or None). No other arrays: what is derived from them (a variance,
         a softmax that is not the output) would be a constant in the second derivative, silently wrong; recompute it or
@@ -150,8 +149,6 @@ class Function(Node):
         if self._constants:
             self._constants = None
         self._args = None
-
-    # -- forward ------------------------------------------------------------------------------------------------------
 
     # What higher layers put here when they are imported: how to make a tensor, the class to recognise one by, and three ops.
     variable: Any = None
@@ -301,8 +298,6 @@ class Function(Node):
             output._seen = output._counter[0]
             if len(outputs) > 1:
                 output._view_error = self.name()
-
-    # -- backward -----------------------------------------------------------------------------------------------------
 
     def run(self, grads: list, create_graph: bool) -> tuple:
         if self.n_outputs > 1:

@@ -125,9 +125,7 @@ class Generator:
         values[_comparable(values) == _comparable(end)] = start
         return values.reshape(shape)
 
-    def normal(
-        self, shape, np_dtype, mean: float = 0.0, std: float = 1.0, contiguous: bool = True
-    ) -> np.ndarray:
+    def normal(self, shape, np_dtype, mean: float = 0.0, std: float = 1.0, contiguous: bool = True) -> np.ndarray:
         """Normal.
 
         Fewer than 16 values, or values for memory that is not contiguous, are drawn one by one in float64;

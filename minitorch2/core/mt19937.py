@@ -26,9 +26,7 @@ _ENGINE = np.dtype(
 )
 # What torch.get_rng_state() returns, 5056 bytes: a C struct with the compiler's padding. normal_y and the
 # float sample are normals drawn but not yet handed out.
-SAVED_STATE = np.dtype(
-    [("engine", _ENGINE), ("float_normal", "<f4"), ("float_normal_is_valid", np.bool_)], align=True
-)
+SAVED_STATE = np.dtype([("engine", _ENGINE), ("float_normal", "<f4"), ("float_normal_is_valid", np.bool_)], align=True)
 
 
 class MersenneTwister:

@@ -12,10 +12,17 @@ from . import dtypes
 # bits of the fraction, the hidden one included
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
 _C_NAMES = {
-    "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "bool": "bool", "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "float32": "float",
+    "float64": "double",
+    "bool": "bool",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short int",
+    "int32": "int",
     "int64": "long int",
-}  # fmt: skip
+}
 
 
 def require_floating(np_dtype, kernel: str) -> None:
@@ -48,9 +55,7 @@ def check_uniform_bounds(np_dtype, low: float, high: float) -> None:
         if not -largest <= bound <= largest:
             raise RuntimeError(f"{name} is out of bounds for {c_name(np_dtype)}")
     if not low <= high:
-        raise RuntimeError(
-            f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}"
-        )
+        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={low:g} > to={high:g}")
     if high - low > largest:
         kind = dtypes.from_numpy_dtype(np_dtype).torch_type
         raise RuntimeError(
@@ -74,9 +79,7 @@ def checked_range(np_dtype, low: int, high: int | None) -> tuple[int, int]:
     d = dtypes.from_numpy_dtype(np_dtype)
     if high is not None:
         if low >= high:
-            raise RuntimeError(
-                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-            )
+            raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
         if d.is_floating_point:
             low, high = _round_up(d, low), _round_down(d, high)
             if low >= high:
@@ -106,13 +109,9 @@ def require_full_range(np_dtype) -> None:
     """torch's error for dtypes that do not hold 2**64 values, nor pretend to."""
     d = dtypes.from_numpy_dtype(np_dtype)
     if d in (dtypes.float16, dtypes.bool):
-        raise NotImplementedError(
-            f"\"random_full_64_bits_range_kernel_cpu\" not implemented for '{d.torch_type}'"
-        )
+        raise NotImplementedError(f"\"random_full_64_bits_range_kernel_cpu\" not implemented for '{d.torch_type}'")
     if d not in (dtypes.int64, dtypes.float64, dtypes.float32, dtypes.bfloat16):
-        raise RuntimeError(
-            "random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16"
-        )
+        raise RuntimeError("random_full_64_bits_range_kernel_cpu handles only int64, double, float and bfloat16")
 
 
 def _check_within(d, first: int, last: int) -> None:

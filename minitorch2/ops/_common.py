@@ -8,8 +8,9 @@ import operator
 from numbers import Number
 from typing import Any
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.function import Function
@@ -109,7 +110,9 @@ def require_floating(op: str, *tensors) -> None:
     for x in tensors:
         if x._data.dtype.kind not in "fV":
             name = dtypes.from_numpy_dtype(x._data.dtype).torch_type
-            raise NotImplementedError(f"\"{op}\" not implemented for '{name}': it takes floating dtypes; convert with .float()")
+            raise NotImplementedError(
+                f"\"{op}\" not implemented for '{name}': it takes floating dtypes; convert with .float()"
+            )
 
 
 def is_number(x) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.size import Size

@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.function import Function
 from ..core.grad_mode import state
-from ..core.variable import Variable
 
 
 def inplace(function):
@@ -38,7 +38,9 @@ def check_writable(x) -> None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
         if x._base is not None:
             if x._base._requires_grad and x._base._grad_fn is None:
-                raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
+                raise RuntimeError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                )
             if x._view_error:
                 raise RuntimeError(
                     f"Output {x._output_nr} of {x._view_error} is a view and is being modified inplace. This view is the "

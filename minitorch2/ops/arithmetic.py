@@ -175,8 +175,6 @@ class Where(Function):
         )
 
 
-
-
 def add(input, other, *, alpha=1):
     """input + alpha * other, broadcast."""
     input, other = promote("add", input, other)
@@ -263,7 +261,9 @@ def where(condition, input=None, other=None):
         if condition._data.dtype.kind == "u":
             condition = to_dtype(condition, K.bool)
         else:
-            raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}")
+            raise RuntimeError(
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+            )
     if is_number(input) and is_number(other):
         input = Function.variable(K.full((), input, result_type(input, other).numpy))
     input, other = promote("where", input, other)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core.dtypes import get_default_dtype
 from ..core.function import Function
@@ -108,7 +109,7 @@ def _bits(name, ufunc, input, other):
 def _require_bits(name, x, error: type[Exception] = NotImplementedError):
     if isinstance(x, float) or (isinstance(x, Variable) and x._data.dtype.kind in "fV"):
         kind = x.dtype.torch_type if isinstance(x, Variable) else "Float"
-        raise error(f'"{name}_cpu" not implemented for \'{kind}\'; it takes bools and integers')
+        raise error(f"\"{name}_cpu\" not implemented for '{kind}'; it takes bools and integers")
 
 
 def isnan(input):

@@ -96,7 +96,9 @@ def pair(value: Sizes, n: int, op: str, name: str) -> tuple[int, ...]:
     if len(values) == 1:
         values *= n
     if len(values) != n:
-        raise RuntimeError(f"{op}(): expected {name} to be a single integer value or a list of {n} values, got {list(values)}")
+        raise RuntimeError(
+            f"{op}(): expected {name} to be a single integer value or a list of {n} values, got {list(values)}"
+        )
     return tuple(int(v) for v in values)
 
 
@@ -124,7 +126,9 @@ def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
     if bias is not None and bias._data.dtype != weight._data.dtype:
         raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
     if input._data.dtype.kind not in "fV":
-        raise RuntimeError(f"\"{op}\" not implemented for '{input.dtype.torch_type}': convolutions take floating dtypes")
+        raise RuntimeError(
+            f"\"{op}\" not implemented for '{input.dtype.torch_type}': convolutions take floating dtypes"
+        )
     stride, dilation = pair(stride, dims, op, "stride"), pair(dilation, dims, op, "dilation")
     _check_shapes(op, dims, input, weight, bias, groups)
     if min(stride) <= 0:
@@ -163,7 +167,9 @@ def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
 def _check_shapes(op, dims, input, weight, bias, groups):
     x, w = list(input._data.shape), list(weight._data.shape)
     if len(w) != dims + 2:
-        raise RuntimeError(f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}")
+        raise RuntimeError(
+            f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
+        )
     if len(x) not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}"
@@ -188,16 +194,12 @@ def _check_shapes(op, dims, input, weight, bias, groups):
         )
 
 
-def conv2d(
-    input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1
-):
+def conv2d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1):
     """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (O, C/groups, KH, KW). padding: numbers, 'same', 'valid'."""
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
-def conv1d(
-    input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1
-):
+def conv1d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1):
     """Cross-correlation of input (N, C, L) or (C, L) with weight (O, C/groups, K). padding: a number, 'same', 'valid'."""
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
@@ -206,12 +208,18 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
     for name, x in (("input", input), ("weight", weight)):
         require_tensor(op, x, name)
     if input._data.dtype != weight._data.dtype:
-        raise RuntimeError(f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}")
+        raise RuntimeError(
+            f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}"
+        )
     x, w = list(input._data.shape), list(weight._data.shape)
     if len(x) not in (dims + 1, dims + 2):
-        raise RuntimeError(f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}")
+        raise RuntimeError(
+            f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}"
+        )
     if len(w) != dims + 2:
-        raise RuntimeError(f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}")
+        raise RuntimeError(
+            f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
+        )
     if x[-dims - 1] != w[0] or w[0] % groups:
         raise RuntimeError(
             f"Given transposed=1, weight of size {w}, expected input{x} to have {w[0]} channels, but got {x[-dims - 1]} channels "
@@ -221,8 +229,10 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
     extra, dilation = pair(output_padding, dims, op, "output_padding"), pair(dilation, dims, op, "dilation")
     for e, s, d in zip(extra, stride, dilation, strict=True):
         if e >= max(s, d):
-            raise RuntimeError(f"output padding must be smaller than either stride or dilation, but got output_padding: {e}, "
-                               f"stride: {s}, dilation: {d}")  # fmt: skip
+            raise RuntimeError(
+                f"output padding must be smaller than either stride or dilation, but got output_padding: {e}, "
+                f"stride: {s}, dilation: {d}"
+            )
     unbatched = len(x) == dims + 1
     if unbatched:
         input = unsqueeze(input, 0)
@@ -231,7 +241,9 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
         for n, s, p, d, k, e in zip(input._data.shape[2:], stride, padding, dilation, w[2:], extra, strict=True)
     ]
     if min(sizes, default=1) <= 0:
-        raise RuntimeError(f"Given input size per channel: {x[-dims:]}. Calculated output size per channel: {sizes}. Output size is too small")  # fmt: skip
+        raise RuntimeError(
+            f"Given input size per channel: {x[-dims:]}. Calculated output size per channel: {sizes}. Output size is too small"
+        )
     if dims == 1:
         input, weight, sizes = unsqueeze(input, 2), unsqueeze(weight, 2), [1, *sizes]
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
@@ -260,7 +272,9 @@ def conv_transpose2d(
     dilation: Sizes = 1,
 ):
     """The gradient of conv2d with respect to its input, as a layer. weight (C, O/groups, KH, KW)."""
-    return _conv_transpose("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
 
 
 def conv_transpose1d(
@@ -274,4 +288,6 @@ def conv_transpose1d(
     dilation: Sizes = 1,
 ):
     """The gradient of conv1d with respect to its input, as a layer. weight (C, O/groups, K)."""
-    return _conv_transpose("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv_transpose(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )

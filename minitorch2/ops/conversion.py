@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.device import check_available, device
@@ -253,7 +254,14 @@ def detach_(self):
 
 
 class ConversionMethods:
-    clone, contiguous, is_contiguous, copy_, fill_, zero_ = clone, contiguous, is_contiguous, copy_, _fill_in_place, zero_
+    clone, contiguous, is_contiguous, copy_, fill_, zero_ = (
+        clone,
+        contiguous,
+        is_contiguous,
+        copy_,
+        _fill_in_place,
+        zero_,
+    )
     to, type_as, cpu, cuda, item, tolist, numpy = to, type_as, cpu, cuda, item, tolist, numpy
     detach, detach_ = detach, detach_
     __array__, __array_wrap__ = __array__, __array_wrap__
@@ -261,5 +269,3 @@ class ConversionMethods:
     float, double, half = _caster(dtypes.float32), _caster(dtypes.float64), _caster(dtypes.float16)
     bfloat16, byte, char = _caster(dtypes.bfloat16), _caster(dtypes.uint8), _caster(dtypes.int8)
     short, int, long, bool = (_caster(d) for d in (dtypes.int16, dtypes.int32, dtypes.int64, dtypes.bool))
-
-

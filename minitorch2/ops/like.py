@@ -26,14 +26,16 @@ def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=Fa
 
 def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of zeros in this one's dtype unless told."""
-    return new_full(self, shape_from(sizes if size is None else size), 0, dtype=dtype, device=device,
-                    requires_grad=requires_grad)  # fmt: skip
+    return new_full(
+        self, shape_from(sizes if size is None else size), 0, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
     """A tensor of ones in this one's dtype unless told."""
-    return new_full(self, shape_from(sizes if size is None else size), 1, dtype=dtype, device=device,
-                    requires_grad=requires_grad)  # fmt: skip
+    return new_full(
+        self, shape_from(sizes if size is None else size), 1, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -53,4 +55,11 @@ def _dtype(self, dtype):
 
 
 class LikeMethods:
-    new_tensor, new_empty, new_zeros, new_ones, new_full, new = new_tensor, new_empty, new_zeros, new_ones, new_full, new
+    new_tensor, new_empty, new_zeros, new_ones, new_full, new = (
+        new_tensor,
+        new_empty,
+        new_zeros,
+        new_ones,
+        new_full,
+        new,
+    )

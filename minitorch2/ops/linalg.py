@@ -96,8 +96,13 @@ def _same_dtype(op, a, b):
 def c_name(x) -> str:
     """The C++ name of x's dtype, as torch's messages about mismatches have it."""
     name = from_numpy_dtype(x._data.dtype).torch_type
-    return {"Long": "long int", "BFloat16": "c10::BFloat16", "Half": "c10::Half", "Byte": "unsigned char",
-            "Char": "signed char"}.get(name, name.lower())  # fmt: skip
+    return {
+        "Long": "long int",
+        "BFloat16": "c10::BFloat16",
+        "Half": "c10::Half",
+        "Byte": "unsigned char",
+        "Char": "signed char",
+    }.get(name, name.lower())
 
 
 def matmul(input, other):
@@ -168,7 +173,9 @@ def bmm(input, mat2):
 def mv(input, vec):
     """(n, m) times (m)."""
     if input._data.ndim != 2 or vec._data.ndim != 1:
-        raise RuntimeError(f"vector + matrix @ vector expected, got {vec._data.ndim}, {input._data.ndim}, {vec._data.ndim}")
+        raise RuntimeError(
+            f"vector + matrix @ vector expected, got {vec._data.ndim}, {input._data.ndim}, {vec._data.ndim}"
+        )
     return matmul(input, vec)
 
 
@@ -290,7 +297,9 @@ def einsum(equation, *operands):
         output = ellipsis + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in ellipsis))
     for c in output:
         if not any(c in n for n in names) or output.count(c) > 1:
-            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand, or twice")
+            raise RuntimeError(
+                f"einsum(): output subscript {c} does not appear in the equation for any input operand, or twice"
+            )
     names, operands = _take_diagonals(names, operands)
     operands = _fit_sizes(names, operands)
     return Einsum.apply(tuple(names), output, *operands)

@@ -87,7 +87,13 @@ def pow(input, exponent):
         exponent, input = promote("pow", exponent, input)
         return NumberPow.apply(input, exponent)
     integer = isinstance(input, Variable) and input._data.dtype.kind in "biu"
-    if integer and is_number(exponent) and not isinstance(exponent, float) and exponent < 0 and exponent == int(exponent):
+    if (
+        integer
+        and is_number(exponent)
+        and not isinstance(exponent, float)
+        and exponent < 0
+        and exponent == int(exponent)
+    ):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     input, exponent = promote("pow", input, exponent)
     return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)

@@ -117,9 +117,7 @@ def uniform_(input, from_: float = 0.0, to: float = 1.0, *, generator: Generator
 def normal_(input, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None):
     """Fills the tensor with normal numbers of this mean and standard deviation."""
     g, contiguous = resolved(generator), input._data.flags.c_contiguous
-    return _refill(
-        input, Normal, lambda shape, dtype: g.normal(shape, dtype, float(mean), float(std), contiguous)
-    )
+    return _refill(input, Normal, lambda shape, dtype: g.normal(shape, dtype, float(mean), float(std), contiguous))
 
 
 def log_normal_(input, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None):
@@ -188,9 +186,7 @@ def bernoulli(input, p: float | None = None, *, generator: Generator | None = No
     return Bernoulli.apply(input, values)
 
 
-def multinomial(
-    input, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out=None
-):
+def multinomial(input, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out=None):
     """num_samples category numbers for each row of weights: int64, shape (num_samples,) or (rows,
     num_samples).
 
@@ -204,9 +200,7 @@ def multinomial(
 def refuse_out(name: str, out) -> None:
     """An error for `out=`, which no random function here takes."""
     if out is not None:
-        raise NotImplementedError(
-            f"minitorch2: {name}(out=...) is not supported; use out.copy_({name}(...)) instead"
-        )
+        raise NotImplementedError(f"minitorch2: {name}(out=...) is not supported; use out.copy_({name}(...)) instead")
 
 
 class RandomMethods:

@@ -155,9 +155,6 @@ def spread(g, shape, dims):
     return Expand.apply(Reshape.apply(g, keep_dims(shape, dims)), tuple(shape))
 
 
-# -- functions --------------------------------------------------------------------------------------------------------
-
-
 @numpy_names
 def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over all elements, or over dim(s). Integers and bools are summed as int64."""
@@ -231,7 +228,9 @@ def aminmax(input, *, dim=None, keepdim=False):
     """(amin, amax)."""
     dims = () if dim is None else dim
     if 0 in [input._data.shape[d] for d in reduced_dims(dim, input)]:
-        raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity.")
+        raise RuntimeError(
+            "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
+        )
     return return_types.aminmax(amin(input, dims, keepdim), amax(input, dims, keepdim))
 
 
@@ -292,8 +291,10 @@ def _arg(name, input, dim, keepdim):
         if data.ndim and data.shape[dim] == 0:
             raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
     elif data.size == 0:
-        raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
-                         "dim with the 'dim' argument.")  # fmt: skip
+        raise IndexError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+            "dim with the 'dim' argument."
+        )
     if data.ndim == 0:
         return Function.variable(K.zeros((), K.int64))
     return Function.variable(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
@@ -322,7 +323,9 @@ class Prod(Function):
         return K.asarray(x.prod(axis=dim, keepdims=keepdim, dtype=x.dtype))
 
     @staticmethod
-    def backward(ctx, g):  # the slope of a product is the product of the others: before times after, so zeros need no care
+    def backward(
+        ctx, g
+    ):  # the slope of a product is the product of the others: before times after, so zeros need no care
         (x,) = ctx.saved
         n = x.shape[ctx.dim]
         dim = (slice(None),) * ctx.dim

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core.function import Function
 
@@ -96,9 +97,7 @@ class SumTo(Function):
     def forward(ctx, x, shape):
         ctx.shape = x.shape
         extra = x.ndim - len(shape)
-        dims = tuple(range(extra)) + tuple(
-            extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1
-        )
+        dims = tuple(range(extra)) + tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
         return x.sum(axis=dims, keepdims=True, dtype=x.dtype).reshape(shape)
 
     @staticmethod

@@ -343,7 +343,9 @@ def _matrix_transpose(input):
     if input._data.ndim == 0:
         return input
     if input._data.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input._data.ndim}-D tensor.")
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input._data.ndim}-D tensor."
+        )
     return transpose(input, -2, -1)
 
 
@@ -365,8 +367,10 @@ def _view_in_place(function):
 
     def method(self, *args):
         if self.requires_grad:
-            raise RuntimeError(f"minitorch2: {function.__name__}_ on a tensor that requires grad is not supported; use "
-                               f"x = x.{function.__name__}(...)")  # fmt: skip
+            raise RuntimeError(
+                f"minitorch2: {function.__name__}_ on a tensor that requires grad is not supported; use "
+                f"x = x.{function.__name__}(...)"
+            )
         self._data = function(self, *args)._data
         return self
 
