@@ -40,9 +40,7 @@ def test_batches_meta_is_the_original_byte_for_byte():
     names = [name.encode() for name in CIFAR10.classes]
     content = dump_batch({"num_cases_per_batch": 10_000, "label_names": names, "num_vis": 3072})
     assert len(content) == 158
-    assert (
-        hashlib.md5(content).hexdigest() == "5ff9c542aee3614f3951f8cda6e48888"
-    )  # torchvision's table has it
+    assert hashlib.md5(content).hexdigest() == "5ff9c542aee3614f3951f8cda6e48888"  # torchvision's table has it
 
 
 class Shell:
@@ -102,8 +100,14 @@ def array_pickle(shape=b"K\x01M\x00\x0c\x86", order=b"\x89", raw=b"T\0\x0c\0\0" 
     return raw_pickle(
         b"}U\x04data",
         b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\x01b\x87R",
-        b"(K\x01", shape, b"cnumpy\ndtype\nU\x02u1K\0K\x01\x87R", order, raw, b"tb", b"s",
-    )  # fmt: skip
+        b"(K\x01",
+        shape,
+        b"cnumpy\ndtype\nU\x02u1K\0K\x01\x87R",
+        order,
+        raw,
+        b"tb",
+        b"s",
+    )
 
 
 def test_array_state_is_checked():
@@ -119,9 +123,7 @@ def test_array_state_is_checked():
             load_batch(content)
 
 
-TINY = dump_batch(
-    {"labels": [1, 2], "data": np.arange(12, dtype=np.uint8).reshape(2, 6), "batch_label": b"x"}
-)
+TINY = dump_batch({"labels": [1, 2], "data": np.arange(12, dtype=np.uint8).reshape(2, 6), "batch_label": b"x"})
 
 
 @given(

@@ -231,9 +231,7 @@ def test_mini_mnist_is_complete_and_as_published():
     for train, count in ((True, 500), (False, 100)):
         data = MiniMNIST("ignored", train=train, download=True)
         assert np.bincount(data.targets.numpy()).tolist() == [count] * 10
-        assert repr(data).startswith(
-            f"Dataset MiniMNIST\n    Number of datapoints: {count * 10}\n    Split: "
-        )
+        assert repr(data).startswith(f"Dataset MiniMNIST\n    Number of datapoints: {count * 10}\n    Split: ")
 
 
 def test_load_or_mini(tmp_path, rng, monkeypatch):
@@ -249,8 +247,17 @@ def test_load_or_mini(tmp_path, rng, monkeypatch):
 def test_the_real_mnist():
     data = MNIST(DATA, train=True)
     assert np.bincount(data.targets.numpy()).tolist() == [
-        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
-    ]  # fmt: skip
+        5923,
+        6742,
+        5958,
+        6131,
+        5842,
+        5421,
+        5918,
+        6265,
+        5851,
+        5949,
+    ]
     # The two constants everybody normalises with.
     pixels = data.data.numpy() / np.float32(255)
     assert round(float(pixels.mean()), 4) == 0.1307 and round(float(pixels.std()), 4) == 0.3081
@@ -329,9 +336,7 @@ def test_damaged_cifar(tmp_path, rng):
         small(tmp_path)
 
 
-@pytest.mark.skipif(
-    not (DATA / "cifar-10-batches-py").is_dir(), reason="data/cifar-10-batches-py is not there"
-)
+@pytest.mark.skipif(not (DATA / "cifar-10-batches-py").is_dir(), reason="data/cifar-10-batches-py is not there")
 def test_the_real_cifar():
     data = CIFAR10(DATA, train=False)
     assert np.bincount(data.targets).tolist() == [1000] * 10

