@@ -87,6 +87,6 @@ def __getattr__(name: str):
     if name in ("load", "save"):
         return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(
-        f"minitorch2 has no '{name}'. README.md lists what of PyTorch is supported; if torch has it and it is missing here, "
-        "it is not supported"
+        f"minitorch2 has no '{name}'. README.md lists what of PyTorch is supported; if torch has it and it is missing "
+        "here, it is not supported"
     )

@@ -247,7 +247,9 @@ class Tensor(
     def grad(self, value):
         if value is not None:
             if not isinstance(value, Variable):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad")
             if value._data.shape != self._data.shape:
@@ -332,9 +334,9 @@ class Tensor(
     def __deepcopy__(self, memo):
         if not self.is_leaf:
             raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment.  "
-                "If you were attempting to deepcopy a module, this may be because of a torch.nn.utils.weight_norm usage, "
-                "see https://github.com/pytorch/pytorch/pull/103001"
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment.  If you were attempting to deepcopy a module, this may be because of a "
+                "torch.nn.utils.weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
         if id(self) in memo:
             return memo[id(self)]
@@ -378,7 +380,8 @@ class Tensor(
 
     def share_memory_(self) -> Tensor:
         raise NotImplementedError(
-            "minitorch2: share_memory_ is not supported; send the tensor through a multiprocessing queue or pipe instead"
+            "minitorch2: share_memory_ is not supported; send the tensor through a multiprocessing queue or pipe "
+            "instead"
         )
 
 

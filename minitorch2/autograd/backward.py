@@ -83,8 +83,8 @@ def grad(
             g = K.zeros_like(x._data)
         elif g is None and not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if this "
-                "is the desired behavior."
+                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
+                "if this is the desired behavior."
             )
         results.append(g if g is None or isinstance(g, Variable) else Function.variable(g))
     return tuple(results)
@@ -118,7 +118,8 @@ def _roots(tensors, grad_tensors, create_graph):
             )
         elif g._data.shape != t._data.shape:
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {Size(g._data.shape)} and output[{i}] has a shape of {Size(t._data.shape)}."
+                f"Mismatch in shape: grad_output[{i}] has a shape of {Size(g._data.shape)} and output[{i}] has a shape "
+                f"of {Size(t._data.shape)}."
             )
         elif g._data.dtype != t._data.dtype:
             g = Function.to_dtype(g, t._data.dtype)

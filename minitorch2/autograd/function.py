@@ -33,14 +33,14 @@ class Function(Op):
     @staticmethod
     def backward(ctx, *grads):
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with backward "
-            "mode AD."
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
         )
 
     def __call__(self, *args):
         raise RuntimeError(
-            f"{type(self).__name__} is a class with static forward and backward: call {type(self).__name__}.apply(...), "
-            "without making an instance"
+            f"{type(self).__name__} is a class with static forward and backward: call "
+            f"{type(self).__name__}.apply(...), without making an instance"
         )
 
     def save_for_backward(self, *tensors):
@@ -165,8 +165,8 @@ class Function(Op):
         shape, expected = result._data.shape, self.input_shapes[i]
         if shape != expected and not _sums_to(shape, expected):
             raise RuntimeError(
-                f"Function {self.name()} returned an invalid gradient at index {i} - got {list(shape)} but expected shape "
-                f"compatible with {list(expected)}"
+                f"Function {self.name()} returned an invalid gradient at index {i} - got {list(shape)} but expected "
+                f"shape compatible with {list(expected)}"
             )
         return result if create_graph else result._data
 

@@ -55,7 +55,8 @@ def _gradcheck(func, inputs, eps, atol, rtol, nondet_tol, check_dtypes) -> None:
     checked = [x for x in inputs if isinstance(x, Variable) and x.requires_grad]
     if not checked:
         raise ValueError(
-            "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
+            "gradcheck expects at least one input tensor to require gradient, but none of the them have "
+            "requires_grad=True."
         )
     with enable_grad():
         outputs = _tuple(func(*inputs))
@@ -72,7 +73,8 @@ def _gradcheck(func, inputs, eps, atol, rtol, nondet_tol, check_dtypes) -> None:
             numeric = _numeric_jacobian(func, inputs, x, j, eps)
             if not np.allclose(a, numeric, rtol, atol, equal_nan=True):
                 raise GradcheckError(
-                    f"Jacobian mismatch for output {j} with respect to input {i},\nnumerical:{numeric}\nanalytical:{a}\n"
+                    f"Jacobian mismatch for output {j} with respect to input "
+                    f"{i},\nnumerical:{numeric}\nanalytical:{a}\n"
                 )
 
 

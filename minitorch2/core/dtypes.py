@@ -100,8 +100,8 @@ def from_numpy_dtype(numpy_dtype) -> dtype:
     if found is None:
         if not numpy_dtype.isnative:
             raise ValueError(
-                "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
-                "currently not supported."
+                "given numpy array has byte order different from the native byte order. Conversion between byte orders "
+                "is currently not supported."
             )
         raise TypeError(
             f"can't convert np.ndarray of type {numpy_dtype}. The only supported types are: "

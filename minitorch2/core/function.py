@@ -269,8 +269,8 @@ class Function(Node):
                 if isinstance(a, Function.Variable) and a._data is array:
                     if a._inference:
                         raise RuntimeError(
-                            "Inference tensors cannot be saved for backward. To work around you can make a clone to get "
-                            "a normal tensor and use it in autograd."
+                            "Inference tensors cannot be saved for backward. To work around you can make a clone to "
+                            "get a normal tensor and use it in autograd."
                         )
                     sources.append(i)
                     watched.append((a._counter, a._counter[0]))
@@ -341,8 +341,8 @@ class Function(Node):
         which = "" if leaf or node is None else f", which is output {nr} of {node.name()},"
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[{what}]{which} is at version {now}; expected version {then} instead. Hint: enable anomaly detection to find "
-            "the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+            f"[{what}]{which} is at version {now}; expected version {then} instead. Hint: enable anomaly detection to "
+            "find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
         )
 
     @classmethod

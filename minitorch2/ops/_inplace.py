@@ -43,14 +43,14 @@ def check_writable(x) -> None:
                 )
             if x._view_error:
                 raise RuntimeError(
-                    f"Output {x._output_nr} of {x._view_error} is a view and is being modified inplace. This view is the "
-                    "output of a function that returns multiple views. Such functions do not allow the output views to be "
-                    "modified inplace. You should replace the inplace operation by an out-of-place one."
+                    f"Output {x._output_nr} of {x._view_error} is a view and is being modified inplace. This view is "
+                    "the output of a function that returns multiple views. Such functions do not allow the output "
+                    "views to be modified inplace. You should replace the inplace operation by an out-of-place one."
                 )
     if x._inference and not state.inference:
         raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
-            "tensor before doing inplace update."
+            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
+            "normal tensor before doing inplace update."
         )
     check_memory(x._data)
 
@@ -64,7 +64,8 @@ def check_memory(data) -> None:
         )
     if not data.flags.writeable:
         raise RuntimeError(
-            "the memory of this tensor is read-only (it was made from a read-only NumPy array or file); clone() it first"
+            "the memory of this tensor is read-only (it was made from a read-only NumPy array or file); clone() it "
+            "first"
         )
 
 
@@ -146,8 +147,8 @@ def _region(array, replay):
         region = region[nr] if isinstance(region, tuple) else region
     if region.size and not np.may_share_memory(region, array):
         raise RuntimeError(
-            "minitorch2: writing through this view is not supported, because its base is laid out in memory in a way that "
-            "the view's ops cannot follow; call contiguous() on the base first"
+            "minitorch2: writing through this view is not supported, because its base is laid out in memory in a way "
+            "that the view's ops cannot follow; call contiguous() on the base first"
         )
     return region
 

@@ -307,8 +307,8 @@ def _refuse_bool_subtraction(input, other) -> None:
         )
     if any(_kind(x) == "b" or isinstance(x, bool) for x in (input, other)):
         raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
+            "use the `~` or `logical_not()` operator instead."
         )
 
 

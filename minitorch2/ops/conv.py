@@ -121,7 +121,8 @@ def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
         require_tensor(op, x, name)
     if input._data.dtype != weight._data.dtype:
         raise RuntimeError(
-            f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}; convert one with .to()"
+            f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}; convert one "
+            "with .to()"
         )
     if bias is not None and bias._data.dtype != weight._data.dtype:
         raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
@@ -179,13 +180,13 @@ def _check_shapes(op, dims, input, weight, bias, groups):
     channels = x[-dims - 1]
     if w[0] % groups or w[0] < groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by it, but got weight "
-            f"of size {w} instead"
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by it, but "
+            f"got weight of size {w} instead"
         )
     if channels != w[1] * groups:
         raise RuntimeError(
-            f"Given groups={groups}, weight of size {w}, expected input{x} to have {w[1] * groups} channels, but got {channels} "
-            "channels instead"
+            f"Given groups={groups}, weight of size {w}, expected input{x} to have {w[1] * groups} channels, but got "
+            f"{channels} channels instead"
         )
     if bias is not None and bias._data.shape != (w[0],):
         raise RuntimeError(
@@ -222,8 +223,8 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
         )
     if x[-dims - 1] != w[0] or w[0] % groups:
         raise RuntimeError(
-            f"Given transposed=1, weight of size {w}, expected input{x} to have {w[0]} channels, but got {x[-dims - 1]} channels "
-            "instead"
+            f"Given transposed=1, weight of size {w}, expected input{x} to have {w[0]} channels, but got "
+            f"{x[-dims - 1]} channels instead"
         )
     stride, padding = pair(stride, dims, op, "stride"), pair(padding, dims, op, "padding")
     extra, dilation = pair(output_padding, dims, op, "output_padding"), pair(dilation, dims, op, "dilation")
@@ -242,7 +243,8 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
     ]
     if min(sizes, default=1) <= 0:
         raise RuntimeError(
-            f"Given input size per channel: {x[-dims:]}. Calculated output size per channel: {sizes}. Output size is too small"
+            f"Given input size per channel: {x[-dims:]}. Calculated output size per channel: {sizes}. Output size is "
+            "too small"
         )
     if dims == 1:
         input, weight, sizes = unsqueeze(input, 2), unsqueeze(weight, 2), [1, *sizes]

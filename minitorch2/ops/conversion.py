@@ -94,8 +94,8 @@ def copy_(self, src, non_blocking=False):
         fits = False
     if not fits:
         raise RuntimeError(
-            f"The size of tensor a ({_last_mismatch(self._data.shape, src._data.shape)[0]}) must match the size of tensor b "
-            f"({_last_mismatch(self._data.shape, src._data.shape)[1]}) at non-singleton dimension "
+            f"The size of tensor a ({_last_mismatch(self._data.shape, src._data.shape)[0]}) must match the size of "
+            f"tensor b ({_last_mismatch(self._data.shape, src._data.shape)[1]}) at non-singleton dimension "
             f"{_last_mismatch(self._data.shape, src._data.shape)[2]}"
         )
     if state.grad and (self.requires_grad or src.requires_grad):
@@ -245,9 +245,9 @@ def detach_(self):
     """Takes this tensor out of the graph."""
     if self._base is not None:
         raise RuntimeError(
-            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for training, "
-            "and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence detach_() cannot be "
-            "called on these gradients."
+            "Can't detach views in-place. Use detach() instead. If you are using DistributedDataParallel (DDP) for "
+            "training, and gradient_as_bucket_view is set as True, gradients are views of DDP buckets, and hence "
+            "detach_() cannot be called on these gradients."
         )
     self._grad_fn, self._output_nr, self._requires_grad = None, 0, False
     return self

@@ -87,7 +87,8 @@ def _same_dtype(op, a, b):
     require_tensor(op, b, "other", 2)
     if a._data.dtype != b._data.dtype:
         raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {c_name(a)} != {c_name(b)} ({op}); convert one with .to()"
+            f"expected m1 and m2 to have the same dtype, but got: {c_name(a)} != {c_name(b)} ({op}); convert one with "
+            ".to()"
         )
     if a._data.dtype.kind == "b":
         raise RuntimeError(f"\"{op}\" not implemented for 'Bool'; convert with .float() or .long() first")
@@ -118,8 +119,8 @@ def matmul(input, other):
     if left._data.shape[-1] != right._data.shape[-2]:
         if b == 1:
             raise RuntimeError(
-                f"size mismatch, got input ({left._data.shape[-2]}), mat ({left._data.shape[-2]}x{left._data.shape[-1]}), vec "
-                f"({other._data.shape[0]})"
+                f"size mismatch, got input ({left._data.shape[-2]}), mat "
+                f"({left._data.shape[-2]}x{left._data.shape[-1]}), vec ({other._data.shape[0]})"
             )
         rows = math.prod(left._data.shape[:-1]) if b == 2 else left._data.shape[-2]
         raise RuntimeError(
@@ -165,7 +166,8 @@ def bmm(input, mat2):
     a, b = input._data.shape, mat2._data.shape
     if a[0] != b[0] or a[2] != b[1]:
         raise RuntimeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but got: [{b[0]}, {b[1]}]."
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but got: [{b[0]}, "
+            f"{b[1]}]."
         )
     return Bmm.apply(input, mat2)
 
@@ -187,8 +189,8 @@ def dot(input, tensor):
     n, m = input._data.size, tensor._data.size
     if n != m:
         raise RuntimeError(
-            f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but got "
-            f"{n} and {m} elements respectively"
+            f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but "
+            f"got {n} and {m} elements respectively"
         )
     return reshape(Mm.apply(unsqueeze(input, 0), unsqueeze(tensor, 1)), ())
 
@@ -242,8 +244,8 @@ def linear(input, weight, bias=None):
     if shape[-1] != in_features:
         rows = math.prod(shape[:-1])
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {in_features}x{out_features}): linear() got "
-            f"input {list(shape)} for a weight of {list(weight._data.shape)} (out_features, in_features)"
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {in_features}x{out_features}): "
+            f"linear() got input {list(shape)} for a weight of {list(weight._data.shape)} (out_features, in_features)"
         )
     if bias is not None and bias._data.shape != (out_features,):
         raise RuntimeError(f"linear(): bias of shape {list(bias._data.shape)}, expected [{out_features}]")
@@ -368,8 +370,8 @@ def tensordot(a, b, dims: Any = 2):
     for p, q in zip(dims_a, dims_b, strict=True):
         if a._data.shape[p] != b._data.shape[q]:
             raise RuntimeError(
-                f"contracted dimensions need to match, but first has size {a._data.shape[p]} in dim {p} and second has size "
-                f"{b._data.shape[q]} in dim {q}"
+                f"contracted dimensions need to match, but first has size {a._data.shape[p]} in dim {p} and second has "
+                f"size {b._data.shape[q]} in dim {q}"
             )
     inner = math.prod(a._data.shape[d] for d in dims_a)
     left = reshape(permute(a, free_a + dims_a), (math.prod(a._data.shape[d] for d in free_a), inner))

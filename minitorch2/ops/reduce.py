@@ -260,8 +260,8 @@ def _max_or_min(input, dim, keepdim, name, whole, pairwise, index_of, pair):
     if dim is None:
         if input._data.size == 0:
             raise RuntimeError(
-                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
-                "the 'dim' argument."
+                f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
+                "with the 'dim' argument."
             )
         return whole.apply(input, tuple(range(input._data.ndim)), False)
     dim = wrap_dim(dim, input._data.ndim)

@@ -41,8 +41,8 @@ def infer_shape(shape: tuple[int, ...], numel: int, op: str = "view") -> tuple[i
     if unknown:
         if known == 0 and numel == 0:
             raise RuntimeError(
-                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 "
-                "can be any value and is ambiguous"
+                f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size "
+                "-1 can be any value and is ambiguous"
             )
         if known and numel % known == 0:
             return tuple(numel // known if n == -1 else n for n in shape)
@@ -73,8 +73,8 @@ def _view_dtype(input, dtype):
         raise RuntimeError("self.dim() cannot be 0 to view a tensor of another element size")
     if input._data.ndim and input._data.shape[-1] * input._data.itemsize % dtype.itemsize:
         raise RuntimeError(
-            f"self.size(-1) must be divisible by {dtype.itemsize // input._data.itemsize} to view {input.dtype.torch_type} as "
-            f"{dtype.torch_type} (different element sizes), but got {input._data.shape[-1]}"
+            f"self.size(-1) must be divisible by {dtype.itemsize // input._data.itemsize} to view "
+            f"{input.dtype.torch_type} as {dtype.torch_type} (different element sizes), but got {input._data.shape[-1]}"
         )
     result = Function.variable(input._data.view(dtype.numpy))
     result._counter = input._counter
@@ -175,8 +175,8 @@ def movedim(input, source, destination):
     source, destination = wrap_dims(source, ndim), wrap_dims(destination, ndim)
     if len(source) != len(destination):
         raise RuntimeError(
-            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
-            f"dims as destination ({list(destination)} dims)"
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number "
+            f"of dims as destination ({list(destination)} dims)"
         )
     order = [d for d in range(ndim) if d not in source]
     for place, dim in sorted(zip(destination, source, strict=True)):
@@ -220,8 +220,8 @@ def expand(input, *sizes):
             n = have
         elif have not in (None, 1, n):
             raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension "
-                f"{i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
+                f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton "
+                f"dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
             )
         target.append(n)
     return Expand.apply(input, tuple(target))
@@ -285,8 +285,8 @@ def split(tensor, split_size_or_sections: Any = None, dim=0, *, split_size=None)
         sizes = [operator.index(s) for s in sizes]
         if sum(sizes) != n or min(sizes, default=0) < 0:
             raise RuntimeError(
-                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), but "
-                f"got split_sizes={sizes}"
+                f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
+                f"but got split_sizes={sizes}"
             )
     else:
         size = operator.index(sizes)
@@ -352,8 +352,8 @@ def _matrix_transpose(input):
 def _transposed_matrix(input):
     if input._data.ndim not in (0, 2):
         raise RuntimeError(
-            f"tensor.H is only supported on matrices (2-D tensors). Got {input._data.ndim}-D tensor. For batches of matrices, "
-            "consider using tensor.mH"
+            f"tensor.H is only supported on matrices (2-D tensors). Got {input._data.ndim}-D tensor. For batches of "
+            "matrices, consider using tensor.mH"
         )
     return t(input)
 
