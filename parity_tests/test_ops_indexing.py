@@ -1,4 +1,5 @@
-"""x[...] and x[...] = value against torch: every kind of index, alone and mixed, with gradients; and torch's refusals.
+"""x[...] and x[...] = value against torch: every kind of index, alone and mixed, with gradients; and torch's
+refusals.
 
 The functions around it (gather, scatter, index_add ...) stand in the table of ops, optable/placing.py.
 """
@@ -10,13 +11,14 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from minitorch2_kernels import index_add, use_reference
 
 import minitorch2 as mt
+from minitorch2_kernels import index_add, use_reference
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 
-# -- drawing an index ---------------------------------------------------------------------------------------------------
+# -- drawing an index
+# ---------------------------------------------------------------------------------------------------
 
 
 class Array:
@@ -126,7 +128,8 @@ def assert_same_error(ours, theirs):
     assert type(ours) is type(theirs), (ours, theirs)
 
 
-# -- reading ------------------------------------------------------------------------------------------------------------
+# -- reading
+# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64", "bool"])
@@ -187,13 +190,14 @@ def test_gradients_in_half_precision(dtype):
 
 def test_names_of_the_graph():
     """The last step of an index names the node, as torch's printed tensors show it."""
-    for index in (0, slice(None), slice(0, 1), ..., None, (0, slice(0, 1)), (slice(0, 1), 0), (slice(None), 0), (0, None),
-                  (None, 0), (), (slice(None), slice(None)), [0], ([0], 0), True):  # fmt: skip
+    for index in (0, slice(None), slice(0, 1), ..., None, (0, slice(0, 1)), (slice(0, 1), 0), (slice(None), 0),
+                  (0, None), (None, 0), (), (slice(None), slice(None)), [0], ([0], 0), True):  # fmt: skip
         ours, theirs = (filled(lib, (2, 3), requires_grad=True)[index].grad_fn.name() for lib in (mt, torch))
         assert ours == theirs, index
 
 
-# -- writing ------------------------------------------------------------------------------------------------------------
+# -- writing
+# ------------------------------------------------------------------------------------------------------------
 
 
 def written_shape(case):
@@ -335,7 +339,8 @@ def test_in_place_forms():
         assert_alike(ours, theirs)
 
 
-# -- refusals -------------------------------------------------------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------------------------
+# -------------
 
 REFUSED = {
     "int out of range": lambda lib, x: x[5],
@@ -379,13 +384,15 @@ REFUSED = {
 @pytest.mark.parametrize("label", REFUSED)
 def test_refusals(label):
     """The same type of error, and torch's sentence."""
-    ours, theirs = (outcome(lambda lib=lib: REFUSED[label](lib, filled(lib, (2, 3), "float32")))[1] for lib in (mt, torch))
+    refused = REFUSED[label]
+    ours, theirs = (outcome(lambda lib=lib: refused(lib, filled(lib, (2, 3), "float32")))[1] for lib in (mt, torch))
     assert_same_error(ours, theirs)
     assert str(ours).split(" (got")[0] == str(theirs).split(" (got")[0]
 
 
 def test_warnings_for_old_forms():
-    """A list of sequences is still a tuple of indices, a uint8 tensor still a mask: both with a warning, as in torch."""
+    """A list of sequences is still a tuple of indices, a uint8 tensor still a mask: both with a warning,
+    as in torch."""
     for index in ([[0, 1], [1, 2]], lambda lib: lib.tensor([1, 0], dtype=lib.uint8)):
         results = []
         for lib in (mt, torch):
@@ -396,7 +403,8 @@ def test_warnings_for_old_forms():
         assert results[0] == results[1]
 
 
-# -- the kernel -----------------------------------------------------------------------------------------------------------
+# -- the kernel
+# -----------------------------------------------------------------------------------------------------------
 
 
 @given(

@@ -1,8 +1,9 @@
 """Taking an index apart, as torch does it.
 
-Ints, slices, None and Ellipsis make a view first; arrays and masks then read from, or write to, that view. (NumPy lets
-an int beside an array take part in the broadcasting instead, so x[0, :, rows] has another shape there.) From there on
-the rule is NumPy's: the broadcast shape of the arrays stands where they stood if they are neighbours, else in front.
+Ints, slices, None and Ellipsis make a view first; arrays and masks then read from, or write to, that view.
+(NumPy lets an int beside an array take part in the broadcasting instead, so x[0, :, rows] has another shape
+there.) From there on the rule is NumPy's: the broadcast shape of the arrays stands where they stood if they
+are neighbours, else in front.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ _FULL = slice(None)
 
 
 def take_apart(shape, index) -> tuple[Any, Any, Any]:
-    """(op, basic, arrays): the view op and its index, or None where that changes nothing; the arrays, one per dim of
-    the view and None for a dim without, or None where there are none."""
+    """(op, basic, arrays): the view op and its index, or None where that changes nothing; the arrays, one
+    per dim of the view and None for a dim without, or None where there are none."""
     if type(index) is slice:
         if not shape:
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
@@ -43,7 +44,6 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
     skipped = len(shape) - used  # the dims that the first Ellipsis stands for; a second one stands for none
 
     op, basic, arrays, dim = None, [], [], 0
-    to_skip = len(shape) - used  # by the first ellipsis
     for item in items:
         if isinstance(item, slice):
             item = _checked_slice(item)
@@ -93,21 +93,23 @@ def _take_apart_plain(shape, items):
 
 
 _NO_DIMS = (
-    "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor "
+    "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+    "convert a 0-dim tensor "
     "to a number"
 )
 
 
 def _as_items(index):
-    """The items of an index that is no tuple. A list that holds sequences or slices was a tuple in old NumPy, and for
-    torch still is."""
+    """The items of an index that is no tuple. A list that holds sequences or slices was a tuple in old
+    NumPy, and for torch still is."""
     if not isinstance(index, list) or len(index) >= 32:
         return (index,)
     nested = Variable | list | tuple | slice | np.ndarray | range
     if not any(i is None or i is ... or isinstance(i, nested) for i in index):
         return (index,)
     warnings.warn(
-        "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
+        "a list of sequences as an index is read as a tuple of indices, which will change; write "
+        "x[tuple(index)]",
         UserWarning,
         stacklevel=3,
     )
@@ -125,7 +127,8 @@ def _is_array_like(item) -> bool:
         if isinstance(item, str):
             raise TypeError("new(): invalid data type 'str'")
         raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+            "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
+            "indices (got "
             f"{type_name(item)})"
         )
     return False
@@ -184,7 +187,8 @@ def check_masks(shape, arrays) -> None:
         for i, n in enumerate(mask.shape):
             if dim + i >= len(shape) or n != shape[dim + i]:
                 raise IndexError(
-                    f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed "
+                    f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of "
+                    "the indexed "
                     f"tensor {list(shape)} at index {dim + i}"
                 )
 

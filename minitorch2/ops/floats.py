@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import minitorch2_kernels as K
 import numpy as np
+
+import minitorch2_kernels as K
 
 from ..core.function import Function
 from . import _return_types as return_types
@@ -36,7 +37,8 @@ def nextafter(input, other):
 
 
 def frexp(input):
-    """(mantissa, exponent) with input = mantissa * 2 ** exponent and 0.5 <= |mantissa| < 1; the exponent is int32. No gradient."""
+    """(mantissa, exponent) with input = mantissa * 2 ** exponent and 0.5 <= |mantissa| < 1; the exponent
+    is int32. No gradient."""
     if input._data.dtype.kind not in "fV":
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
     data = K.widen(input._data) if input._data.dtype.kind == "V" else input._data

@@ -45,17 +45,20 @@ def _accumulated(name, input, dim, index, source, alpha=1):
     _check_vector(name, index)
     if input._data.dtype != source._data.dtype:
         raise RuntimeError(
-            f"{name}(): self ({input.dtype.torch_type}) and source ({source.dtype.torch_type}) must have the same "
+            f"{name}(): self ({input.dtype.torch_type}) and source ({source.dtype.torch_type}) must have "
+            "the same "
             "scalar type"
         )
     shape, have, n = input._data.shape, source._data.shape, index._data.size
     if have and dim < len(have) and have[dim] != n:
         raise RuntimeError(
-            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({have[dim]}), for dim: {dim}"
+            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({have[dim]}), for "
+            f"dim: {dim}"
         )
     if len(have) != len(shape) or have[:dim] + have[dim + 1 :] != shape[:dim] + shape[dim + 1 :]:
         raise RuntimeError(
-            "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
+            "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
+            "self.shape = "
             f"{list(shape)} source.shape = {list(have)}"
         )
     source = source if alpha == 1 else source * alpha
@@ -80,7 +83,8 @@ def index_copy(input, dim, index, source):
         return source.reshape(())
     if len(have) != len(shape):
         raise IndexError(
-            "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source "
+            "index_copy_(): When source and destination are not scalars, their dimensionality must "
+            "match. Source "
             f"dimensionality ({len(have)}), destination dimensionality ({len(shape)})"
         )
     if have[:dim] + have[dim + 1 :] != shape[:dim] + shape[dim + 1 :]:
@@ -162,7 +166,8 @@ def zero_dim_value(name, input, value):
         return Function.variable(element(value, input._data.dtype))
     if value._data.ndim:
         raise RuntimeError(
-            f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} dimension(s)."
+            f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} "
+            "dimension(s)."
         )
     return to_dtype(value, input._data.dtype)
 

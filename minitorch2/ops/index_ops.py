@@ -1,6 +1,9 @@
-"""The ops behind indexing with arrays. Reading and adding are each other's derivatives, so the family is closed."""
+"""The ops behind indexing with arrays. Reading and adding are each other's derivatives, so the family is
+closed."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -195,10 +198,8 @@ class Take(Function):
     @staticmethod
     def backward(ctx, g):
         flat = (ctx.index.reshape(-1),)
-        size = 1
-        for n in ctx.shape:
-            size *= n
-        return Reshape.apply(IndexAccumulate.apply(Reshape.apply(g, (-1,)), (size,), flat), ctx.shape), None
+        spread = IndexAccumulate.apply(Reshape.apply(g, flat[0].shape), (math.prod(ctx.shape),), flat)
+        return Reshape.apply(spread, ctx.shape), None
 
 
 class MaskedFill(Where):
@@ -241,15 +242,16 @@ class MaskedScatter(Function):
         grad_x = Where.apply(mask, 0.0, g) if need_x else None
         grad_source = None
         if need_source:
-            size = 1
-            for n in ctx.source_shape:
-                size *= n
-            grad_source = Reshape.apply(pad_to(MaskedSelect.apply(g, mask), (size,)), ctx.source_shape)
+            flat = pad_to(MaskedSelect.apply(g, mask), (math.prod(ctx.source_shape),))
+            grad_source = Reshape.apply(flat, ctx.source_shape)
         return grad_x, None, grad_source
 
 
 def accumulate(x, index, g):
-    """x[index] += g with repeated elements adding up; index holds integer arrays among full slices. Writes to x."""
+    """x[index] += g with repeated elements adding up; index holds integer arrays among full slices. Writes
+    to x."""
+    if not g.size:
+        return x
     dims = [d for d, i in enumerate(index) if not isinstance(i, slice)]
     arrays = K.broadcast_arrays(*(_from_the_front(index[d], x.shape[d]) for d in dims))
     ndim, sizes = arrays[0].ndim, [x.shape[d] for d in dims]
@@ -258,15 +260,12 @@ def accumulate(x, index, g):
     place = dims[0] if together else 0
     rows = K.moveaxis(g, range(place, place + ndim), range(ndim))  # (*index shape, *other dims)
     target = K.moveaxis(x, dims, range(len(dims)))  # (*sizes, *other dims)
-    others = target.shape[len(dims) :]
-    rows = rows.reshape((linear.size, *others))
+    table = (math.prod(sizes), *target.shape[len(dims) :])
+    rows = rows.reshape((linear.size, *table[1:]))
     if target.flags.c_contiguous:
-        K.index_add(target.reshape((-1, *others)), linear, rows)
+        K.index_add(target.reshape(table), linear, rows)
     else:
-        count = 1
-        for n in sizes:
-            count *= n
-        target += K.index_add(K.zeros_like(x, shape=(count, *others)), linear, rows).reshape(target.shape)
+        target += K.index_add(K.zeros_like(x, shape=table), linear, rows).reshape(target.shape)
     return x
 
 

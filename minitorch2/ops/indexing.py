@@ -131,7 +131,8 @@ def _writable(array, basic):
 
 
 def _matching_value(target, shape, index, value, single_may_differ=True):
-    """The value in the target's dtype. By index, torch converts a number, and one element under a mask, no more."""
+    """The value in the target's dtype. By index, torch converts a number, and one element under a mask, no
+    more."""
     if not isinstance(value, Variable) or value._data.dtype == target._data.dtype:
         return value
     masked = any(isinstance(i, np.ndarray) and i.dtype.kind == "b" for i in index)
@@ -167,7 +168,8 @@ def _fitting(value, shape):
     have = value._data.shape
     if len(have) > len(shape) or any(n not in (1, m) for n, m in zip(have[::-1], shape[::-1], strict=False)):
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result of shape "
+            f"shape mismatch: value tensor of shape {list(have)} cannot be broadcast to indexing result "
+            "of shape "
             f"{list(shape)}"
         )
     return value

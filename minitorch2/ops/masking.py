@@ -30,7 +30,8 @@ def masked_select(input, mask):
 
 
 def masked_scatter(input, mask, source):
-    """input with the first elements of source written where mask, in row-major order; input and mask broadcast."""
+    """input with the first elements of source written where mask, in row-major order; input and mask
+    broadcast."""
     if mask._data.dtype.kind != "b":
         raise RuntimeError(
             f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype.torch_type}"
@@ -94,7 +95,8 @@ def _check_numbers(index, n):
 
 
 def take_along_dim(input, indices, dim=None):
-    """gather, with input and indices broadcast against each other apart from `dim`; without dim, on both flattened."""
+    """gather, with input and indices broadcast against each other apart from `dim`; without dim, on both
+    flattened."""
     if dim is None:
         return gather(input.reshape(-1), 0, _wrapped(indices.reshape(-1), input._data.size))
     if input._data.ndim != indices._data.ndim:

@@ -24,7 +24,8 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements that are not NaN."""
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
-            f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype.torch_type}"
+            "nanmean(): expected input to have floating point or complex dtype but got "
+            f"{input.dtype.torch_type}"
         )
     count = sum_(~isnan(input), dim, keepdim)
     total = nansum(input, dim, keepdim, dtype=dtype)
@@ -36,7 +37,8 @@ def _without_nan(input):
 
 
 def nan_to_num(input, nan=None, posinf=None, neginf=None):
-    """NaN replaced by `nan` (0), inf by `posinf` (the dtype's largest number), -inf by `neginf` (the smallest)."""
+    """NaN replaced by `nan` (0), inf by `posinf` (the dtype's largest number), -inf by `neginf` (the
+    smallest)."""
     if input._data.dtype.kind not in "fV":
         return input.clone()
     limits = dtypes.finfo(input.dtype)

@@ -95,7 +95,8 @@ def flipud(input):
 
 
 def roll(input, shifts, dims=()):
-    """Elements shifted along dim(s), what falls off one end coming in at the other; without dims, on the flattened."""
+    """Elements shifted along dim(s), what falls off one end coming in at the other; without dims, on the
+    flattened."""
     shifts = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
     dims = tuple(dims) if isinstance(dims, tuple | list) else (dims,)
     if not shifts:
@@ -128,8 +129,8 @@ def rot90(input, k=1, dims=(0, 1)):
 
 
 def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
-    """Every element repeated `repeats` times (a number, or one per slice along dim) right after itself; without dim,
-    of the flattened input. With repeats alone: the index that does it."""
+    """Every element repeated `repeats` times (a number, or one per slice along dim) right after itself;
+    without dim, of the flattened input. With repeats alone: the index that does it."""
     if repeats is None:
         return Function.variable(_repeated(input._data.size, input))
     if dim is None:
@@ -152,7 +153,8 @@ def _repeated(n, repeats) -> np.ndarray:
     counts = repeats._data
     if counts.dtype.name not in ("int64", "int32"):
         raise NotImplementedError(
-            f"\"repeat_interleave_cpu\" not implemented for '{repeats.dtype.torch_type}'; repeats are integers"
+            f"\"repeat_interleave_cpu\" not implemented for '{repeats.dtype.torch_type}'; repeats are "
+            "integers"
         )
     if counts.ndim > 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")

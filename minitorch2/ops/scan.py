@@ -63,7 +63,8 @@ def recur_from_the_end(a, b, dim):
 
 
 def _shifted(x, dim, by):
-    """x moved by one place along `dim`, a zero coming in at the end: by 1 towards the back, by -1 to the front."""
+    """x moved by one place along `dim`, a zero coming in at the end: by 1 towards the back, by -1 to the
+    front."""
     before = (slice(None),) * dim
     if by == 1:
         kept, lost = Slice.apply(x, (*before, slice(None, -1))), Slice.apply(x, (*before, slice(-1, None)))
@@ -110,7 +111,8 @@ class LogCumsumExp(Function):
 
     @staticmethod
     def backward(ctx, g):
-        # dy_i/dx_k = exp(x_k - y_i) = exp(x_k - y_k) exp(y_k - y_(k+1)) ... exp(y_(i-1) - y_i): y rises, so nothing
+        # dy_i/dx_k = exp(x_k - y_i) = exp(x_k - y_k) exp(y_k - y_(k+1)) ... exp(y_(i-1) - y_i): y rises, so
+        # nothing
         # overflows; where y is still -inf (log of nothing) the slope is 0
         x, y = ctx.saved
         dim = ctx.dim
@@ -150,12 +152,14 @@ def _running(op, input, dim, dtype):
 
 
 def cummax(input, dim):
-    """(values, indices) of the largest element so far along `dim`: the last of equals, and NaN from the first NaN on."""
+    """(values, indices) of the largest element so far along `dim`: the last of equals, and NaN from the
+    first NaN on."""
     return _running_extreme(K.maximum, return_types.cummax, input, dim)
 
 
 def cummin(input, dim):
-    """(values, indices) of the smallest element so far along `dim`: the last of equals, and NaN from the first NaN on."""
+    """(values, indices) of the smallest element so far along `dim`: the last of equals, and NaN from the
+    first NaN on."""
     return _running_extreme(K.minimum, return_types.cummin, input, dim)
 
 
@@ -178,13 +182,15 @@ def logcumsumexp(input, dim):
     dim = wrap_dim(dim, input._data.ndim)
     if input._data.dtype.kind not in "fV":
         raise NotImplementedError(
-            f"\"logcumsumexp_out_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating dtypes"
+            f"\"logcumsumexp_out_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating "
+            "dtypes"
         )
     return LogCumsumExp.apply(input, dim) if input._data.ndim and input._data.size else input.clone()
 
 
 def diff(input, n=1, dim=-1, prepend=None, append=None):
-    """The n-th difference along `dim`: out[i] = input[i + 1] - input[i], n times; of bools, where they change."""
+    """The n-th difference along `dim`: out[i] = input[i + 1] - input[i], n times; of bools, where they
+    change."""
     if not input._data.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:

@@ -20,8 +20,8 @@ from .views import broadcast_to, reshape
 
 
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
-    """input with src (a tensor, or a number: value) written where index says along `dim`, or with reduce='add' or
-    'multiply' combined into what is there."""
+    """input with src (a tensor, or a number: value) written where index says along `dim`, or with
+    reduce='add' or 'multiply' combined into what is there."""
     src = value if src is None else src
     if src is None or (not isinstance(src, Variable) and not is_number(src)):
         raise TypeError(f"scatter(): argument 'src' must be Tensor or Number, not {type(src).__name__}")
@@ -71,8 +71,8 @@ def _scattered(shape, dim, index, src):
 
 
 def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
-    """input with the elements of src that index sends to the same place combined there: reduce is 'sum', 'prod',
-    'mean', 'amax' or 'amin'. include_self=False leaves input's own element out where any came."""
+    """input with the elements of src that index sends to the same place combined there: reduce is 'sum',
+    'prod', 'mean', 'amax' or 'amin'. include_self=False leaves input's own element out where any came."""
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise RuntimeError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
     dim, index = _check_scatter("scatter", input, dim, index, src)
@@ -138,8 +138,9 @@ class ScatterExtreme(Function):
 
 
 def _scatter_prod(own, dim, index, src):
-    """own times the product of what index sends to each place. Neighbours of one place are multiplied in pairs until
-    one is left: a product of ordinary multiplications, so zeros need no care in any derivative."""
+    """own times the product of what index sends to each place. Neighbours of one place are multiplied in
+    pairs until one is left: a product of ordinary multiplications, so zeros need no care in any
+    derivative."""
     shape = own._data.shape
     index, src = _same_dims(index, src, shape)
     grid = np.broadcast_arrays(*open_grid(index._data, dim))

@@ -7,12 +7,12 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.function import Function
-from ..core.variable import Variable
 from ._common import is_number, promote, wrap_dim
 
 
 def nonzero(input, *, as_tuple=False):
-    """The indices (n, ndim) of the elements that are not zero, or as_tuple=True one index tensor per dim. int64."""
+    """The indices (n, ndim) of the elements that are not zero, or as_tuple=True one index tensor per dim.
+    int64."""
     data = _comparable(input)
     if as_tuple:
         return tuple(Function.variable(i) for i in (data.reshape(1) if not data.ndim else data).nonzero())
@@ -27,19 +27,22 @@ def argwhere(input):
 
 
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
-    """Where in sorted_sequence (1-d, or (..., n) row by row) each value would go in: before its equals, or (right=True,
-    side='right') after them."""
+    """Where in sorted_sequence (1-d, or (..., n) row by row) each value would go in: before its equals, or
+    (right=True, side='right') after them."""
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+            "right was True"
         )
     edges, values = _comparable(sorted_sequence), _values(input)
     if edges.ndim != 1 and (values.ndim != edges.ndim or edges.shape[:-1] != values.shape[:-1]):
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries "
-            f"tensor and input value tensor must match, but we got boundaries tensor {list(edges.shape)} and input value "
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
+            "of boundaries "
+            f"tensor and input value tensor must match, but we got boundaries tensor {list(edges.shape)} "
+            "and input value "
             f"tensor {list(values.shape)}"
         )
     if sorter is not None:
@@ -87,8 +90,8 @@ def bincount(input, weights=None, minlength=0):
 
 
 def histc(input, bins=100, min=0, max=0):
-    """How many elements fall into each of `bins` equal parts of [min, max], or of the data's own range where both are
-    equal. In input's dtype."""
+    """How many elements fall into each of `bins` equal parts of [min, max], or of the data's own range
+    where both are equal. In input's dtype."""
     data = input._data
     if data.dtype.kind not in "fV":
         raise NotImplementedError(
@@ -126,8 +129,8 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
 
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The different elements in order (or slices along dim), and if asked for the index of each element among them and
-    how often each occurs. Every NaN is different from every other."""
+    """The different elements in order (or slices along dim), and if asked for the index of each element
+    among them and how often each occurs. Every NaN is different from every other."""
     data = _comparable(input)
     if dim is not None:
         dim = wrap_dim(dim, data.ndim)

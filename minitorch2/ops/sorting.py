@@ -73,7 +73,8 @@ def nanmedian(input, dim=None, keepdim=False):
 
 
 def mode(input, dim=-1, keepdim=False):
-    """(values, indices) of the most frequent element along `dim`: the smallest of several, where it stands last."""
+    """(values, indices) of the most frequent element along `dim`: the smallest of several, where it stands
+    last."""
     dim, n = _nonempty_dim("mode", input, dim)
     order = _order(input, dim, False)
     if not input._data.ndim:
@@ -119,8 +120,9 @@ def _median_of_all(name, input, rank):
 
 
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
-    """The q-th quantile (q in [0, 1], a number or a 1-d tensor whose dim then stands in front) of all elements, or
-    along `dim`. Between two elements: interpolation 'linear', 'lower', 'higher', 'midpoint' or 'nearest'."""
+    """The q-th quantile (q in [0, 1], a number or a 1-d tensor whose dim then stands in front) of all
+    elements, or along `dim`. Between two elements: interpolation 'linear', 'lower', 'higher', 'midpoint'
+    or 'nearest'."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation, ignore_nan=False)
 
 
@@ -172,7 +174,8 @@ def _checked_q(name, input, q, interpolation):
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
+            f"{interpolation}"
         )
     if not isinstance(q, Variable):
         if not 0 <= q <= 1:
@@ -187,7 +190,8 @@ def _checked_q(name, input, q, interpolation):
     return q
 
 
-# -- indices ----------------------------------------------------------------------------------------------------------
+# -- indices
+# ----------------------------------------------------------------------------------------------------------
 
 
 def _order(input, dim, descending):

@@ -315,7 +315,8 @@ def float_power_(self, exponent):
     """In-place float_power, of a float64 tensor."""
     if self._data.dtype != np.float64:
         raise RuntimeError(
-            f"the base given to float_power_ has dtype {self.dtype.torch_type} but the operation's result requires "
+            f"the base given to float_power_ has dtype {self.dtype.torch_type} but the operation's result "
+            "requires "
             "dtype Double"
         )
     return inplace(float_power)(self, exponent)

@@ -45,7 +45,8 @@ def topk(d: Draw) -> Call:
 def kthvalue(d: Draw) -> Call:
     shape = d.shape(min_size=1)
     dim = d.dim(len(shape))
-    return Call((without_ties(d.tensor(shape)), d.int(1, shape[dim] if shape else 1)), {"dim": dim, "keepdim": d.bool()})
+    k = d.int(1, shape[dim] if shape else 1)
+    return Call((without_ties(d.tensor(shape)), k), {"dim": dim, "keepdim": d.bool()})
 
 
 def middle(d: Draw) -> Call:
@@ -114,7 +115,7 @@ SORTING = (
 
 SCANS = (
     OpSpec("cumsum", running, ALL, rounding=SUMMED, special=False, inplace=False,
-           half=Rounding(8.0, 8.0, "torch rounds the running sum at each step in half precision, here once at the end")),
+           half=Rounding(8.0, 8.0, "torch rounds the running sum at each step in half precision, here once")),
     OpSpec("cumprod", running, ALL, rounding=SUMMED, special=False, inplace=False,
            gradient=Rounding(64.0, 64.0, "products of up to a dim's worth of factors"),
            half=Rounding(16.0, 8.0, "torch rounds the running product at each step in half precision, here once")),

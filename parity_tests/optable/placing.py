@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .calls import Call, TensorArg
+from .calls import CARRIERS, Call, TensorArg
 from .drawing import ALL, BOOL, FLOATING, FLOATS, INTS, NUMBERS, Draw
 from .spec import EXACT, ErrorCase, OpSpec, Rounding
 
@@ -18,7 +18,8 @@ HALF_SUM = Rounding(8.0, 8.0, "torch adds in half precision, here in float32")
 def indices(d: Draw, shape, n: int, negative: bool = False) -> TensorArg:
     """int64 indices into a dim of n elements; repeated ones likely."""
     rng = np.random.RandomState(d.int(0, 2**16))
-    return TensorArg(rng.randint(-n if negative else 0, max(n, 1), shape), "int64", d.of("contiguous", "strided" if shape else "contiguous"))
+    layout = d.of("contiguous", "strided") if shape else "contiguous"
+    return TensorArg(rng.randint(-n if negative else 0, max(n, 1), shape), "int64", layout)
 
 
 def different(d: Draw, count: int, n: int) -> TensorArg:
@@ -212,7 +213,8 @@ def bincount(d: Draw) -> Call:
     n = d.int(0, 8)
     index = TensorArg(indices(d, (n,), 6).values.astype(d.dtype), d.dtype)
     kwargs = {"minlength": d.int(0, 9)} if d.bool() else {}
-    return Call((index,) if d.bool() else (index, d.tensor((n,), dtype=d.of("float32", "float64", "int64"), special=False)), kwargs)
+    weights = d.tensor((n,), dtype=d.of("float32", "float64", "int64"), special=False)
+    return Call((index,) if d.bool() else (index, weights), kwargs)
 
 
 def histc(d: Draw) -> Call:
@@ -226,7 +228,8 @@ def isin(d: Draw) -> Call:
 
 
 def unique(d: Draw) -> Call:
-    x = TensorArg(np.asarray(np.round(d.tensor(d.shape(min_size=1), special=False).values)).astype("float32" if "bfloat" in d.dtype else d.dtype), d.dtype)
+    values = np.asarray(np.round(d.tensor(d.shape(min_size=1), special=False).values))  # equal ones are likely
+    x = TensorArg(values.astype(CARRIERS.get(d.dtype, d.dtype)), d.dtype)
     kwargs = {"return_inverse": d.bool(), "return_counts": d.bool()}
     if x.values.ndim and d.bool():
         kwargs["dim"] = d.dim(x.values.ndim)
@@ -271,7 +274,8 @@ SCATTERED = (
            errors=(out_of_range("scatter_add", ones(1)),)),
     OpSpec("scatter_reduce", scatter_reduce, NUMBERS, rounding=ADDED, half=HALF_SUM, special=False, second=False,
            ties=False, errors=(out_of_range("scatter_reduce", ones(1), lambda t: "sum"),
-           ErrorCase("a reduction that is none", lambda t: t.scatter_reduce(t.ones(3), 0, t.tensor([0]), t.ones(1), "or"))),
+           ErrorCase("a reduction that is none",
+                     lambda t: t.scatter_reduce(t.ones(3), 0, t.tensor([0]), t.ones(1), "or"))),
            notes="torch has no second derivative of amax, amin and prod; test_ops_indexing checks prod's"),
 )  # fmt: skip
 

@@ -71,14 +71,16 @@ SPECIAL = (
     OpSpec("polygamma", polygamma, FLOATING, differentiable=False, rounding=Rounding(
         5e6, 0.0, "torch's trigamma is good to 1e-9 in float64"), method=False, inplace=False,
            notes=f"x.polygamma(n) takes its arguments in the other order; {TRIGAMMA}"),
-    OpSpec("logit", logit, rounding=LIBM, gradient=STEEP, half=Rounding(8.0, 2.0, "torch computes x / (1 - x) in half")),
+    OpSpec("logit", logit, rounding=LIBM, gradient=STEEP,
+           half=Rounding(8.0, 2.0, "torch computes x / (1 - x) in half")),
     unary("sinc", rounding=STEEP, gradient=Rounding(64.0, 512.0, "a difference of nearly equal terms around 0")),
     unary("deg2rad", dtypes=ALL),
     unary("rad2deg", dtypes=ALL),
     unary("sgn", dtypes=ALL, rounding=EXACT, half=EXACT, differentiable=False,
           notes="its gradient in torch is a ZeroTensor, which gives out no array"),
     OpSpec("nan_to_num", nan_to_num, FLOATING, rounding=EXACT, half=EXACT),
-    OpSpec("nansum", reduced, ALL, rounding=Rounding(4.0, 8.0, "another order of summation"), errors=(INTEGERS_REFUSED,)),
+    OpSpec("nansum", reduced, ALL, rounding=Rounding(4.0, 8.0, "another order of summation"),
+           errors=(INTEGERS_REFUSED,)),
     OpSpec("nanmean", reduced, FLOATING, rounding=Rounding(4.0, 8.0, "another order of summation"), errors=(
         ErrorCase("integers", lambda t: t.nanmean(t.tensor([1]))),)),
     binary("logaddexp", rounding=LIBM, dtypes=FLOATING),

@@ -1,4 +1,5 @@
-"""Adding at repeated indices, through the one case that NumPy's add.at has a fast loop for: one flat dimension."""
+"""Adding at repeated indices, through the one case that NumPy's add.at has a fast loop for: one flat
+dimension."""
 
 from __future__ import annotations
 

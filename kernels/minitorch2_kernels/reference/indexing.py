@@ -18,7 +18,8 @@ def index_add(out, index, values):
 
 
 def linear_index(indices, shape) -> Any:
-    """The row-major number of the element at `indices`, one broadcasting array per dim of `shape`; any shape, int64."""
+    """The row-major number of the element at `indices`, one broadcasting array per dim of `shape`; any
+    shape, int64."""
     linear = 0
     for index, size in zip(indices, shape, strict=True):
         linear = linear * size + index

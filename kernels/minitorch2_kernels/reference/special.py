@@ -1,7 +1,8 @@
 """erf and gamma and their kin, element by element.
 
-Every function takes a float32 or float64 array and returns one like it, to one or two units in the last place. The
-polynomials are Remez fits of our own (minimax in the weight named beside each), computed with mpmath to 50 digits.
+Every function takes a float32 or float64 array and returns one like it, to one or two units in the last
+place. The polynomials are Remez fits of our own (minimax in the weight named beside each), computed with
+mpmath to 50 digits.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _SMALL64 = (
     -1.4924744663335489e-05, 0.00012055295320494294, -0.0008548325989696758, 0.005223977607423468,
     -0.02686617064327622, 0.11283791670945253, -0.3761263890318355, 0.12837916709551256,
 )
-# -log(erfc(x))/x on 1 < x < 4 (6); what counts there is the absolute error of erfc, so the weight is x erfc(x)
+# -log(erfc(x))/x on 1 < x < 4 (6); what counts there is the absolute error of erfc, so the weight is x
+# erfc(x)
 _TAIL32 = (
     1.4134042287196282e-05, -0.00035233422423018535, 0.0037646685160245157, -0.0240255261866077,
     0.10654912277857453, 0.6349582861626959, 1.1286971611600887,
@@ -80,7 +82,8 @@ def erfinv(y):
 
 @kernel
 def lgamma(x):
-    """log |gamma(x)|; inf at 0 and the negative integers. Below 0 the error is absolute: near a zero it is not relative."""
+    """log |gamma(x)|; inf at 0 and the negative integers. Below 0 the error is absolute: near a zero it is
+    not relative."""
     return _in_blocks(_in_double(_lgamma), x)
 
 
@@ -107,7 +110,8 @@ def _in_blocks(function, x):
 
 
 def _in_double(function):
-    """Computed in float64 and rounded to x's dtype: these are rare enough not to earn coefficients of their own."""
+    """Computed in float64 and rounded to x's dtype: these are rare enough not to earn coefficients of
+    their own."""
 
     def rounded(x):
         return function(x) if x.dtype == np.float64 else function(x.astype(np.float64)).astype(x.dtype)
@@ -184,7 +188,8 @@ def _lgamma_positive(x):
         factors = xp.where(above, factors * y, factors)
     shift = xp.where(low, 0.0, 1.0)  # below 1: gamma(y) = gamma(y + 1) / y, without rounding y + 1
     t = y - shift
-    middle = t * (t - 1) * (_polynomial(_LGAMMA_P, t) / _polynomial(_LGAMMA_Q, t)) + xp.log(factors) - xp.log(xp.where(low, x, 1.0))
+    middle = t * (t - 1) * (_polynomial(_LGAMMA_P, t) / _polynomial(_LGAMMA_Q, t))
+    middle = middle + xp.log(factors) - xp.log(xp.where(low, x, 1.0))
     large = xp.where(high, x, 9.0)
     series = _polynomial(_STIRLING, 1 / (large * large)) / large
     stirling = (large - 0.5) * (xp.log(large) - 1) + (0.5 * math.log(2 * math.pi) - 0.5 + series)
@@ -219,7 +224,8 @@ def _polygamma(n, x):
 
 
 def _hurwitz_zeta(s, q):
-    """The sum of (q + k)^-s over k >= 0, for an integer s >= 2, by Euler and Maclaurin's formula from q > 10 on."""
+    """The sum of (q + k)^-s over k >= 0, for an integer s >= 2, by Euler and Maclaurin's formula from q >
+    10 on."""
     xp = namespace(q)
     total = xp.zeros_like(q)
     while True:
