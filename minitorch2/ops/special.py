@@ -10,7 +10,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import element, is_number, promote, require_tensor, result_type, to_dtype, to_float
+from ._common import broadcast_shapes, element, is_number, promote, require_tensor, result_type, to_dtype, to_float
 from ._inplace import inplace
 from .arithmetic import Binary, Where, mul
 from .linalg import norm
@@ -195,6 +195,7 @@ def _two_floats(op, input, other):
     for position, (name, x) in enumerate((("input", input), ("other", other)), start=1):
         require_tensor(op, x, name, position)
     input, other = promote(op, input, other)
+    broadcast_shapes(op, input._data.shape, other._data.shape)
     if input._data.dtype.kind not in "fV":
         raise NotImplementedError(
             f"\"{op}_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating dtypes"

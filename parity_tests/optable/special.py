@@ -45,7 +45,7 @@ def shift(d: Draw) -> Call:
 
 
 def dist(d: Draw) -> Call:
-    a, b = d.two_shapes()
+    a, b = d.two_shapes(min_size=1)
     p = d.of(2, 3, 2.5) if d.for_gradient else d.of(2, 1, 3, 0, float("inf"))
     apart = 5.0 if d.purpose == "second" else 0.0  # at distance 0 torch's second derivative is nan
     return Call((d.tensor(a, special=False), d.tensor(b, apart - 4.0, apart + 4.0, special=False), p))
