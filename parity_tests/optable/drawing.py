@@ -65,7 +65,7 @@ class Draw:
     # -- shapes and dims ----------------------------------------------------------------------------------------------
 
     def shape(self, min_dims=0, max_dims=3, min_size=0, max_size=4) -> tuple[int, ...]:
-        sizes = st.integers(1, max_size)
+        sizes = st.integers(max(min_size, 1), max_size)
         if min_size == 0:  # zero-size dims, but not in most of the examples
             sizes = st.one_of(sizes, sizes, sizes, sizes, st.integers(0, max_size))
         return tuple(self.draw(st.lists(sizes, min_size=min_dims, max_size=max_dims)))

@@ -38,7 +38,7 @@ def compile_once(function):
 
 
 @compile_once
-def _max_pool(x, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw):
+def _max_pool(x, lowest, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw):
     channels, height, width = x.shape[1:]
     for n in range(start, stop):
         for c in range(channels):
@@ -51,7 +51,7 @@ def _max_pool(x, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw):
                     left = j * sw - pw
                     first_m = (dw - 1 - left) // dw if left < 0 else 0
                     last_m = min(kw, (width - left + dw - 1) // dw)
-                    best = plane[top + first_k * dh, left + first_m * dw]
+                    best = lowest  # stays where a window sees nothing but padding
                     number = first_k * kw + first_m
                     for k in range(first_k, last_k):
                         row = plane[top + k * dh]
@@ -77,6 +77,7 @@ def register() -> None:
         """One pass that keeps the best tap in a register: 0.7 of the blocks' time on 64x64x24x24 with a 2x2 window."""
         y = np.empty((*x.shape[:2], *out), x.dtype)
         winner = np.empty(y.shape, np.uint8 if kernel_size[0] * kernel_size[1] <= 256 else np.int32)
+        lowest = x.dtype.type(-np.inf)
         settings = (*kernel_size, *stride, *padding, *dilation)
-        share(lambda start, stop: _max_pool(x, y, winner, start, stop, *settings), len(x))
+        share(lambda start, stop: _max_pool(x, lowest, y, winner, start, stop, *settings), len(x))
         return y, winner
