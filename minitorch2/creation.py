@@ -52,7 +52,7 @@ def _numpy_dtype(dtype, device, layout=None):
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
-    """A tensor that owns a copy of `data`: a number, nested lists, an array. dtype: inferred, floats as the default dtype."""
+    """A tensor that owns a copy of `data`: a number, nested lists, an array. Floats become the default dtype."""
     check_available(device)
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype, "tensor")

@@ -58,8 +58,8 @@ from .ops.unary import (
     reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh,
 )
 from .ops.views import (
-    broadcast_to, chunk, diagonal, flatten, movedim, narrow, permute, reshape, select, split, squeeze, t,
-    transpose, unbind, unflatten, unsqueeze,
+    broadcast_to, chunk, diagonal, flatten, movedim, narrow, permute, reshape, select, split, squeeze,
+    t, transpose, unbind, unflatten, unsqueeze,
 )
 
 absolute = abs

@@ -8,7 +8,7 @@ from .tensor import Tensor
 
 
 class TensorType:
-    """FloatTensor(2, 3) is uninitialised, FloatTensor([1, 2]) of that data; isinstance(t, FloatTensor) asks for the dtype."""
+    """FloatTensor(2, 3) is uninitialised, FloatTensor([1, 2]) of that data; isinstance asks for the dtype."""
 
     def __init__(self, dtype: dtypes.dtype):
         self.dtype = dtype

@@ -1,4 +1,4 @@
-"""Global switches that programs set for GPUs or for determinism; here there is one device, and all ops are deterministic."""
+"""Switches that programs set for GPUs or for determinism; here is one device, and all ops are deterministic."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ class Tensor(
 
     @staticmethod
     def _wrap(array) -> Tensor:
-        """A plain tensor around an array, sharing its memory; lean, since every op calls it. NumPy scalars become 0-d."""
+        """A plain tensor that shares an array's memory; lean, since every op calls it. NumPy scalars become 0-d."""
         tensor = Tensor.__new__(Tensor)
         tensor._data = np.asarray(array) if isinstance(array, np.generic) else array
         tensor._counter = [0]

@@ -86,7 +86,7 @@ _OF_PYTHON = {builtins.float: float64, builtins.int: int64, builtins.bool: bool}
 
 
 def as_dtype(given, op: str) -> dtype:
-    """The dtype that an argument dtype= names: one of the above, or Python's float, int or bool, as torch takes them."""
+    """The dtype that an argument dtype= names: one of the above, or Python's float, int or bool, as in torch."""
     if isinstance(given, dtype):
         return given
     if not isinstance(given, type) or given not in _OF_PYTHON:

@@ -116,9 +116,11 @@ class Function(Node):
         raise AssertionError("an op differentiates")
 
     def save_for_backward(self, *arrays) -> None:
-        """Keeps inputs and outputs of forward (or numbers, or None). No other arrays: what is derived from them (a variance,
-        a softmax that is not the output) would be a constant in the second derivative, silently wrong; recompute it or
-        make it an output."""
+        """Keeps inputs and outputs of forward (or numbers, or None).
+
+        No other arrays: what is derived from them (a variance, a softmax that is not the output) would be a constant
+        in the second derivative, silently wrong; recompute it or make it an output.
+        """
         self._to_save = arrays
 
     def save_constants(self, *arrays) -> None:
@@ -150,7 +152,7 @@ class Function(Node):
             self._constants = None
         self._args = None
 
-    # What higher layers put here when they are imported: how to make a tensor, the class to recognise one by, and three ops.
+    # What higher layers put here when imported: how to make a tensor, the class to recognise one by, and three ops.
     variable: Any = None
     Variable: Any = None
     to_dtype: Any = None
@@ -229,7 +231,7 @@ class Function(Node):
 
     @classmethod
     def _apply_in_float32(cls, args, low):
-        # Half precision on the CPU: compute in float32, round once. The casts are ops, so gradients follow by themselves.
+        # Half precision on the CPU: compute in float32, round once. The casts are ops, so gradients follow.
         wide = [
             Function.to_dtype(a, float32.numpy) if isinstance(a, Function.Variable) and a._data.dtype == low else a
             for a in args

@@ -18,7 +18,7 @@ from ..core.variable import Variable
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
-    """`dim` counted from the front; IndexError, as torch's, where it is out of range. A 0-d tensor has dims 0 and -1."""
+    """`dim` counted from the front; torch's IndexError where it is out of range. A 0-d tensor has dims 0 and -1."""
     try:
         index = operator.index(dim)
     except TypeError:

@@ -27,7 +27,7 @@ def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
 
 
 def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
-    """What torch's legacy constructors make: Tensor(2, 3) and Tensor(Size) uninitialised, Tensor([1, 2]) of that data."""
+    """What legacy constructors make: Tensor(2, 3) and Tensor(Size) uninitialised, Tensor([1, 2]) of that data."""
     if len(args) == 1 and not isinstance(args[0], int | Size):
         data = args[0]
         if isinstance(data, Variable):

@@ -1,4 +1,4 @@
-"""Convolution in 2-d (1-d is a row of it), its transpose, and their gradients: three ops closed under differentiation."""
+"""Convolution in 2-d (1-d is a row of it), its transpose, their gradients: three ops closed under differentiation."""
 
 from __future__ import annotations
 
@@ -196,12 +196,18 @@ def _check_shapes(op, dims, input, weight, bias, groups):
 
 
 def conv2d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1):
-    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (O, C/groups, KH, KW). padding: numbers, 'same', 'valid'."""
+    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (O, C/groups, KH, KW).
+
+    padding: one number, one per dim, 'same' or 'valid'.
+    """
     return _conv("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv1d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1):
-    """Cross-correlation of input (N, C, L) or (C, L) with weight (O, C/groups, K). padding: a number, 'same', 'valid'."""
+    """Cross-correlation of input (N, C, L) or (C, L) with weight (O, C/groups, K).
+
+    padding: a number, 'same' or 'valid'.
+    """
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 

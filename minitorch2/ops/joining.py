@@ -30,7 +30,7 @@ def _same_dtype(op, tensors):
 
 @numpy_names
 def cat(tensors, dim=0):
-    """Tensors of equal shape but for `dim`, one after the other along it. 1-d empty tensors are skipped, as torch does."""
+    """Tensors of equal shape but for `dim`, one after the other along it; 1-d empty ones are skipped, as in torch."""
     tensors = _same_dtype("cat", tensors)
     kept = [x for x in tensors if x._data.shape != (0,)] or tensors[:1]
     ndim = kept[0]._data.ndim

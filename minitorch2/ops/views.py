@@ -52,7 +52,7 @@ def infer_shape(shape: tuple[int, ...], numel: int, op: str = "view") -> tuple[i
 
 
 def view(input, *shape):
-    """The same memory under another shape, or (view(dtype)) another dtype; RuntimeError where the memory layout forbids."""
+    """The same memory under another shape, or (view(dtype)) another dtype; RuntimeError where its layout forbids."""
     if len(shape) == 1 and hasattr(shape[0], "numpy") and hasattr(shape[0], "category"):
         return _view_dtype(input, shape[0])
     shape = infer_shape(shape_from(shape), input._data.size)

@@ -21,7 +21,7 @@ def to_array(x) -> np.ndarray:
 
 
 def assert_same(ours, theirs, rounding: Rounding, what: str = "result", eps: float = 0.0) -> None:
-    """Same structure, shapes, dtypes, and values within `rounding` (in units of the dtype's eps, or of a coarser one)."""
+    """Same structure, shapes, dtypes, and values within `rounding` (in units of the dtype's eps, or a coarser one)."""
     if isinstance(theirs, torch.Tensor):
         assert isinstance(ours, mt.Tensor), f"{what}: a tensor in torch, {ours!r} here"
         _assert_same_tensor(ours, theirs, rounding, what, eps)
@@ -39,7 +39,8 @@ def assert_same(ours, theirs, rounding: Rounding, what: str = "result", eps: flo
 
 
 def _assert_same_tensor(ours, theirs, rounding, what, eps):
-    assert tuple(ours.shape) == tuple(theirs.shape), f"{what}: shape {list(theirs.shape)} in torch, {list(ours.shape)} here"
+    shapes = tuple(ours.shape), tuple(theirs.shape)
+    assert shapes[0] == shapes[1], f"{what}: shape {shapes[1]} in torch, {shapes[0]} here"
     assert str(ours.dtype) == str(theirs.dtype), f"{what}: {theirs.dtype} in torch, {ours.dtype} here"
     a, b = to_array(ours), to_array(theirs)
     close = same_values(a, b, str(theirs.dtype).removeprefix("torch."), rounding, eps)

@@ -77,7 +77,8 @@ class Draw:
 
     def dims(self, ndim: int, min_size=0) -> tuple[int, ...]:
         """Different dims, in any order, counted from either end."""
-        chosen = self.draw(st.lists(st.integers(0, max(ndim, 1) - 1), unique=True, min_size=min_size, max_size=ndim or 1))
+        dims = st.integers(0, max(ndim, 1) - 1)
+        chosen = self.draw(st.lists(dims, unique=True, min_size=min_size, max_size=ndim or 1))
         return tuple(d - max(ndim, 1) if self.bool() else d for d in chosen)
 
     def part_of(self, shape) -> tuple[int, ...]:

@@ -83,7 +83,8 @@ UNARY = (
     unary("logical_not", dtypes=ALL, differentiable=False),
     unary("bitwise_not", dtypes=INTS + BOOL, differentiable=False,
           errors=(ErrorCase("floats", lambda t: t.bitwise_not(t.ones(2))),)),
-    OpSpec("round", lambda d: Call(d_tensor(d), {"decimals": d.int(-2, 3)} if d.floating and d.bool() else {}), NUMBERS),
+    OpSpec("round", lambda d: Call(d_tensor(d), {"decimals": d.int(-2, 3)} if d.floating and d.bool() else {}),
+           NUMBERS),
     OpSpec("clamp", lambda d: Call(d_tensor(d), clamp_bounds(d)), NUMBERS, aliases=("clip",),
            errors=(ErrorCase("no bound", lambda t: t.clamp(t.ones(2))),)),
     OpSpec("clamp_min", lambda d: Call((d.tensor(), d.number())), NUMBERS),
@@ -125,7 +126,8 @@ def power(d: Draw) -> Call:
 def scaled_three(low=-4.0):
     def draw(d: Draw) -> Call:
         shape = d.shape()
-        args = (d.tensor(shape), d.tensor(d.part_of(shape)), d.tensor(d.part_of(shape), low if d.for_gradient else -4.0))
+        first, second = d.tensor(shape), d.tensor(d.part_of(shape))
+        args = (first, second, d.tensor(d.part_of(shape), low if d.for_gradient else -4.0))
         return Call(args, {"value": d.number()} if d.bool() else {})
 
     return draw

@@ -91,17 +91,18 @@ def product(name, draw, *errors, **options) -> OpSpec:
 
 
 SPECS = (
-    product("matmul", matmul, misfit("matmul", (2, 3), (2, 3)), misfit("matmul", (), (3,)), misfit("matmul", (3,), (2,)),
-            misfit("matmul", (2, 3), (2,)), misfit("matmul", (2, 4, 3), (3, 3, 4)), mixed("matmul", (2, 2), (2, 2)),
+    product("matmul", matmul, misfit("matmul", (2, 3), (2, 3)), misfit("matmul", (), (3,)),
+            misfit("matmul", (3,), (2,)), misfit("matmul", (2, 3), (2,)), misfit("matmul", (2, 4, 3), (3, 3, 4)), mixed("matmul", (2, 2), (2, 2)),
             ErrorCase("a number", lambda t: t.ones(2, 2) @ 2)),
-    product("mm", sized("nk", "km"), misfit("mm", (2, 3), (2, 3)), misfit("mm", (3,), (3, 2)), misfit("mm", (2, 3), (3,)),
-            mixed("mm", (2, 2), (2, 2))),
+    product("mm", sized("nk", "km"), misfit("mm", (2, 3), (2, 3)), misfit("mm", (3,), (3, 2)),
+            misfit("mm", (2, 3), (3,)), mixed("mm", (2, 2), (2, 2))),
     product("bmm", sized("bnk", "bkm"), misfit("bmm", (2, 3, 4), (2, 3, 4)), misfit("bmm", (3, 4), (2, 4, 3)),
             misfit("bmm", (2, 3, 4), (3, 4, 3))),
     product("mv", sized("nk", "k"), misfit("mv", (2, 3), (2,)), misfit("mv", (3,), (3,))),
     product("dot", sized("k", "k"), misfit("dot", (2,), (3,)), misfit("dot", (2, 2), (2,)), mixed("dot", (2,), (2,))),
     product("outer", sized("n", "m"), misfit("outer", (2, 2), (2,)), aliases=("ger",)),
-    product("addmm", added("nk", "km", result="nm"), misfit("addmm", (2, 2), (2, 3), (2, 3)), misfit("addmm", (3,), (2, 3), (3, 2))),
+    product("addmm", added("nk", "km", result="nm"), misfit("addmm", (2, 2), (2, 3), (2, 3)),
+            misfit("addmm", (3,), (2, 3), (3, 2))),
     product("addmv", added("nk", "k", result="n"), misfit("addmv", (2,), (2, 3), (2,))),
     product("addr", added("n", "m", result="nm"), misfit("addr", (2, 2), (2,), (3,))),
     product("baddbmm", added("bnk", "bkm", result="bnm"), misfit("baddbmm", (2, 2, 2), (2, 3, 4), (2, 3, 4))),

@@ -55,8 +55,8 @@ class OpSpec:
     ties            gradients agree also where values tie or stand on a kink (0 for relu)
     special         nan, infinity and huge values are drawn too
     rounding        of values; gradient: of first and second derivatives; half: of float16 and bfloat16 values
-    inplace         None: compared if both libraries have name_; False (with its reason in `notes`) where the method means
-                    something else
+    inplace         None: compared if both libraries have name_; False (with its reason in `notes`) where the method
+                    means something else
     method          likewise for x.name(...)
     view            the result shares the input's memory, with torch's strides
     contiguous      the result lies in memory as torch's does
@@ -75,7 +75,7 @@ class OpSpec:
     special: bool = True
     rounding: Rounding = ROUNDED
     gradient: Rounding = CHAINED
-    half: Rounding = Rounding(1.0, 0.0, "both compute in float32 and round once: a float32 ulp may turn that rounding over")
+    half: Rounding = Rounding(1.0, 0.0, "both compute in float32 and round once: a float32 ulp may turn that over")
     inplace: bool | None = None
     method: bool | None = None
     view: bool = False

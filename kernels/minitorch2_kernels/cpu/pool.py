@@ -1,8 +1,8 @@
 """One pool of threads for all CPU kernels.
 
-NumPy lets go of the interpreter lock in copies, ufuncs and matrix products, so plain Python threads compute in parallel.
-The calling thread works too; waiting threads sleep. Work is cut in as many equal parts as there are threads, each part
-always done the same way: results depend on the number of threads, not on who was faster.
+NumPy lets go of the interpreter lock in copies, ufuncs and matrix products, so plain Python threads compute in
+parallel. The calling thread works too; waiting threads sleep. Work is cut in as many equal parts as there are threads,
+each part always done the same way: results depend on the number of threads, not on who was faster.
 """
 
 from __future__ import annotations

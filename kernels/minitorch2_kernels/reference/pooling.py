@@ -1,5 +1,6 @@
-"""Pooling over windows of (N, C, H, W). Pairs: kernel, stride, padding, dilation; out = (OH, OW) is worked out by the caller.
+"""Pooling over windows of (N, C, H, W).
 
+Pairs: kernel, stride, padding, dilation; out = (OH, OW) is worked out by the caller.
 max_pool2d keeps, for each window, which tap won (a small integer): its gradient and its indices follow from that.
 """
 
