@@ -92,7 +92,8 @@ def product(name, draw, *errors, **options) -> OpSpec:
 
 SPECS = (
     product("matmul", matmul, misfit("matmul", (2, 3), (2, 3)), misfit("matmul", (), (3,)),
-            misfit("matmul", (3,), (2,)), misfit("matmul", (2, 3), (2,)), misfit("matmul", (2, 4, 3), (3, 3, 4)), mixed("matmul", (2, 2), (2, 2)),
+            misfit("matmul", (3,), (2,)), misfit("matmul", (2, 3), (2,)),
+            misfit("matmul", (2, 4, 3), (3, 3, 4)), mixed("matmul", (2, 2), (2, 2)),
             ErrorCase("a number", lambda t: t.ones(2, 2) @ 2)),
     product("mm", sized("nk", "km"), misfit("mm", (2, 3), (2, 3)), misfit("mm", (3,), (3, 2)),
             misfit("mm", (2, 3), (3,)), mixed("mm", (2, 2), (2, 2))),

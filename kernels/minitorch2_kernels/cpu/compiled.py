@@ -1,8 +1,8 @@
 """Kernels compiled by numba, where it is installed (the extra `fast`).
 
 The functions are compiled without the interpreter lock and shared by our own pool's threads: numba's parallel=True
-would bring a second pool whose waiting threads spin against ours. Nothing is compiled, and numba is not imported, before
-the first call that needs it; results are cached on disk where a folder can be written.
+would bring a second pool whose waiting threads spin against ours. Nothing is compiled, and numba is not imported,
+before the first call that needs it; results are cached on disk where a folder can be written.
 """
 
 from __future__ import annotations
