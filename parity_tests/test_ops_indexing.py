@@ -190,8 +190,23 @@ def test_gradients_in_half_precision(dtype):
 
 def test_names_of_the_graph():
     """The last step of an index names the node, as torch's printed tensors show it."""
-    for index in (0, slice(None), slice(0, 1), ..., None, (0, slice(0, 1)), (slice(0, 1), 0), (slice(None), 0),
-                  (0, None), (None, 0), (), (slice(None), slice(None)), [0], ([0], 0), True):  # fmt: skip
+    for index in (
+        0,
+        slice(None),
+        slice(0, 1),
+        ...,
+        None,
+        (0, slice(0, 1)),
+        (slice(0, 1), 0),
+        (slice(None), 0),
+        (0, None),
+        (None, 0),
+        (),
+        (slice(None), slice(None)),
+        [0],
+        ([0], 0),
+        True,
+    ):
         ours, theirs = (filled(lib, (2, 3), requires_grad=True)[index].grad_fn.name() for lib in (mt, torch))
         assert ours == theirs, index
 
@@ -339,7 +354,6 @@ def test_in_place_forms():
         assert_alike(ours, theirs)
 
 
-# -- refusals ------------------------------------------------------------------------------------------------
 # -------------
 
 REFUSED = {

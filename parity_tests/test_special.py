@@ -54,8 +54,11 @@ def test_below_zero(name):
     """The reflections: to 1e-13 of the terms they are the difference of."""
     points = RNG.uniform(-25, 0, 300)
     kernel = {"lgamma": lgamma, "digamma": digamma, "trigamma": lambda x: polygamma(1, x)}[name]
-    exact = {"lgamma": lambda x: mpmath.loggamma(x).real, "digamma": mpmath.digamma,
-             "trigamma": lambda x: mpmath.polygamma(1, x)}[name]  # fmt: skip
+    exact = {
+        "lgamma": lambda x: mpmath.loggamma(x).real,
+        "digamma": mpmath.digamma,
+        "trigamma": lambda x: mpmath.polygamma(1, x),
+    }[name]
     for x, result in zip(points.tolist(), kernel(points), strict=True):
         wanted = float(exact(mpmath.mpf(x)))
         assert abs(result - wanted) <= 1e-13 * max(10.0, abs(wanted)) / min(1.0, abs(x - round(x))), x

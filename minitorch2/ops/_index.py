@@ -108,8 +108,7 @@ def _as_items(index):
     if not any(i is None or i is ... or isinstance(i, nested) for i in index):
         return (index,)
     warnings.warn(
-        "a list of sequences as an index is read as a tuple of indices, which will change; write "
-        "x[tuple(index)]",
+        "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
         UserWarning,
         stacklevel=3,
     )

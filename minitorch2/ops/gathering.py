@@ -29,9 +29,7 @@ def index_select(input, dim, index):
     if bad is not None:
         if input._data.ndim == 1:
             raise IndexError("index out of range in self")
-        raise RuntimeError(
-            f"INDICES element is out of DATA bounds, id={bad} axis_dim={input._data.shape[dim]}"
-        )
+        raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={input._data.shape[dim]}")
     return Index.apply(input, _along(dim, index._data))
 
 
@@ -52,8 +50,7 @@ def _accumulated(name, input, dim, index, source, alpha=1):
     shape, have, n = input._data.shape, source._data.shape, index._data.size
     if have and dim < len(have) and have[dim] != n:
         raise RuntimeError(
-            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({have[dim]}), for "
-            f"dim: {dim}"
+            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({have[dim]}), for dim: {dim}"
         )
     if len(have) != len(shape) or have[:dim] + have[dim + 1 :] != shape[:dim] + shape[dim + 1 :]:
         raise RuntimeError(
@@ -94,14 +91,10 @@ def index_copy(input, dim, index, source):
             f"{list(have[:dim] + have[dim + 1 :])} at dimension {dim}."
         )
     if have[dim] != n:
-        raise IndexError(
-            f"index_copy_(): Number of indices ({n}) should be equal to source.size(dim) ({have[dim]})"
-        )
+        raise IndexError(f"index_copy_(): Number of indices ({n}) should be equal to source.size(dim) ({have[dim]})")
     bad = _out_of_range(index._data, shape[dim])
     if bad is not None:
-        raise IndexError(
-            f"index_copy_(): index {bad} is out of bounds for dimension {dim} with size {shape[dim]}"
-        )
+        raise IndexError(f"index_copy_(): index {bad} is out of bounds for dimension {dim} with size {shape[dim]}")
     return IndexPut.apply(input, source, _along(dim, index._data))
 
 
@@ -147,9 +140,7 @@ def _check_vector(name, index):
     if index._data.ndim > 1:
         raise IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index._data.ndim})")
     if index._data.dtype.name not in ("int32", "int64"):
-        raise RuntimeError(
-            f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.torch_type}"
-        )
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.torch_type}")
 
 
 def _along(dim, index):
@@ -166,8 +157,7 @@ def zero_dim_value(name, input, value):
         return Function.variable(element(value, input._data.dtype))
     if value._data.ndim:
         raise RuntimeError(
-            f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} "
-            "dimension(s)."
+            f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} dimension(s)."
         )
     return to_dtype(value, input._data.dtype)
 
@@ -186,6 +176,5 @@ def _out_of_range(index, n):
 
 
 class GatheringMethods:
-    index_select, index_add, index_copy, index_fill, gather = (
-        index_select, index_add, index_copy, index_fill, gather)  # fmt: skip
+    index_select, index_add, index_copy, index_fill, gather = (index_select, index_add, index_copy, index_fill, gather)
     index_add_, index_copy_, index_fill_ = inplace(index_add), inplace(index_copy), inplace(index_fill)

@@ -35,11 +35,7 @@ class Index(Function):
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
         try:
-            return (
-                K.asarray(x[index])
-                if len(index) > 1 or index[0].dtype.kind == "b"
-                else x.take(index[0], axis=0)
-            )
+            return K.asarray(x[index]) if len(index) > 1 or index[0].dtype.kind == "b" else x.take(index[0], axis=0)
         except IndexError:
             explain_out_of_range(x.shape, index)
             raise

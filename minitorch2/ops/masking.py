@@ -14,9 +14,7 @@ from .views import broadcast_to
 def masked_fill(input, mask, value):
     """value (a number or 0-d tensor) where mask, input elsewhere; input and mask broadcast."""
     if mask._data.dtype.kind != "b":
-        raise RuntimeError(
-            f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype.name}"
-        )
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype.name}")
     value = zero_dim_value("masked_fill_", input, value)
     broadcast_shapes("masked_fill", mask._data.shape, input._data.shape)
     return MaskedFill.apply(mask, value, input)

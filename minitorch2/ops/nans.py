@@ -24,8 +24,7 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of the elements that are not NaN."""
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
-            "nanmean(): expected input to have floating point or complex dtype but got "
-            f"{input.dtype.torch_type}"
+            f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype.torch_type}"
         )
     count = sum_(~isnan(input), dim, keepdim)
     total = nansum(input, dim, keepdim, dtype=dtype)

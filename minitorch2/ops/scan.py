@@ -121,9 +121,7 @@ class LogCumsumExp(Function):
         following = Cat.apply(
             dim, Slice.apply(y, (*before, slice(1, None))), Slice.apply(y, (*before, slice(-1, None)))
         )
-        ratio = Where.apply(
-            nothing | (following == y), 1.0, Exp.apply(Where.apply(nothing, 0.0, y - following))
-        )
+        ratio = Where.apply(nothing | (following == y), 1.0, Exp.apply(Where.apply(nothing, 0.0, y - following)))
         share = Where.apply(nothing, 0.0, Exp.apply(Where.apply(nothing | (x == y), 0.0, x - y)))
         return share * recur_from_the_end(ratio, g, dim), None
 
@@ -182,8 +180,7 @@ def logcumsumexp(input, dim):
     dim = wrap_dim(dim, input._data.ndim)
     if input._data.dtype.kind not in "fV":
         raise NotImplementedError(
-            f"\"logcumsumexp_out_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating "
-            "dtypes"
+            f"\"logcumsumexp_out_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating dtypes"
         )
     return LogCumsumExp.apply(input, dim) if input._data.ndim and input._data.size else input.clone()
 

@@ -44,9 +44,7 @@ def _scatter_reducing(input, dim, index, src, reduce):
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if isinstance(src, Variable):
-        warnings.warn(
-            "scatter with reduce and a tensor is deprecated; use scatter_reduce", UserWarning, stacklevel=3
-        )
+        warnings.warn("scatter with reduce and a tensor is deprecated; use scatter_reduce", UserWarning, stacklevel=3)
         if src.requires_grad or input.requires_grad:
             raise RuntimeError(
                 "scatter with reduce='add' or 'multiply' has no derivative; use scatter_reduce, which has one"
@@ -184,9 +182,7 @@ def _check_scatter(name, input, dim, index, src):
     have = want if src is None else src._data.shape or (1,)
     beyond_source = len(have) != len(want) or any(n > m for n, m in zip(want, have, strict=True))
     if too_large or beyond_source:
-        text = (
-            f"Expected index {list(want)} to be no larger than self {list(shape)} apart from dimension {dim}"
-        )
+        text = f"Expected index {list(want)} to be no larger than self {list(shape)} apart from dimension {dim}"
         if src is not None:
             text += f" and to be no larger size than src {list(src._data.shape)}"
         raise RuntimeError(text)

@@ -33,8 +33,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
         raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
-            "right was True"
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
         )
     edges, values = _comparable(sorted_sequence), _values(input)
     if edges.ndim != 1 and (values.ndim != edges.ndim or edges.shape[:-1] != values.shape[:-1]):
@@ -60,9 +59,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
 def bucketize(input, boundaries, *, out_int32=False, right=False):
     """The number of the bucket between sorted boundaries that each element falls into."""
     if boundaries._data.ndim != 1:
-        raise RuntimeError(
-            f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries._data.ndim})"
-        )
+        raise RuntimeError(f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries._data.ndim})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 

@@ -306,9 +306,7 @@ def rad2deg(input):
 
 def float_power(input, exponent):
     """input ** exponent, in float64."""
-    input, exponent = (
-        to_dtype(x, np.dtype(np.float64)) if isinstance(x, Variable) else x for x in (input, exponent)
-    )
+    input, exponent = (to_dtype(x, np.dtype(np.float64)) if isinstance(x, Variable) else x for x in (input, exponent))
     return pow(input, exponent)
 
 

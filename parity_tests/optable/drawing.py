@@ -35,8 +35,6 @@ class Draw:
     def __init__(self, draw, dtype: str, purpose: str = "value", ties: bool = True, special: bool = True):
         self.draw, self.dtype, self.purpose, self.ties, self.special = draw, dtype, purpose, ties, special
 
-    # -- small things -------------------------------------------------------------------------------------------------
-
     def of(self, *choices):
         return self.draw(st.sampled_from(choices))
 
@@ -61,8 +59,6 @@ class Draw:
         if integer:
             return self.int(int(np.ceil(low)), int(high))
         return self.draw(st.integers(round(low * 4), round(high * 4))) / 4
-
-    # -- shapes and dims ----------------------------------------------------------------------------------------------
 
     def shape(self, min_dims=0, max_dims=3, min_size=0, max_size=4) -> tuple[int, ...]:
         sizes = st.integers(max(min_size, 1), max_size)
@@ -91,8 +87,6 @@ class Draw:
         shape = self.shape(**limits)
         first, second = (self.part_of(shape), shape) if self.bool() else (shape, self.part_of(shape))
         return first, second
-
-    # -- tensors ------------------------------------------------------------------------------------------------------
 
     def tensor(self, shape=None, low=-4.0, high=4.0, dtype=None, special=True, layout=None, ties=True) -> TensorArg:
         shape = self.shape() if shape is None else tuple(shape)

@@ -41,8 +41,9 @@ STEP = {"rounding": EXACT, "half": EXACT}
 LIBM = Rounding(8.0, 0.0, "torch's vector functions and NumPy's are each good to a few ulps")
 
 UNARY = (
-    unary("neg", dtypes=ALL, aliases=("negative",), **STEP,
-          errors=(ErrorCase("bool", lambda t: t.neg(t.tensor([True]))),)),
+    unary(
+        "neg", dtypes=ALL, aliases=("negative",), **STEP, errors=(ErrorCase("bool", lambda t: t.neg(t.tensor([True]))),)
+    ),
     unary("positive", dtypes=ALL, **STEP, errors=(ErrorCase("bool", lambda t: t.positive(t.tensor([True]))),)),
     unary("abs", dtypes=ALL, aliases=("absolute",), **STEP),
     unary("sign", dtypes=ALL, **STEP),
@@ -81,15 +82,25 @@ UNARY = (
     unary("isinf", dtypes=ALL, differentiable=False),
     unary("isfinite", dtypes=ALL, differentiable=False),
     unary("logical_not", dtypes=ALL, differentiable=False),
-    unary("bitwise_not", dtypes=INTS + BOOL, differentiable=False,
-          errors=(ErrorCase("floats", lambda t: t.bitwise_not(t.ones(2))),)),
-    OpSpec("round", lambda d: Call(d_tensor(d), {"decimals": d.int(-2, 3)} if d.floating and d.bool() else {}),
-           NUMBERS),
-    OpSpec("clamp", lambda d: Call(d_tensor(d), clamp_bounds(d)), NUMBERS, aliases=("clip",),
-           errors=(ErrorCase("no bound", lambda t: t.clamp(t.ones(2))),)),
+    unary(
+        "bitwise_not",
+        dtypes=INTS + BOOL,
+        differentiable=False,
+        errors=(ErrorCase("floats", lambda t: t.bitwise_not(t.ones(2))),),
+    ),
+    OpSpec(
+        "round", lambda d: Call(d_tensor(d), {"decimals": d.int(-2, 3)} if d.floating and d.bool() else {}), NUMBERS
+    ),
+    OpSpec(
+        "clamp",
+        lambda d: Call(d_tensor(d), clamp_bounds(d)),
+        NUMBERS,
+        aliases=("clip",),
+        errors=(ErrorCase("no bound", lambda t: t.clamp(t.ones(2))),),
+    ),
     OpSpec("clamp_min", lambda d: Call((d.tensor(), d.number())), NUMBERS),
     OpSpec("clamp_max", lambda d: Call((d.tensor(), d.number())), NUMBERS),
-)  # fmt: skip
+)
 
 
 def d_tensor(d: Draw):
@@ -161,57 +172,128 @@ INTEGER_ZERO = ErrorCase("integer division by zero", lambda t: t.floor_divide(t.
 FUSED = Rounding(4.0, 4.0, "torch multiplies and adds in one rounding where the processor can")
 
 BINARY = (
-    OpSpec("add", with_alpha, ALL, errors=(
-        bad_shapes("add"),
-        ErrorCase("a float alpha on integers", lambda t: t.add(t.tensor([1]), t.tensor([1]), alpha=0.5)),
-        ErrorCase("a string", lambda t: t.add(t.ones(2), "a")),
-        ErrorCase("into a smaller kind", lambda t: t.tensor([1]).add_(0.5)),
-        ErrorCase("into a smaller shape", lambda t: t.ones(2).add_(t.ones(3, 2))),
-    ), rounding=FUSED),
-    OpSpec("sub", with_alpha, NUMBERS, aliases=("subtract",), rounding=FUSED, errors=(
-        bad_shapes("sub"),
-        ErrorCase("bools", lambda t: t.tensor([True]) - t.tensor([True])),
-    )),
+    OpSpec(
+        "add",
+        with_alpha,
+        ALL,
+        errors=(
+            bad_shapes("add"),
+            ErrorCase("a float alpha on integers", lambda t: t.add(t.tensor([1]), t.tensor([1]), alpha=0.5)),
+            ErrorCase("a string", lambda t: t.add(t.ones(2), "a")),
+            ErrorCase("into a smaller kind", lambda t: t.tensor([1]).add_(0.5)),
+            ErrorCase("into a smaller shape", lambda t: t.ones(2).add_(t.ones(3, 2))),
+        ),
+        rounding=FUSED,
+    ),
+    OpSpec(
+        "sub",
+        with_alpha,
+        NUMBERS,
+        aliases=("subtract",),
+        rounding=FUSED,
+        errors=(
+            bad_shapes("sub"),
+            ErrorCase("bools", lambda t: t.tensor([True]) - t.tensor([True])),
+        ),
+    ),
     OpSpec("rsub", with_alpha, NUMBERS, rounding=FUSED),
     binary("mul", dtypes=ALL, aliases=("multiply",), rounding=EXACT),
-    OpSpec("div", division, ALL, aliases=("divide", "true_divide"), errors=(
-        bad_shapes("div"),
-        ErrorCase("a mode that is none", lambda t: t.div(t.ones(1), t.ones(1), rounding_mode="up")),
-        ErrorCase("integer division by zero", lambda t: t.div(t.tensor([1]), 0, rounding_mode="trunc")),
-    )),
+    OpSpec(
+        "div",
+        division,
+        ALL,
+        aliases=("divide", "true_divide"),
+        errors=(
+            bad_shapes("div"),
+            ErrorCase("a mode that is none", lambda t: t.div(t.ones(1), t.ones(1), rounding_mode="up")),
+            ErrorCase("integer division by zero", lambda t: t.div(t.tensor([1]), 0, rounding_mode="trunc")),
+        ),
+    ),
     binary("floor_divide", dtypes=NUMBERS, differentiable=False, errors=(INTEGER_ZERO,)),
     binary("remainder", -4.0, 4.0, 0.5, 4.0, dtypes=NUMBERS),
     binary("fmod", -4.0, 4.0, 0.5, 4.0, dtypes=NUMBERS),
-    OpSpec("pow", power, NUMBERS, rounding=LIBM, gradient=Rounding(64.0, 32.0, "a power of a power, and a logarithm"),
-           errors=(bad_shapes("pow"), ErrorCase("a negative integer power", lambda t: t.tensor([2]) ** -1))),
+    OpSpec(
+        "pow",
+        power,
+        NUMBERS,
+        rounding=LIBM,
+        gradient=Rounding(64.0, 32.0, "a power of a power, and a logarithm"),
+        errors=(bad_shapes("pow"), ErrorCase("a negative integer power", lambda t: t.tensor([2]) ** -1)),
+    ),
     OpSpec("maximum", two(number=False), ALL, rounding=EXACT, errors=(bad_shapes("maximum"),)),
     OpSpec("minimum", two(number=False), ALL, rounding=EXACT, errors=(bad_shapes("minimum"),)),
     OpSpec("atan2", two(number=False, promote=False), aliases=("arctan2",), rounding=LIBM),
-    OpSpec("lerp", lerp, rounding=Rounding(8.0, 8.0, "torch starts from the nearer end"),
-           half=Rounding(4.0, 4.0, "torch rounds once, three ops round each")),
-    OpSpec("addcmul", scaled_three(), NUMBERS, special=False, rounding=FUSED,
-           half=Rounding(4.0, 4.0, "torch rounds once, three ops round each")),
-    OpSpec("addcdiv", scaled_three(0.5), special=False, rounding=FUSED,
-           half=Rounding(4.0, 4.0, "torch rounds once, three ops round each")),
-    OpSpec("where", where, ALL, rounding=EXACT, inplace=False, method=False, errors=(
-        ErrorCase("a condition of floats", lambda t: t.where(t.ones(2), t.ones(2), t.ones(2))),
-        ErrorCase("shapes that do not broadcast", lambda t: t.where(t.tensor([True]), t.ones(2), t.ones(3))),
-    ), notes="x.where(condition, y) takes its arguments in another order; test_where_method"),
-)  # fmt: skip
+    OpSpec(
+        "lerp",
+        lerp,
+        rounding=Rounding(8.0, 8.0, "torch starts from the nearer end"),
+        half=Rounding(4.0, 4.0, "torch rounds once, three ops round each"),
+    ),
+    OpSpec(
+        "addcmul",
+        scaled_three(),
+        NUMBERS,
+        special=False,
+        rounding=FUSED,
+        half=Rounding(4.0, 4.0, "torch rounds once, three ops round each"),
+    ),
+    OpSpec(
+        "addcdiv",
+        scaled_three(0.5),
+        special=False,
+        rounding=FUSED,
+        half=Rounding(4.0, 4.0, "torch rounds once, three ops round each"),
+    ),
+    OpSpec(
+        "where",
+        where,
+        ALL,
+        rounding=EXACT,
+        inplace=False,
+        method=False,
+        errors=(
+            ErrorCase("a condition of floats", lambda t: t.where(t.ones(2), t.ones(2), t.ones(2))),
+            ErrorCase("shapes that do not broadcast", lambda t: t.where(t.tensor([True]), t.ones(2), t.ones(3))),
+        ),
+        notes="x.where(condition, y) takes its arguments in another order; test_where_method",
+    ),
+)
 
 COMPARISONS = (
-    *(binary(name, dtypes=ALL, differentiable=False, aliases=aliases) for name, aliases in {
-        "eq": (), "ne": ("not_equal",), "lt": ("less",), "le": ("less_equal",), "gt": ("greater",),
-        "ge": ("greater_equal",)}.items()),
-    *(OpSpec(name, two(number=False), ALL, differentiable=False, errors=(bad_shapes(name),))
-      for name in ("logical_and", "logical_or", "logical_xor")),
-    *(OpSpec(name, bits, INTS + BOOL, differentiable=False, errors=(
-        bad_shapes(name), ErrorCase("floats", lambda t, name=name: getattr(t, name)(t.ones(2), t.ones(2)))))
-      for name in ("bitwise_and", "bitwise_or", "bitwise_xor")),
-    OpSpec("isclose", isclose, ALL, differentiable=False, errors=(
-        ErrorCase("two dtypes", lambda t: t.isclose(t.ones(1), t.ones(1, dtype=t.float64))),)),
+    *(
+        binary(name, dtypes=ALL, differentiable=False, aliases=aliases)
+        for name, aliases in {
+            "eq": (),
+            "ne": ("not_equal",),
+            "lt": ("less",),
+            "le": ("less_equal",),
+            "gt": ("greater",),
+            "ge": ("greater_equal",),
+        }.items()
+    ),
+    *(
+        OpSpec(name, two(number=False), ALL, differentiable=False, errors=(bad_shapes(name),))
+        for name in ("logical_and", "logical_or", "logical_xor")
+    ),
+    *(
+        OpSpec(
+            name,
+            bits,
+            INTS + BOOL,
+            differentiable=False,
+            errors=(bad_shapes(name), ErrorCase("floats", lambda t, name=name: getattr(t, name)(t.ones(2), t.ones(2)))),
+        )
+        for name in ("bitwise_and", "bitwise_or", "bitwise_xor")
+    ),
+    OpSpec(
+        "isclose",
+        isclose,
+        ALL,
+        differentiable=False,
+        errors=(ErrorCase("two dtypes", lambda t: t.isclose(t.ones(1), t.ones(1, dtype=t.float64))),),
+    ),
     OpSpec("allclose", isclose, NUMBERS, differentiable=False),
     OpSpec("equal", lambda d: Call(d.pair(number=False, promote=False)), ALL, differentiable=False),
-)  # fmt: skip
+)
 
 SPECS = (*UNARY, *BINARY, *COMPARISONS)

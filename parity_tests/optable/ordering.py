@@ -88,45 +88,109 @@ def diff(d: Draw) -> Call:
 
 
 SORTING = (
-    OpSpec("sort", along(extra=lambda d, n: {"descending": d.bool(), "stable": True}), ALL, **MOVED, errors=(
-        ErrorCase("a dim too many", lambda t: t.sort(t.ones(2), 1)),)),
-    OpSpec("argsort", along(extra=lambda d, n: {"descending": d.bool(), "stable": True}), ALL, differentiable=False,
-           **MOVED),
+    OpSpec(
+        "sort",
+        along(extra=lambda d, n: {"descending": d.bool(), "stable": True}),
+        ALL,
+        **MOVED,
+        errors=(ErrorCase("a dim too many", lambda t: t.sort(t.ones(2), 1)),),
+    ),
+    OpSpec(
+        "argsort",
+        along(extra=lambda d, n: {"descending": d.bool(), "stable": True}),
+        ALL,
+        differentiable=False,
+        **MOVED,
+    ),
     OpSpec("msort", lambda d: Call((d.tensor(),)), ALL, **MOVED),
-    OpSpec("topk", topk, NUMBERS, **MOVED, errors=(
-        ErrorCase("more than there are", lambda t: t.topk(t.ones(2), 3)),
-        ErrorCase("fewer than none", lambda t: t.topk(t.ones(2), -1)))),
-    OpSpec("kthvalue", kthvalue, NUMBERS, **MOVED, errors=(
-        ErrorCase("the 0th", lambda t: t.kthvalue(t.ones(2), 0)),
-        ErrorCase("of none", lambda t: t.kthvalue(t.ones(0), 1)))),
+    OpSpec(
+        "topk",
+        topk,
+        NUMBERS,
+        **MOVED,
+        errors=(
+            ErrorCase("more than there are", lambda t: t.topk(t.ones(2), 3)),
+            ErrorCase("fewer than none", lambda t: t.topk(t.ones(2), -1)),
+        ),
+    ),
+    OpSpec(
+        "kthvalue",
+        kthvalue,
+        NUMBERS,
+        **MOVED,
+        errors=(
+            ErrorCase("the 0th", lambda t: t.kthvalue(t.ones(2), 0)),
+            ErrorCase("of none", lambda t: t.kthvalue(t.ones(0), 1)),
+        ),
+    ),
     OpSpec("median", middle, NUMBERS, **MOVED, errors=(ErrorCase("of none", lambda t: t.median(t.ones(0), 0)),)),
     OpSpec("nanmedian", middle, NUMBERS, **MOVED),
-    OpSpec("mode", along(nonempty=True, special=False, extra=lambda d, n: {"keepdim": d.bool()}), NUMBERS, **MOVED,
-           errors=(ErrorCase("of none", lambda t: t.mode(t.ones(0))),)),
-    OpSpec("quantile", quantile, FLOATS, rounding=SUMMED, special=False, errors=(
-        ErrorCase("more than all", lambda t: t.quantile(t.ones(2), 1.5)),
-        ErrorCase("a way that is none", lambda t: t.quantile(t.ones(2), 0.5, interpolation="up")),
-        ErrorCase("integers", lambda t: t.quantile(t.tensor([1, 2]), 0.5)),
-        ErrorCase("a matrix of q", lambda t: t.quantile(t.ones(2), t.ones(1, 1))),
-        ErrorCase("q of another dtype", lambda t: t.quantile(t.ones(2), t.ones(1, dtype=t.float64))),
-        ErrorCase("of none", lambda t: t.quantile(t.ones(0), 0.5)))),
+    OpSpec(
+        "mode",
+        along(nonempty=True, special=False, extra=lambda d, n: {"keepdim": d.bool()}),
+        NUMBERS,
+        **MOVED,
+        errors=(ErrorCase("of none", lambda t: t.mode(t.ones(0))),),
+    ),
+    OpSpec(
+        "quantile",
+        quantile,
+        FLOATS,
+        rounding=SUMMED,
+        special=False,
+        errors=(
+            ErrorCase("more than all", lambda t: t.quantile(t.ones(2), 1.5)),
+            ErrorCase("a way that is none", lambda t: t.quantile(t.ones(2), 0.5, interpolation="up")),
+            ErrorCase("integers", lambda t: t.quantile(t.tensor([1, 2]), 0.5)),
+            ErrorCase("a matrix of q", lambda t: t.quantile(t.ones(2), t.ones(1, 1))),
+            ErrorCase("q of another dtype", lambda t: t.quantile(t.ones(2), t.ones(1, dtype=t.float64))),
+            ErrorCase("of none", lambda t: t.quantile(t.ones(0), 0.5)),
+        ),
+    ),
     OpSpec("nanquantile", quantile, FLOATS, rounding=SUMMED, special=False),
-)  # fmt: skip
+)
 
 SCANS = (
-    OpSpec("cumsum", running, ALL, rounding=SUMMED, special=False, inplace=False,
-           half=Rounding(8.0, 8.0, "torch rounds the running sum at each step in half precision, here once")),
-    OpSpec("cumprod", running, ALL, rounding=SUMMED, special=False, inplace=False,
-           gradient=Rounding(64.0, 64.0, "products of up to a dim's worth of factors"),
-           half=Rounding(16.0, 8.0, "torch rounds the running product at each step in half precision, here once")),
+    OpSpec(
+        "cumsum",
+        running,
+        ALL,
+        rounding=SUMMED,
+        special=False,
+        inplace=False,
+        half=Rounding(8.0, 8.0, "torch rounds the running sum at each step in half precision, here once"),
+    ),
+    OpSpec(
+        "cumprod",
+        running,
+        ALL,
+        rounding=SUMMED,
+        special=False,
+        inplace=False,
+        gradient=Rounding(64.0, 64.0, "products of up to a dim's worth of factors"),
+        half=Rounding(16.0, 8.0, "torch rounds the running product at each step in half precision, here once"),
+    ),
     OpSpec("cummax", along(), NUMBERS, **MOVED),
     OpSpec("cummin", along(), NUMBERS, **MOVED),
-    OpSpec("logcumsumexp", along(), FLOATING, rounding=LIBM, gradient=Rounding(64.0, 64.0, "a chain of exponentials"),
-           half=Rounding(8.0, 8.0, "torch rounds at each step in half precision, here once"),
-           errors=(ErrorCase("integers", lambda t: t.logcumsumexp(t.tensor([1]), 0)),)),
-    OpSpec("diff", diff, ALL, rounding=Rounding(1.0, 1.0, "one subtraction each"), errors=(
-        ErrorCase("a number", lambda t: t.diff(t.tensor(1.0))),
-        ErrorCase("a negative order", lambda t: t.diff(t.ones(2), -1)))),
-)  # fmt: skip
+    OpSpec(
+        "logcumsumexp",
+        along(),
+        FLOATING,
+        rounding=LIBM,
+        gradient=Rounding(64.0, 64.0, "a chain of exponentials"),
+        half=Rounding(8.0, 8.0, "torch rounds at each step in half precision, here once"),
+        errors=(ErrorCase("integers", lambda t: t.logcumsumexp(t.tensor([1]), 0)),),
+    ),
+    OpSpec(
+        "diff",
+        diff,
+        ALL,
+        rounding=Rounding(1.0, 1.0, "one subtraction each"),
+        errors=(
+            ErrorCase("a number", lambda t: t.diff(t.tensor(1.0))),
+            ErrorCase("a negative order", lambda t: t.diff(t.ones(2), -1)),
+        ),
+    ),
+)
 
 SPECS = (*SORTING, *SCANS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .calls import Call, DType
-from .drawing import ALL, BOOL, FLOATING, FLOATS, INTS, NUMBERS, Draw
+from .drawing import ALL, FLOATING, FLOATS, INTS, NUMBERS, Draw
 from .spec import EXACT, SUMMED, ErrorCase, OpSpec, Rounding
 
 HALF_SUM = Rounding(2.0, 2.0, "torch sums halves in float32 in another order; one rounding more for var and the like")
@@ -102,25 +102,88 @@ def first_of_pair(result):
 
 SPECS = (
     OpSpec("sum", over(dtype=True), ALL, rounding=SUMMED, half=HALF_SUM, errors=bad_dims("sum", twice("sum"))),
-    OpSpec("mean", over(dtype=True), NUMBERS, rounding=SUMMED, half=HALF_SUM,
-           errors=bad_dims("mean", twice("mean"), LONG_MEAN)),
-    OpSpec("prod", over(some=False, dtype=True), ALL, rounding=PRODUCT, half=Rounding(4.0, 0.0, "n roundings"),
-           errors=bad_dims("prod")),
-    *(OpSpec(name, with_correction, FLOATING, rounding=SUMMED, half=HALF_SUM,
-             errors=bad_dims(name, ErrorCase("integers", lambda t, name=name: getattr(t, name)(t.tensor([1, 2])))))
-      for name in ("var", "std", "var_mean", "std_mean")),
-    *(OpSpec(name, over(empty=False, min_size=1), ALL, rounding=EXACT, half=EXACT,
-             errors=bad_dims(name, twice(name), none_left(name))) for name in ("amax", "amin")),
-    OpSpec("aminmax", over(some=False, keyword=True, min_size=1), ALL, rounding=EXACT, half=EXACT,
-           errors=(whole_of_nothing("aminmax"),)),
-    *(OpSpec(name, extreme, NUMBERS, rounding=EXACT, half=EXACT, select=first_of_pair, notes=LARGEST, ties=False,
-             errors=bad_dims(name, none_left(name), whole_of_nothing(name))) for name in ("max", "min")),
-    *(OpSpec(name, over(some=False, min_size=1), NUMBERS, differentiable=False, rounding=EXACT, half=EXACT,
-             errors=bad_dims(name, none_left(name), whole_of_nothing(name))) for name in ("argmax", "argmin")),
+    OpSpec(
+        "mean",
+        over(dtype=True),
+        NUMBERS,
+        rounding=SUMMED,
+        half=HALF_SUM,
+        errors=bad_dims("mean", twice("mean"), LONG_MEAN),
+    ),
+    OpSpec(
+        "prod",
+        over(some=False, dtype=True),
+        ALL,
+        rounding=PRODUCT,
+        half=Rounding(4.0, 0.0, "n roundings"),
+        errors=bad_dims("prod"),
+    ),
+    *(
+        OpSpec(
+            name,
+            with_correction,
+            FLOATING,
+            rounding=SUMMED,
+            half=HALF_SUM,
+            errors=bad_dims(name, ErrorCase("integers", lambda t, name=name: getattr(t, name)(t.tensor([1, 2])))),
+        )
+        for name in ("var", "std", "var_mean", "std_mean")
+    ),
+    *(
+        OpSpec(
+            name,
+            over(empty=False, min_size=1),
+            ALL,
+            rounding=EXACT,
+            half=EXACT,
+            errors=bad_dims(name, twice(name), none_left(name)),
+        )
+        for name in ("amax", "amin")
+    ),
+    OpSpec(
+        "aminmax",
+        over(some=False, keyword=True, min_size=1),
+        ALL,
+        rounding=EXACT,
+        half=EXACT,
+        errors=(whole_of_nothing("aminmax"),),
+    ),
+    *(
+        OpSpec(
+            name,
+            extreme,
+            NUMBERS,
+            rounding=EXACT,
+            half=EXACT,
+            select=first_of_pair,
+            notes=LARGEST,
+            ties=False,
+            errors=bad_dims(name, none_left(name), whole_of_nothing(name)),
+        )
+        for name in ("max", "min")
+    ),
+    *(
+        OpSpec(
+            name,
+            over(some=False, min_size=1),
+            NUMBERS,
+            differentiable=False,
+            rounding=EXACT,
+            half=EXACT,
+            errors=bad_dims(name, none_left(name), whole_of_nothing(name)),
+        )
+        for name in ("argmax", "argmin")
+    ),
     *(OpSpec(name, over(), ALL, differentiable=False, errors=bad_dims(name)) for name in ("all", "any")),
     OpSpec("count_nonzero", counted, ALL, differentiable=False, errors=bad_dims("count_nonzero")),
-    OpSpec("logsumexp", over(whole=False, empty=False, nonempty=True), FLOATING + INTS, rounding=SUMMED, half=HALF_SUM,
-           errors=bad_dims("logsumexp")),
+    OpSpec(
+        "logsumexp",
+        over(whole=False, empty=False, nonempty=True),
+        FLOATING + INTS,
+        rounding=SUMMED,
+        half=HALF_SUM,
+        errors=bad_dims("logsumexp"),
+    ),
     OpSpec("softmax", along, FLOATING, rounding=SUMMED, half=HALF_SUM, errors=bad_dims("softmax")),
     OpSpec("log_softmax", along, FLOATING, rounding=SUMMED, half=HALF_SUM, errors=bad_dims("log_softmax")),
-)  # fmt: skip
+)

@@ -68,49 +68,98 @@ SPECIAL = (
     unary("erfinv", -0.9, 0.9, rounding=SERIES, gradient=STEEP),
     unary("lgamma", 0.3, 4.0, rounding=SERIES, gradient=STEEP, second=False, notes=TRIGAMMA),
     unary("digamma", 0.3, 4.0, rounding=SERIES, special=False, differentiable=False, notes=TRIGAMMA),
-    OpSpec("polygamma", polygamma, FLOATING, differentiable=False, rounding=Rounding(
-        5e6, 0.0, "torch's trigamma is good to 1e-9 in float64"), method=False, inplace=False,
-           notes=f"x.polygamma(n) takes its arguments in the other order; {TRIGAMMA}"),
-    OpSpec("logit", logit, rounding=LIBM, gradient=STEEP,
-           half=Rounding(8.0, 2.0, "torch computes x / (1 - x) in half")),
+    OpSpec(
+        "polygamma",
+        polygamma,
+        FLOATING,
+        differentiable=False,
+        rounding=Rounding(5e6, 0.0, "torch's trigamma is good to 1e-9 in float64"),
+        method=False,
+        inplace=False,
+        notes=f"x.polygamma(n) takes its arguments in the other order; {TRIGAMMA}",
+    ),
+    OpSpec(
+        "logit", logit, rounding=LIBM, gradient=STEEP, half=Rounding(8.0, 2.0, "torch computes x / (1 - x) in half")
+    ),
     unary("sinc", rounding=STEEP, gradient=Rounding(64.0, 512.0, "a difference of nearly equal terms around 0")),
     unary("deg2rad", dtypes=ALL),
     unary("rad2deg", dtypes=ALL),
-    unary("sgn", dtypes=ALL, rounding=EXACT, half=EXACT, differentiable=False,
-          notes="its gradient in torch is a ZeroTensor, which gives out no array"),
+    unary(
+        "sgn",
+        dtypes=ALL,
+        rounding=EXACT,
+        half=EXACT,
+        differentiable=False,
+        notes="its gradient in torch is a ZeroTensor, which gives out no array",
+    ),
     OpSpec("nan_to_num", nan_to_num, FLOATING, rounding=EXACT, half=EXACT),
-    OpSpec("nansum", reduced, ALL, rounding=Rounding(4.0, 8.0, "another order of summation"),
-           errors=(INTEGERS_REFUSED,)),
-    OpSpec("nanmean", reduced, FLOATING, rounding=Rounding(4.0, 8.0, "another order of summation"), errors=(
-        ErrorCase("integers", lambda t: t.nanmean(t.tensor([1]))),)),
+    OpSpec(
+        "nansum", reduced, ALL, rounding=Rounding(4.0, 8.0, "another order of summation"), errors=(INTEGERS_REFUSED,)
+    ),
+    OpSpec(
+        "nanmean",
+        reduced,
+        FLOATING,
+        rounding=Rounding(4.0, 8.0, "another order of summation"),
+        errors=(ErrorCase("integers", lambda t: t.nanmean(t.tensor([1]))),),
+    ),
     binary("logaddexp", rounding=LIBM, dtypes=FLOATING),
-    binary("logaddexp2", rounding=LIBM, dtypes=FLOATING,
-           half=Rounding(1.0, 0.01, "an ulp of float32 around 0")),
+    binary("logaddexp2", rounding=LIBM, dtypes=FLOATING, half=Rounding(1.0, 0.01, "an ulp of float32 around 0")),
     binary("hypot", 0.3, dtypes=FLOATING),
     binary("fmax", dtypes=ALL, rounding=EXACT, half=EXACT),
     binary("fmin", dtypes=ALL, rounding=EXACT, half=EXACT),
     binary("copysign", 0.2, dtypes=NUMBERS, rounding=EXACT, half=EXACT),
     OpSpec("xlogy", xlogy, ALL, rounding=LIBM),
-    OpSpec("heaviside", heaviside, ALL, differentiable=False, rounding=EXACT, errors=(
-        ErrorCase("two dtypes", lambda t: t.heaviside(t.ones(1), t.tensor([1]))),)),
-    OpSpec("float_power", two(0.2, 3.0, 0.2, 3.0), NUMBERS, rounding=LIBM, special=False,
-           gradient=Rounding(64.0, 32.0, "a power of a power, and a logarithm")),
+    OpSpec(
+        "heaviside",
+        heaviside,
+        ALL,
+        differentiable=False,
+        rounding=EXACT,
+        errors=(ErrorCase("two dtypes", lambda t: t.heaviside(t.ones(1), t.tensor([1]))),),
+    ),
+    OpSpec(
+        "float_power",
+        two(0.2, 3.0, 0.2, 3.0),
+        NUMBERS,
+        rounding=LIBM,
+        special=False,
+        gradient=Rounding(64.0, 32.0, "a power of a power, and a logarithm"),
+    ),
     OpSpec("ldexp", two(low2=-3.0, number=False), NUMBERS, rounding=LIBM, special=False),
     OpSpec("dist", dist, FLOATS, rounding=Rounding(8.0, 8.0, "another order of summation"), gradient=STEEP),
-)  # fmt: skip
+)
 
 WHOLE = (
-    *(OpSpec(name, shift, INTS, differentiable=False, errors=(
-        ErrorCase("floats", lambda t, name=name: getattr(t, name)(t.ones(2), 1)),))
-      for name in ("bitwise_left_shift", "bitwise_right_shift")),
-    *(OpSpec(name, two(number=False), INTS, differentiable=False, errors=(
-        ErrorCase("floats", lambda t, name=name: getattr(t, name)(t.ones(2), t.ones(2))),))
-      for name in ("gcd", "lcm")),
-)  # fmt: skip
+    *(
+        OpSpec(
+            name,
+            shift,
+            INTS,
+            differentiable=False,
+            errors=(ErrorCase("floats", lambda t, name=name: getattr(t, name)(t.ones(2), 1)),),
+        )
+        for name in ("bitwise_left_shift", "bitwise_right_shift")
+    ),
+    *(
+        OpSpec(
+            name,
+            two(number=False),
+            INTS,
+            differentiable=False,
+            errors=(ErrorCase("floats", lambda t, name=name: getattr(t, name)(t.ones(2), t.ones(2))),),
+        )
+        for name in ("gcd", "lcm")
+    ),
+)
 
 PARTS = (
-    unary("signbit", dtypes=tuple(d for d in ALL if d != "bfloat16"), differentiable=False,
-          notes="the sign of a NaN is lost on the way to bfloat16"),
+    unary(
+        "signbit",
+        dtypes=tuple(d for d in ALL if d != "bfloat16"),
+        differentiable=False,
+        notes="the sign of a NaN is lost on the way to bfloat16",
+    ),
     unary("isposinf", dtypes=ALL, differentiable=False),
     unary("isneginf", dtypes=ALL, differentiable=False),
     unary("frexp", dtypes=FLOATING, differentiable=False),
