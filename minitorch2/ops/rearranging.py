@@ -58,10 +58,8 @@ class Tril(Function):
     def forward(cls, ctx, x, diagonal):
         ctx.diagonal = diagonal
         rows, columns = x.shape[-2:]
-        keep = K.arange(columns) - K.arange(rows)[:, None]
-        result = x.copy()
-        result[..., keep > diagonal if cls.lower else keep < diagonal] = K.zeros((), x.dtype)
-        return result
+        above = K.arange(columns) - K.arange(rows)[:, None]  # the number of the diagonal each place is on
+        return K.where(above <= diagonal if cls.lower else above >= diagonal, x, K.zeros((), x.dtype))
 
     @classmethod
     def backward(cls, ctx, g):

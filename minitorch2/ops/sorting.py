@@ -18,7 +18,7 @@ from .gathering import gather
 from .reduce import PickAlong, spread
 from .views import movedim, reshape, squeeze, unsqueeze
 
-_PARTITION_FROM = 4096  # from here on, picking out a few of many before sorting them pays
+_PARTITION_FROM = 128  # from here on, picking out a few of many before sorting them pays
 
 
 def sort(input, dim=-1, descending=False, stable=False):
