@@ -77,13 +77,22 @@ from .version import __version__
 
 newaxis = None
 
-_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg")
+_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg",
+         "special")  # fmt: skip
+_OF_NN_FUNCTIONAL = frozenset((
+    "adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "bilinear", "celu", "celu_",
+    "cosine_similarity", "group_norm", "hardshrink", "instance_norm", "layer_norm", "max_pool1d", "max_pool2d",
+    "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm", "rrelu", "rrelu_",
+    "selu", "selu_", "threshold", "threshold_",
+))  # fmt: skip
 
 
 def __getattr__(name: str):
     """Submodules are imported when first asked for; anything else is a clear error."""
     if name in _LAZY:
         return importlib.import_module(f".{name}", __name__)
+    if name in _OF_NN_FUNCTIONAL:  # functions that torch has in both namespaces, with the same arguments
+        return getattr(importlib.import_module(".nn.functional", __name__), name)
     if name in ("load", "save"):
         return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(

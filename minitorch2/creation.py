@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,29 @@ from .ops._common import element, is_number, require_tensor, to_dtype
 from .ops._data import array_of
 from .ops._index import type_name
 from .tensor import Tensor
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "asarray",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_dlpack",
+    "from_numpy",
+    "frombuffer",
+    "full",
+    "full_like",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "range",
+    "scalar_tensor",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
 
 
 def _finish(array, requires_grad, pin_memory=False) -> Tensor:
@@ -199,6 +223,22 @@ def arange(
     if dtype.is_floating_point:  # start + i * step in double, rounded once
         return _finish(K.cast(start + np.arange(count, dtype=np.float64) * step, numpy_dtype), requires_grad)
     return _finish((int(start) + np.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype), requires_grad)
+
+
+def range(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+    """start, start + step, ... up to end, which belongs to it; the default dtype unless told. torch advises arange."""
+    if end is None:
+        raise TypeError("range() missing 1 required positional argument: 'end'")
+    warnings.warn("torch.range counts `end` in, unlike Python's range; use arange", UserWarning, stacklevel=2)
+    dtype = dtypes.get_default_dtype() if dtype is None else dtype
+    return arange(start, end + (step if (end - start) % step == 0 else 0), step, dtype=dtype, device=device,
+                  requires_grad=requires_grad, layout=layout)  # fmt: skip
+
+
+def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+    """A 0-d tensor of a number, in the default dtype unless told."""
+    dtype = dtypes.get_default_dtype() if dtype is None else dtype
+    return full((), s, dtype=dtype, device=device, requires_grad=requires_grad, layout=layout)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:

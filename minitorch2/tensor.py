@@ -33,6 +33,7 @@ from .ops.linalg import LinalgMethods
 from .ops.masking import MaskingMethods
 from .ops.nans import NanMethods
 from .ops.powers import PowerMethods
+from .ops.products import ProductMethods
 from .ops.random import RandomMethods
 from .ops.rearranging import RearrangingMethods
 from .ops.reduce import ReduceMethods
@@ -42,6 +43,8 @@ from .ops.scattering import ScatteringMethods
 from .ops.searching import SearchingMethods
 from .ops.sorting import SortingMethods
 from .ops.special import SpecialMethods
+from .ops.splitting import SplittingMethods
+from .ops.statistics import StatisticsMethods
 from .ops.trigonometry import TrigonometryMethods
 from .ops.unary import UnaryMethods
 from .ops.views import ViewMethods
@@ -72,6 +75,9 @@ class Tensor(
     SpecialMethods,
     FloatMethods,
     LinalgMethods,
+    ProductMethods,
+    SplittingMethods,
+    StatisticsMethods,
     ActivationMethods,
     ConversionMethods,
     RandomMethods,
@@ -227,6 +233,9 @@ class Tensor(
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())
 
+    def __delitem__(self, index):
+        raise TypeError("Tensor does not support deleting items")
+
     def __repr__(self) -> str:
         return tensor_repr(self)
 
@@ -377,6 +386,25 @@ class Tensor(
         self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
         self._bump()
         return self
+
+    def map_(self, other, function) -> Tensor:
+        """Calls function(own element, other's element) on every pair, in place. Slow, without gradient."""
+        if self.requires_grad or other.requires_grad:
+            raise TypeError("map_ is only implemented on CPU tensors that do not require grad")
+        pairs = zip(self._data.reshape(-1).tolist(), other.expand_as(self)._data.reshape(-1).tolist(), strict=True)
+        values = [function(a, b) for a, b in pairs]
+        self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
+        self._bump()
+        return self
+
+    def is_shared(self) -> bool:
+        return False
+
+    def is_pinned(self, device=None) -> bool:
+        return False
+
+    def pin_memory(self, device=None):
+        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs a GPU")
 
     def share_memory_(self) -> Tensor:
         raise NotImplementedError(

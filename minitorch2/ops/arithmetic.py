@@ -6,7 +6,16 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import broadcast_shapes, is_number, promote, result_type, to_dtype, to_float
+from ._common import (
+    broadcast_shapes,
+    is_number,
+    promote,
+    require_floating,
+    require_tensor,
+    result_type,
+    to_dtype,
+    to_float,
+)
 from ._inplace import inplace
 from .rounding import Trunc
 
@@ -257,6 +266,7 @@ def where(condition, input=None, other=None):
     """input where condition, else other; all broadcast. With the condition alone: nonzero(as_tuple=True)."""
     if input is None and other is None:
         return condition.nonzero(as_tuple=True)
+    require_tensor("where", condition, "condition")
     if condition._data.dtype.kind != "b":
         if condition._data.dtype.kind == "u":
             condition = to_dtype(condition, K.bool)
@@ -273,6 +283,13 @@ def where(condition, input=None, other=None):
 
 def lerp(input, end, weight):
     """input + weight * (end - input); weight a number or a tensor."""
+    for name, x in (("end", end), ("weight", weight)):
+        if isinstance(x, Variable) and x._data.dtype != input._data.dtype:
+            raise RuntimeError(
+                f"expected dtype {input.dtype.torch_type.lower()} for `{name}` but got dtype "
+                f"{x.dtype.torch_type.lower()}"
+            )
+    require_floating("lerp_kernel_scalar", input)
     return input + weight * (end - input)
 
 
@@ -283,6 +300,11 @@ def addcmul(input, tensor1, tensor2, *, value=1):
 
 def addcdiv(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 / tensor2."""
+    if _kind(tensor1) in "biu" and _kind(tensor2) in "biu":
+        raise RuntimeError(
+            "addcdiv of integers is not supported: write input + value * torch.trunc(tensor1 / tensor2) to round "
+            "towards zero, or convert with .float() first"
+        )
     return input + value * (tensor1 / tensor2) if value != 1 else input + tensor1 / tensor2
 
 

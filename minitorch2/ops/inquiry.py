@@ -32,6 +32,11 @@ def is_nonzero(input) -> bool:
     return bool(input)
 
 
+def is_same_size(input, other) -> bool:
+    """Whether the two have one shape."""
+    return input._data.shape == other._data.shape
+
+
 def numel(input) -> int:
     """The number of elements."""
     _common.require_tensor("numel", input)

@@ -1,4 +1,4 @@
-"""The matmul family, einsum and norms."""
+"""The matmul family, tensordot and norms."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import minitorch2_kernels as K
 
-from ..core.dtypes import from_numpy_dtype
+from ..core.dtypes import as_dtype, from_numpy_dtype
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import is_number, require_tensor, to_dtype, wrap_dim
@@ -91,7 +91,7 @@ def _same_dtype(op, a, b):
             ".to()"
         )
     if a._data.dtype.kind == "b":
-        raise RuntimeError(f"\"{op}\" not implemented for 'Bool'; convert with .float() or .long() first")
+        raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .float() or .long() first")
 
 
 def c_name(x) -> str:
@@ -252,109 +252,6 @@ def linear(input, weight, bias=None):
     return Linear.apply(input, weight, bias)
 
 
-class Einsum(Function):
-    """einsum over plain letters, each once per operand; every gradient is an einsum again."""
-
-    @staticmethod
-    def forward(ctx, inputs, output, *operands):
-        ctx.inputs, ctx.output = inputs, output
-        ctx.save_for_backward(*operands)
-        return K.asarray(K.einsum(f"{','.join(inputs)}->{output}", *operands, optimize=len(operands) > 1))
-
-    @staticmethod
-    def backward(ctx, g):  # to one operand: the einsum of g with all the others, onto that operand's letters
-        operands, grads = ctx.saved, []
-        for i, letters in enumerate(ctx.inputs):
-            if not ctx.needs_input_grad[2 + i]:
-                grads.append(None)
-                continue
-            others = [o for j, o in enumerate(operands) if j != i]
-            names = [ctx.output, *(n for j, n in enumerate(ctx.inputs) if j != i)]
-            present = "".join(c for c in letters if any(c in n for n in names))
-            grad = Einsum.apply(tuple(names), present, g, *others)
-            lone = tuple(k for k, c in enumerate(letters) if c not in present)  # summed away: the same for every index
-            grads.append(spread(grad, operands[i].shape, lone) if lone else grad)
-        return None, None, *grads
-
-
-def einsum(equation, *operands):
-    """Sums of products in Einstein's notation: einsum("bij,bjk->bik", a, b). Letters, '...', '->' and repeated letters."""
-    if len(operands) == 1 and isinstance(operands[0], tuple | list):
-        operands = tuple(operands[0])
-    if not operands:
-        raise ValueError("einsum(): must provide at least one operand")
-    if not isinstance(equation, str):
-        raise NotImplementedError("minitorch2: einsum takes its equation as a string: einsum('ij,jk->ik', a, b)")
-    equation = equation.replace(" ", "")
-    left, arrow, output = equation.partition("->")
-    names = left.split(",")
-    if len(names) != len(operands):
-        more = "more" if len(operands) > len(names) else "fewer"
-        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation")
-    names, operands, ellipsis = _expand_ellipsis(names, list(operands))
-    if arrow:
-        output = output.replace("...", ellipsis)
-    else:
-        letters = "".join(names)
-        output = ellipsis + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in ellipsis))
-    for c in output:
-        if not any(c in n for n in names) or output.count(c) > 1:
-            raise RuntimeError(
-                f"einsum(): output subscript {c} does not appear in the equation for any input operand, or twice"
-            )
-    names, operands = _take_diagonals(names, operands)
-    operands = _fit_sizes(names, operands)
-    return Einsum.apply(tuple(names), output, *operands)
-
-
-def _expand_ellipsis(names, operands):
-    extra = []
-    for n, x in zip(names, operands, strict=True):
-        bare = n.replace("...", "")
-        if not bare.isalpha() and bare:
-            raise RuntimeError(f"einsum(): invalid subscript given at index {n}, subscripts must be in [a-zA-Z]")
-        missing = x._data.ndim - len(bare)
-        if missing < 0 or ("..." not in n and missing):
-            raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({len(bare)}) does not match the number of dimensions "
-                f"({x._data.ndim}) for operand and no ellipsis was given"
-            )
-        extra.append(missing)
-    used = set("".join(names))
-    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in used]
-    ellipsis = "".join(free[: max(extra)])
-    names = [n.replace("...", ellipsis[len(ellipsis) - k :]) for n, k in zip(names, extra, strict=True)]
-    return names, operands, ellipsis
-
-
-def _take_diagonals(names, operands):
-    """A letter twice in one operand means its diagonal."""
-    for i, n in enumerate(names):
-        while len(set(n)) < len(n):
-            c = next(c for c in n if n.count(c) > 1)
-            first, second = n.index(c), n.index(c, n.index(c) + 1)
-            operands[i] = operands[i].diagonal(0, first, second)
-            n = n.replace(c, "") + c
-            rest = [k for k, d in enumerate(names[i]) if k not in (first, second)]
-            n = "".join(names[i][k] for k in rest) + c
-            names[i] = n
-    return names, operands
-
-
-def _fit_sizes(names, operands):
-    """A size-1 dim under a letter that is larger elsewhere is broadcast."""
-    sizes: dict[str, int] = {}
-    for n, x in zip(names, operands, strict=True):
-        for c, size in zip(n, x._data.shape, strict=True):
-            if sizes.get(c, 1) not in (1, size) and size != 1:
-                raise RuntimeError(
-                    f"einsum(): subscript {c} has size {size} for one operand which does not broadcast with previously seen "
-                    f"size {sizes[c]}"
-                )
-            sizes[c] = size if sizes.get(c, 1) == 1 else sizes[c]
-    return [x.expand([sizes[c] for c in n]) for n, x in zip(names, operands, strict=True)]
-
-
 def tensordot(a, b, dims: Any = 2):
     """Contracts `dims` dims of a with those of b: a number (the last of a, the first of b) or two lists."""
     if is_number(dims):
@@ -383,7 +280,7 @@ def tensordot(a, b, dims: Any = 2):
 def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
     """The p-norm over all elements or dim(s): p a number, inf, -inf, 0 or 'fro'."""
     if dtype is not None:
-        input = to_dtype(input, dtype.numpy)
+        input = to_dtype(input, as_dtype(dtype, "norm").numpy)
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype.torch_type}"
@@ -397,7 +294,7 @@ def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
 def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
     """(sum |x|^ord)^(1/ord) over dim(s), all by default; ord may be inf, -inf, 0 (torch.linalg.vector_norm)."""
     if dtype is not None:
-        x = to_dtype(x, dtype.numpy)
+        x = to_dtype(x, as_dtype(dtype, "norm").numpy)
     dims = reduced_dims(dim, x)
     if ord == 2:
         return Norm2.apply(x, dims, keepdim)

@@ -6,7 +6,7 @@ import math
 
 import minitorch2_kernels as K
 
-from ..core.dtypes import get_default_dtype
+from ..core.dtypes import get_default_dtype, int64
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import element, require_tensor, result_type, to_dtype, to_float
@@ -400,6 +400,8 @@ def clamp(input, min=None, max=None):
         if isinstance(min, float) or isinstance(max, float):
             input = input.to(get_default_dtype())
         else:  # a bound is an element of input's dtype, in uint8 -1 is 255
+            if input._data.dtype.kind == "b" and not isinstance(max if min is None else min, bool):
+                input = input.to(int64)
             min, max = (x if x is None else element(x, input._data.dtype) for x in (min, max))
     return Clamp.apply(input, min, max)
 

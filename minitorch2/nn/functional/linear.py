@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...ops.linalg import einsum, linear
+from ...ops.einsum import einsum
+from ...ops.linalg import linear
 
 
 def bilinear(input1, input2, weight, bias=None):

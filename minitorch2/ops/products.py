@@ -1,0 +1,149 @@
+"""Products made of other ops: inner, kron, cross, chains of matrices, distances between all pairs."""
+
+from __future__ import annotations
+
+import math
+
+from ._common import broadcast_shapes, wrap_dim
+from .arithmetic import mul
+from .joining import cat, stack
+from .linalg import dot, matmul, tensordot, vector_norm
+from .views import expand, reshape, unsqueeze
+
+
+def inner(input, other):
+    """Sums of products over the last dims, for all pairs of the other dims; plain products with a number."""
+    if not input._data.ndim or not other._data.ndim:
+        return mul(input, other)
+    if input._data.shape[-1] != other._data.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input._data.shape)} and {list(other._data.shape)}"
+        )
+    return tensordot(input, other, dims=([-1], [-1]))
+
+
+def vdot(input, other):
+    """The dot product of two vectors."""
+    return dot(input, other)
+
+
+def kron(input, other):
+    """The Kronecker product: every element of input times all of other, in blocks."""
+    ndim = max(input._data.ndim, other._data.ndim)
+    a = (*(1,) * (ndim - input._data.ndim), *input._data.shape)
+    b = (*(1,) * (ndim - other._data.ndim), *other._data.shape)
+    blocks = mul(
+        reshape(input, [n for size in a for n in (size, 1)]), reshape(other, [n for size in b for n in (1, size)])
+    )
+    return reshape(blocks, [m * n for m, n in zip(a, b, strict=True)])
+
+
+def cross(input, other, dim=None):
+    """The cross product along `dim`, of size 3: -1 in torch.linalg, here the first dim of that size unless told."""
+    shape = broadcast_shapes("cross", input._data.shape, other._data.shape)
+    if dim is None:
+        if 3 not in shape:
+            raise RuntimeError("no dimension of size 3 in input")
+        dim = shape.index(3)
+    dim = wrap_dim(dim, len(shape))
+    if input._data.ndim != other._data.ndim:
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if shape[dim] != 3:
+        raise RuntimeError(
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input._data.shape[dim]} and "
+            f"{other._data.shape[dim]}"
+        )
+    (a, b, c), (x, y, z) = expand(input, shape).unbind(dim), expand(other, shape).unbind(dim)
+    return stack((b * z - c * y, c * x - a * z, a * y - b * x), dim)
+
+
+def chain_matmul(*matrices):
+    """The product of several matrices, multiplied in the order that takes the fewest operations."""
+    if len(matrices) == 1 and isinstance(matrices[0], tuple | list):
+        matrices = tuple(matrices[0])
+    for i, m in enumerate(matrices):
+        if m._data.ndim != 2:
+            raise RuntimeError(f"chain_matmul: tensor {i} must be 2-D but got {m._data.ndim}-D")
+    if len(matrices) < 2:
+        if not matrices:
+            raise RuntimeError("chain_matmul(): Expected one or more matrices")
+        return matrices[0]
+    return _multiply(matrices, _best_splits([m._data.shape[0] for m in matrices] + [matrices[-1]._data.shape[1]]), 0,
+                     len(matrices))  # fmt: skip
+
+
+def multi_dot(tensors):
+    """chain_matmul of a list whose first and last may be vectors (torch.linalg.multi_dot)."""
+    tensors = list(tensors)
+    if len(tensors) < 2:
+        raise RuntimeError(f"linalg.multi_dot: expected at least 2 tensors but got {len(tensors)}")
+    row, column = tensors[0]._data.ndim == 1, tensors[-1]._data.ndim == 1
+    if row:
+        tensors[0] = unsqueeze(tensors[0], 0)
+    if column:
+        tensors[-1] = unsqueeze(tensors[-1], 1)
+    product = chain_matmul(*tensors)
+    product = product.squeeze(-1) if column else product
+    return product.squeeze(0) if row else product
+
+
+def _best_splits(sizes) -> dict:
+    """{(start, end): where to split that part of the chain}: the textbook's dynamic programme."""
+    n = len(sizes) - 1
+    cost: dict[tuple[int, int], float] = {(i, i + 1): 0 for i in range(n)}
+    best = {}
+    for length in range(2, n + 1):
+        for start in range(n - length + 1):
+            end = start + length
+            cost[start, end] = math.inf
+            for middle in range(start + 1, end):
+                this = cost[start, middle] + cost[middle, end] + sizes[start] * sizes[middle] * sizes[end]
+                if this < cost[start, end]:
+                    cost[start, end], best[start, end] = this, middle
+    return best
+
+
+def _multiply(matrices, splits, start, end):
+    if end - start == 1:
+        return matrices[start]
+    middle = splits[start, end]
+    return matmul(_multiply(matrices, splits, start, middle), _multiply(matrices, splits, middle, end))
+
+
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The p-norm distance of every row of x1 (..., P, M) from every row of x2 (..., R, M): (..., P, R)."""
+    for name, x in (("X1", x1), ("X2", x2)):
+        if x._data.dtype.kind not in "fV":
+            raise RuntimeError(f"cdist only supports floating-point dtypes, {name} got: {x.dtype.torch_type}")
+        if x._data.ndim < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {name} got: {x._data.ndim}D")
+    if x1._data.shape[-1] != x2._data.shape[-1]:
+        raise RuntimeError(
+            f"X1 and X2 must have the same number of columns. X1: {x1._data.shape[-1]} X2: {x2._data.shape[-1]}"
+        )
+    if p < 0:
+        raise RuntimeError("cdist only supports non-negative p values")
+    return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+
+
+def block_diag(*tensors):
+    """The matrices (vectors as rows, numbers as 1 x 1) along the diagonal of a matrix of zeros."""
+    blocks = [reshape(x, (1, -1)) if x._data.ndim < 2 else x for x in tensors]
+    for i, x in enumerate(blocks):
+        if x._data.ndim > 2:
+            raise RuntimeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x._data.ndim} "
+                "dimensions"
+            )
+    width = sum(x._data.shape[1] for x in blocks)
+    rows, left = [], 0
+    for x in blocks:
+        height, n = x._data.shape
+        rows.append(cat((x.new_zeros(height, left), x, x.new_zeros(height, width - left - n)), dim=1))
+        left += n
+    return cat(rows)
+
+
+class ProductMethods:
+    inner, vdot, kron, cross = inner, vdot, kron, cross

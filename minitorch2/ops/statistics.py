@@ -1,0 +1,108 @@
+"""Areas under curves, covariances, combinations and powers of a vector's elements."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from ..core.function import Function
+from ._common import to_dtype, to_float, wrap_dim
+from .joining import stack
+from .linalg import matmul, vector_norm
+from .reduce import mean
+from .reduce import sum as sum_
+from .scan import cumsum
+from .views import narrow
+
+
+def trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The area under y along `dim`, by trapezoids: at points x, or dx apart."""
+    return sum_(_areas(y, x, dx, dim), dim)
+
+
+def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
+    """The area under y up to each point after the first."""
+    return cumsum(_areas(y, x, dx, dim), dim)
+
+
+def _areas(y, x, dx, dim):
+    dim = wrap_dim(dim, y._data.ndim)
+    steps = dx
+    if x is not None:
+        steps = _differences(x, -1 if x._data.ndim == 1 else dim)
+        if x._data.ndim == 1:
+            steps = steps.reshape([-1] + [1] * (y._data.ndim - 1 - dim))
+    n = max(y._data.shape[dim] - 1, 0)
+    return steps * (narrow(y, dim, 0, n) + narrow(y, dim, y._data.shape[dim] - n, n)) / 2.0
+
+
+def _differences(x, dim):
+    n = max(x._data.shape[dim] - 1, 0)
+    return narrow(x, dim, x._data.shape[dim] - n, n) - narrow(x, dim, 0, n)
+
+
+def cov(input, *, correction=1, fweights=None, aweights=None):
+    """The covariances of the variables in the rows of input, over its columns."""
+    if fweights is not None or aweights is not None:
+        raise NotImplementedError(
+            "minitorch2: cov with fweights or aweights is not supported; repeat or scale the columns"
+        )
+    if input._data.ndim > 2:
+        raise RuntimeError(
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input._data.ndim} dimensions"
+        )
+    rows = to_float(input.reshape(1, -1) if input._data.ndim < 2 else input)
+    centred = rows - mean(rows, 1, keepdim=True)
+    return (matmul(centred, centred.t()) / max(rows._data.shape[1] - correction, 0)).squeeze()
+
+
+def corrcoef(input):
+    """cov, scaled by the standard deviations to [-1, 1]."""
+    c = cov(input)
+    if not c._data.ndim:
+        return c / c
+    deviation = c.diagonal().sqrt()
+    return (c / deviation.unsqueeze(1) / deviation).clamp(-1, 1)
+
+
+def combinations(input, r=2, with_replacement=False):
+    """All combinations of r elements of a vector, one a row."""
+    if input._data.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input._data.shape)}")
+    if r < 0:
+        raise RuntimeError(f"Expect a non-negative number, but got {r}")
+    if r == 0:
+        return input.new_empty(0)
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    rows = np.array(list(choose(range(input._data.size), r)), np.int64).reshape(-1, r)
+    return input[Function.variable(rows)]
+
+
+def vander(x, N=None, *, increasing=False):
+    """The powers of a vector's elements as columns: the highest first unless `increasing`."""
+    if x._data.ndim != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    count = x._data.size if N is None else N
+    if count < 0:
+        raise RuntimeError("N must be non-negative.")
+    if not count:
+        return x.new_empty((x._data.size, 0))
+    powers = range(count) if increasing else range(count - 1, -1, -1)
+    return stack([x**p for p in powers], dim=1)
+
+
+def renorm(input, p, dim, maxnorm):
+    """The slices along `dim`, those with a p-norm above maxnorm scaled down to it."""
+    dim = wrap_dim(dim, input._data.ndim)
+    if input._data.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {input._data.ndim} dimensions")
+    if p <= 0 or maxnorm < 0:
+        raise RuntimeError(f"renorm: expected a positive p and a non-negative maxnorm but got {p} and {maxnorm}")
+    norms = vector_norm(input, p, [d for d in range(input._data.ndim) if d != dim], keepdim=True)
+    scale = (maxnorm / (norms + 1e-7)).where(norms > maxnorm, 1.0)
+    return input * to_dtype(scale, input._data.dtype)
+
+
+class StatisticsMethods:
+    cov, corrcoef, renorm = cov, corrcoef, renorm
