@@ -47,7 +47,7 @@ class Copy(Function):
         grad = sum_to(g, ctx.source_shape) if need_source else None
         if need_source and getattr(g, "_data", g).dtype != ctx.source_dtype:
             grad = ToCopy.apply(grad, ctx.source_dtype)
-        return g * 0 if need_x else None, grad
+        return Fill.apply(g, 0) if need_x else None, grad
 
 
 class Fill(Function):
