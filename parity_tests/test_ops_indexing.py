@@ -188,6 +188,22 @@ def test_gradients_in_half_precision(dtype):
     assert_alike(*grads)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_gradients_of_writing_in_half_precision(dtype):
+    grads = []
+    for lib in (mt, torch):
+        x, v = (filled(lib, (3,), dtype).requires_grad_() for _ in range(2))
+        y = x * 1
+        y[0:2] = v[:2] * 2
+        y[lib.tensor([2])] = v[:1]
+        y[0] = 5.0
+        z = y.clone()
+        z.copy_(v)
+        (y.sum() + z.sum()).backward()
+        grads.append([x.grad.tolist(), v.grad.tolist()])
+    assert grads[0] == grads[1]
+
+
 def test_names_of_the_graph():
     """The last step of an index names the node, as torch's printed tensors show it."""
     for index in (
