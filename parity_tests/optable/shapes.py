@@ -269,8 +269,8 @@ SPECS = (
     shaped(
         "broadcast_tensors",
         broadcast_tensors,
+        ErrorCase("sizes that differ", lambda t: t.broadcast_tensors(t.ones(2), t.ones(3))),
         method=False,
-        *(ErrorCase("sizes that differ", lambda t: t.broadcast_tensors(t.ones(2), t.ones(3))),),
     ),
     shaped("atleast_1d", several, view=False),
     shaped("atleast_2d", several, view=False),
