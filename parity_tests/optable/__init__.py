@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from . import elementwise, ordering, placing, products, reductions, shapes, special
+from . import elementwise, moving, ordering, placing, products, reductions, shapes, special
 from .spec import OpSpec
 
 SPECS: tuple[OpSpec, ...] = (
     *elementwise.SPECS,
+    *moving.SPECS,
     *ordering.SPECS,
     *placing.SPECS,
     *products.SPECS,
