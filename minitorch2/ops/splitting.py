@@ -19,7 +19,7 @@ def tensor_split(input, indices_or_sections, dim=0):
     dim = wrap_dim(dim, input._data.ndim)
     n = input._data.shape[dim]
     if isinstance(indices_or_sections, Variable):
-        indices_or_sections = indices_or_sections.tolist()
+        indices_or_sections = indices_or_sections._data.tolist()
     if isinstance(indices_or_sections, tuple | list):
         cuts = [slice(0, operator.index(i)).indices(n)[1] for i in indices_or_sections]
         edges = itertools.pairwise([0, *cuts, n])
