@@ -77,14 +77,36 @@ from .version import __version__
 
 newaxis = None
 
-_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg",
-         "special")  # fmt: skip
-_OF_NN_FUNCTIONAL = frozenset((
-    "adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "bilinear", "celu", "celu_",
-    "cosine_similarity", "group_norm", "hardshrink", "instance_norm", "layer_norm", "max_pool1d", "max_pool2d",
-    "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "prelu", "relu_", "rms_norm", "rrelu", "rrelu_",
-    "selu", "selu_", "threshold", "threshold_",
-))  # fmt: skip
+_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg", "special")
+_OF_NN_FUNCTIONAL = frozenset(
+    (
+        "adaptive_avg_pool1d",
+        "adaptive_max_pool1d",
+        "avg_pool1d",
+        "bilinear",
+        "celu",
+        "celu_",
+        "cosine_similarity",
+        "group_norm",
+        "hardshrink",
+        "instance_norm",
+        "layer_norm",
+        "max_pool1d",
+        "max_pool2d",
+        "pairwise_distance",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "prelu",
+        "relu_",
+        "rms_norm",
+        "rrelu",
+        "rrelu_",
+        "selu",
+        "selu_",
+        "threshold",
+        "threshold_",
+    )
+)
 
 
 def __getattr__(name: str):

@@ -231,8 +231,15 @@ def range(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=F
         raise TypeError("range() missing 1 required positional argument: 'end'")
     warnings.warn("torch.range counts `end` in, unlike Python's range; use arange", UserWarning, stacklevel=2)
     dtype = dtypes.get_default_dtype() if dtype is None else dtype
-    return arange(start, end + (step if (end - start) % step == 0 else 0), step, dtype=dtype, device=device,
-                  requires_grad=requires_grad, layout=layout)  # fmt: skip
+    return arange(
+        start,
+        end + (step if (end - start) % step == 0 else 0),
+        step,
+        dtype=dtype,
+        device=device,
+        requires_grad=requires_grad,
+        layout=layout,
+    )
 
 
 def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:

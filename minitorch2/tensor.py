@@ -91,6 +91,7 @@ class Tensor(
     """
 
     __array_priority__ = 1000  # ndarray * tensor is the tensor's business
+
     def __hash__(self) -> int:  # by identity: __eq__ compares elements
         return id(self)
 
@@ -106,8 +107,6 @@ class Tensor(
         if state.inference:
             tensor._inference = True
         return tensor
-
-    # -- what it is ---------------------------------------------------------------------------------------------------
 
     @property
     def device(self):
@@ -203,9 +202,7 @@ class Tensor(
     def __contains__(self, element) -> bool:
         if isinstance(element, Variable | int | float | bool):
             return bool(self.eq(element).any())
-        raise RuntimeError(
-            f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
-        )
+        raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}.")
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
@@ -244,8 +241,6 @@ class Tensor(
 
     def __dir__(self):
         return sorted(set(object.__dir__(self)))
-
-    # -- autograd -----------------------------------------------------------------------------------------------------
 
     @property
     def grad(self):
@@ -337,8 +332,6 @@ class Tensor(
         handle = RemovableHandle(self._after_accumulate)
         self._after_accumulate[handle.id] = hook
         return handle
-
-    # -- copies -------------------------------------------------------------------------------------------------------
 
     def __deepcopy__(self, memo):
         if not self.is_leaf:

@@ -81,12 +81,8 @@ def mode(input, dim=-1, keepdim=False):
         return return_types.mode(input.clone(), Function.variable(order))
     ordered = np.moveaxis(K.take_along_axis(_comparable(input), order, axis=dim), dim, -1)
     position = np.arange(n)
-    starts = np.concatenate(
-        [np.ones((*ordered.shape[:-1], 1), bool), ordered[..., 1:] != ordered[..., :-1]], axis=-1
-    )
-    run = position - np.maximum.accumulate(
-        np.where(starts, position, 0), axis=-1
-    )  # how many equals stand before
+    starts = np.concatenate([np.ones((*ordered.shape[:-1], 1), bool), ordered[..., 1:] != ordered[..., :-1]], axis=-1)
+    run = position - np.maximum.accumulate(np.where(starts, position, 0), axis=-1)  # how many equals stand before
     last = np.expand_dims(np.argmax(run, axis=-1), dim)
     indices = Function.variable(K.take_along_axis(order, last, axis=dim))
     return _picked(return_types.mode, input, indices, dim, keepdim)
@@ -174,8 +170,7 @@ def _checked_q(name, input, q, interpolation):
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
-            f"{interpolation}"
+            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, but got {interpolation}"
         )
     if not isinstance(q, Variable):
         if not 0 <= q <= 1:
