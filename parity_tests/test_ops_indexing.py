@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from index_drawing import filled, given_to, shapes_and_indices
 
 import minitorch2 as mt
-from minitorch2_kernels import index_add, use_reference
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 
@@ -341,25 +340,3 @@ def test_warnings_for_old_forms():
                 results.append(filled(lib, (2, 3))[index(lib) if callable(index) else index].tolist())
             assert [w.category for w in caught] == [UserWarning] or (lib is torch and not caught)  # torch warns once
         assert results[0] == results[1]
-
-
-# -- the kernel
-# -----------------------------------------------------------------------------------------------------------
-
-
-@given(
-    rows=st.integers(1, 5),
-    rest=st.sampled_from([(), (1,), (3,), (2, 3), (40_000,), (0,)]),
-    index=st.lists(st.integers(0, 4), max_size=12),
-    dtype=st.sampled_from(["float32", "float64", "int64", "float16"]),
-)
-def test_index_add_kernel(rows, rest, index, dtype):
-    """The fast form adds in the reference's order, so to the same bits."""
-    index = np.array([i % rows for i in index], np.int64)
-    rng = np.random.default_rng(0)
-    values = (rng.standard_normal((len(index), *rest)) * 10).astype(dtype)
-    out = rng.standard_normal((rows, *rest)).astype(dtype)
-    fast = index_add(out.copy(), index, values)
-    with use_reference():
-        slow = index_add(out.copy(), index, values)
-    assert np.array_equal(fast, slow)
