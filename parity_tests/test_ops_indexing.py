@@ -17,6 +17,7 @@ import minitorch2 as mt
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 
+
 def outcome(action):
     """(what it gives, None), or (None, the type of its error)."""
     try:
@@ -35,10 +36,6 @@ def assert_same_error(ours, theirs):
     assert ours is not None, f"torch raises {theirs!r}, minitorch2 does not"
     assert theirs is not None, f"minitorch2 raises {ours!r}, torch does not"
     assert type(ours) is type(theirs), (ours, theirs)
-
-
-# -- reading
-# ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64", "bool"])
@@ -134,10 +131,6 @@ def test_names_of_the_graph():
     ):
         ours, theirs = (filled(lib, (2, 3), requires_grad=True)[index].grad_fn.name() for lib in (mt, torch))
         assert ours == theirs, index
-
-
-# -- writing
-# ------------------------------------------------------------------------------------------------------------
 
 
 def written_shape(case):
@@ -278,8 +271,6 @@ def test_in_place_forms():
         call(torch, theirs)
         assert_alike(ours, theirs)
 
-
-# -------------
 
 REFUSED = {
     "int out of range": lambda lib, x: x[5],

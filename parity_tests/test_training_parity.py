@@ -36,19 +36,35 @@ def mlp(nn):
 
 def cnn(nn):
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-        nn.Conv2d(8, 16, 3), nn.ReLU(), nn.Dropout2d(0.25),
-        nn.Flatten(), nn.Linear(256, 32), nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 4),
-    )  # fmt: skip
+        nn.Conv2d(1, 8, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(8, 16, 3),
+        nn.ReLU(),
+        nn.Dropout2d(0.25),
+        nn.Flatten(),
+        nn.Linear(256, 32),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(32, 4),
+    )
 
 
 def normalized(nn):
     # No bias before a batch norm, which takes it away again: its gradient is rounding noise and nothing else, and Adam
     # makes full steps of noise.
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.AvgPool2d(2),
-        nn.Flatten(), nn.Linear(200, 24, bias=False), nn.BatchNorm1d(24), nn.GELU(), nn.LayerNorm(24), nn.Linear(24, 4),
-    )  # fmt: skip
+        nn.Conv2d(1, 8, 3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(200, 24, bias=False),
+        nn.BatchNorm1d(24),
+        nn.GELU(),
+        nn.LayerNorm(24),
+        nn.Linear(24, 4),
+    )
 
 
 def sgd(lib, model, steps):

@@ -185,10 +185,6 @@ def _checked_q(name, input, q, interpolation):
     return q
 
 
-# -- indices
-# ----------------------------------------------------------------------------------------------------------
-
-
 def _order(input, dim, descending):
     """The indices of input's elements in order along dim, equals in theirs."""
     data = _comparable(input)
