@@ -4,10 +4,10 @@ from typing import Any
 
 from . import functional, init, modules, parameter, utils
 from .modules import *  # noqa: F403
-from .modules import __all__ as _modules_all
 from .parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils", *_modules_all]
+__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+__all__ += modules.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -69,8 +69,8 @@ def chain_matmul(*matrices):
         if not matrices:
             raise RuntimeError("chain_matmul(): Expected one or more matrices")
         return matrices[0]
-    return _multiply(matrices, _best_splits([m._data.shape[0] for m in matrices] + [matrices[-1]._data.shape[1]]), 0,
-                     len(matrices))  # fmt: skip
+    sizes = [m._data.shape[0] for m in matrices] + [matrices[-1]._data.shape[1]]
+    return _multiply(matrices, _best_splits(sizes), 0, len(matrices))
 
 
 def multi_dot(tensors):
