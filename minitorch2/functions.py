@@ -33,7 +33,7 @@ from .ops.masking import masked_fill, masked_scatter, masked_select, put, take, 
 from .ops.nans import nan_to_num, nanmean, nansum
 from .ops.norm import batch_norm
 from .ops.powers import pow
-from .ops.products import block_diag, cdist, chain_matmul, cross, inner, kron, vdot
+from .ops.products import block_diag, cdist, chain_matmul, cross, inner, kron, matrix_power, vdot
 from .ops.random import bernoulli, multinomial
 from .ops.rearranging import (
     cartesian_prod, diag, diag_embed, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, trace, tril,
@@ -114,8 +114,8 @@ __all__ = [
     "is_same_size", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "kron",
     "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log10", "log1p", "log2",
     "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max",
-    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort",
+    "logical_xor", "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "matrix_power", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort",
     "mul", "multinomial", "multiply", "mv", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum",
     "narrow", "ne", "neg", "negative", "nextafter", "nonzero", "norm", "not_equal", "numel", "outer", "permute",
     "polygamma", "positive", "pow", "prod", "put", "quantile", "rad2deg", "ravel", "reciprocal", "relu",

@@ -8,10 +8,10 @@ from .core.dtypes import as_dtype
 from .ops import products
 from .ops._common import to_dtype, wrap_dim
 from .ops.linalg import matmul, vector_norm
-from .ops.products import multi_dot
+from .ops.products import matrix_power, multi_dot
 from .ops.views import diagonal as _diagonal
 
-__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "multi_dot", "norm", "vecdot", "vector_norm"]
+__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vecdot", "vector_norm"]
 
 
 def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):

@@ -188,17 +188,22 @@ class _Info:
     def __init__(self, d: dtype):
         self.dtype, self.bits = str(d).removeprefix("torch."), d.bits
 
+    shown: tuple[str, ...] = ()
+
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v}' for k, v in vars(self).items())})"
+        limits = ", ".join(f"{name}={getattr(self, name):.6g}" for name in self.shown)
+        return f"{type(self).__name__}({limits}, dtype={self.dtype})"
 
 
 class finfo(_Info):
     """Limits of a floating dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
+    shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+
     def __init__(self, type: dtype | None = None):
         type = type or _default
         if not type.is_floating_point:
-            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle '{self}'")
+            raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo for {type}")
         super().__init__(type)
         if type is bfloat16:  # 8 exponent bits as float32, 7 of fraction
             self.eps, self.tiny, self.resolution = 2.0**-7, 2.0**-126, 0.01
@@ -206,16 +211,19 @@ class finfo(_Info):
         else:
             limits = np.finfo(type.numpy)
             self.eps, self.max, self.tiny = limits.eps.item(), limits.max.item(), limits.tiny.item()
-            self.resolution = limits.resolution.item()
+            self.resolution = 10.0**-limits.precision
         self.min, self.smallest_normal = -self.max, self.tiny
 
 
 class iinfo(_Info):
     """Limits of an integer dtype: bits, min, max."""
 
+    def __repr__(self):
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
     def __init__(self, type: dtype):
         if type.category != "int":
-            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo to handle '{type}'")
+            raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo for {type}")
         super().__init__(type)
         limits = np.iinfo(type.numpy)
         self.max, self.min = limits.max, limits.min

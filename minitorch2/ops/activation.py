@@ -6,7 +6,7 @@ import minitorch2_kernels as K
 
 from ..core.dtypes import as_dtype
 from ..core.function import Function
-from ._common import require_floating, to_dtype, wrap_dim
+from ._common import numpy_names, require_floating, to_dtype, wrap_dim
 from .reduce import Sum
 from .unary import Exp
 
@@ -44,11 +44,13 @@ class LogSoftmax(Function):
         return g - Exp.apply(y) * Sum.apply(g, (ctx.dim,), True), None
 
 
+@numpy_names
 def softmax(input, dim, dtype=None):
     """exp(input) / sum(exp(input)) along dim: non-negative, sums to 1."""
     return _along(Softmax, input, dim, dtype)
 
 
+@numpy_names
 def log_softmax(input, dim, dtype=None):
     """log(softmax(input)) along dim, without overflow."""
     return _along(LogSoftmax, input, dim, dtype)

@@ -175,6 +175,8 @@ class ComparisonMethods:
     bitwise_and, bitwise_or, bitwise_xor, bitwise_not = bitwise_and, bitwise_or, bitwise_xor, bitwise_not
     isnan, isinf, isfinite, isclose, allclose, equal = isnan, isinf, isfinite, isclose, allclose, equal
     logical_and_, logical_or_, logical_not_ = inplace(logical_and), inplace(logical_or), inplace(logical_not)
+    bitwise_and_, bitwise_or_, bitwise_xor_ = inplace(bitwise_and), inplace(bitwise_or), inplace(bitwise_xor)
+    bitwise_not_, logical_xor_ = inplace(bitwise_not), inplace(logical_xor)
     eq_, ne_, lt_, le_, gt_, ge_ = inplace(eq), inplace(ne), inplace(lt), inplace(le), inplace(gt), inplace(ge)
 
     def __eq__(self, other):

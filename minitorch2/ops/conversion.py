@@ -12,7 +12,7 @@ from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.layout import check_memory_format
 from ..core.variable import Variable
-from ._common import ToCopy, to_dtype
+from ._common import ToCopy, is_number, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
 
@@ -85,6 +85,8 @@ def is_contiguous(input, memory_format=None) -> bool:
 def copy_(self, src, non_blocking=False):
     """Writes src, broadcast and converted, into this tensor's memory and returns it."""
     check_writable(self)
+    if is_number(src):
+        src = Function.variable(np.asarray(src))
     if not isinstance(src, Variable):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
     try:
@@ -123,6 +125,20 @@ def fill(input, value):
     elif input._data.dtype.kind in "iu" and isinstance(value, float):
         value = int(value)
     return Fill.apply(input, value)
+
+
+def fill_diagonal_(self, fill_value, wrap=False):
+    """Writes a number on the main diagonal of this matrix (where all dims are equal, of this tensor) and returns it."""
+    if wrap:
+        raise NotImplementedError("minitorch2: fill_diagonal_(wrap=True) is not supported; index the elements instead")
+    shape = self._data.shape
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    on = np.arange(min(shape))
+    self[(Function.variable(on),) * len(shape)] = fill_value
+    return self
 
 
 def zero_(self):
@@ -262,6 +278,7 @@ class ConversionMethods:
         _fill_in_place,
         zero_,
     )
+    fill_diagonal_ = fill_diagonal_
     to, type_as, cpu, cuda, item, tolist, numpy = to, type_as, cpu, cuda, item, tolist, numpy
     detach, detach_ = detach, detach_
     __array__, __array_wrap__ = __array__, __array_wrap__

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 
-from ._common import broadcast_shapes, wrap_dim
+import numpy as np
+
+from ..core.dtypes import get_default_dtype
+from ..core.function import Function
+from ._common import broadcast_shapes, to_dtype, wrap_dim
 from .arithmetic import mul
 from .joining import cat, stack
 from .linalg import dot, matmul, tensordot, vector_norm
@@ -111,6 +115,29 @@ def _multiply(matrices, splits, start, end):
     return matmul(_multiply(matrices, splits, start, middle), _multiply(matrices, splits, middle, end))
 
 
+def matrix_power(input, n):
+    """The matrix (or each of a batch) times itself, n times in all; n = 0 gives the identity."""
+    if input._data.ndim < 2 or input._data.shape[-1] != input._data.shape[-2]:
+        raise RuntimeError(
+            "linalg.matrix_power: A must be batches of square matrices, but they are "
+            f"{' by '.join(map(str, input._data.shape[-2:]))} matrices"
+        )
+    if n < 0:
+        raise NotImplementedError(
+            "minitorch2: matrix_power of a negative number is not supported, since it needs the inverse"
+        )
+    power = None
+    while n:  # by squaring
+        if n & 1:
+            power = input if power is None else matmul(power, input)
+        n >>= 1
+        input = matmul(input, input) if n else input
+    if power is None:
+        identity = Function.variable(np.eye(input._data.shape[-1], dtype=np.float32))
+        return expand(to_dtype(identity, input._data.dtype), input._data.shape).clone()
+    return power.clone() if power is input else power
+
+
 def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     """The p-norm distance of every row of x1 (..., P, M) from every row of x2 (..., R, M): (..., P, R)."""
     for name, x in (("X1", x1), ("X2", x2)):
@@ -137,6 +164,8 @@ def block_diag(*tensors):
                 "dimensions"
             )
     width = sum(x._data.shape[1] for x in blocks)
+    if not blocks:
+        return Function.variable(np.zeros((1, 0), get_default_dtype().numpy))
     rows, left = [], 0
     for x in blocks:
         height, n = x._data.shape
@@ -146,4 +175,5 @@ def block_diag(*tensors):
 
 
 class ProductMethods:
+    matrix_power = matrix_power
     inner, vdot, kron, cross = inner, vdot, kron, cross

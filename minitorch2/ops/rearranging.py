@@ -70,11 +70,12 @@ class Triu(Tril):
     lower = False
 
 
-def flip(input, *dims):
+def flip(input, *along, dims=None):
     """The order along dim(s) reversed: a copy."""
-    if not dims:
-        raise TypeError('flip() missing 1 required positional arguments: "dims"')
-    dims = dims[0] if len(dims) == 1 else dims
+    if dims is None:
+        if not along:
+            raise TypeError('flip() missing 1 required positional arguments: "dims"')
+        dims = along[0] if len(along) == 1 else along
     return Flip.apply(input, wrap_dims(dims if isinstance(dims, tuple | list) else (dims,), input._data.ndim))
 
 

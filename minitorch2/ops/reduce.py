@@ -285,6 +285,8 @@ def argmin(input, dim=None, keepdim=False):
 
 
 def _arg(name, input, dim, keepdim):
+    if input._data.dtype.kind == "b":
+        raise RuntimeError(f"{name}(): does not support bool input; convert with .int() first")
     data = input._data if input._data.dtype.kind != "V" else K.widen(input._data)
     if dim is not None:
         dim = wrap_dim(dim, data.ndim)

@@ -55,17 +55,20 @@ def sign(input):
 
 def floor(input):
     """The largest integer <= input, in input's dtype."""
-    return Floor.apply(input)
+    return Floor.apply(_no_bools("floor", input))
 
 
 def ceil(input):
     """The smallest integer >= input, in input's dtype."""
-    return Ceil.apply(input)
+    return Ceil.apply(_no_bools("ceil", input))
 
 
 def round(input, *, decimals=0):
     """To the nearest integer (ties to even), or to `decimals` decimal places."""
+    _no_bools("round", input)
     if decimals:
+        if input._data.dtype.kind in "iu":
+            raise NotImplementedError("round(): decimals of integers are not implemented; convert with .float() first")
         scale = 10.0**decimals
         return Round.apply(input * scale) / scale
     return Round.apply(input)
@@ -73,12 +76,18 @@ def round(input, *, decimals=0):
 
 def trunc(input):
     """Towards zero."""
-    return Trunc.apply(input)
+    return Trunc.apply(_no_bools("trunc", input))
 
 
 def frac(input):
     """input - trunc(input)."""
     return input - Trunc.apply(input)
+
+
+def _no_bools(op, input):
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .int() first")
+    return input
 
 
 class RoundingMethods:

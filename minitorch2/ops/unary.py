@@ -305,6 +305,8 @@ def positive(input):
 
 def abs(input):
     """|input|, element by element."""
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError("\"abs\" not implemented for 'Bool'; convert with .int() first")
     return Abs.apply(input)
 
 
