@@ -209,6 +209,8 @@ def mul(input, other):
 
 def div(input, other, *, rounding_mode=None):
     """input / other, broadcast; integers give the default floating dtype. rounding_mode: None, 'trunc' or 'floor'."""
+    if rounding_mode is None and not (isinstance(input, Variable) and isinstance(other, Variable)):
+        input, other = to_float(input), to_float(other)  # before the number takes the tensor's dtype: -2 fits no uint8
     input, other = promote("div", input, other)
     if rounding_mode == "floor":
         _refuse_zero_divisor(input, other)
@@ -248,16 +250,19 @@ def fmod(input, other):
 
 def maximum(input, other):
     """The larger of two tensors, element by element; NaN wins."""
+    require_tensor("maximum", other, "other", 2)
     return Maximum.apply(*promote("maximum", input, other))
 
 
 def minimum(input, other):
     """The smaller of two tensors, element by element; NaN wins."""
+    require_tensor("minimum", other, "other", 2)
     return Minimum.apply(*promote("minimum", input, other))
 
 
 def atan2(input, other):
     """The angle of the point (other, input), in (-pi, pi]."""
+    require_tensor("atan2", other, "other", 2)
     input, other = promote("atan2", input, other)
     return Atan2.apply(to_float(input), to_float(other))
 
@@ -335,6 +340,8 @@ def _refuse_bool_subtraction(input, other) -> None:
 
 
 def _refuse_zero_divisor(input, other) -> None:
+    if _kind(input) == "b" and _kind(other) in ("b", ""):
+        raise NotImplementedError("division with rounding is not implemented for 'Bool'; convert with .int() first")
     if _kind(input) in ("i", "u", "b") or (not isinstance(input, Variable) and _kind(other) in ("i", "u", "b")):
         divisor = other._data if isinstance(other, Variable) else other
         if not K.all(divisor):
@@ -372,6 +379,7 @@ class ArithmeticMethods:
     add, sub, mul, div = add, sub, mul, div
     subtract, multiply, divide, true_divide = sub, mul, div, div
     floor_divide, remainder, fmod, maximum, minimum = floor_divide, remainder, fmod, maximum, minimum
+    atan2_ = arctan2_ = inplace(atan2)
     atan2, arctan2, lerp, addcmul, addcdiv = atan2, atan2, lerp, addcmul, addcdiv
     add_, sub_, mul_, div_ = inplace(add), inplace(sub), inplace(mul), inplace(div)
     subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_

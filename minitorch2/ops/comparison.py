@@ -96,7 +96,7 @@ def bitwise_xor(input, other):
 
 def bitwise_not(input):
     """~input, for bools and integers."""
-    _require_bits("bitwise_not", input, TypeError)
+    _require_bits("bitwise_not", input)
     return Function.variable(K.invert(input._data))
 
 
@@ -106,10 +106,10 @@ def _bits(name, ufunc, input, other):
     return _compute(ufunc, *promote(name, input, other))
 
 
-def _require_bits(name, x, error: type[Exception] = NotImplementedError):
+def _require_bits(name, x):
     if isinstance(x, float) or (isinstance(x, Variable) and x._data.dtype.kind in "fV"):
         kind = x.dtype.torch_type if isinstance(x, Variable) else "Float"
-        raise error(f"\"{name}_cpu\" not implemented for '{kind}'; it takes bools and integers")
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for '{kind}'; it takes bools and integers")
 
 
 def isnan(input):
@@ -190,5 +190,10 @@ class ComparisonMethods:
     __and__ = __rand__ = _comparison(bitwise_and, NotImplemented)
     __or__ = __ror__ = _comparison(bitwise_or, NotImplemented)
     __xor__ = __rxor__ = _comparison(bitwise_xor, NotImplemented)
-    __invert__ = bitwise_not
+
+    def __invert__(self):
+        if self._data.dtype.kind in "fV":
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        return bitwise_not(self)
+
     __iand__, __ior__, __ixor__ = inplace(bitwise_and), inplace(bitwise_or), inplace(bitwise_xor)

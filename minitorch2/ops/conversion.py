@@ -12,7 +12,7 @@ from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.layout import check_memory_format
 from ..core.variable import Variable
-from ._common import ToCopy, is_number, to_dtype
+from ._common import ToCopy, element, is_number, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
 
@@ -122,8 +122,11 @@ def fill(input, value):
                 f"fill_ only supports 0-dimension value tensor but got tensor with {value._data.ndim} dimensions."
             )
         value = to_dtype(value, input._data.dtype)
-    elif input._data.dtype.kind in "iu" and isinstance(value, float):
-        value = int(value)
+    else:
+        if not is_number(value):
+            raise TypeError(f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type(value).__name__}")
+        if input._data.dtype.kind in "biu":
+            value = element(value, input._data.dtype)[()]
     return Fill.apply(input, value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from ._common import require_floating
 from ._inplace import inplace
 
 
@@ -81,6 +82,7 @@ def trunc(input):
 
 def frac(input):
     """input - trunc(input)."""
+    require_floating("frac_cpu", input)
     return input - Trunc.apply(input)
 
 

@@ -232,12 +232,15 @@ def fmin(input, other):
 
 def copysign(input, other):
     """|input| with the sign of other, a tensor or a number; -0.0 has one."""
+    if not isinstance(other, Variable):
+        input = to_float(input)
     input, other = promote("copysign", input, other)
     return Copysign.apply(to_float(input), to_float(other) if isinstance(other, Variable) else float(other))
 
 
 def heaviside(input, values):
     """0 where input < 0, 1 where input > 0, `values` where it is 0. No gradient."""
+    require_tensor("heaviside", values, "values", 2)
     if input._data.dtype != values._data.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     step = to_dtype(input > 0, input._data.dtype)
@@ -258,6 +261,7 @@ def xlogy(input, other):
     """input * log(other), 0 where input is 0. One of the two may be a number."""
     if is_number(input) or is_number(other):
         like, number = (other, input) if is_number(input) else (input, other)
+        like = to_float(like)
         number = Function.variable(element(number, result_type(like, number).numpy))
         input, other = (number, like) if is_number(input) else (like, number)
     input, other = promote("xlogy", input, other)
@@ -323,12 +327,15 @@ def float_power_(self, exponent):
 
 def ldexp(input, other):
     """input * 2 ** other."""
+    require_tensor("ldexp", other, "other", 2)
+    input, other = map(to_float, promote("ldexp", input, other))
     return mul(input, pow(2.0, other))
 
 
 def dist(input, other, p=2):
     """The p-norm of input - other."""
-    return norm(to_float(input - other), p)
+    require_tensor("dist", other, "other", 2)
+    return norm(input - other, p)
 
 
 class SpecialMethods:

@@ -362,7 +362,7 @@ def reciprocal(input):
 
 def square(input):
     """input ** 2."""
-    return Square.apply(input)
+    return Square.apply(input.to(int64) if input._data.dtype.kind == "b" else input)
 
 
 def tanh(input):
