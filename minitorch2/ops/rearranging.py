@@ -115,9 +115,7 @@ def rot90(input, k=1, dims=(0, 1)):
     if ndim < 2:
         raise RuntimeError(f"expected total dims >= 2, but got total dims = {ndim}")
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == ndim:
-        raise RuntimeError(
-            f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}"
-        )
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     a, b = (wrap_dim(d, ndim) for d in dims)
     k %= 4
     if k == 0:
@@ -138,9 +136,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     n = input._data.shape[dim] if input._data.ndim else 1
     index = _repeated(n, repeats)
     if output_size is not None and output_size != index.size:
-        raise RuntimeError(
-            f"repeat_interleave: output_size is {output_size}, but the repeats add up to {index.size}"
-        )
+        raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the repeats add up to {index.size}")
     return Index.apply(input if input._data.ndim else reshape(input, 1), (slice(None),) * dim + (index,))
 
 
@@ -152,8 +148,7 @@ def _repeated(n, repeats) -> np.ndarray:
     counts = repeats._data
     if counts.dtype.name not in ("int64", "int32"):
         raise NotImplementedError(
-            f"\"repeat_interleave_cpu\" not implemented for '{repeats.dtype.torch_type}'; repeats are "
-            "integers"
+            f"\"repeat_interleave_cpu\" not implemented for '{repeats.dtype.torch_type}'; repeats are integers"
         )
     if counts.ndim > 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
@@ -243,9 +238,7 @@ def meshgrid(*tensors, indexing=None):
         if t._data.dtype != tensors[0]._data.dtype:
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     if indexing is None:
-        warnings.warn(
-            "meshgrid without indexing= will be an error; write indexing='ij'", UserWarning, stacklevel=2
-        )
+        warnings.warn("meshgrid without indexing= will be an error; write indexing='ij'", UserWarning, stacklevel=2)
         indexing = "ij"
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
@@ -253,10 +246,7 @@ def meshgrid(*tensors, indexing=None):
     if exchange:
         tensors = _first_two_exchanged(tensors)
     shape = tuple(t._data.size for t in tensors)
-    grids = [
-        expand(reshape(t, (*(1,) * d, -1, *(1,) * (len(shape) - d - 1))), shape)
-        for d, t in enumerate(tensors)
-    ]
+    grids = [expand(reshape(t, (*(1,) * d, -1, *(1,) * (len(shape) - d - 1))), shape) for d, t in enumerate(tensors)]
     if exchange:
         grids = _first_two_exchanged(grids)
     return tuple(grids)
