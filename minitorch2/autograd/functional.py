@@ -7,8 +7,9 @@ import minitorch2_kernels as K
 from ..core.function import Function
 from ..core.grad_mode import enable_grad
 from ..core.variable import Variable
+from ..ops.conversion import detach
 from ..ops.joining import stack
-from ..ops.views import reshape
+from ..ops.views import reshape, view_as
 from .backward import grad
 
 
@@ -40,7 +41,7 @@ def _jacobian_of(y, xs, create_graph, strict):
 
 
 def hessian(func, inputs, create_graph=False, strict=False, vectorize=False, outer_jacobian_strategy="reverse-mode"):
-    """The second derivatives of a func that returns one number: the Jacobian of its gradient, laid out as jacobian's."""
+    """The second derivatives of a func that returns one number: the Jacobian of its gradient, laid out likewise."""
     single_input = isinstance(inputs, Variable)
 
     def gradient(*xs):
@@ -98,7 +99,7 @@ def _attached(inputs, create_graph):
     single = isinstance(inputs, Variable)
     with enable_grad():
         return tuple(
-            x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
+            view_as(x, x) if create_graph and x.requires_grad else detach(x).requires_grad_()
             for x in ((inputs,) if single else inputs)
         ), single
 
@@ -124,7 +125,7 @@ def _one_number(func, op):
                 f"The Tensor returned by the function given to {op} should contain a single element, but has "
                 f"{y._data.size} in shape {list(y._data.shape)}"
             )
-        return y.reshape(())
+        return reshape(y, ())
 
     return checked
 

@@ -191,7 +191,7 @@ class ComparisonMethods:
     __or__ = __ror__ = _comparison(bitwise_or, NotImplemented)
     __xor__ = __rxor__ = _comparison(bitwise_xor, NotImplemented)
 
-    def __invert__(self):
+    def __invert__(self: Any):
         if self._data.dtype.kind in "fV":
             raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return bitwise_not(self)
