@@ -241,6 +241,9 @@ ERRORS = [
     lambda _, F, x, c: F.cross_entropy(x, c, reduction="batchmean"),
     lambda _, F, x, c: F.cross_entropy(x.sum(), c[0]),
     lambda _, F, x, c: F.cross_entropy(x.long(), c),
+    lambda _, F, x, c: F.cross_entropy(x, [0, 1, 2]),
+    lambda _, F, x, c: F.cross_entropy(x.numpy(), c),
+    lambda _, F, x, c: F.nll_loss(x, [0, 1, 2]),
     lambda _, F, x, c: F.margin_ranking_loss(x, x[0], x),
     lambda _, F, x, c: F.cosine_embedding_loss(x, x, c[:2]),
     lambda _, F, x, c: F.cosine_embedding_loss(x, x, x),
@@ -266,6 +269,14 @@ ERRORS = [
 @pytest.mark.parametrize("action", ERRORS)
 def test_errors(action):
     check_error(action, X, C)
+
+
+def test_binary_targets_are_between_zero_and_one():
+    import minitorch2 as mt
+
+    for wrong in (2.0, float("nan")):
+        with pytest.raises(RuntimeError, match="all elements of target should be between 0 and 1"):
+            mt.nn.functional.binary_cross_entropy(mt.tensor([0.1, 0.2]), mt.tensor([0.0, wrong]))
 
 
 def test_the_wrong_class_is_named():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from functional_side_by_side import check, check_error, floats
 from hypothesis import given
 from hypothesis import strategies as st
@@ -202,6 +203,43 @@ ERRORS = [
 @pytest.mark.parametrize("action", ERRORS)
 def test_errors(action):
     check_error(action, X)
+
+
+@pytest.mark.parametrize("name", ["batch_norm", "layer_norm", "group_norm"])
+def test_of_nothing_the_gradients_are_zeros(name):
+    def action(lib, F, x, w, b):
+        if name == "batch_norm":
+            return F.batch_norm(x, None, None, w, b, True)
+        return F.layer_norm(x, (4,), w, b) if name == "layer_norm" else F.group_norm(x, 2, w, b)
+
+    def gradients(lib):
+        x, w, b = lib.ones(0, 4), lib.ones(4, requires_grad=True), lib.ones(4, requires_grad=True)
+        y = action(lib, lib.nn.functional, x, w, b)
+        y.sum().backward()
+        return y.shape, w.grad.tolist(), b.grad.tolist()
+
+    assert gradients(mt) == gradients(torch)
+
+
+NOT_TENSORS = [
+    lambda F, x: F.relu(x),
+    lambda F, x: F.max_pool2d(x, 2),
+    lambda F, x: F.avg_pool2d(x, 2),
+    lambda F, x: F.batch_norm(x, None, None, training=True),
+    lambda F, x: F.layer_norm(x, (2,)),
+    lambda F, x: F.group_norm(x, 1),
+    lambda F, x: F.dropout(x),
+    lambda F, x: F.embedding(x, mt.ones(2, 2)),
+    lambda F, x: F.one_hot(x),
+    lambda F, x: F.softmax(x, 1),
+]
+
+
+@pytest.mark.parametrize("action", NOT_TENSORS)
+@pytest.mark.parametrize("value", [None, [1.0], np.ones((2, 2))])
+def test_what_is_not_a_tensor_is_named(action, value):
+    with pytest.raises(TypeError, match=f"must be Tensor, not {type(value).__name__}"):
+        action(mt.nn.functional, value)
 
 
 def test_texts_of_errors():

@@ -108,6 +108,7 @@ def require_tensor(op: str, x, argument: str = "input", position: int = 1) -> No
 def require_floating(op: str, *tensors) -> None:
     """torch has no integer kernels for these ops."""
     for x in tensors:
+        require_tensor(op, x)
         if x._data.dtype.kind not in "fV":
             name = dtypes.from_numpy_dtype(x._data.dtype).torch_type
             raise NotImplementedError(

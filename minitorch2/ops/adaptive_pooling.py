@@ -61,7 +61,8 @@ class TakePlane(Function):
         ctx.shape = x.shape
         n, c = x.shape[:2]
         planes = x.reshape(n, c, math.prod(x.shape[2:]))
-        return K.take_along_axis(planes, indices.reshape(n, c, -1), axis=2).reshape(indices.shape)
+        flat = indices.reshape(n, c, math.prod(indices.shape[2:]))
+        return K.take_along_axis(planes, flat, axis=2).reshape(indices.shape)
 
     @staticmethod
     def backward(ctx, g):
@@ -76,7 +77,7 @@ class AddPlane(Function):
         ctx.save_constants(indices)
         n, c = shape[:2]
         plane = math.prod(shape[2:])
-        index = indices.reshape(n * c, -1) + K.arange(n * c)[:, None] * plane
+        index = indices.reshape(n * c, math.prod(indices.shape[2:])) + K.arange(n * c)[:, None] * plane
         flat = K.index_add(K.zeros(n * c * plane, g.dtype), index.reshape(-1), g.reshape(-1))
         return flat.reshape(shape)
 
@@ -91,7 +92,7 @@ def adaptive_max_indices(x, out):
     indices = K.empty((n, c, *out), K.int64)
     for i, (top, bottom) in enumerate(segments(h, out[0])):
         for j, (left, right) in enumerate(segments(w, out[1])):
-            place = x[:, :, top:bottom, left:right].reshape(n, c, -1).argmax(axis=2)
+            place = x[:, :, top:bottom, left:right].reshape(n, c, (bottom - top) * (right - left)).argmax(axis=2)
             width = right - left
             indices[:, :, i, j] = (top + place // width) * w + left + place % width
     return indices

@@ -35,6 +35,7 @@ def _activate(op, name, input, *settings, inplace=False, floating=True):
 
 def relu(input, inplace=False):
     """max(input, 0)."""
+    require_tensor("relu", input)
     return input.relu_() if inplace else unary.relu(input)
 
 
@@ -240,7 +241,7 @@ def glu(input, dim=-1):
     n = input._data.shape[dim]
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {n}")
-    a, b = input.split(n // 2, dim)
+    a, b = input.narrow(dim, 0, n // 2), input.narrow(dim, n // 2, n // 2)
     return a * sigmoid(b)
 
 

@@ -11,6 +11,7 @@ import minitorch2_kernels as K
 
 from ...core.function import Function
 from ...core.generator import memory_order
+from ...ops._common import require_tensor
 from ...ops._inplace import check_writable, write
 from ...ops.random import default_generator
 
@@ -136,6 +137,7 @@ def _unbatched_channel_mask(data, keep):
 
 
 def _dropout(input, p, training, inplace, draw):
+    require_tensor("dropout", input)
     if p == 0 or not training or not input._data.size:
         return input
     if input._data.dtype.kind not in "fV":

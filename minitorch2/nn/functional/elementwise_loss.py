@@ -100,8 +100,9 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     require_floating("binary_cross_entropy", input)
     if input._data.dtype != target._data.dtype:
         raise RuntimeError(f"Found dtype {target.dtype.torch_type} but expected {input.dtype.torch_type}")
-    if not ((input >= 0) & (input <= 1)).all().item():
-        raise RuntimeError("all elements of input should be between 0 and 1")
+    for name, t in (("input", input), ("target", target)):
+        if not ((t >= 0) & (t <= 1)).all().item():
+            raise RuntimeError(f"all elements of {name} should be between 0 and 1")
     return reduced(_weighted(BinaryCrossEntropy.apply(input, target), weight, "binary_cross_entropy"), reduction)
 
 

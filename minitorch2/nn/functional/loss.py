@@ -8,7 +8,7 @@ import minitorch2_kernels as K
 
 from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function
-from ...ops._common import require_floating
+from ...ops._common import require_floating, require_tensor
 from ...ops.activation import log_softmax
 from ...ops.loss import NLLLoss
 
@@ -63,6 +63,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 
 def _check_nll(input, target, weight):
+    require_tensor("nll_loss", input)
+    require_tensor("nll_loss", target, "target", 2)
     x, t = list(input._data.shape), list(target._data.shape)
     if not x:
         raise ValueError("Expected 1 or more dimensions (got 0)")
@@ -101,6 +103,8 @@ def cross_entropy(
     reduction = check_reduction(reduction, size_average, reduce)
     if label_smoothing > 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    require_tensor("cross_entropy_loss", input)
+    require_tensor("cross_entropy_loss", target, "target", 2)
     dim = 0 if input._data.ndim == 1 else 1
     soft = target._data.shape == input._data.shape
     if soft:

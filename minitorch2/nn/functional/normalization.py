@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
-from ...ops._common import to_dtype
+from ...ops._common import require_tensor, to_dtype
 from ...ops.norm import LayerNorm
 from ...ops.norm import batch_norm as normalize_batch
 from ...ops.reduce import Mean
@@ -19,6 +19,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     training: mean and (biased) variance are the batch's, and the running ones, where given, move towards them (the
     variance unbiased) by `momentum`. Otherwise the running ones are used. Source: Ioffe and Szegedy, 2015.
     """
+    require_tensor("batch_norm", input)
     x, shape = input, input._data.shape
     if training and math.prod(shape) // max(shape[1] if len(shape) > 1 else 1, 1) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
@@ -28,13 +29,13 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     for name, t in (("running_mean", running_mean), ("running_var", running_var)):
         if t is None and not training:
             raise RuntimeError(f"{name} must be defined in evaluation mode")
-    named = {"weight": weight, "bias": bias, "running_mean": running_mean, "running_var": running_var}
+    named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, t in named.items():
         if t is not None and t._data.size != shape[1]:
             raise RuntimeError(f"{name} should contain {shape[1]} elements not {t._data.size}")
     _check_mixed(x, *named.values())
     if not x._data.size:
-        return x.clone()
+        return _of_nothing(x, weight, bias)
     x = x.reshape(shape[0], shape[1], math.prod(shape[2:]))
     y = normalize_batch(x, weight, bias, running_mean, running_var, training, momentum, eps)
     return to_dtype(y.reshape(shape), input._data.dtype)
@@ -44,6 +45,7 @@ def instance_norm(
     input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats=True, momentum=0.1, eps=1e-5
 ):
     """As batch_norm, with statistics for every sample by itself. Source: Ulyanov et al., 2016."""
+    require_tensor("instance_norm", input)
     shape = input._data.shape
     if use_input_stats and math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
@@ -72,6 +74,7 @@ def _keep_average(running, each, samples):
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """(x - mean) / sqrt(var + eps) over each of num_groups groups of channels of input (N, C, d1, ...), then weight and
     bias (C). Source: Wu and He, "Group Normalization", 2018."""
+    require_tensor("group_norm", input)
     shape = input._data.shape
     if len(shape) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
@@ -92,7 +95,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     _require_float("GroupNormKernelImpl", input)
     _check_mixed(input, weight, bias)
     if not input._data.size:
-        return input.clone()
+        return _of_nothing(input, weight, bias)
     x = input.reshape(1, shape[0] * num_groups, -1)
     x = normalize_batch(x, None, None, None, None, True, 0.0, eps).reshape(shape)
     per_channel = (-1, *(1,) * (len(shape) - 2))
@@ -108,7 +111,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     _require_float("LayerNormKernelImpl", input)
     _check_mixed(input, weight, bias)
     if not input._data.size:
-        return input.clone()
+        return _of_nothing(input, weight, bias)
     x = input.reshape(-1, math.prod(sizes))
     flat = [None if t is None else t.reshape(-1) for t in (weight, bias)]
     return to_dtype(LayerNorm.apply(x, *flat, eps).reshape(input._data.shape), input._data.dtype)
@@ -159,6 +162,7 @@ def _trailing_sizes(op, input, normalized_shape, affine, star):
             f"{op}(): argument 'normalized_shape' (position 2) must be tuple of ints, not "
             f"{type(normalized_shape).__name__}"
         )
+    require_tensor(op, input)
     sizes, shape = tuple(normalized_shape), input._data.shape
     if not sizes:
         raise RuntimeError(
@@ -177,6 +181,14 @@ def _trailing_sizes(op, input, normalized_shape, affine, star):
             f"but got input of size{list(shape)}"
         )
     return sizes
+
+
+def _of_nothing(x, weight, bias):
+    """x without elements, normalised: tied to weight and bias, so that they get gradients of zeros."""
+    y = x.clone()
+    if weight is not None:
+        y = y * weight.sum()
+    return y if bias is None else y + bias.sum()
 
 
 def _require_float(op, input):

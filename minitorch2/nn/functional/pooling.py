@@ -8,6 +8,7 @@ import minitorch2_kernels as K
 
 from ...core.dtypes import float32
 from ...core.function import Function
+from ...ops._common import require_tensor
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
@@ -51,6 +52,7 @@ def _arguments(op, dims, input, kernel_size, stride, padding, dilation):
             raise RuntimeError(
                 f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
             )
+    require_tensor(op, input)
     shape = input._data.shape
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
         raise RuntimeError(
@@ -124,6 +126,7 @@ def max_pool2d_with_indices(
 
 
 def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override):
+    require_tensor(op, input)
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     if input._data.dtype.kind not in "fV":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ...core.function import Function
+from ...ops._common import require_tensor
 from ...ops.embedding import Embedding, limit_norms
 
 
@@ -18,6 +19,8 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         raise NotImplementedError(
             "minitorch2: embedding(sparse=True) is not supported: there are no sparse gradients; use False"
         )
+    require_tensor("embedding", weight)
+    require_tensor("embedding", input, "indices", 2)
     indices, table = input._data, weight._data
     if table.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
@@ -40,6 +43,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
 
 def one_hot(tensor, num_classes=-1):
     """tensor (*) of class numbers as (*, num_classes) of zeros and ones, int64; -1: the largest class plus one."""
+    require_tensor("one_hot", tensor)
     classes = tensor._data
     if classes.dtype != K.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
