@@ -17,6 +17,7 @@ from .core.grad_mode import state
 from .core.layout import strided
 from .core.size import row_major_strides
 from .core.variable import Variable
+from .ops._arguments import with_named_arguments
 from .ops._common import wrap_dim
 from .ops._data import legacy_array
 from .ops.activation import ActivationMethods
@@ -25,7 +26,9 @@ from .ops.comparison import ComparisonMethods
 from .ops.conversion import ConversionMethods
 from .ops.floats import FloatMethods
 from .ops.gathering import GatheringMethods
+from .ops.host import HostMethods
 from .ops.indexing import IndexingMethods
+from .ops.inquiry import InquiryMethods
 from .ops.integers import IntegerMethods
 from .ops.joining import JoiningMethods
 from .ops.like import LikeMethods
@@ -82,6 +85,8 @@ class Tensor(
     ConversionMethods,
     RandomMethods,
     LikeMethods,
+    InquiryMethods,
+    HostMethods,
     Variable,
 ):
     """An n-dimensional array that remembers how it was computed.
@@ -370,41 +375,6 @@ class Tensor(
             dtype = names[dtype]
         return self.to(getattr(dtype, "dtype", dtype))  # torch.FloatTensor and its like name a dtype, too
 
-    def apply_(self, function) -> Tensor:
-        """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
-        if self.requires_grad:
-            raise TypeError("apply_ is only implemented on CPU tensors that do not require grad")
-        flat = self._data.reshape(-1)
-        values = [function(v) for v in flat.tolist()]
-        self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
-        self._bump()
-        return self
-
-    def map_(self, other, function) -> Tensor:
-        """Calls function(own element, other's element) on every pair, in place. Slow, without gradient."""
-        if self.requires_grad or other.requires_grad:
-            raise TypeError("map_ is only implemented on CPU tensors that do not require grad")
-        pairs = zip(self._data.reshape(-1).tolist(), other.expand_as(self)._data.reshape(-1).tolist(), strict=True)
-        values = [function(a, b) for a, b in pairs]
-        self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
-        self._bump()
-        return self
-
-    def is_shared(self) -> bool:
-        return False
-
-    def is_pinned(self, device=None) -> bool:
-        return False
-
-    def pin_memory(self, device=None):
-        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs a GPU")
-
-    def share_memory_(self) -> Tensor:
-        raise NotImplementedError(
-            "minitorch2: share_memory_ is not supported; send the tensor through a multiprocessing queue or pipe "
-            "instead"
-        )
-
 
 def node_hooks(tensor) -> list:
     """The hooks on this tensor's output of its node."""
@@ -437,5 +407,20 @@ def _rebuild(kind, array, requires_grad, extra):
     vars(tensor).update(extra)
     return tensor
 
+
+for _mixin in (
+    ComparisonMethods,
+    ConversionMethods,
+    GatheringMethods,
+    LinalgMethods,
+    MaskingMethods,
+    ProductMethods,
+    ScatteringMethods,
+    SearchingMethods,
+    SpecialMethods,
+    ViewMethods,
+):  # not ArithmeticMethods: those look at their operands anyway
+    for _name, _method in with_named_arguments(_mixin).items():
+        setattr(Tensor, _name, _method)
 
 Function.Variable, Function.variable = Variable, Tensor._wrap

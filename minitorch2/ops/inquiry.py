@@ -101,3 +101,7 @@ def _each(function, tensors):
 def column_stack(tensors):
     """Side by side; 1-d tensors as columns."""
     return cat([reshape(x, (-1, 1)) if x._data.ndim < 2 else x for x in tensors], dim=1)
+
+
+class InquiryMethods:
+    is_nonzero, is_same_size = is_nonzero, is_same_size

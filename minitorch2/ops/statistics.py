@@ -86,6 +86,8 @@ def vander(x, N=None, *, increasing=False):
     count = x._data.size if N is None else N
     if count < 0:
         raise RuntimeError("N must be non-negative.")
+    if x._data.dtype.kind in "biu":
+        x = to_dtype(x, np.dtype(np.int64))
     if not count:
         return x.new_empty((x._data.size, 0))
     powers = range(count) if increasing else range(count - 1, -1, -1)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.function import Function
 from ._common import numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
+from .conversion import contiguous
 from .view_ops import (
     Alias,
     Diagonal,
@@ -329,8 +330,8 @@ def unfold(input, dimension, size, step):
 
 
 def ravel(input):
-    """All dims joined into one."""
-    return reshape(input, -1)
+    """All dims joined into one, its elements next to each other in memory."""
+    return reshape(contiguous(input), -1)
 
 
 def adjoint(input):

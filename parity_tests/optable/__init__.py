@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from . import elementwise, moving, ordering, placing, products, reductions, shapes, special
+from . import combining, elementwise, methods, moving, ordering, placing, products, reductions, shapes, special
 from .spec import OpSpec
 
 SPECS: tuple[OpSpec, ...] = (
+    *combining.SPECS,
     *elementwise.SPECS,
+    *methods.SPECS,
     *moving.SPECS,
     *ordering.SPECS,
     *placing.SPECS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -61,6 +62,7 @@ class OpSpec:
     view            the result shares the input's memory, with torch's strides
     contiguous      the result lies in memory as torch's does
     aliases         other public names of the same function
+    run             how to call it, a function of (library, arguments ...), where that is not name(arguments ...)
     select          what to compare of the result, where some of it is unspecified
     errors          calls that must be refused
     notes           anything a reader must know
@@ -81,6 +83,7 @@ class OpSpec:
     view: bool = False
     contiguous: bool = False
     aliases: tuple[str, ...] = ()
+    run: Callable | None = None
     select: Callable | None = None
     errors: tuple[ErrorCase, ...] = field(default=())
     notes: str = ""
@@ -89,6 +92,8 @@ class OpSpec:
         return self.name
 
     def function(self, lib) -> Callable:
+        if self.run:
+            return functools.partial(self.run, lib)
         found = lib
         for part in self.name.split("."):
             found = getattr(found, part)
