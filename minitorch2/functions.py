@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from .ops._arguments import names_arguments
 from .ops.activation import log_softmax, softmax
 from .ops.arithmetic import (
     add, addcdiv, addcmul, atan2, div, floor_divide, fmod, lerp, maximum, minimum, mul, remainder, rsub, sub,
@@ -127,3 +128,7 @@ __all__ = [
     "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "unbind", "unflatten", "unique",
     "unique_consecutive", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
 ]
+
+for _name in __all__:
+    globals()[_name] = names_arguments(globals()[_name], _name)
+    globals()[_name].__module__ = __name__

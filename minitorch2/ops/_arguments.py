@@ -1,0 +1,63 @@
+"""An argument that is no tensor where one is needed: torch's TypeError, for all ops in one place."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+
+from ..core.variable import Variable
+
+
+def names_arguments(function, name: str, is_method: bool = False):
+    """`function` under this name, whose error for a list (or None, or a number) in a tensor's place names the argument.
+
+    The ops do not ask each argument what it is; they find out when they look for its `_data`. That AttributeError is
+    what is translated here, so that calls without a mistake pay for no check.
+    """
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except AttributeError as error:
+            culprit = _argument_of(function, args, kwargs, error.obj)
+            if culprit is None:
+                raise
+            argument, position = culprit
+            raise TypeError(
+                f"{name}(): argument '{argument}' (position {position - is_method}) must be Tensor, not "
+                f"{type(error.obj).__name__}"
+            ) from None
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def _argument_of(function, args, kwargs, value):
+    """(name, position from 1) of the argument that is `value`; None where that is a tensor, or no argument at all."""
+    if isinstance(value, Variable):
+        return None
+    names = list(inspect.signature(function).parameters)
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    for position, name in enumerate(names, 1):
+        if name in given and given[name] is value:
+            return name, position
+    return None
+
+
+_TENSORS = frozenset(("other", "index", "indices", "mask", "source", "src", "vec", "vec2", "mat1", "mat2", "batch1",
+                      "batch2", "tensor1", "tensor2", "end", "boundaries", "test_elements"))  # fmt: skip
+
+
+def with_named_arguments(mixin: type) -> dict:
+    """The methods of a mixin that take a second tensor, each as names_arguments makes it."""
+    return {
+        name: names_arguments(method, name, is_method=True)
+        for name, method in vars(mixin).items()
+        if inspect.isfunction(method) and not name.startswith("_") and _TENSORS.intersection(_parameters(method))
+    }
+
+
+def _parameters(function) -> tuple[str, ...]:
+    code = inspect.unwrap(function).__code__
+    return code.co_varnames[: code.co_argcount]

@@ -1,0 +1,42 @@
+"""What needs the host: Python functions on every element, shared and pinned memory."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class HostMethods:
+    def apply_(self, function):
+        """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
+        if self.requires_grad:
+            raise TypeError("apply_ is only implemented on CPU tensors that do not require grad")
+        flat = self._data.reshape(-1)
+        values = [function(v) for v in flat.tolist()]
+        self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
+        self._bump()
+        return self
+
+    def map_(self, other, function):
+        """Calls function(own element, other's element) on every pair, in place. Slow, without gradient."""
+        if self.requires_grad or other.requires_grad:
+            raise TypeError("map_ is only implemented on CPU tensors that do not require grad")
+        pairs = zip(self._data.reshape(-1).tolist(), other.expand_as(self)._data.reshape(-1).tolist(), strict=True)
+        values = [function(a, b) for a, b in pairs]
+        self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
+        self._bump()
+        return self
+
+    def is_shared(self) -> bool:
+        return False
+
+    def is_pinned(self, device=None) -> bool:
+        return False
+
+    def pin_memory(self, device=None):
+        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs a GPU")
+
+    def share_memory_(self):
+        raise NotImplementedError(
+            "minitorch2: share_memory_ is not supported; send the tensor through a multiprocessing queue or pipe "
+            "instead"
+        )
