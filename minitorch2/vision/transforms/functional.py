@@ -194,9 +194,10 @@ def pad(
         if is_pil(image):
             from PIL import ImageOps
 
-            if channels > 1 and (fill is None or isinstance(fill, (int, float))):
-                fill = (fill or 0,) * channels
-            return ImageOps.expand(image, border=(left, top, right, bottom), fill=fill or 0)
+            colour: Any = fill or 0
+            if channels > 1 and isinstance(colour, int | float):
+                colour = (colour,) * channels
+            return ImageOps.expand(image, border=(left, top, right, bottom), fill=colour)
         return _surround(image, (left, top, right, bottom), 0 if fill is None else fill, channels)
     # Padding the indices instead of the pixels serves every kind of image and keeps gradients.
     rows = np.pad(np.arange(height), (top, bottom), mode=padding_mode)
