@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
 class HostMethods:
-    def apply_(self, function):
+    def apply_(self: Any, function):
         """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
         if self.requires_grad:
             raise TypeError("apply_ is only implemented on CPU tensors that do not require grad")
@@ -16,7 +18,7 @@ class HostMethods:
         self._bump()
         return self
 
-    def map_(self, other, function):
+    def map_(self: Any, other, function):
         """Calls function(own element, other's element) on every pair, in place. Slow, without gradient."""
         if self.requires_grad or other.requires_grad:
             raise TypeError("map_ is only implemented on CPU tensors that do not require grad")
