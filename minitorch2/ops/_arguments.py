@@ -45,8 +45,27 @@ def _argument_of(function, args, kwargs, value):
     return None
 
 
-_TENSORS = frozenset(("other", "index", "indices", "mask", "source", "src", "vec", "vec2", "mat1", "mat2", "batch1",
-                      "batch2", "tensor1", "tensor2", "end", "boundaries", "test_elements"))  # fmt: skip
+_TENSORS = frozenset(
+    (
+        "other",
+        "index",
+        "indices",
+        "mask",
+        "source",
+        "src",
+        "vec",
+        "vec2",
+        "mat1",
+        "mat2",
+        "batch1",
+        "batch2",
+        "tensor1",
+        "tensor2",
+        "end",
+        "boundaries",
+        "test_elements",
+    )
+)
 
 
 def with_named_arguments(mixin: type) -> dict:
