@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from .calls import Call, DType
 from .drawing import ALL, FLOATING, NUMBERS, Draw
 from .products import HALF_PRODUCT, POWERS, misfit, product, sized
@@ -29,7 +31,7 @@ def cross(d: Draw) -> Call:
 
 def matrices(d: Draw) -> Call:
     sizes = [d.int(1, 3) for _ in range(d.int(2, 5))]
-    return Call(tuple(d.tensor((a, b), special=False) for a, b in zip(sizes[:-1], sizes[1:], strict=True)))
+    return Call(tuple(d.tensor((a, b), special=False) for a, b in pairwise(sizes)))
 
 
 def power(d: Draw) -> Call:
