@@ -324,7 +324,9 @@ class Tensor(
             handle = RemovableHandle(self._hooks)
             self._hooks[handle.id] = hook
             return handle
-        return _ListHandle(node_hooks(self), hook)
+        hooks = node_hooks(self)
+        hooks.insert(len(hooks) - self._retains_grad, hook)  # retain_grad keeps what the hooks have made of the gradient
+        return _ListHandle(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook):
         """Calls hook(tensor) each time backward has added to this leaf's `.grad`."""
@@ -387,7 +389,6 @@ def node_hooks(tensor) -> list:
 class _ListHandle:
     def __init__(self, hooks, hook):
         self.hooks, self.hook = hooks, hook
-        hooks.append(hook)
 
     def remove(self) -> None:
         if self.hook in self.hooks:

@@ -20,7 +20,7 @@ import torch
 import minitorch2 as mt
 import minitorch2.linalg
 import minitorch2.nn
-import minitorch2.special  # noqa: F401
+import minitorch2.special
 
 from .optable.comparing import assert_same
 from .optable.spec import Rounding
