@@ -11,7 +11,7 @@ class HostMethods:
     def apply_(self: Any, function):
         """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
         if self.requires_grad:
-            raise TypeError("apply_ is only implemented on CPU tensors that do not require grad")
+            raise RuntimeError("Can't call apply_() on a tensor that requires grad. Use tensor.detach().apply_() instead.")
         flat = self._data.reshape(-1)
         values = [function(v) for v in flat.tolist()]
         self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
@@ -21,7 +21,7 @@ class HostMethods:
     def map_(self: Any, other, function):
         """Calls function(own element, other's element) on every pair, in place. Slow, without gradient."""
         if self.requires_grad or other.requires_grad:
-            raise TypeError("map_ is only implemented on CPU tensors that do not require grad")
+            raise RuntimeError("Can't call map_() on a tensor that requires grad. Use tensor.detach().map_() instead.")
         pairs = zip(self._data.reshape(-1).tolist(), other.expand_as(self)._data.reshape(-1).tolist(), strict=True)
         values = [function(a, b) for a, b in pairs]
         self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)

@@ -181,4 +181,4 @@ def _comparable(x):
 
 class SearchingMethods:
     nonzero, argwhere, bincount, histc = nonzero, argwhere, bincount, histc
-    unique, unique_consecutive, isin = unique, unique_consecutive, isin
+    unique, unique_consecutive = unique, unique_consecutive
