@@ -341,6 +341,13 @@ def test_npm(tmp_path, npm):
     assert not leftovers(tmp_path / "out") and not (tmp_path / "evil").exists()
 
 
+def test_npm_into_a_relative_folder(tmp_path, npm, monkeypatch):
+    npm(tar_of({"package/file": GOOD}))
+    monkeypatch.chdir(tmp_path)
+    fetch("Things", [FILE], [Npm("a-package", "1.2.3")], Path("out"))
+    assert (tmp_path / "out" / "file").read_bytes() == GOOD
+
+
 def test_npm_that_fails(tmp_path, npm):
     npm(b"", code=1)
     with pytest.raises(RuntimeError, match="npm pack ended with code 1 and said: npm error code E404"):

