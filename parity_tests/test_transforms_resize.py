@@ -102,6 +102,16 @@ def test_resize_of_a_grey_array_and_modes_of_pillow():
         F.resize(as_kind(pixels(4, 4), "tensor"), (2, 2), T.InterpolationMode.LANCZOS)
 
 
+@pytest.mark.parametrize("image", [torch.zeros(3, 0, 4), np.zeros((5, 0, 3), np.uint8), torch.zeros(3, 3, 4)])
+@pytest.mark.parametrize("size", [(4, 0), 0])
+def test_an_image_without_pixels_is_neither_resized_nor_made(image, size):
+    with pytest.raises(RuntimeError, match="Input and output sizes should be greater than 0"):
+        T.Resize(size)(image)
+    if 0 in image.shape:
+        with pytest.raises(RuntimeError, match="Input and output sizes should be greater than 0"):
+            T.Resize(2)(image)
+
+
 def test_resize_errors():
     with pytest.raises(TypeError, match="Size should be int or sequence"):
         T.Resize(3.5)

@@ -264,6 +264,11 @@ def resize(
     new = (sizes[0], sizes[1]) if len(sizes) == 2 else _by_shorter_side(height, width, sizes[0], max_size)
     if new == (height, width):
         return image
+    if min(height, width, *new) <= 0:
+        raise RuntimeError(
+            f"Input and output sizes should be greater than 0, but got input (H: {height}, W: {width}) "
+            f"output (H: {new[0]}, W: {new[1]})"
+        )
     if is_pil(image):
         if interpolation is InterpolationMode.NEAREST_EXACT:
             interpolation = InterpolationMode.NEAREST  # Pillow's nearest is the exact one
@@ -277,7 +282,7 @@ def resize(
 
 def _by_shorter_side(height: int, width: int, size: int, max_size: int | None) -> tuple[int, int]:
     short, long = min(height, width), max(height, width)
-    new_short, new_long = size, int(size * long / short)
+    new_short, new_long = size, int(size * long / max(short, 1))  # resize refuses an image without pixels
     if max_size is not None:
         if max_size <= size:
             raise ValueError(
