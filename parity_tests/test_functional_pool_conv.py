@@ -86,6 +86,14 @@ def test_pools_of_integers_and_of_nothing():
     check(lambda _, F, x: F.adaptive_avg_pool2d(x, 0), np.ones((2, 2, 4, 4)), order=0)
 
 
+@pytest.mark.parametrize("bias", [(), (1,), (4,), (1, 4), (2, 4)])
+def test_linear_with_a_bias_that_broadcasts(bias):
+    rng = np.random.default_rng(0)
+    x, w, b = (rng.normal(size=shape) for shape in ((2, 3), (4, 3), bias))
+    check(lambda _, F, x, w, b: F.linear(x, w, b), x, w, b)
+    check(lambda _, F, x, w: F.linear(x, w), x, w[0])
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision(dtype):
     x = np.random.default_rng(0).normal(size=(2, 3, 7, 6)).astype(np.float32)

@@ -235,6 +235,8 @@ def _scaled(x, factor):
 def linear(input, weight, bias=None):
     """input (..., in) times weight (out, in) transposed, plus bias (out). torch.nn.functional.linear."""
     _same_dtype("linear", input, weight)
+    if weight._data.ndim == 1 and input._data.ndim and bias is None:
+        return matmul(input, weight)
     if weight._data.ndim != 2 or input._data.ndim == 0:
         raise RuntimeError(
             f"linear(): expected weight of 2 dimensions and input of at least 1, got {list(weight._data.shape)} and "
@@ -247,9 +249,12 @@ def linear(input, weight, bias=None):
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {in_features}x{out_features}): "
             f"linear() got input {list(shape)} for a weight of {list(weight._data.shape)} (out_features, in_features)"
         )
-    if bias is not None and bias._data.shape != (out_features,):
-        raise RuntimeError(f"linear(): bias of shape {list(bias._data.shape)}, expected [{out_features}]")
-    return Linear.apply(input, weight, bias)
+    if bias is None or bias._data.shape == (out_features,):
+        return Linear.apply(input, weight, bias)
+    out, given = (*shape[:-1], out_features), bias._data.shape
+    if len(given) > len(out) or any(b not in (1, n) for b, n in zip(given[::-1], out[::-1], strict=False)):
+        raise RuntimeError(f"linear(): bias of shape {list(given)} for a result of shape {list(out)}")
+    return Linear.apply(input, weight, None) + bias
 
 
 def tensordot(a, b, dims: Any = 2):
