@@ -325,7 +325,9 @@ class Tensor(
             self._hooks[handle.id] = hook
             return handle
         hooks = node_hooks(self)
-        hooks.insert(len(hooks) - self._retains_grad, hook)  # retain_grad keeps what the hooks have made of the gradient
+        hooks.insert(
+            len(hooks) - self._retains_grad, hook
+        )  # retain_grad keeps what the hooks have made of the gradient
         return _ListHandle(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook):

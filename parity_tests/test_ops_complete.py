@@ -24,17 +24,44 @@ ELSEWHERE = {
 
 METHODS_ELSEWHERE = {
     **dict.fromkeys(
-        ("bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal_",
-         "random_", "uniform_"),
+        (
+            "bernoulli",
+            "bernoulli_",
+            "cauchy_",
+            "exponential_",
+            "geometric_",
+            "log_normal_",
+            "multinomial",
+            "normal_",
+            "random_",
+            "uniform_",
+        ),
         "test_random.py",
     ),
     **dict.fromkeys(("index_put", "index_put_"), "test_ops_indexing.py"),
-    **dict.fromkeys(("backward", "retain_grad", "register_hook", "register_post_accumulate_grad_hook"),
-                    "test_autograd_grad.py"),
-    **dict.fromkeys(("addbmm_", "apply_", "cumprod_", "cumsum_", "detach_", "fill_diagonal_", "index_fill_", "map_",
-                     "polygamma_", "requires_grad_", "share_memory_", "tril_", "triu_", "where"),
-                    "test_tensor_methods.py"),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("backward", "retain_grad", "register_hook", "register_post_accumulate_grad_hook"), "test_autograd_grad.py"
+    ),
+    **dict.fromkeys(
+        (
+            "addbmm_",
+            "apply_",
+            "cumprod_",
+            "cumsum_",
+            "detach_",
+            "fill_diagonal_",
+            "index_fill_",
+            "map_",
+            "polygamma_",
+            "requires_grad_",
+            "share_memory_",
+            "tril_",
+            "triu_",
+            "where",
+        ),
+        "test_tensor_methods.py",
+    ),
+}
 
 
 def in_the_table() -> set[str]:

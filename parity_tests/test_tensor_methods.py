@@ -99,9 +99,14 @@ def test_sharing_between_processes_is_refused_with_the_way_out():
 
 
 ACTIVATIONS = {
-    "celu_": (1.5,), "elu_": (1.5,), "hardtanh_": (-1.0, 1.5), "leaky_relu_": (0.1,), "relu_": (), "selu_": (),
+    "celu_": (1.5,),
+    "elu_": (1.5,),
+    "hardtanh_": (-1.0, 1.5),
+    "leaky_relu_": (0.1,),
+    "relu_": (),
+    "selu_": (),
     "threshold_": (0.5, 9.0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -11,7 +11,9 @@ class HostMethods:
     def apply_(self: Any, function):
         """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
         if self.requires_grad:
-            raise RuntimeError("Can't call apply_() on a tensor that requires grad. Use tensor.detach().apply_() instead.")
+            raise RuntimeError(
+                "Can't call apply_() on a tensor that requires grad. Use tensor.detach().apply_() instead."
+            )
         flat = self._data.reshape(-1)
         values = [function(v) for v in flat.tolist()]
         self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
