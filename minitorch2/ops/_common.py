@@ -148,9 +148,7 @@ def promote(op: str, a, b) -> tuple[Any, Any]:
             return a, b
         second, first = _promote_with_number(op, b, a)
         return first, second
-    if is_number(a) and is_number(b):
-        raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
-    return a, b  # arrays, inside a backward
+    raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
 
 
 def _promote_with_number(op: str, tensor, number):

@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 from ..core.dtypes import get_default_dtype
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import broadcast_shapes, is_number, promote
+from ._common import broadcast_shapes, is_number, promote, require_tensor
 from ._inplace import inplace
 
 
@@ -63,21 +63,25 @@ def ge(input, other):
 
 def logical_and(input, other):
     """input != 0 and other != 0."""
+    require_tensor("logical_and", other, "other", 2)
     return _compute(K.logical_and, *promote("logical_and", input, other))
 
 
 def logical_or(input, other):
     """input != 0 or other != 0."""
+    require_tensor("logical_or", other, "other", 2)
     return _compute(K.logical_or, *promote("logical_or", input, other))
 
 
 def logical_xor(input, other):
     """Exactly one of the two is not 0."""
+    require_tensor("logical_xor", other, "other", 2)
     return _compute(K.logical_xor, *promote("logical_xor", input, other))
 
 
 def logical_not(input):
     """input == 0."""
+    require_tensor("logical_not", input)
     return Function.variable(K.logical_not(_plain(input)))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 import minitorch2_kernels as K
 
 from ..core.function import Function
 from . import _return_types as return_types
+from .comparison import eq
 
 
 def signbit(input):
@@ -18,12 +21,12 @@ def signbit(input):
 
 def isposinf(input):
     """Where input is inf: bool."""
-    return input == np.inf
+    return eq(input, math.inf)
 
 
 def isneginf(input):
     """Where input is -inf: bool."""
-    return input == -np.inf
+    return eq(input, -math.inf)
 
 
 def nextafter(input, other):

@@ -24,11 +24,13 @@ def is_floating_point(input) -> bool:
 
 def is_complex(input) -> bool:
     """Always False: there are no complex tensors here."""
+    _common.require_tensor("is_complex", input)
     return False
 
 
 def is_nonzero(input) -> bool:
     """Whether the one element of input is not zero."""
+    _common.require_tensor("is_nonzero", input)
     return bool(input)
 
 

@@ -394,6 +394,7 @@ def relu(input):
 
 def clamp(input, min=None, max=None):
     """Limits input to [min, max]: numbers, or tensors that broadcast; one of the two may be missing."""
+    require_tensor("clamp", input)
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if isinstance(min, Variable) or isinstance(max, Variable):
