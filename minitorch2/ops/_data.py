@@ -13,6 +13,8 @@ from ..core.size import Size
 from ..core.variable import Variable
 from ._common import is_number, shape_from
 
+_PYTHON_NUMBERS = {bool, int, float}
+
 
 def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
     """A fresh array of `data` (numbers, nested lists, arrays, tensors) in `dtype`, or in the one torch would infer."""
@@ -74,7 +76,7 @@ def _to_array(data) -> np.ndarray:
 def _without_tensors(data):
     """Tensors of one element inside nested lists become numbers, as torch takes them."""
     if isinstance(data, list | tuple):
-        return [_without_tensors(d) for d in data]
+        return data if _PYTHON_NUMBERS.issuperset(map(type, data)) else [_without_tensors(d) for d in data]
     if isinstance(data, Variable):
         if data._data.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
@@ -120,7 +122,7 @@ def _collect_dtypes(data, found) -> None:
     """The dtypes among the elements: tensors and NumPy's numbers keep theirs."""
     if not isinstance(data, list | tuple | range):
         data = (data,)
-    if {*map(type, data)} <= {bool, int, float}:  # a row of Python numbers, by far the most common
+    if _PYTHON_NUMBERS.issuperset(map(type, data)):  # a row of them is by far the most common
         found.update(map(dtypes.of_number, {type(d): d for d in data}.values()))
         return
     for d in data:
