@@ -6,7 +6,7 @@ import math
 import warnings
 
 from ...core.grad_mode import no_grad
-from ...ops._common import broadcast_shapes, require_floating, to_dtype
+from ...ops._common import broadcast_shapes, require_floating, require_tensor, to_dtype
 from ...ops.arithmetic import Where
 from ...ops.loss import BinaryCrossEntropy, Huber
 from ...ops.smooth_activations import LogSigmoid
@@ -140,6 +140,10 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
             "'batchmean' in the next major release.",
             stacklevel=2,
         )
+    for position, (name, t) in enumerate((("input", input), ("target", target)), 1):
+        require_tensor("kl_div", t, name, position)
+        if t._data.dtype.kind not in "fV":
+            raise RuntimeError(f"kl_div: Integral inputs not supported. {name} is {t.dtype.name}; convert it with .float()")
     if log_target:
         losses = target.exp() * (target - input)
     else:
