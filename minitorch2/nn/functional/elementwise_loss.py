@@ -143,7 +143,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     for position, (name, t) in enumerate((("input", input), ("target", target)), 1):
         require_tensor("kl_div", t, name, position)
         if t._data.dtype.kind not in "fV":
-            raise RuntimeError(f"kl_div: Integral inputs not supported. {name} is {t.dtype.name}; convert it with .float()")
+            raise RuntimeError(f"kl_div: Integral inputs not supported. {name} is {t.dtype.name}; use .float()")
     if log_target:
         losses = target.exp() * (target - input)
     else:
