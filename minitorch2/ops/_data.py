@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def _to_array(data) -> np.ndarray:
     return array
 
 
-def _without_tensors(data):
+def _without_tensors(data) -> Any:
     """Tensors of one element inside nested lists become numbers, as torch takes them."""
     if isinstance(data, list | tuple):
         return data if _PYTHON_NUMBERS.issuperset(map(type, data)) else [_without_tensors(d) for d in data]
