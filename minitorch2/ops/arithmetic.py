@@ -323,7 +323,9 @@ def _scaled(op, input, other, alpha):
         return other
     if isinstance(alpha, float) and all(_kind(x) in ("i", "u", "b", "") for x in (input, other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    return mul(other, alpha) if isinstance(other, Variable) else promote(op, input, other * alpha)[1]
+    if isinstance(other, Variable):
+        return to_dtype(mul(other, alpha), other._data.dtype)
+    return promote(op, input, other * alpha)[1]
 
 
 def _refuse_bool_subtraction(input, other) -> None:
@@ -344,7 +346,7 @@ def _refuse_zero_divisor(input, other) -> None:
         raise NotImplementedError("division with rounding is not implemented for 'Bool'; convert with .int() first")
     if _kind(input) in ("i", "u", "b") or (not isinstance(input, Variable) and _kind(other) in ("i", "u", "b")):
         divisor = other._data if isinstance(other, Variable) else other
-        if not K.all(divisor):
+        if not K.all(divisor) and (not isinstance(input, Variable) or input._data.size):
             raise RuntimeError("ZeroDivisionError")
 
 

@@ -278,7 +278,7 @@ class Stack(Function):
         shape = arrays[0].shape
         if dim == 0 and shape:  # a third of np.stack's time for a batch of samples
             return K.concatenate(arrays).reshape(len(arrays), *shape)
-        return K.stack(arrays, axis=dim)
+        return K.ascontiguousarray(K.stack(arrays, axis=dim))
 
     @staticmethod
     def backward(ctx, g):

@@ -19,7 +19,7 @@ FLOATING = FLOATS + HALVES
 NUMBERS = FLOATING + INTS
 ALL = NUMBERS + BOOL
 
-SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5)
+SPECIAL = (0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 0.5, -0.5, 1e-3, 1e-5, -1e-5, 30.0, -30.0, 100.0)
 HUGE = {"float16": 6e4, "bfloat16": 3e38, "float32": 3e38, "float64": 1e308}
 TINY = {"float16": 6e-8, "bfloat16": 1e-40, "float32": 1e-45, "float64": 5e-324}
 
@@ -64,7 +64,8 @@ class Draw:
         sizes = st.integers(max(min_size, 1), max_size)
         if min_size == 0:  # zero-size dims, but not in most of the examples
             sizes = st.one_of(sizes, sizes, sizes, sizes, st.integers(0, max_size))
-        return tuple(self.draw(st.lists(sizes, min_size=min_dims, max_size=max_dims)))
+        ndim = max(min_dims, max_dims - self.int(0, max_dims))
+        return tuple(self.draw(sizes) for _ in range(ndim))
 
     def dim(self, ndim: int) -> int:
         """A dim of a tensor, counted from either end."""
@@ -114,11 +115,13 @@ class Draw:
             values = np.where(values * 2 == np.round(values * 2), values + 0.03, values)
         style = "plain"
         if self.purpose == "value":
-            style = self.of("plain", "plain", "ties", "special" if special and self.special else "ties")
+            style = rng.choice(["plain", "ties", "small", "special" if special and self.special else "plain"])
         elif self.purpose == "gradient" and self.ties and ties:
-            style = self.of("plain", "plain", "ties")
+            style = rng.choice(["plain", "plain", "ties"])
         if style == "ties":
             values = np.clip(rng.choice([-1.0, 0.0, 1.0, 2.0], size), low, high)
+        elif style == "small":
+            values = values * 1e-4
         elif style == "special":
             chosen = rng.randint(0, 3, size) == 0
             values = np.where(chosen, rng.choice([*SPECIAL, HUGE[dtype], -HUGE[dtype], TINY[dtype]], size), values)
