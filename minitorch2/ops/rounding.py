@@ -45,6 +45,19 @@ class Round(_Step):
     compute = staticmethod(K.rint)
 
 
+class RoundDecimals(Function):
+    torch_name = "RoundBackward1"
+
+    @staticmethod
+    def forward(ctx, x, decimals):
+        scale = 10.0 ** abs(decimals)
+        return K.rint(x * scale) / scale if decimals > 0 else K.rint(x / scale) * scale
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * 0, None
+
+
 class Trunc(_Step):
     compute = staticmethod(K.trunc)
 
@@ -70,8 +83,7 @@ def round(input, *, decimals=0):
     if decimals:
         if input._data.dtype.kind in "iu":
             raise NotImplementedError("round(): decimals of integers are not implemented; convert with .float() first")
-        scale = 10.0**decimals
-        return Round.apply(input * scale) / scale
+        return RoundDecimals.apply(input, decimals)
     return Round.apply(input)
 
 
