@@ -223,7 +223,7 @@ BINARY = (
         dtypes=NUMBERS,
         special=False,
         notes="where the quotient overflows, torch's vectorised loop gives nan and its scalar one 0; ours is always 0",
-    ),  # fmt: skip
+    ),
     binary("fmod", -4.0, 4.0, 0.5, 4.0, dtypes=NUMBERS),
     OpSpec(
         "pow",
