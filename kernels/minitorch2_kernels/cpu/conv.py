@@ -87,20 +87,39 @@ def conv2d(x, w, stride, padding, dilation, groups):
 
 @reference.conv2d_input_grad.override(_on_cpu)
 def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
-    """With stride 1 this is a convolution of g with w turned round (no scattered additions); else block by block."""
-    o, cg, kh, kw = w.shape
-    (dh, dw), (ph, pw) = dilation, padding
+    """As the reference, block by block: the columns and the images they are folded into stay in cache.
+
+    With stride 1 it is also a convolution of g with w turned round, which copies O columns where folding adds up C. An
+    addition costs about two copies: 0.6 of the folding's time for 16 to 16 channels, 1.2 of it for 32 to 64.
+    """
+    n, o, oh, ow = g.shape
+    _, cg, kh, kw = w.shape
+    (sh, sw), (ph, pw), (dh, dw), c = stride, padding, dilation, groups * cg
     around = (dh * (kh - 1) - ph, dw * (kw - 1) - pw)
-    if stride == (1, 1) and min(around) >= 0:
+    if stride == (1, 1) and min(around) >= 0 and o < 2 * c:
         turned = w.reshape(groups, o // groups, cg, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
-        turned = np.ascontiguousarray(turned).reshape(groups * cg, o // groups, kh, kw)
+        turned = np.ascontiguousarray(turned).reshape(c, o // groups, kh, kw)
         return conv2d(g, turned, stride, around, dilation, groups)
-    n = g.shape[0]
-    dx = np.empty((n, groups * cg, *hw), g.dtype)
+    matrix = w.reshape(groups, o // groups, cg * kh * kw).swapaxes(1, 2)
+    g = np.ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
+    dx = np.empty((n, c, *hw), g.dtype)
+    height, width = hw[0] + 2 * ph, hw[1] + 2 * pw
 
     def part(start, stop):
-        for a, b in _blocks(start, stop, groups * cg * kh * kw * g[0, 0].size * g.itemsize):
-            dx[a:b] = reference.conv2d_input_grad.reference(g[a:b], w, hw, stride, padding, dilation, groups)
+        for a, b in _blocks(start, stop, c * kh * kw * oh * ow * g.itemsize):
+            columns = workspace("columns", (b - a) * c * kh * kw * oh * ow, g.dtype)
+            np.matmul(matrix, g[a:b], out=columns.reshape(b - a, groups, cg * kh * kw, oh * ow))
+            columns = columns.reshape(b - a, c, kh, kw, oh, ow)
+            padded = workspace("padded", (b - a) * c * height * width, g.dtype).reshape(b - a, c, height, width)
+            images = padded if ph or pw else dx[a:b]
+            images[...] = 0
+            for k in range(kh):
+                for m in range(kw):
+                    rows = slice(k * dh, k * dh + sh * (oh - 1) + 1, sh)
+                    cols = slice(m * dw, m * dw + sw * (ow - 1) + 1, sw)
+                    images[:, :, rows, cols] += columns[:, :, k, m]
+            if images is padded:
+                dx[a:b] = padded[:, :, ph : ph + hw[0], pw : pw + hw[1]]
 
     _share(part, n, g.size * cg * kh * kw)
     return dx
