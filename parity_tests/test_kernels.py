@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
-from minitorch2_kernels.cpu import blas, conv, indexing, optim, pooling
+from minitorch2_kernels.cpu import blas, conv, indexing, matmul, optim, pooling
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference.conv import out_size
 
@@ -32,6 +32,7 @@ def tiny_blocks():
         patch.setattr(optim, "BLOCK_BYTES", 64)
         patch.setattr(optim, "WORTH_SHARING", 2)
         patch.setattr(indexing, "_BLOCK", 8)
+        patch.setattr(matmul, "ALONE", 0)
         yield
 
 
@@ -248,7 +249,13 @@ def radam(d):
     return (*state(d, 2, (3,)), d.int(1, 9), 0.1, 0.9, 0.99, 1e-8, d.of(0.0, 0.1), d.of(True, False), d.of(True, False))
 
 
+def product(d):
+    m, k, n = d.int(1, 9), d.int(1, 9), d.int(1, 9)
+    return d.array(m, k), d.array(k, n)
+
+
 CASES = {
+    "matmul": (product, ANOTHER_ORDER),
     "conv2d": (conv2d, ANOTHER_ORDER),
     "conv2d_input_grad": (conv2d_input_grad, ANOTHER_ORDER),
     "conv2d_weight_grad": (conv2d_weight_grad, ANOTHER_ORDER),

@@ -82,7 +82,6 @@ from numpy import (
     logical_not,
     logical_or,
     logical_xor,
-    matmul,
     maximum,
     minimum,
     moveaxis,
@@ -134,6 +133,7 @@ from .dispatch import KERNELS, kernel, namespace, use_reference
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.indexing import index_add, linear_index
+from .reference.matmul import matmul
 from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
 from .reference.pooling import (
     avg_pool2d,

@@ -1,6 +1,6 @@
 """Fast CPU overrides. Importing this package registers them."""
 
-from . import compiled, conv, indexing, optim, pooling
+from . import compiled, conv, indexing, matmul, optim, pooling
 
 if compiled.available:
     compiled.register()  # last: the newest override is asked first
