@@ -48,7 +48,7 @@ def main(argv=None) -> int:
     parser.add_argument("--root", default="data", help="where the data set lies or is downloaded to")
     parser.add_argument("--out", default="runs/mnist", help="where checkpoint and pictures go")
     parser.add_argument("--fraction", type=share, default=1.0, help="how much of the images to use, up to 1")
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--lr", type=float, default=2e-3, help="the peak of the one-cycle schedule")
     parser.add_argument("--seed", type=int, default=1)
