@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import sys
 import zipfile
 from collections import Counter, OrderedDict
@@ -260,9 +261,23 @@ def test_mmap_is_copy_on_write(tmp_path, verify):
     assert loaded["h"]._data.tolist() == [[1.0] * 3] * 2
     with pytest.raises(ValueError, match="path"):
         serialization.load(io.BytesIO(before), mmap=True)
+
+
+def test_the_legacy_format_is_mapped_too(tmp_path):  # torch refuses
+    path = tmp_path / "model.pt"
+    base = torch.arange(10.0)
+    checkpoint = {"w": base, "v": torch.zeros(0), "part": base[3:].view(7, 1), "mask": torch.tensor([True, False])}
     torch.save(checkpoint, path, _use_new_zipfile_serialization=False)
-    with pytest.raises(RuntimeError, match="mmap"):
-        serialization.load(path, mmap=True)
+    before = path.read_bytes()
+    loaded = serialization.load(path, mmap=True)
+    assert_same(loaded, checkpoint)
+    loaded["w"]._data[:] = -1
+    assert loaded["part"].tolist() == [[-1]] * 7 and path.read_bytes() == before
+    for end in (-1, -9, -50):  # inside or before some storage: their order changes from run to run
+        path.write_bytes(before[:end])
+        for mmap in (False, True):
+            with pytest.raises(EOFError, match="cut short"):
+                serialization.load(path, mmap=mmap)
 
 
 def test_torch_can_compute_where_our_storages_lie(tmp_path):
@@ -317,6 +332,35 @@ def test_plain_containers_keep_their_types():
     ]
     assert_same(serialization.load(our_bytes(value)), value)
     assert torch.load(our_bytes(value), weights_only=True) == value
+
+
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+@pytest.mark.parametrize("protocol", [1, 2, 3, 4, 5])
+def test_every_pickle_protocol(protocol, legacy):
+    value = {
+        **training_checkpoint(),
+        "numbers": [0, -1, 255, 2**31, -(2**70), 2**3000, 0.5, True, False, None],
+        "bytes": [b"", b"x" * 300, bytearray(b"y" * 300), "z" * 300],
+        "sets": [set(), {1, 2}, frozenset({(1, "a")})],
+        "tuples": [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)],
+    }
+    saved = torch_bytes(value, pickle_protocol=protocol, _use_new_zipfile_serialization=not legacy)
+    assert_same(serialization.load(saved), value)
+
+
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize("dtype", ["?", "i1", "u2", "<i4", ">i8", "f2", ">f4", "f8", "c8", "c16"])
+def test_numpy_values(dtype, protocol):
+    whole = np.array([[0, 1, 2], [3, 4, 5]], dtype)
+    arrays = [whole, whole.T, whole[:, 1:], whole[:0], np.array(1, dtype)]
+    value = {"arrays": arrays, "again": arrays[0], "scalar": whole[1, 2], "best": np.float64(0.25)}
+    loaded = serialization.load(torch_bytes(value, pickle_protocol=protocol))
+    for got, want in zip(loaded["arrays"], pickle.loads(pickle.dumps(arrays, protocol)), strict=True):
+        assert got.dtype == want.dtype and got.tolist() == want.tolist()
+        assert got.shape == want.shape and (got.strides == want.strides or not want.size)
+    assert loaded["again"] is loaded["arrays"][0]
+    for name in ("scalar", "best"):
+        assert type(loaded[name]) is type(value[name]) and loaded[name] == value[name]
 
 
 def test_long_containers_are_written_in_batches():

@@ -54,6 +54,17 @@ def state_of(tensor_pickle: bytes, **attributes: bytes) -> bytes:
     )
 
 
+def numpy_dtype(spec: str, state: bytes = b"") -> bytes:
+    return b"cnumpy\ndtype\n" + text(spec) + b"\x89\x88\x87R" + state
+
+
+def ndarray(shape: bytes, dtype: bytes = numpy_dtype("f4")) -> bytes:
+    """An array of that shape around the bytes of four float32."""
+    begun = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
+    return begun + b"(K\x01" + shape + dtype + b"\x89C\x10" + FLOATS + b"tb"
+
+
+SCALAR = b"cnumpy.core.multiarray\nscalar\n"
 FLOATS = np.arange(4, dtype=np.float32).tobytes()
 BIG = number(2**62)
 NAMES = """
@@ -61,7 +72,7 @@ NAMES = """
     builtins __import__, builtins open, sys exit, functools partial, operator attrgetter, runpy run_path,
     webbrowser open, torch load, torch.hub load, torch.storage _load_from_bytes,
     torch.jit._script unpackage_script_module, torch._utils _import_dotted_name, numpy load,
-    numpy.core.multiarray scalar, collections namedtuple, collections OrderedDict.fromkeys,
+    numpy fromfile, numpy.core.multiarray frombuffer, collections namedtuple, collections OrderedDict.fromkeys,
     collections.OrderedDict fromkeys, minitorch2 load, minitorch2.serialization load, torch nn,
     torch.Tensor __init__, pickle loads, copyreg _reconstructor, types FunctionType
 """
@@ -102,7 +113,6 @@ def test_pickles_that_run_a_program(protocol, wrap, tmp_path, monkeypatch):
 ATTACKS = {
     "INST": b"(" + text("touch broken") + b"ios\nsystem\n.",
     "OBJ": b"(cos\nsystem\n" + text("touch broken") + b"o.",
-    "STACK_GLOBAL": b"\x8c\x02os\x8c\x06system\x93.",
     "EXT1": b"\x82\x01.",
     "PERSID": b"P0\n.",
     "REDUCE of data": b"}" + b")R.",
@@ -158,7 +168,37 @@ ATTACKS = {
     "a dict in itself": b"}q\x00K\x01h\x00s.",
     "a key that hashes forever": b"}K\x01q\x00" + b"h\x00\x86q\x00" * 70 + b"Ns.",
     "keys that collide": b"}(" + b"".join(number(i * (2**61 - 1)) + b"N" for i in range(20_000)) + b"u.",
-    "protocol 5": b"\x80\x05}.",
+    "protocol 99": b"\x80\x63}.",
+    "protocol 0": b"(dp0\n.",
+    "text of 2**63 bytes": b"\x8d" + b"\xff" * 7 + b"\x7fabc.",
+    "bytes of 2**63 bytes": b"\x8e" + b"\xff" * 7 + b"\x7fabc.",
+    "bytearray of 2**63 bytes": b"\x96" + b"\xff" * 7 + b"\x7fabc.",
+    "number of 2**31 bytes": b"\x8b\xff\xff\xff\x7f1.",
+    "number of a million digits": b"L" + b"9" * 10**6 + b"L\n.",
+    "number that is a word": b"Iseven\n.",
+    "STACK_GLOBAL of numbers": b"K\x01K\x02\x93.",
+    "STACK_GLOBAL of system": b"\x8c\x02os\x8c\x06system\x93\x8c\x0ctouch broken\x85R.",
+    "NEWOBJ_EX": b"\x8c\x02os\x8c\x06system\x93)}\x92.",
+    "elements of a list": b"](K\x01\x90.",
+    "a list as an element": b"\x8f(]\x90.",
+    "a list in a frozenset": b"(]\x91.",
+    "elements that collide": b"\x8f(" + b"".join(number(i * (2**61 - 1)) for i in range(20_000)) + b"\x90.",
+    "NumPy value of objects": numpy_dtype("O8") + b"\x8c\x08ABCDEFGH\x86R.",
+    "NumPy dtype from a dict": b"cnumpy\ndtype\n}\x85R.",
+    "NumPy dtype of a huge string": numpy_dtype("S999999999999") + b".",
+    "NumPy dtype with fields": numpy_dtype("f8", b"(K\x03" + text("<") + b"N)}tb") + b".",
+    "NumPy scalar of too many bytes": SCALAR + numpy_dtype("f4") + b"C\x05abcde\x86R.",
+    "NumPy scalar of no bytes": SCALAR + numpy_dtype("f4") + text("abcd") + b"\x86R.",
+    "NumPy array of too many elements": ndarray(b"K\x05\x85") + b".",
+    "NumPy array of 2**62 elements": ndarray(BIG + b"\x85") + b".",
+    "NumPy array of 2**62 x 2**62 x 0": ndarray(BIG + BIG + b"K\x00\x87") + b".",
+    "NumPy array of -1 elements": ndarray(number(-1) + b"\x85") + b".",
+    "NumPy array of objects": ndarray(b"K\x01\x85", numpy_dtype("O8")) + b".",
+    "NumPy array begun with a size": b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+    + BIG
+    + b"\x85C\x01b\x87R.",
+    "NumPy dtype as a value": numpy_dtype("f4") + b".",
+    "NumPy's ndarray as a value": b"cnumpy\nndarray\n.",
     "persistent id of text": text("storage") + b"Q.",
     "persistent id of a module": b"(" + text("module") + text("os") + text("x") + text("y") + b"K\x01tQ.",
     "storage of no type": b"(" + text("storage") + b"N" + text("k") + text("cpu") + b"K\x04tQ.",
@@ -201,6 +241,8 @@ ATTACKS = {
 
 
 def test_the_pieces_the_attacks_are_made_of_are_sound():
+    assert load(archive(b"\x80\x03" + ndarray(b"K\x04\x85") + b".")).tolist() == [0, 1, 2, 3]
+    assert load(archive(b"\x80\x03" + SCALAR + numpy_dtype("f4") + b"C\x04" + FLOATS[4:8] + b"\x86R.")) == 1
     data = b"\x80\x02" + tensor() + state_of(tensor(), mine=b"K\x01") + b"\x86."
     for loaded in (load(archive(data, k=FLOATS)), torch.load(io.BytesIO(archive(data, k=FLOATS)))):
         assert loaded[0].tolist() == [0, 1, 2, 3] and loaded[1].mine == 1
@@ -310,7 +352,7 @@ def test_other_files():
         (b"PK", pickle.UnpicklingError),
         (b"<!DOCTYPE html>", pickle.UnpicklingError),
         (pickle.dumps({"a": 1}, 2), RuntimeError),
-        (pickle.dumps({"a": 1}, 4), pickle.UnpicklingError),
+        (pickle.dumps({"a": 1}, 4), RuntimeError),
         (bytes(257) + b"ustar" + bytes(300), RuntimeError),
         (np.arange(9).tobytes(), pickle.UnpicklingError),
     ):
@@ -336,6 +378,15 @@ PIECES = [
         text(""),
         text("k"),
         b"U\x01a",
+        b"\x8c\x01a",
+        b"C\x01a",
+        b"\x94",
+        b"\x8f",
+        b"\x90",
+        b"\x91",
+        b"\x93",
+        numpy_dtype("f4"),
+        ndarray(b"K\x04\x85"),
     ),
     *(b"q\x00", b"h\x00", b"q\x01", b"h\x01", storage(), tensor()),
 ]

@@ -7,11 +7,12 @@ reader.py         load: the zip format; legacy.py: the format before torch 1.6; 
 writer.py         save
   pickler.py      the pickle inside; arrays.py: which memory a tensor belongs to
   zip_writer.py   the archive; atomic.py: replacing a file in one step
-safe_globals.py   the classes a user trusts files to name
+safe_globals.py   the classes a user trusts files to name; modules.py: our layers under torch's names
 """
 
+from .modules import layers
 from .reader import load
 from .safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .writer import save
 
-__all__ = ["add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "safe_globals", "save"]
+__all__ = ["add_safe_globals", "clear_safe_globals", "get_safe_globals", "layers", "load", "safe_globals", "save"]

@@ -16,6 +16,7 @@ from ..core.device import device
 from ..core.size import Size
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
+from . import numpy_values
 from .errors import damaged
 from .storages import STORAGE_NAMES, UNSUPPORTED_STORAGES, Storage, StorageType, view
 from .unpickler import Function, Unsupported, check_key, set_attributes
@@ -150,6 +151,10 @@ def _set(items: Any = ()) -> set:
     return set(items)
 
 
+def _frozenset(items: Any = ()) -> frozenset:
+    return frozenset(_set(items))
+
+
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     if type(text) is not str or encoding not in ("latin1", "latin-1"):
         damaged("bytes are not encoded as latin1")
@@ -178,6 +183,7 @@ def _make_table() -> dict[str, Any]:
         table |= {f"{module}.{name}": _unsupported(f"a {name}") for name in UNSUPPORTED_STORAGES}
     table["torch.storage.UntypedStorage"] = table["torch.UntypedStorage"] = StorageType(dtypes.uint8)
     table |= {"torch.Tensor": TensorType(Tensor), "torch.nn.parameter.Parameter": TensorType(Parameter)}
+    table["numpy.ndarray"] = numpy_values.NumpyArrayType()
     functions = {
         "torch._utils._rebuild_tensor": _tensor,
         "torch._utils._rebuild_tensor_v2": _tensor_v2,
@@ -190,10 +196,12 @@ def _make_table() -> dict[str, Any]:
         "collections.OrderedDict": _ordered_dict,
         "collections.Counter": _counter,
         "builtins.set": _set,
+        "builtins.frozenset": _frozenset,
         "builtins.bytes": _bytes,
         "builtins.bytearray": _bytearray,
         "builtins.complex": _complex,
         "_codecs.encode": _encode,
+        **numpy_values.BUILDERS,
     }
     table |= {path: Function(path, build) for path, build in functions.items()}
     table |= {f"torch.{name}": _unsupported(f"the dtype torch.{name}") for name in _OTHER_DTYPES}

@@ -7,7 +7,9 @@ There are no checksums in it, so damage to the bytes of a tensor cannot be notic
 
 from __future__ import annotations
 
+import mmap as memory_map
 import pickle
+import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -20,6 +22,8 @@ from .unpickler import Unpickler
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
+_CHUNK = 1 << 24  # bytes read at a time
+_SWAP = sys.byteorder != "little"
 
 
 class _BoundedReader:
@@ -41,9 +45,26 @@ class _BoundedReader:
         self.left -= len(data)
         return data
 
+    def count(self) -> int:
+        """The number of elements before a storage's bytes."""
+        data = self.read(8)
+        if len(data) != 8:
+            raise EOFError("minitorch2.load: the file ends before a tensor; it was cut short")
+        return int.from_bytes(data, "little")
 
-def load(file: BinaryIO, restore: Callable[[Storage, str], Storage], encoding: str) -> Any:
-    """The object in `file`, from its position on. Errors as minitorch2.load's."""
+    def skip(self, nbytes: int) -> None:
+        if nbytes > self.left:
+            raise EOFError("minitorch2.load: the file ends inside a tensor; it was cut short")
+        self.file.seek(nbytes, 1)
+        self.left -= nbytes
+
+
+def load(file: BinaryIO, restore: Callable[[Storage, str], Storage], mmap: bool, encoding: str) -> Any:
+    """The object in `file`, from its position on. Errors as minitorch2.load's.
+
+    mmap: storages are mapped from the file, copy on write. Where they lie follows only from the list behind
+    the pickle, so the pickle is read twice.
+    """
     _refuse_other_files(file)
     reader = _BoundedReader(file)
     if Unpickler(reader, {}).load() != _MAGIC:
@@ -54,35 +75,75 @@ def load(file: BinaryIO, restore: Callable[[Storage, str], Storage], encoding: s
     if Unpickler(reader, {}).load() != _PROTOCOL:
         raise RuntimeError(f"Invalid protocol version: only {_PROTOCOL} is known; save again with a newer torch")
     Unpickler(reader, {}).load()  # the writer's sizes of C types; the bytes are little-endian in any case
+    start, left = file.tell(), reader.left
+    storages = _Storages(reader, restore, _zeros)
+    result = Unpickler(reader, TABLE, storages.load, encoding).load()
+    places = {}
+    for key, storage in storages.listed().items():
+        if reader.count() != storage.array.size:
+            damaged(f"the storage '{key}' has another number of elements than its tensor says")
+        places[key] = file.tell()
+        if mmap:
+            reader.skip(storage.array.nbytes)
+        else:
+            _fill(storage, reader)
+    if not mmap:
+        return result
+    mapped = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_COPY)
+    file.seek(start)
+    reader.left = left
+    storages = _Storages(reader, restore, lambda key, nbytes: np.frombuffer(mapped, np.uint8, nbytes, places[key]))
+    return Unpickler(reader, TABLE, storages.load, encoding).load()
 
-    storages: dict[str, Storage] = {}
-    promised = 0
 
-    def persistent_load(saved: Any) -> Storage:
-        nonlocal promised
+def _zeros(key: str, nbytes: int) -> np.ndarray:
+    return np.zeros(nbytes, np.uint8)  # takes no memory until it is filled
+
+
+class _Storages:
+    """The storages a pickle refers to, by key; `allocate(key, nbytes)` gives the memory of each, as bytes."""
+
+    def __init__(
+        self,
+        reader: _BoundedReader,
+        restore: Callable[[Storage, str], Storage],
+        allocate: Callable[[str, int], np.ndarray],
+    ):
+        self.reader = reader
+        self.restore = restore
+        self.allocate = allocate
+        self.by_key: dict[str, Storage] = {}
+        self.promised = 0
+
+    def load(self, saved: Any) -> Any:
+        """What a persistent id stands for: a storage, the part of one, or a module's class (beside its source)."""
+        if type(saved) is tuple and len(saved) == 4 and saved[0] in ("module", b"module"):
+            if not isinstance(saved[1], type):  # a class can only have come from the reader's safe_globals
+                damaged("a module's class is missing")
+            return saved[1]
         kind, key, location, numel = check_persistent_id(saved, 6)
-        if key not in storages:
-            promised += numel * kind.dtype.itemsize
-            if promised > reader.left:
+        if key not in self.by_key:
+            nbytes = numel * kind.dtype.itemsize
+            self.promised += nbytes
+            if self.promised > self.reader.left:
                 raise EOFError(
-                    f"minitorch2.load: the tensors need {promised} bytes, the file has {reader.left} left; "
-                    "it was cut short"
+                    f"minitorch2.load: the tensors need {self.promised} bytes, the file has {self.reader.left} "
+                    "left; it was cut short"
                 )
-            data = np.zeros(numel * kind.dtype.itemsize, np.uint8)
-            storage = storage_from_bytes(data, kind.dtype, numel, location, False)
-            storages[key] = restore(storage, location)
-        root = storages[key]
+            storage = storage_from_bytes(self.allocate(key, nbytes), kind.dtype, numel, location, _SWAP)
+            self.by_key[key] = self.restore(storage, location)
+        root = self.by_key[key]
         if root.dtype is not kind.dtype or root.array.size != numel:
             damaged(f"the storage '{key}' is described in two ways")
-        return root if saved[5] is None else _part(root, saved[5])
+        part = saved[-1]
+        return root if part is None else _part(root, part)
 
-    result = Unpickler(reader, TABLE, persistent_load, encoding).load()
-    keys = Unpickler(reader, {}).load()
-    if type(keys) is not list or len(keys) != len(storages) or set(map(str, keys)) != set(storages):
-        damaged("the file's list of storages is not that of its tensors")
-    for key in keys:
-        _fill(storages[str(key)], reader)
-    return result
+    def listed(self) -> dict[str, Storage]:
+        """The storages in the order in which their bytes follow, which is what the next pickle in the file says."""
+        keys = Unpickler(self.reader, {}).load()
+        if type(keys) is not list or len(keys) != len(self.by_key) or set(map(str, keys)) != set(self.by_key):
+            damaged("the file's list of storages is not that of its tensors")
+        return {str(key): self.by_key[str(key)] for key in keys}
 
 
 def _part(root: Storage, metadata: Any) -> Storage:
@@ -96,15 +157,15 @@ def _part(root: Storage, metadata: Any) -> Storage:
 
 
 def _fill(storage: Storage, reader: _BoundedReader) -> None:
-    count = int.from_bytes(reader.read(8), "little")
-    if count != storage.array.size:
-        damaged(f"a storage has {count} elements where its tensor says {storage.array.size}")
-    data = reader.read(storage.array.nbytes)
-    if len(data) != storage.array.nbytes:
-        raise EOFError("minitorch2.load: the file ends inside a tensor; it was cut short")
-    # Through storage_from_bytes, for the checks it makes of the bytes themselves.
-    filled = storage_from_bytes(np.frombuffer(data, np.uint8), storage.dtype, count, storage.location, False)
-    storage.array[...] = filled.array
+    data = storage.array.view(np.uint8)
+    for start in range(0, data.size, _CHUNK):
+        chunk = data[start : start + _CHUNK]
+        read = reader.read(chunk.size)
+        if len(read) != chunk.size:
+            raise EOFError("minitorch2.load: the file ends inside a tensor; it was cut short")
+        chunk[...] = np.frombuffer(read, np.uint8)
+    # For what it does with the bytes themselves: their order, and the check of bools.
+    storage_from_bytes(data, storage.dtype, storage.array.size, storage.location, _SWAP)
 
 
 def _refuse_other_files(file: BinaryIO) -> None:
@@ -118,7 +179,7 @@ def _refuse_other_files(file: BinaryIO) -> None:
             "minitorch2.load: this is the tar format of torch 0.1, which is not supported; load it with "
             "torch and save it again"
         )
-    if not head.startswith(b"\x80"):
+    if not head.startswith((b"\x80", b"L%d" % _MAGIC)):  # pickle protocol 1 has no first byte of its own
         raise pickle.UnpicklingError(
             f"Weights only load failed: this is no checkpoint, it begins with {head[:20]!r}; was a web page "
             "or an error message saved in its place?"

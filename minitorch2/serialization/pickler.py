@@ -18,9 +18,12 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import device
 from ..core.size import Size
+from ..nn.modules._torch_names import torch_state
+from ..nn.modules.module import Module
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
 from .arrays import StorageTable
+from .modules import FUNCTIONS, path_of
 from .plain import MAX_DEPTH, own_attributes
 from .safe_globals import registered_by_path
 from .unpickler import key_problem
@@ -33,7 +36,8 @@ class Pickler:
 
     def __init__(self) -> None:
         self.storages = StorageTable()
-        self.trusted = {id(what): path for path, what in registered_by_path().items()}
+        known = FUNCTIONS | registered_by_path()
+        self.trusted = {id(what): path for path, what in known.items()}
         self.out = bytearray()
         self.memo: dict[Any, int] = {}
         self.kept: list[Any] = []  # keeps what is remembered by id alive
@@ -66,6 +70,8 @@ class Pickler:
             container(self, obj)
         elif id(obj) in self.trusted:
             self._global(self.trusted[id(obj)])
+        elif isinstance(obj, Module):
+            self._module(obj)
         elif id(type(obj)) in self.trusted:
             self._trusted_instance(obj)
         else:
@@ -237,6 +243,24 @@ class Pickler:
             self._save(item)
         self.out += pickle.TUPLE
         self._remember(object(), None)
+
+    # Modules
+
+    def _module(self, module: Module) -> None:
+        """A whole module: its class by name and its state, under the names and in the order of torch's."""
+        cls = type(module)
+        if "<locals>" in cls.__qualname__:
+            self._refuse(f"is of a class that no reader can find ({cls.__qualname__}); define it at a file's top level")
+        try:
+            state = torch_state(module) if cls.__getstate__ is Module.__getstate__ else module.__getstate__()
+        except ValueError as error:
+            self._refuse(f"cannot be saved whole: {error}; or save its state_dict()")
+        self._global(path_of(cls))
+        self.out += pickle.EMPTY_TUPLE + pickle.NEWOBJ
+        self._remember(id(module), module)
+        self.kept.append(state)  # its id is remembered, too
+        self._save_at(".__dict__", state)
+        self.out += pickle.BUILD
 
     # Calls and names
 

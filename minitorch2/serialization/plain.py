@@ -6,16 +6,19 @@ from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.device import device
 from ..core.dtypes import dtype
 from ..core.size import Size
+from ..nn.modules.module import Module
 from ..tensor import Tensor
 from .errors import damaged
 from .safe_globals import registered_by_path
 
 MAX_DEPTH = 200  # recursive code (copy.deepcopy, repr, torch.save) must be able to follow
 
-_CONTAINERS = (list, tuple, set, dict, OrderedDict, Counter, defaultdict)
+_CONTAINERS = (list, tuple, set, frozenset, dict, OrderedDict, Counter, defaultdict)
 _LEAVES = (type(None), bool, int, float, complex, str, bytes, bytearray, dtype, device, Size)
 
 
@@ -26,13 +29,14 @@ def check_plain(root: Any) -> None:
     pending = [(root, False)]
     while pending:
         item, children_done = pending.pop()
-        if type(item) in _LEAVES:
+        if _is_leaf(item):
             continue
         if not (type(item) in _CONTAINERS or isinstance(item, Tensor)):
-            if any(item is one or type(item) is one for one in trusted):
-                continue
-            damaged(f"the file contains a {type(item).__name__} where only data can stand")
-        children = [child for child in _children(item) if type(child) not in _LEAVES]
+            if not any(item is one or type(item) is one for one in trusted):
+                damaged(f"the file contains a {type(item).__name__} where only data can stand")
+            if not isinstance(item, Module):
+                continue  # what it holds is its own affair
+        children = [child for child in _children(item) if not _is_leaf(child)]
         if children_done:
             heights[id(item)] = height = 1 + max((heights.get(id(child), 0) for child in children), default=0)
             if height > MAX_DEPTH:
@@ -47,10 +51,16 @@ def check_plain(root: Any) -> None:
         pending.extend((child, False) for child in children)
 
 
+def _is_leaf(item: Any) -> bool:
+    return type(item) in _LEAVES or isinstance(item, np.number | np.bool) or type(item) is np.ndarray
+
+
 def _children(item: Any) -> Iterable[Any]:
     if isinstance(item, dict):
         yield from item  # keys: tuples may hide anything
         yield from item.values()
+    elif isinstance(item, Module):
+        yield from vars(item).values()
     elif not isinstance(item, Tensor):
         yield from item
     if isinstance(item, Tensor):

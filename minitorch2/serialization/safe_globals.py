@@ -10,6 +10,8 @@ import builtins
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .modules import path_of
+
 SafeGlobal = Callable[..., Any] | tuple[Callable[..., Any], str]
 
 # What stays refused even when registered: with these a file could run anything it likes.
@@ -24,8 +26,8 @@ _registered: dict[SafeGlobal, None] = {}  # a dict keeps the order of registrati
 def add_safe_globals(safe_globals: Iterable[SafeGlobal]) -> None:
     """Lets `load` build the given classes and call the given functions, and `save` write instances of them.
 
-    Each entry is a class or function, or a pair (it, "module.name" as files spell it). Register only what
-    is harmless with ANY arguments: the file chooses them.
+    Each entry is a class or function, or a pair (it, "module.name" as files spell it); a layer of ours goes
+    by the name of torch's. Register only what is harmless with ANY arguments: the file chooses them.
 
     Raises: ValueError for something through which a file could run arbitrary code (os, sys, eval, ...);
     TypeError / ValueError for a malformed entry.
@@ -70,7 +72,7 @@ def _split(entry: SafeGlobal) -> tuple[Callable[..., Any], str]:
     if not isinstance(entry, tuple):
         if not callable(entry):
             raise TypeError(f"add_safe_globals expects classes and functions, got {entry!r}")
-        return entry, f"{entry.__module__}.{entry.__qualname__}"
+        return entry, path_of(entry)
     if len(entry) != 2:
         raise ValueError(f"add_safe_globals expects pairs (object, 'module.name'), got a tuple of length {len(entry)}")
     what, path = entry

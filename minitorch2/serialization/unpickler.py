@@ -1,9 +1,10 @@
-"""A pickle machine for exactly the opcodes torch's files use.
+"""A pickle machine for exactly the opcodes torch's files use, in pickle protocols 1 to 5.
 
 It imports nothing and calls nothing of its own accord: a GLOBAL selects an entry of a fixed table (or of
 what the user registered as safe), REDUCE calls only such entries, BUILD sets only the attributes an
-OrderedDict may carry. Every step consumes bytes of the stream, so work and memory are bounded by the
-stream's length. Opcodes: CPython's Lib/pickletools.py.
+OrderedDict may carry, the contents of a NumPy array, and the state of what the user registered. Every step
+consumes bytes of the stream, so work and memory are bounded by the stream's length. Opcodes: CPython's
+Lib/pickletools.py.
 """
 
 from __future__ import annotations
@@ -12,23 +13,21 @@ import pickle
 import struct
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, ClassVar, NoReturn, Protocol
 
+import numpy as np
+
+from ..nn.modules._torch_names import fill
+from ..nn.modules.module import Module
 from .errors import damaged
+from .numpy_values import NumpyDtype, set_array_state
 from .safe_globals import registered_by_path
 
 _MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
 _MAX_KEY_PARTS = 64
+_MAX_LINE = 1024  # characters of a name, or digits of a number written as text
 _DICTS = (dict, OrderedDict, Counter, defaultdict)
-_LATER_OPCODES = {
-    ord("B"): "BINBYTES",
-    ord("C"): "SHORT_BINBYTES",
-    0x8C: "SHORT_BINUNICODE",
-    0x8F: "EMPTY_SET",
-    0x93: "STACK_GLOBAL",
-    0x94: "MEMOIZE",
-    0x95: "FRAME",
-}
+_TEXT_OPCODES = b"dlFVSpg"  # of protocol 0, whose references to storages torch.load cannot read either
 _UNSAFE_OPCODES = {
     ord("i"): "INST",
     ord("o"): "OBJ",
@@ -86,12 +85,15 @@ class Unpickler:
         self.persistent_load = persistent_load
         self.encoding = encoding
         self.trusted = registered_by_path()
+        self.trusted_ids = {id(what) for what in self.trusted.values()}
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
 
+    operations: ClassVar[dict[int, Callable[[Any], None]]]  # opcode -> what it does; under the class
+
     def load(self) -> Any:
-        operations = _OPERATIONS
+        operations = self.operations
         while True:
             opcode = self._take(1)[0]
             if opcode == pickle.STOP[0]:
@@ -99,8 +101,8 @@ class Unpickler:
             operation = operations.get(opcode)
             if operation is None:
                 _refuse_opcode(opcode)
-            if operation is Unpickler.persistent:  # runs the user's map_location, whose errors are the user's
-                self.persistent()
+            if opcode == pickle.BINPERSID[0]:  # runs the user's map_location, whose errors are the user's
+                operation(self)
                 continue
             try:
                 operation(self)
@@ -122,8 +124,10 @@ class Unpickler:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _line(self) -> str:
-        line = self.file.readline(1024)
+        line = self.file.readline(_MAX_LINE)
         if not line.endswith(b"\n"):
+            if len(line) == _MAX_LINE:
+                damaged(f"a name or number is longer than {_MAX_LINE} characters")
             raise EOFError("minitorch2.load: ran out of input inside a name; the file was cut short")
         return line[:-1].decode("utf-8")
 
@@ -136,11 +140,15 @@ class Unpickler:
 
     def proto(self) -> None:
         version = self._take(1)[0]
-        if version > 3:
+        if version > pickle.HIGHEST_PROTOCOL:
             raise pickle.UnpicklingError(
-                f"Weights only load failed: the file was pickled with protocol {version}; save it again with "
+                f"Weights only load failed: the file was pickled with protocol {version}, and protocols up to "
+                f"{pickle.HIGHEST_PROTOCOL} are known; the file is damaged, or save it again with "
                 "torch.save's default, pickle_protocol=2"
             )
+
+    def frame(self) -> None:
+        self._take(8)  # how many bytes belong together, for readers that fetch them in one go
 
     def mark(self) -> None:
         if len(self.marks) >= _MAX_MARKS:
@@ -148,20 +156,28 @@ class Unpickler:
         self.marks.append(self.stack)
         self.stack = []
 
-    def text(self) -> None:
-        self.stack.append(str(self._take(self._unpack("<I")), "utf-8", "surrogatepass"))
+    def text(self, length: str) -> None:
+        self.stack.append(str(self._take(self._unpack(length)), "utf-8", "surrogatepass"))
 
-    def short_bytes(self) -> None:
-        self._push_bytes(self._take(self._take(1)[0]))
-
-    def long_bytes(self) -> None:
-        self._push_bytes(self._take(self._unpack("<I")))
-
-    def _push_bytes(self, data: bytes) -> None:
+    def python2_string(self, length: str) -> None:
+        data = self._take(self._unpack(length))
         self.stack.append(data if self.encoding == "bytes" else data.decode(self.encoding))
 
-    def long_int(self) -> None:
-        self.stack.append(pickle.decode_long(self._take(self._take(1)[0])))
+    def byte_string(self, length: str) -> None:
+        self.stack.append(self._take(self._unpack(length)))
+
+    def byte_array(self) -> None:
+        self.stack.append(bytearray(self._take(self._unpack("<Q"))))
+
+    def long_int(self, length: str) -> None:
+        self.stack.append(pickle.decode_long(self._take(self._unpack(length))))
+
+    def int_line(self) -> None:
+        line = self._line()
+        self.stack.append(line == "01" if line in ("00", "01") else int(line))  # protocol 1 has no other bools
+
+    def long_line(self) -> None:
+        self.stack.append(int(self._line().removesuffix("L")))
 
     def tuple_of_mark(self) -> None:
         items = self._pop_mark()
@@ -201,6 +217,22 @@ class Unpickler:
             check_key(key)
             target[key] = value
 
+    def add_items(self) -> None:
+        items = self._pop_mark()
+        target = self.stack[-1]
+        if type(target) is not set:
+            damaged(f"the pickle adds elements to a {type(target).__name__}")
+        target |= self._elements(items)
+
+    def frozen_set(self) -> None:
+        items = self._pop_mark()
+        self.stack.append(frozenset(self._elements(items)))
+
+    def _elements(self, items: list[Any]) -> set[Any]:
+        for item in items:
+            check_key(item)
+        return set(items)
+
     def get(self, index: int) -> None:
         if index not in self.memo:
             damaged(f"the pickle refers to memo {index}, which it never set")
@@ -209,6 +241,9 @@ class Unpickler:
     def put(self, index: int) -> None:
         self.memo[index] = self.stack[-1]
 
+    def memoize(self) -> None:
+        self.put(len(self.memo))
+
     def persistent(self) -> None:
         if self.persistent_load is None or not self.stack:
             damaged("the pickle has a persistent id where there can be none")
@@ -216,6 +251,15 @@ class Unpickler:
 
     def global_name(self) -> None:
         module, name = self._line(), self._line()
+        self._push_global(module, name)
+
+    def stack_global(self) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if type(name) is not str or type(module) is not str:
+            damaged("the pickle names something by what is no text")
+        self._push_global(module, name)
+
+    def _push_global(self, module: str, name: str) -> None:
         path = f"{'builtins' if module == '__builtin__' else module}.{name}"
         if path in self.table:
             entry = self.table[path]
@@ -225,13 +269,7 @@ class Unpickler:
         elif path in self.trusted:
             self.stack.append(self.trusted[path])
         else:
-            raise pickle.UnpicklingError(
-                f"Weights only load failed: unsupported global: GLOBAL {path} was not an allowed global. "
-                "minitorch2 never imports what a file names. If you know this class or function, trust it "
-                "with any arguments and trust the file, load inside "
-                f"`with minitorch2.serialization.safe_globals([{path}]):`; otherwise have its author save a "
-                "state_dict made of tensors, numbers, strings, lists and dicts"
-            )
+            raise pickle.UnpicklingError(_not_allowed(path))
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack[-1]
@@ -240,6 +278,8 @@ class Unpickler:
         if isinstance(function, Function):
             self.stack[-1] = function.build(*arguments)
         elif self._is_trusted(function):
+            if isinstance(function, type) and issubclass(function, Module):
+                damaged(f"the pickle calls the module class {function.__name__}, where torch.save restores its state")
             self.stack[-1] = function(*arguments)
         else:
             damaged(f"the pickle tries to call a {type(function).__name__}")
@@ -248,19 +288,46 @@ class Unpickler:
         arguments, cls = self.stack.pop(), self.stack[-1]
         if not (isinstance(cls, type) and self._is_trusted(cls) and type(arguments) is tuple):
             damaged("the pickle makes an object of a class that is not registered with add_safe_globals")
+        if arguments and issubclass(cls, Module):
+            damaged(f"the pickle makes a module of the class {cls.__name__} with arguments")
         self.stack[-1] = cls.__new__(cls, *arguments)
 
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
         if type(target) is OrderedDict:
             set_attributes(target, state)
+        elif type(target) is NumpyDtype:
+            target.set_state(state)
+        elif type(target) is np.ndarray:
+            set_array_state(target, state)
+        elif self._is_trusted(type(target)) and isinstance(target, Module) and type(state) is dict:
+            fill(target, state)
         elif self._is_trusted(type(target)):
             _restore_state(target, state)
         else:
             damaged(f"the pickle sets the state of a {type(target).__name__}")
 
     def _is_trusted(self, what: Any) -> bool:
-        return any(what is one for one in self.trusted.values())
+        return id(what) in self.trusted_ids  # they are kept alive by self.trusted
+
+
+def _not_allowed(path: str) -> str:
+    if path.startswith("torch.nn."):
+        way_out = (
+            "It belongs to a whole pickled module. If you have its classes, load inside "
+            "`with minitorch2.serialization.safe_globals([*minitorch2.serialization.layers(), YourModel]):`; "
+            "better, have its author save model.state_dict()"
+        )
+    else:
+        way_out = (
+            "If you know this class or function, trust it with any arguments and trust the file, load inside "
+            f"`with minitorch2.serialization.safe_globals([{path}]):`; otherwise have its author save a "
+            "state_dict made of tensors, numbers, strings, lists and dicts"
+        )
+    return (
+        f"Weights only load failed: unsupported global: GLOBAL {path} was not an allowed global. "
+        f"minitorch2 never imports what a file names. {way_out}"
+    )
 
 
 def check_key(key: Any) -> None:
@@ -308,11 +375,10 @@ def _restore_state(target: Any, state: Any) -> None:
 
 
 def _refuse_opcode(opcode: int) -> NoReturn:
-    if opcode in _LATER_OPCODES:
-        name = _LATER_OPCODES[opcode]
-        reason = f"{name} belongs to a later pickle protocol; save again with the default pickle_protocol=2"
-    elif opcode in _UNSAFE_OPCODES:
+    if opcode in _UNSAFE_OPCODES:
         reason = f"{_UNSAFE_OPCODES[opcode]} never occurs in a checkpoint and could run code"
+    elif opcode in _TEXT_OPCODES:
+        reason = "it belongs to pickle protocol 0; save again with the default pickle_protocol=2"
     else:
         reason = "the file is damaged or is no checkpoint"
     raise pickle.UnpicklingError(f"Weights only load failed: unsupported pickle opcode {bytes([opcode])!r}: {reason}")
@@ -326,25 +392,36 @@ def _read(form: str) -> Callable[[Unpickler], None]:
     return lambda self: self.stack.append(self._unpack(form))
 
 
-_OPERATIONS: dict[int, Callable[[Unpickler], None]] = {
+Unpickler.operations = {
     code[0]: operation
     for code, operation in (
         (pickle.PROTO, Unpickler.proto),
+        (pickle.FRAME, Unpickler.frame),
         (pickle.MARK, Unpickler.mark),
         (pickle.NONE, _push(lambda: None)),
         (pickle.NEWTRUE, _push(lambda: True)),
         (pickle.NEWFALSE, _push(lambda: False)),
+        (pickle.INT, Unpickler.int_line),
         (pickle.BININT, _read("<i")),
         (pickle.BININT1, _read("<B")),
         (pickle.BININT2, _read("<H")),
-        (pickle.LONG1, Unpickler.long_int),
+        (pickle.LONG, Unpickler.long_line),
+        (pickle.LONG1, lambda self: self.long_int("<B")),
+        (pickle.LONG4, lambda self: self.long_int("<I")),
         (pickle.BINFLOAT, _read(">d")),
-        (pickle.BINUNICODE, Unpickler.text),
-        (pickle.SHORT_BINSTRING, Unpickler.short_bytes),
-        (pickle.BINSTRING, Unpickler.long_bytes),
+        (pickle.SHORT_BINUNICODE, lambda self: self.text("<B")),
+        (pickle.BINUNICODE, lambda self: self.text("<I")),
+        (pickle.BINUNICODE8, lambda self: self.text("<Q")),
+        (pickle.SHORT_BINSTRING, lambda self: self.python2_string("<B")),
+        (pickle.BINSTRING, lambda self: self.python2_string("<I")),
+        (pickle.SHORT_BINBYTES, lambda self: self.byte_string("<B")),
+        (pickle.BINBYTES, lambda self: self.byte_string("<I")),
+        (pickle.BINBYTES8, lambda self: self.byte_string("<Q")),
+        (pickle.BYTEARRAY8, Unpickler.byte_array),
         (pickle.EMPTY_TUPLE, _push(tuple)),
         (pickle.EMPTY_LIST, _push(list)),
         (pickle.EMPTY_DICT, _push(dict)),
+        (pickle.EMPTY_SET, _push(set)),
         (pickle.TUPLE, Unpickler.tuple_of_mark),
         (pickle.TUPLE1, lambda self: self.tuple_of(1)),
         (pickle.TUPLE2, lambda self: self.tuple_of(2)),
@@ -353,12 +430,16 @@ _OPERATIONS: dict[int, Callable[[Unpickler], None]] = {
         (pickle.APPENDS, Unpickler.appends),
         (pickle.SETITEM, Unpickler.set_item),
         (pickle.SETITEMS, Unpickler.set_items),
+        (pickle.ADDITEMS, Unpickler.add_items),
+        (pickle.FROZENSET, Unpickler.frozen_set),
         (pickle.BINGET, lambda self: self.get(self._take(1)[0])),
         (pickle.LONG_BINGET, lambda self: self.get(self._unpack("<I"))),
         (pickle.BINPUT, lambda self: self.put(self._take(1)[0])),
         (pickle.LONG_BINPUT, lambda self: self.put(self._unpack("<I"))),
+        (pickle.MEMOIZE, Unpickler.memoize),
         (pickle.BINPERSID, Unpickler.persistent),
         (pickle.GLOBAL, Unpickler.global_name),
+        (pickle.STACK_GLOBAL, Unpickler.stack_global),
         (pickle.REDUCE, Unpickler.reduce),
         (pickle.NEWOBJ, Unpickler.new_object),
         (pickle.BUILD, Unpickler.build),
