@@ -77,7 +77,8 @@ from .version import __version__
 
 newaxis = None
 
-_LAZY = ("nn", "optim", "utils", "vision", "serialization", "viz", "testing", "metrics", "cuda", "linalg", "special")
+_LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
+_LAZY += ("linalg", "special")
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",

@@ -19,7 +19,7 @@ from ..parameter import Parameter
 from .module import _HOOK_DICTS, Module
 from .parameter_container import ParameterDict, ParameterList
 
-__all__ = ["fill", "layer_classes", "restore", "torch_path", "torch_state"]
+__all__ = ["fill", "layer_classes", "refuse_hooks", "restore", "torch_path", "torch_state"]
 
 # Where torch keeps a layer in another file than we do: by our file, or by the class.
 _TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container"}
@@ -30,15 +30,25 @@ _TORCH_FILES |= {"PixelShuffle": "pixelshuffle", "PixelUnshuffle": "pixelshuffle
 _NOT_STORED = frozenset(
     ("args", "bias", "device", "dtype", "kwargs", "modules", "parameters", "pos_weight", "reduce", "self")
 ) | frozenset(("size_average", "values", "weight", "_freeze", "_weight"))
-_NOT_STORED_BY = {"Hardtanh": {"min_value", "max_value"}, "PairwiseDistance": {"p"}}
+_NOT_STORED_BY = {
+    "Hardtanh": ("min_value", "max_value"),
+    "PairwiseDistance": ("p",),
+    "RNNCellBase": ("num_chunks",),
+}
 # ... and plus these, which the constructor works out.
 _STORED_BESIDES = {
     "_ConvNd": ("transposed", "_reversed_padding_repeated_twice"),
     "PairwiseDistance": ("norm",),
     "ParameterDict": ("_keys",),
     "ParameterList": ("_size",),
+    "RNN": ("nonlinearity",),
+    "RNNBase": ("bias", "_flat_weights_names", "_all_weights"),
+    "RNNCellBase": ("bias",),
     "Upsample": ("name",),
 }
+# What only torch keeps, besides the parameters themselves: made of them when torch gets a state, else left out.
+_TORCH_CACHES = {"RNNBase": ("_flat_weights",)}
+_LEFT_OUT = {"RNNBase": ("_flat_weights", "_flat_weight_refs")}
 # What a state of an older torch lacks and no argument's default supplies.
 _WORKED_OUT: dict[str, Callable[[Any], Any]] = {
     "_keys": lambda module: dict.fromkeys(module._parameters),
@@ -53,6 +63,7 @@ _SUPPORTED = {
 }
 _FUNCTIONS = frozenset(("activation", "distance_function"))  # attributes that may be a function
 _OPTIONAL = frozenset(("distance_function",))  # a submodule of that name, where it is no attribute
+_ABOUT_HOOKS = frozenset((*_HOOK_DICTS, "_is_full_backward_hook", "_hooked"))
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _MISSING = object()
 
@@ -103,8 +114,9 @@ def fill(module: Module, state: Mapping[str, Any]) -> None:
     """:func:`restore`, into an instance that exists already but was not initialised: an unpickler makes the object
     before it knows its state, and the state may refer to it."""
     cls = type(module)
-    attributes = dict(state)
-    _take_hooks(cls, attributes)
+    refuse_hooks(cls, state)
+    left_out = _ABOUT_HOOKS.union(_named_for(cls, _LEFT_OUT))
+    attributes = {name: value for name, value in state.items() if name not in left_out}
     training = attributes.pop("training", True)
     if not isinstance(training, bool):
         raise ValueError(f"{cls.__name__}: training must be a bool, got {training!r}")
@@ -128,17 +140,15 @@ def fill(module: Module, state: Mapping[str, Any]) -> None:
         cls.__setstate__(module, dict(vars(module)))
 
 
-def _take_hooks(cls: type, attributes: dict[str, Any]) -> None:
-    """Removes the dictionaries of hooks, which must be empty."""
+def refuse_hooks(cls: type, state: Mapping[str, Any]) -> None:
+    """ValueError where a module of ``cls`` with this ``__dict__`` has hooks of any kind."""
     for name in _HOOK_DICTS:
-        if attributes.pop(name, None):
+        if state.get(name):
             raise ValueError(
                 f"{cls.__name__} comes with {name}: a hook is a program's own code and cannot be taken along. "
                 "Remove it first (handle.remove(); pruning and weight norm have functions of their own for it) and "
                 "register it anew on the result"
             )
-    attributes.pop("_is_full_backward_hook", None)  # what kind the hooks are, which there are none of
-    attributes.pop("_hooked", None)
 
 
 def _members(cls: type, registry: str, members: Any, kind: type) -> dict[str, Any]:
@@ -208,17 +218,20 @@ def _layers_of(cls: type) -> Iterator[type]:
 def _attributes(cls: type) -> Mapping[str, Any]:
     """The attributes a layer has besides those of every module, and what each is by default."""
     known: dict[str, Any] = {}
-    left_out = set(_NOT_STORED)
     for base in _layers_of(cls):
-        left_out |= _NOT_STORED_BY.get(base.__name__, set())
         if "__init__" in vars(base):
             for name, argument in inspect.signature(vars(base)["__init__"]).parameters.items():
                 empty = argument.default is inspect.Parameter.empty
                 known.setdefault(name, _MISSING if empty else argument.default)
-        for name in _STORED_BESIDES.get(base.__name__, ()):
-            known[name] = _MISSING
-            left_out.discard(name)
+    besides = _named_for(cls, _STORED_BESIDES)
+    left_out = _NOT_STORED.union(_named_for(cls, _NOT_STORED_BY)).difference(besides)
+    known |= dict.fromkeys(besides, _MISSING)
     return {name: default for name, default in known.items() if name not in left_out}
+
+
+def _named_for(cls: type, table: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """What a table by class says of `cls` and the layers it is made of."""
+    return [name for base in _layers_of(cls) for name in table.get(base.__name__, ())]
 
 
 @functools.cache
@@ -256,16 +269,16 @@ def is_plain(value: Any) -> bool:
 
 
 def torch_state(module: Module) -> dict[str, Any]:
-    """The ``__dict__`` of the same module in torch 2.13, with all it needs there, the values still ours.
+    """The ``__dict__`` of the same module in torch 2.13, with all it needs there and in torch's order, the values ours.
 
     Raises: ValueError if the module has hooks.
     """
-    state = dict(vars(module))
-    _take_hooks(type(module), dict(state))
-    state.pop("_hooked", None)
+    refuse_hooks(type(module), vars(module))
+    state = {name: value for name, value in vars(module).items() if name != "_hooked"}
     ordered: dict[str, Any] = {}
     for name in vars(Module()):
         ordered[name] = state.pop(name)
         if name == "_backward_hooks":
             ordered["_is_full_backward_hook"] = None
-    return ordered | state
+    caches = {name: getattr(module, name) for name in _named_for(type(module), _TORCH_CACHES)}
+    return ordered | state | caches
