@@ -22,7 +22,7 @@ from .parameter_container import ParameterDict, ParameterList
 __all__ = ["fill", "layer_classes", "refuse_hooks", "restore", "torch_path", "torch_state"]
 
 # Where torch keeps a layer in another file than we do: by our file, or by the class.
-_TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container"}
+_TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container", "rnn_cells": "rnn"}
 _TORCH_FILES |= {"PixelShuffle": "pixelshuffle", "PixelUnshuffle": "pixelshuffle"}
 
 # A layer's attributes are the arguments of its constructor under the same names, but for these arguments, which become
@@ -44,6 +44,7 @@ _STORED_BESIDES = {
     "RNN": ("nonlinearity",),
     "RNNBase": ("bias", "_flat_weights_names", "_all_weights"),
     "RNNCellBase": ("bias",),
+    "TripletMarginWithDistanceLoss": ("distance_function",),  # or a submodule of that name
     "Upsample": ("name",),
 }
 # What only torch keeps, besides the parameters themselves: made of them when torch gets a state, else left out.
@@ -51,6 +52,7 @@ _TORCH_CACHES = {"RNNBase": ("_flat_weights",)}
 _LEFT_OUT = {"RNNBase": ("_flat_weights", "_flat_weight_refs")}
 # What a state of an older torch lacks and no argument's default supplies.
 _WORKED_OUT: dict[str, Callable[[Any], Any]] = {
+    "_flat_weights_names": lambda module: [name for names in module._all_weights for name in names],
     "_keys": lambda module: dict.fromkeys(module._parameters),
     "_reversed_padding_repeated_twice": lambda module: module._pad_argument(),
     "_size": lambda module: len(module._parameters),
@@ -62,7 +64,6 @@ _SUPPORTED = {
     "sparse": (False,),
 }
 _FUNCTIONS = frozenset(("activation", "distance_function"))  # attributes that may be a function
-_OPTIONAL = frozenset(("distance_function",))  # a submodule of that name, where it is no attribute
 _ABOUT_HOOKS = frozenset((*_HOOK_DICTS, "_is_full_backward_hook", "_hooked"))
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 _MISSING = object()
@@ -182,7 +183,7 @@ def _complete(module: Module) -> None:
     known = _attributes(cls)
     late = []
     for name, default in known.items():
-        if name in attributes or name in members or name in _OPTIONAL:
+        if name in attributes or name in members:
             continue
         if name in _WORKED_OUT:
             late.append(name)
