@@ -47,6 +47,8 @@ def _finish(array, requires_grad, pin_memory=False) -> Tensor:
     if pin_memory:
         raise RuntimeError("Cannot access accelerator device when none is available: pin_memory=True needs a GPU")
     result = Tensor._wrap(array)
+    if requires_grad and not result.dtype.is_floating_point:  # the setter's own words begin with a small letter
+        raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
     return result.requires_grad_() if requires_grad else result
 
 
