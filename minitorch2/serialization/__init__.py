@@ -1,18 +1,32 @@
 """Checkpoints in PyTorch's file format, read and written without torch.
 
-reader.py         load: the zip format; legacy.py: the format before torch 1.6; safetensors.py: that format
+reader.py         load: the zip format; legacy.py: the format before torch 1.6
   zip_reader.py   records of an archive, checked before they are believed
   unpickler.py    the pickle machine; builders.py: the only names it knows; plain.py: the last look
   storages.py     buffers, the views tensors are of them, map_location
 writer.py         save
   pickler.py      the pickle inside; arrays.py: which memory a tensor belongs to
   zip_writer.py   the archive; atomic.py: replacing a file in one step
+safetensors.py, npz.py (with npy_header.py), sharded.py: other formats; formats.py tells them apart
+mapping.py        a file as memory, for all of them
 safe_globals.py   the classes a user trusts files to name; modules.py: our layers under torch's names
 """
 
+from . import npz, safetensors, sharded
 from .modules import layers
 from .reader import load
 from .safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .writer import save
 
-__all__ = ["add_safe_globals", "clear_safe_globals", "get_safe_globals", "layers", "load", "safe_globals", "save"]
+__all__ = [
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_safe_globals",
+    "layers",
+    "load",
+    "npz",
+    "safe_globals",
+    "safetensors",
+    "save",
+    "sharded",
+]

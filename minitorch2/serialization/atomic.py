@@ -56,6 +56,23 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     _sync_folder(folder)
 
 
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike[str]) -> Iterator[str]:
+    """As `atomic_write`, for writers that open files by name: yields the name they are to write, or to replace.
+
+    Raises: also OSError (EINVAL) for a path that is not a regular file, which such a writer might replace.
+    """
+    mode = _existing_mode(os.path.realpath(os.fspath(path)))
+    if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "this is no regular file, and nothing else can be written here", os.fspath(path))
+    with atomic_write(path) as file:
+        granted = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        yield file.name
+        with open(file.name, "rb") as written:
+            os.chmod(file.name, granted)
+            os.fsync(written.fileno())
+
+
 def _existing_mode(target: str) -> int | None:
     try:
         return os.stat(target).st_mode
@@ -65,9 +82,7 @@ def _existing_mode(target: str) -> int | None:
 
 def _create_beside(target: str, temporary: str) -> BinaryIO:
     try:
-        # 0o666 less the umask: what open(path, "wb") would have given a new file.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        return os.fdopen(os.open(temporary, flags, 0o666), "wb")
+        return open(temporary, "xb")  # with the permissions that open(path, "wb") gives a new file
     except OSError as error:
         reason = (
             f"{error.strerror}: files are written beside their destination and then renamed, so its folder "

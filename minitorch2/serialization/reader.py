@@ -9,9 +9,10 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from ..core.dtypes import dtype
-from . import legacy, safetensors
+from . import legacy
 from .builders import TABLE
 from .errors import damaged
+from .formats import reader_by_name, refuse_other_formats
 from .plain import check_plain
 from .storages import Storage, check_fits, check_persistent_id, restore_location, storage_from_bytes
 from .unpickler import Unpickler
@@ -34,7 +35,8 @@ def load(
 
     Args:
         f: a path, or a seekable binary file object; the checkpoint runs from its position to its end. A path
-            that ends in .safetensors is read in that format and gives {name: tensor}.
+            that ends in .safetensors, .npz or .index.json (the index of a sharded checkpoint) is read in that
+            format and gives {name: tensor}; .npy gives one tensor.
         map_location: where storages go, as in torch: None, a device or its name, a dict from the file's
             locations to others, or a function (storage, location) -> storage or None. Files saved on a GPU
             need 'cpu'.
@@ -74,26 +76,23 @@ def load(
         if mmap:
             raise ValueError("f must be a file path in order to use the mmap argument")
         return _load(f, map_location, False, verify, encoding)
+    read_other = reader_by_name(os.fsdecode(f))
+    if read_other is not None:
+        return read_other(f, restore_location(map_location), bool(mmap), verify)
     with open(f, "rb") as file:
-        if os.fspath(f).endswith(".safetensors"):
-            return safetensors.load(file, restore_location(map_location), bool(mmap))
         return _load(file, map_location, bool(mmap), verify, encoding)
 
 
 def _load(file: BinaryIO, map_location: Any, mmap: bool, verify: bool, encoding: str) -> Any:
+    refuse_other_formats(file)
     position = file.tell()
     magic = file.read(len(_ZIP_MAGIC))
     file.seek(position)
     restore = restore_location(map_location)
     if magic == _ZIP_MAGIC:
         result = _load_zip(ZipReader(file, verify), restore, mmap, encoding)
-    elif mmap:
-        raise RuntimeError(
-            "mmap can only be used with the zip format that torch.save writes since 1.6; load without mmap, "
-            "or save the checkpoint again"
-        )
     else:
-        result = legacy.load(file, restore, encoding)
+        result = legacy.load(file, restore, mmap, encoding)
     check_plain(result)
     return result
 

@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from .errors import broken_archive
+from .mapping import map_file
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
@@ -86,7 +87,7 @@ class ZipReader:
         if record.size == 0:
             return np.empty(0, np.uint8)
         if self._map is None:
-            self._map = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_COPY)
+            self._map = map_file(self.file)
         array = np.frombuffer(self._map, np.uint8, record.size, self.base + record.start)
         crc = 0
         if self.verify:
