@@ -5,17 +5,19 @@ PYTHON  ?= python3
 VENV    ?= .venv
 ARGS    ?=
 WORKERS ?= 2
+WORKLOAD ?= mnist_cnn
+TARGET  ?= pickle
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help mnist cifar test deep lint format bench package clean
+.PHONY: help mnist cifar test deep lint format bench bench-ops growth profile fuzz package clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 mnist: $(STAMP)-examples ## train the MNIST network (ARGS go to examples/mnist.py)
 	$(BIN)/python examples/mnist.py $(ARGS)
@@ -40,6 +42,19 @@ format: $(STAMP)-dev ## let ruff mend what it can
 
 bench: $(STAMP)-test ## time minitorch2 against PyTorch (ARGS go to benchmarks/run.py)
 	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-ops: $(STAMP)-test ## the same for single operations (ARGS go to benchmarks/ops.py)
+	$(BIN)/python benchmarks/ops.py $(ARGS)
+
+growth: $(STAMP)-test ## how step time grows with depth and batch (ARGS go to benchmarks/growth.py)
+	$(BIN)/python benchmarks/growth.py $(ARGS)
+
+profile: $(STAMP)-test ## where the time of a step goes: make profile WORKLOAD=gpt
+	$(BIN)/python benchmarks/profile_step.py $(WORKLOAD) $(ARGS)
+
+fuzz: $(STAMP)-fuzz ## fuzz the reader of checkpoints for ten minutes (TARGET=archive, ...; see fuzz/README.md)
+	mkdir -p runs/fuzz/$(TARGET)
+	$(BIN)/python fuzz/fuzz_load.py $(TARGET) -max_total_time=600 $(ARGS) runs/fuzz/$(TARGET) fuzz/corpus/$(TARGET)
 
 package: $(STAMP)-dev ## build wheel and sdist, try both in an empty environment elsewhere
 	$(BIN)/python -m pytest -m package --timeout 900 $(ARGS) parity_tests/test_package.py

@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workloads import IMPORT, TRAINING, WORKLOADS
+from workloads import IMPORT, PROGRAMS, WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS, THEIRS = "minitorch2", "torch"
@@ -31,20 +31,19 @@ ALL = [*WORKLOADS, IMPORT]
 SAME = 1e-2  # how far, relatively, the losses of the first steps may be apart; a different program is farther
 
 
-def one_round(framework: str, name: str, threads: int, seconds: float) -> dict[str, Any]:
-    """Runs the workload in a fresh process and returns what it measured."""
-    count = str(threads)
+def in_process(script: str | Path, args: argparse.Namespace, *arguments: str) -> Any:
+    """What a script of this folder prints as JSON when it runs with these arguments in a fresh process."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")]),
+        "MINITORCH2_COMPILED": "0" if args.impl == "numpy" else "1",
         **dict.fromkeys(
-            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINITORCH2_NUM_THREADS"), count
+            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINITORCH2_NUM_THREADS"), str(args.threads)
         ),
     }
-    script = Path(__file__).with_name("workloads.py")
-    command = [sys.executable, str(script), framework, name, "--threads", count, "--seconds", str(seconds)]
+    command = [sys.executable, str(script), *arguments]
     result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     if result.returncode != 0:
-        raise SystemExit(f"{framework} could not run {name}; its message is above")
+        raise SystemExit(f"{' '.join(command)} failed; its message is above")
     return json.loads(result.stdout)
 
 
@@ -55,12 +54,14 @@ def check_same_program(name: str, ours: list[float], theirs: list[float]) -> Non
             raise SystemExit(f"{name}: the losses differ, {ours} and {theirs}: this is not the same computation")
 
 
-def measure(name: str, rounds: int, threads: int, seconds: float) -> dict[str, Any]:
-    """`rounds` times minitorch2 and then PyTorch, so that what else the machine does falls on both."""
+def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """`args.rounds` times minitorch2 and then PyTorch, so that what else the machine does falls on both."""
+    script = Path(__file__).with_name("workloads.py")
+    options = ["--threads", str(args.threads), "--seconds", str(args.seconds)]
     runs: dict[str, list[dict[str, Any]]] = {OURS: [], THEIRS: []}
-    for _ in range(rounds):
+    for _ in range(args.rounds):
         for framework in (OURS, THEIRS):
-            runs[framework].append(one_round(framework, name, threads, seconds))
+            runs[framework].append(in_process(script, args, framework, name, *options))
     check_same_program(name, runs[OURS][0]["losses"], runs[THEIRS][0]["losses"])
     result: dict[str, Any] = {}
     for framework, measured in runs.items():
@@ -99,6 +100,13 @@ def output_of(*command: str) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
 
+def version_of(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
 def circumstances(args: argparse.Namespace) -> dict[str, Any]:
     """What the figures depend on."""
     cpu = platform.processor() or platform.machine()
@@ -107,7 +115,7 @@ def circumstances(args: argparse.Namespace) -> dict[str, Any]:
         names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
         cpu = names[0] if names else cpu
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ("numpy", THEIRS)
+    packages = ("numpy", THEIRS, "numba")
     commit = output_of("git", "rev-parse", "HEAD")
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -119,54 +127,100 @@ def circumstances(args: argparse.Namespace) -> dict[str, Any]:
             "system": f"{platform.system()} {platform.release()}",
             "load_before": round(os.getloadavg()[0], 2),
         },
-        "versions": {"python": platform.python_version(), **{name: metadata.version(name) for name in packages}},
-        "settings": {"threads": args.threads, "rounds": args.rounds, "seconds": args.seconds},
+        "versions": {"python": platform.python_version(), **{name: version_of(name) for name in packages}},
+        "settings": {key: vars(args)[key] for key in ("threads", "rounds", "seconds", "impl")},
     }
+
+
+def add_options(parser: argparse.ArgumentParser, rounds: int, seconds: float) -> None:
+    """The options that all programs of this folder have."""
+    parser.add_argument("--rounds", type=int, default=rounds, help="processes for each framework")
+    parser.add_argument("--seconds", type=float, default=seconds, help="how long each thing is timed in a process")
+    parser.add_argument(
+        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for both; all there are without it"
+    )
+    parser.add_argument(
+        "--impl",
+        choices=["best", "numpy"],
+        default="best",
+        help="numpy: without the kernels that numba compiles, as if it were not installed",
+    )
+    parser.add_argument(
+        "--out", nargs="?", const="", metavar="FILE", help="write JSON, without a name into benchmarks/results/"
+    )
+
+
+def introduce(args: argparse.Namespace) -> dict[str, Any]:
+    """Prints what the figures depend on, and returns it."""
+    if args.rounds < 1 or args.threads < 1:
+        raise SystemExit("--rounds and --threads are at least 1")
+    about = circumstances(args)
+    load = about["machine"]["load_before"]
+    if load > 0.5:
+        print(f"warning: something else is running (load {load}): these figures will mean little", file=sys.stderr)
+    print(f"{about['machine']['cpu']}; threads: {args.threads}, rounds: {args.rounds}, kernels: {args.impl}")
+    print(f"{OURS} at {about['commit'][:10] or 'no commit'}, {THEIRS} {about['versions'][THEIRS]}\n", flush=True)
+    return about
+
+
+def write(args: argparse.Namespace, about: dict[str, Any], results: dict[str, Any], suffix: str = "") -> Path | None:
+    """Writes the results and what they depend on where --out says, if it says anything."""
+    if args.out is None:
+        return None
+    impl = "" if args.impl == "best" else f"-{args.impl}"
+    name = f"{about['date'][:10]}-{about['commit'][:10] or 'unknown'}{impl}{suffix}.json"
+    path = Path(args.out) if args.out else ROOT / "benchmarks" / "results" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**about, **results}, indent=2) + "\n")
+    print(path)
+    return path
 
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(ALL)}; all without one")
-    parser.add_argument("--rounds", type=int, default=5, help="processes for each framework and workload")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each process goes on timing steps")
-    parser.add_argument(
-        "--threads", type=int, default=len(os.sched_getaffinity(0)), help="for both; all there are without it"
-    )
-    parser.add_argument(
-        "--out", nargs="?", const="", metavar="FILE", help="write JSON, without a name into benchmarks/results/"
-    )
+    add_options(parser, rounds=5, seconds=2.0)
+    parser.add_argument("--chart", metavar="FILE.png", help="draw the ratios as bars (needs matplotlib)")
     args = parser.parse_args(argv)
     for name in args.workloads:
         if name not in ALL:
             parser.error(f"there is no workload {name!r}; there are {', '.join(ALL)}")
-    if args.rounds < 1 or args.threads < 1:
-        parser.error("--rounds and --threads are at least 1")
-    about = circumstances(args)
-    load = about["machine"]["load_before"]
-    if load > 0.5:
-        print(f"warning: something else is running (load {load}): these figures will mean little", file=sys.stderr)
-
-    print(f"{about['machine']['cpu']}; threads: {args.threads}, rounds: {args.rounds}")
-    print(
-        f"{OURS} at {about['commit'][:10] or 'no commit'}, {THEIRS} {about['versions'][THEIRS]}\n\n{HEADER}", flush=True
-    )
+    about = introduce(args)
+    print(HEADER, flush=True)
     results, started = {}, time.perf_counter()
     for name in args.workloads or ALL:
-        results[name] = measure(name, args.rounds, args.threads, args.seconds)
+        results[name] = measure(name, args)
         print(table_line(name, results[name]), flush=True)
-    trained = [results[name]["ratio"] for name in TRAINING if name in results]
-    mean = statistics.geometric_mean(trained) if trained else None
+    whole = [results[name]["ratio"] for name in PROGRAMS if name in results]
+    mean = statistics.geometric_mean(whole) if whole else None
     if mean is not None:
-        print(f"\ngeometric mean of the {len(trained)} training ratios: {mean:.2f}")
+        print(f"\ngeometric mean of the {len(whole)} ratios of whole programs: {mean:.2f}")
     print(f"{time.perf_counter() - started:.0f} s")
-
-    if args.out is not None:
-        name = f"{about['date'][:10]}-{about['commit'][:10] or 'unknown'}.json"
-        path = Path(args.out) if args.out else ROOT / "benchmarks" / "results" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**about, "geometric_mean": mean, "workloads": results}, indent=2) + "\n")
-        print(path)
+    write(args, about, {"geometric_mean": mean, "workloads": results})
+    if args.chart:
+        draw({name: result["ratio"] for name, result in results.items()}, about, args.chart)
     return 0
+
+
+def draw(ratios: dict[str, float], about: dict[str, Any], path: str) -> None:
+    """A bar for each workload, PyTorch being the line at 1."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 0.4 * len(ratios) + 1.2), layout="constrained")
+    names = list(ratios)[::-1]
+    bars = axes.barh(names, [ratios[name] for name in names], color="#4878a8")
+    axes.bar_label(bars, fmt="%.2f", padding=3)
+    axes.axvline(1, color="black", linewidth=1)
+    axes.set_xlim(0, 1.15 * max(1, *ratios.values()))
+    axes.set_xlabel(f"time, PyTorch {about['versions'][THEIRS]} = 1 (less is faster)")
+    axes.set_title(
+        f"{about['machine']['cpu']}, {about['settings']['threads']} threads, {about['date'][:10]}", fontsize=9
+    )
+    figure.savefig(path, dpi=150)
+    print(path)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,112 @@ def resnet20(torch: Any) -> Step:
     return training(torch, net, optimizer, nn.functional.cross_entropy, (128, 3, 32, 32))
 
 
+def lstm(torch: Any) -> Step:
+    """LSTM 64-128 over 32 steps and a linear layer on the last, batch 32, Adam"""
+    nn = torch.nn
+
+    class Reader(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.head = nn.LSTM(64, 128, batch_first=True), nn.Linear(128, 10)
+
+        def forward(self, x):
+            output, _ = self.lstm(x)
+            return self.head(output[:, -1])
+
+    net = Reader()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    return training(torch, net, optimizer, nn.functional.cross_entropy, (32, 32, 64))
+
+
+def gpt(torch: Any) -> Step:
+    """a GPT of 4 layers, 4 heads, width 128, on 16 sequences of 64 characters (of 65), AdamW"""
+    nn, F = torch.nn, torch.nn.functional
+    characters, length, width, heads, layers, batch = 65, 64, 128, 4, 4, 16
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.attn, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def forward(self, x):
+            b, n, _ = x.shape
+            split = self.attn(self.ln_1(x)).split(width, dim=2)
+            q, k, v = (part.view(b, n, heads, width // heads).transpose(1, 2) for part in split)
+            y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            x = x + self.proj(y.transpose(1, 2).contiguous().view(b, n, width))
+            return x + self.mlp(self.ln_2(x))
+
+    class GPT(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.token, self.place = nn.Embedding(characters, width), nn.Embedding(length, width)
+            self.blocks = nn.Sequential(*(Block() for _ in range(layers)))
+            self.ln, self.head = nn.LayerNorm(width), nn.Linear(width, characters, bias=False)
+
+        def forward(self, tokens):
+            x = self.token(tokens) + self.place(torch.arange(length))
+            return self.head(self.ln(self.blocks(x)))
+
+    net = GPT()
+    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    texts = [torch.randint(0, characters, (batch, length + 1)) for _ in range(4)]
+    turn = 0
+
+    def step() -> float:
+        nonlocal turn
+        text = texts[turn % len(texts)]
+        turn += 1
+        optimizer.zero_grad()
+        logits = net(text[:, :-1])
+        loss = F.cross_entropy(logits.view(-1, characters), text[:, 1:].reshape(-1))
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def mobilenet(torch: Any) -> Step:
+    """a MobileNetV2 on one image of 3x224x224, inference"""
+    nn = torch.nn
+
+    def conv(inputs: int, outputs: int, size: int = 1, stride: int = 1, groups: int = 1) -> Any:
+        return [
+            nn.Conv2d(inputs, outputs, size, stride, size // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs),
+        ]
+
+    class Block(nn.Module):
+        def __init__(self, inputs: int, outputs: int, stride: int, expand: int):
+            super().__init__()
+            width = inputs * expand
+            widen = [*conv(inputs, width), nn.ReLU6(inplace=True)] if expand > 1 else []
+            depthwise = [*conv(width, width, 3, stride, width), nn.ReLU6(inplace=True)]
+            self.layers, self.adds = nn.Sequential(*widen, *depthwise, *conv(width, outputs)), inputs == outputs
+
+        def forward(self, x):
+            return x + self.layers(x) if self.adds else self.layers(x)
+
+    plan = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    layers, inputs = [*conv(3, 32, 3, 2), nn.ReLU6(inplace=True)], 32
+    for expand, outputs, repeats, stride in plan:
+        for i in range(repeats):
+            layers.append(Block(inputs, outputs, stride if i == 0 else 1, expand))
+            inputs = outputs
+    layers += [*conv(320, 1280), nn.ReLU6(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000)]
+    net = nn.Sequential(*layers).eval()
+    image = torch.randn(1, 3, 224, 224)
+
+    def step() -> float:
+        with torch.no_grad():
+            return net(image).square().mean().item()
+
+    return step
+
+
 def small_op(torch: Any) -> Step:
     """10x10 plus 10x10, forward and backward: what an op costs before it computes"""
     a, b = torch.randn(10, 10, requires_grad=True), torch.randn(10, 10, requires_grad=True)
@@ -144,8 +250,9 @@ def small_op(torch: Any) -> Step:
     return step
 
 
-TRAINING = {program.__name__: program for program in (mlp, mnist_cnn, lenet_4, lenet_128, resnet20)}
-WORKLOADS = {**TRAINING, "small_op": small_op}
+TRAINING = {program.__name__: program for program in (mlp, mnist_cnn, lenet_4, lenet_128, resnet20, lstm, gpt)}
+PROGRAMS = {**TRAINING, "mobilenet": mobilenet}
+WORKLOADS = {**PROGRAMS, "small_op": small_op}
 IMPORT = "import"
 
 
