@@ -129,8 +129,8 @@ class Walk(ABC):
                 return getattr(target, name)
         self.refuse(
             TypeError,
-            f"{kind_of(x)} is code without a counterpart: it computes with {self.giver}'s tensors. Set the attribute "
-            "to None for the conversion, and to a counterpart after it",
+            f"{kind_of(x)} is code without a counterpart, and would compute with {self.giver}'s tensors. Set the "
+            "attribute to None for the conversion, and to a counterpart after it",
         )
 
     def _object(self, x: Any) -> Any:
