@@ -265,6 +265,32 @@ def test_attacks_end_in_an_error(attack, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.filterwarnings("ignore")  # torch announces that quantized and nested tensors go
+@pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
+def test_what_is_not_supported_is_named_with_the_way_out(legacy):
+    one = torch.ones(2)
+    for value, way_out in (
+        (one.to(torch.complex64), r"complex tensor.*view_as_real"),
+        (torch.nn.Parameter(one.to(torch.complex128)), r"complex tensor.*view_as_real"),
+        (torch.eye(2).to_sparse(), r"sparse tensor.*to_dense"),
+        (torch.eye(2).to_sparse_csr(), r"sparse tensor.*to_dense"),
+        (torch.quantize_per_tensor(one, 0.1, 0, torch.qint8), r"quantized tensor.*dequantize"),
+        (torch.nested.nested_tensor([one]), r"nested tensor.*to_padded_tensor"),
+        (one.to(torch.float8_e4m3fn), r"float8_e4m3fn.*t\.float\(\)"),
+        (torch.ones(2, dtype=torch.uint16), r"uint16.*int64"),
+        (torch.ones(2, device="meta"), "meta device"),
+        (torch._neg_view(one), "resolve_neg"),
+        (one.untyped_storage(), "bare storage"),
+        (torch.strided, "torch.layout"),
+        (np.array(["text"]), "numbers and bools"),
+        (np.array([None]), "numbers and bools"),
+    ):
+        file = io.BytesIO()
+        torch.save({"value": value}, file, _use_new_zipfile_serialization=not legacy)
+        with pytest.raises(NotImplementedError, match=way_out):
+            load(file.getvalue())
+
+
 def test_one_object_many_times_costs_nothing():
     # 2**150 leaves for who walks it as a tree.
     laughs = b"\x80\x02(]q\x00" + b"](h\x00h\x00eq\x00" * 150 + b"t."

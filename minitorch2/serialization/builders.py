@@ -180,7 +180,7 @@ def _make_table() -> dict[str, Any]:
     table: dict[str, Any] = {f"torch.{d.name}": d for d in dtypes.ALL}
     for module in ("torch", "torch.storage", "torch.cuda"):
         table |= {f"{module}.{name}": StorageType(d) for name, d in STORAGE_NAMES.items()}
-        table |= {f"{module}.{name}": _unsupported(f"a {name}") for name in UNSUPPORTED_STORAGES}
+        table |= {f"{module}.{name}": _other_storage(name) for name in UNSUPPORTED_STORAGES}
     table["torch.storage.UntypedStorage"] = table["torch.UntypedStorage"] = StorageType(dtypes.uint8)
     table |= {"torch.Tensor": TensorType(Tensor), "torch.nn.parameter.Parameter": TensorType(Parameter)}
     table["numpy.ndarray"] = numpy_values.NumpyArrayType()
@@ -204,16 +204,31 @@ def _make_table() -> dict[str, Any]:
         **numpy_values.BUILDERS,
     }
     table |= {path: Function(path, build) for path, build in functions.items()}
-    table |= {f"torch.{name}": _unsupported(f"the dtype torch.{name}") for name in _OTHER_DTYPES}
-    table |= {path: _unsupported(what) for path, what in _OTHER_BUILDERS.items()}
+    table |= {f"torch.{name}": _other_dtype(name) for name in _OTHER_DTYPES}
+    table |= {path: _unsupported(*what) for path, what in _OTHER_BUILDERS.items()}
     return table
 
 
-def _unsupported(what: str) -> Unsupported:
+def _unsupported(what: str, instead: str) -> Unsupported:
     return Unsupported(
-        f"minitorch2: the file contains {what}, which is not supported; convert it with torch (t.to_dense(), "
-        "t.dequantize(), t.to(torch.float32), torch.view_as_real(t)) and save again"
+        f"minitorch2: the file contains {what}, which is not supported; load it with torch and save {instead} instead"
     )
+
+
+def _other_storage(name: str) -> Unsupported:
+    if name.startswith("Complex"):
+        return _unsupported(f"a complex tensor ({name})", "torch.view_as_real(t)")
+    return _unsupported(f"a quantized tensor ({name})", "t.dequantize()")
+
+
+def _other_dtype(name: str) -> Unsupported:
+    if name.startswith("complex"):
+        instead = "torch.view_as_real(t)"
+    elif name.startswith("q"):
+        instead = "t.dequantize()"
+    else:
+        instead = "t.float()" if name.startswith("float") else "t.to(torch.int64)"
+    return _unsupported(f"the dtype torch.{name}", instead)
 
 
 _OTHER_DTYPES = (
@@ -244,14 +259,14 @@ _OTHER_DTYPES = (
 )
 
 _OTHER_BUILDERS = {
-    "torch._utils._rebuild_sparse_tensor": "a sparse tensor",
-    "torch._utils._rebuild_qtensor": "a quantized tensor",
-    "torch._utils._rebuild_nested_tensor": "a nested tensor",
-    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor on the meta device",
-    "torch._utils._rebuild_wrapper_subclass": "a tensor subclass",
-    "torch._utils._rebuild_device_tensor_from_numpy": "an accelerator's tensor",
-    "torch._utils._rebuild_device_tensor_from_cpu_tensor": "an accelerator's tensor",
-    "torch.serialization._get_layout": "a torch.layout",
+    "torch._utils._rebuild_sparse_tensor": ("a sparse tensor", "t.to_dense()"),
+    "torch._utils._rebuild_qtensor": ("a quantized tensor", "t.dequantize()"),
+    "torch._utils._rebuild_nested_tensor": ("a nested tensor", "t.to_padded_tensor(0.0)"),
+    "torch._utils._rebuild_meta_tensor_no_storage": ("a tensor on the meta device, which has no values", "its shape"),
+    "torch._utils._rebuild_wrapper_subclass": ("a tensor subclass", "a plain tensor"),
+    "torch._utils._rebuild_device_tensor_from_numpy": ("an accelerator's tensor", "t.cpu()"),
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": ("an accelerator's tensor", "t.cpu()"),
+    "torch.serialization._get_layout": ("a torch.layout", "str(layout)"),
 }
 
 TABLE = _make_table()

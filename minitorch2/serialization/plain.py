@@ -15,6 +15,7 @@ from ..nn.modules.module import Module
 from ..tensor import Tensor
 from .errors import damaged
 from .safe_globals import registered_by_path
+from .storages import Storage
 
 MAX_DEPTH = 200  # recursive code (copy.deepcopy, repr, torch.save) must be able to follow
 
@@ -33,6 +34,11 @@ def check_plain(root: Any) -> None:
             continue
         if not (type(item) in _CONTAINERS or isinstance(item, Tensor)):
             if not any(item is one or type(item) is one for one in trusted):
+                if isinstance(item, Storage):
+                    raise NotImplementedError(
+                        "minitorch2: the file contains a bare storage; load it with torch and save a tensor of it "
+                        "(torch.tensor(storage)) instead"
+                    )
                 damaged(f"the file contains a {type(item).__name__} where only data can stand")
             if not isinstance(item, Module):
                 continue  # what it holds is its own affair
