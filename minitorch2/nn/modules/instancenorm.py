@@ -31,6 +31,22 @@ class _InstanceNorm(_NormBase):
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest) -> None:  # type: ignore[override]
+        # Before torch 0.4, which first numbered its states, the statistics were saved though none were used.
+        if local_metadata.get("version") is None and not self.track_running_stats:
+            keys = [key for key in (f"{prefix}running_mean", f"{prefix}running_var") if key in state_dict]
+            if keys:
+                quoted = " and ".join(f'"{key}"' for key in keys)
+                *_, error_msgs = rest
+                error_msgs.append(
+                    f"Unexpected running stats buffer(s) {quoted} for {self._get_name()} with "
+                    "track_running_stats=False. A state of PyTorch before 0.4.0 has them although they were not used: "
+                    "delete them from it, or make the layer with track_running_stats=True if it is to use them."
+                )
+            for key in keys:
+                del state_dict[key]
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
     def _check_input_dim(self, input: Tensor) -> None:
         unbatched = self._spatial_dims + 1
         if input.dim() not in (unbatched, unbatched + 1):
