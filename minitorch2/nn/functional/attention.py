@@ -1,26 +1,56 @@
-"""Attention."""
+"""Scaled dot-product attention. (With its projections and several heads: multihead.)"""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
+
 import minitorch2_kernels as K
 
+from ...core.dtypes import float32
 from ...core.function import Function
-from ...ops.activation import softmax
-from .dropout import dropout
+from ...ops._common import broadcast_shapes, require_tensor
+from ...ops.attention import Attention
+from ...ops.linalg import c_name, matmul
+from ...ops.random import default_generator
 
 
 def scaled_dot_product_attention(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, *, scale=None, enable_gqa=False
 ):
-    """softmax(query key^T scale + mask) value (..., L, V) for query (..., L, E), key (..., S, E), value (..., S, V).
+    """softmax(query key^T scale + mask) value (*, L, V) for query (*, L, E), key (*, S, E), value (*, S, V).
 
-    attn_mask broadcasts to (..., L, S): bool, True where a key takes part, or numbers to be added. is_causal: position
-    i sees keys 0 to i. scale: 1 / sqrt(E) unless told. dropout_p: dropout of the weights, always on. enable_gqa: query
-    may have a multiple of key's heads (dim -3). A row without any key gives zeros. Source: Vaswani et al., 2017.
+    attn_mask broadcasts to (*, L, S): bool, True where a key takes part, or numbers to be added, of query's dtype or
+    float32. is_causal: position i sees keys 0 to i. scale: 1 / sqrt(E) unless told. dropout_p: dropout of the weights,
+    always on. enable_gqa: query may have a multiple of key's and value's heads (dim -3). A row without any key gives
+    zeros. The weights (*, L, S) are kept for backward. Source: Vaswani et al., "Attention Is All You Need", 2017.
     """
-    dims = [t._data.ndim for t in (query, key, value)]
+    _check(query, key, value, attn_mask, is_causal)
+    if enable_gqa:
+        key, value = (_as_many_heads(query, t) for t in (key, value))
+    shape = _scores_shape(query, key, value)
+    if attn_mask is not None:
+        attn_mask = _additive(attn_mask, query, shape)
+    if scale is None:
+        scale = 1 / math.sqrt(query._data.shape[-1]) if query._data.shape[-1] else 1.0
+    if dropout_p > 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
+    kept, keep = None, 1.0
+    if dropout_p == 1:
+        kept = np.zeros(shape, bool)
+    elif dropout_p > 0 and 0 not in shape:
+        keep = 1 - dropout_p
+        kept = default_generator.bernoulli(shape, np.dtype(bool), keep)
+    return Attention.apply(query, key, value, attn_mask, bool(is_causal), scale, kept, keep)
+
+
+def _check(query, key, value, mask, is_causal):
+    """What does not depend on sizes."""
+    op, tensors = "scaled_dot_product_attention", (query, key, value)
+    for i, (name, t) in enumerate(zip(("query", "key", "value"), tensors, strict=True), start=1):
+        require_tensor(op, t, name, i)
+    dims, names = [t._data.ndim for t in tensors], [c_name(t) for t in tensors]
     if min(dims) < 2:
         raise RuntimeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
@@ -28,42 +58,62 @@ def scaled_dot_product_attention(
         )
     if not query._data.dtype == key._data.dtype == value._data.dtype:
         raise RuntimeError(
-            f"Expected query, key, and value to have the same dtype, but got {query.dtype}, {key.dtype} and "
-            f"{value.dtype}"
+            f"Expected query, key, and value to have the same dtype, but got query.dtype: {names[0]} key.dtype: "
+            f"{names[1]} and value.dtype: {names[2]} instead."
         )
-    if enable_gqa:
-        key, value = (t.repeat_interleave(query.shape[-3] // t.shape[-3], -3) for t in (key, value))
-    length, width = query._data.shape[-2:]
-    if is_causal:
-        if attn_mask is not None:
-            raise RuntimeError(
-                "_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True"
-            )
-        attn_mask = Function.variable(K.tril(K.full((length, key._data.shape[-2]), True)))
-    # Scaling both by the root keeps the products small in half precision, as torch does.
-    root = math.sqrt(scale if scale is not None else 1 / math.sqrt(width))
-    scores = (query * root) @ (key.transpose(-2, -1) * root)
-    if attn_mask is not None:
-        scores, nobody = _masked(scores, attn_mask)
-    weights = softmax(scores, -1)
-    if attn_mask is not None and nobody is not None:
-        weights = weights.masked_fill(nobody, 0.0)
-    if dropout_p > 0:
-        weights = dropout(weights, dropout_p)
-    return weights @ value
-
-
-def _masked(scores, mask):
-    """The scores with the mask, and the rows that are left with no key (None: the mask is not of bools)."""
-    if mask._data.dtype.kind == "b":
-        nobody = ~mask.any(-1, keepdim=True)
-        return scores.masked_fill(~(mask | nobody), -math.inf), nobody
-    if mask._data.dtype != scores._data.dtype:
+    if query._data.dtype.kind not in "fV":
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: float != {names[0]}: {op}() takes floating dtypes; "
+            "convert with .float()"
+        )
+    if mask is None:
+        return
+    require_tensor(op, mask, "attn_mask", 4)
+    if mask._data.dtype.kind != "b" and mask._data.dtype not in (query._data.dtype, float32.numpy):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-            f"{mask.dtype} and  query.dtype: {scores.dtype} instead."
+            f"{c_name(mask)} and  query.dtype: {names[0]} instead."
         )
-    return scores + mask, None
+    if is_causal:
+        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+
+
+def _as_many_heads(query, t):
+    """key or value with every head repeated until there are as many as query has."""
+    if query._data.ndim < 3 or t._data.ndim < 3:
+        raise IndexError(
+            "Dimension out of range (expected to be in range of [-2, 1], but got -3): with enable_gqa, dim -3 is that "
+            "of the heads"
+        )
+    heads, have = query._data.shape[-3], t._data.shape[-3]
+    if have == 0 or heads % have:
+        raise RuntimeError(
+            f"Number of heads in key and value must divide the number of heads in query, but got {have} and {heads}"
+        )
+    return t if heads == have else t.repeat_interleave(heads // have, -3)
+
+
+def _scores_shape(query, key, value):
+    """(*, L, S); the errors of the two products where the sizes do not fit."""
+    (*batch, length, width), keys = query._data.shape, key._data.shape[-2]
+    if width != key._data.shape[-1]:
+        matmul(query, key.transpose(-2, -1))  # raises
+    batch = broadcast_shapes("matmul", batch, key._data.shape[:-2])
+    batch = broadcast_shapes("matmul", batch, value._data.shape[:-2])
+    if keys != value._data.shape[-2]:
+        matmul(query.new_empty((*batch, length, keys)), value)  # raises
+    return *batch, length, keys
+
+
+def _additive(mask, query, shape):
+    """The mask as numbers to be added to scores of this shape."""
+    if broadcast_shapes("add", shape, mask._data.shape) != shape:
+        broadcast = list(broadcast_shapes("add", shape, mask._data.shape))
+        raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {broadcast}")
+    if mask._data.dtype.kind != "b":
+        return mask
+    dtype = query._data.dtype if query._data.itemsize > 2 else float32.numpy
+    return Function.variable(K.where(mask._data, dtype.type(0), dtype.type(-math.inf)))
 
 
 __all__ = ["scaled_dot_product_attention"]

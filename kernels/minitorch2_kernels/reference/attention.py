@@ -1,0 +1,77 @@
+"""Attention: softmax(scale q k^T + mask) v, forward and backward.
+
+Letters: L queries of width E, S keys of width E, S values of width V; `*` the batch dims, which broadcast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dispatch import kernel, namespace
+
+
+@kernel
+def attention(q, k, v, mask, causal, scale, kept, keep):
+    """(y (*, L, V), weights (*, L, S)) for q (*, L, E), k (*, S, E), v (*, S, V).
+
+    mask: added to the scores, broadcasts to them; or None. causal: query i sees keys 0 to i only. A query that sees no
+    key, because all its scores are -inf, gives zeros. kept: which weights dropout leaves over, bool (*, L, S), with the
+    probability `keep`; or None. The weights returned are those before dropout.
+    """
+    xp = namespace(q)
+    scores = xp.matmul(q * q.dtype.type(scale), k.swapaxes(-1, -2))
+    if mask is not None:
+        scores += mask
+    if causal:
+        scores += causal_mask(*scores.shape[-2:], scores.dtype, xp)
+    softmax_(scores, mask is not None)
+    return xp.matmul(scores if kept is None else dropped(scores, kept, keep), v), scores
+
+
+def causal_mask(length, keys, dtype, xp=np):
+    """0 where query i sees key j, that is j <= i, else -inf. (length, keys)"""
+    sees = xp.arange(keys) <= xp.arange(length)[:, None]
+    return xp.where(sees, dtype.type(0), dtype.type(-xp.inf))
+
+
+def softmax_(x, may_see_nothing):
+    """softmax over the last dim, in place. may_see_nothing: rows of -inf are possible and become zeros."""
+    if not x.size:
+        return
+    xp = namespace(x)
+    top = x.max(axis=-1, keepdims=True)
+    if may_see_nothing:
+        top[top == -xp.inf] = 0
+    x -= top
+    xp.exp(x, out=x)
+    total = x.sum(axis=-1, keepdims=True)
+    if may_see_nothing:
+        total[total == 0] = 1
+    x /= total
+
+
+def dropped(weights, kept, keep):
+    """The weights after dropout."""
+    return weights * kept * weights.dtype.type(1 / keep)
+
+
+@kernel
+def attention_grad(g, q, k, v, weights, scale, kept, keep):
+    """(dq, dk, dv, dscores) of `attention` for g (*, L, V), over the broadcast batch dims; dscores (*, L, S) is the
+    gradient of the mask, too.
+
+    With P the weights and D dropout's factors (both symmetric in what they do to a product):
+    dv = (P D)^T g,  dP = D g v^T,  dscores = P (dP - sum(P dP)),  dq = scale dscores k,  dk = scale dscores^T q
+    """
+    xp = namespace(q)
+    used = weights if kept is None else dropped(weights, kept, keep)
+    dv = xp.matmul(used.swapaxes(-1, -2), g)
+    dscores = xp.matmul(g, v.swapaxes(-1, -2))
+    dscores *= used
+    dscores -= weights * dscores.sum(axis=-1, keepdims=True)
+    scale = q.dtype.type(scale)
+    dq = xp.matmul(dscores, k)
+    dq *= scale
+    dk = xp.matmul(dscores.swapaxes(-1, -2), q)
+    dk *= scale
+    return dq, dk, dv, dscores
