@@ -108,6 +108,14 @@ FLOAT_INPUTS = [
     ("ZeroPad1d(1)", (2, 3)),
     ("ZeroPad2d((1, 1, 2, 2))", (2, 3, 4)),
     ("ZeroPad3d(1)", (1, 2, 2, 2)),
+    ("RNN(3, 4, 2, nonlinearity='relu', bidirectional=True)", (5, 2, 3)),
+    ("LSTM(3, 4, 2, batch_first=True, dropout=0.3, proj_size=2)", (2, 5, 3)),
+    ("GRU(3, 4)", (5, 3)),
+    ("RNNCell(3, 4)", (2, 3)),
+    ("LSTMCell(3, 4)", (2, 3)),
+    ("GRUCell(3, 4, bias=False)", (3,)),
+    ("TransformerEncoderLayer(4, 2, 8)", (5, 2, 4)),
+    ("TransformerEncoder(TransformerEncoderLayer(4, 2, 8, batch_first=True), 2)", (2, 5, 4)),
 ]
 
 
@@ -126,6 +134,7 @@ def run(lib, text, arrays, training=True):
     lib.manual_seed(1)
     # An in-place layer may not write to a leaf: every input goes through an op first.
     output = layer(*(t * 1.0 if t.is_floating_point() else t for t in inputs))
+    output = output[0] if isinstance(output, tuple) else output  # of recurrent and attention layers
     weights = lib.from_numpy(np.cos(np.arange(output.numel(), dtype=np.float64)).reshape(tuple(output.shape)))
     if output.requires_grad:
         (output * weights).sum().backward()
@@ -158,6 +167,16 @@ def test_layer(text, shape, training):
 def test_bilinear():
     draw = np.random.default_rng(5).normal
     compare("Bilinear(3, 4, 5)", [draw(size=(2, 3)), draw(size=(2, 4))])
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+def test_layers_that_attend(training):
+    draw = np.random.default_rng(5).normal
+    compare("MultiheadAttention(4, 2, dropout=0.3)", [draw(size=(n, 2, 4)) for n in (3, 5, 5)], training)
+    arguments = [draw(size=(n, 2, 4)) for n in (3, 5)]
+    compare("TransformerDecoderLayer(4, 2, 8)", arguments, training)
+    compare("TransformerDecoder(TransformerDecoderLayer(4, 2, 8), 2)", arguments, training)
+    compare("Transformer(4, 2, 1, 1, 8, activation='gelu')", arguments, training)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,13 @@ CosineSimilarity(0); Upsample(3); Upsample(scale_factor=2, mode='bilinear'); Ups
 UpsamplingNearest2d((2, 3)); UpsamplingBilinear2d(scale_factor=2); PixelShuffle(2); PixelUnshuffle(3)
 Unfold((2, 3), 1, 2, 3); Fold((4, 5), 2); PoissonNLLLoss(); GaussianNLLLoss(); HingeEmbeddingLoss()
 MarginRankingLoss(); CosineEmbeddingLoss(); TripletMarginLoss(); TripletMarginWithDistanceLoss()
-MultiMarginLoss(); MultiLabelMarginLoss(); SoftMarginLoss(); MultiLabelSoftMarginLoss()
+MultiMarginLoss(); MultiLabelMarginLoss(); SoftMarginLoss(); MultiLabelSoftMarginLoss(); RNN(2, 3)
+RNN(2, 3, 2, 'relu', False, True, 0.5, True); LSTM(2, 3, 2, proj_size=1); GRU(2, 3, bidirectional=True)
+RNNCell(2, 3, nonlinearity='relu'); LSTMCell(2, 3, bias=False); GRUCell(2, 3); MultiheadAttention(4, 2)
+MultiheadAttention(4, 2, 0.1, False, True, True, 3, 5, True); TransformerEncoderLayer(4, 2, 8)
+TransformerDecoderLayer(4, 2, 8, 0.2, 'gelu', bias=False); TransformerDecoder(TransformerDecoderLayer(4, 2, 8), 2)
+TransformerEncoder(TransformerEncoderLayer(4, 2, 8, batch_first=True, activation=GELU()), 2, LayerNorm(4))
+Transformer(4, 2, 1, 2, 8, batch_first=True)
 """
 
 BAD_LAYERS = """
@@ -118,6 +124,12 @@ def test_layers_take_device_and_dtype(dtype):
             nn.RMSNorm(2, **options),
             nn.Embedding(2, 2, **options),
             nn.PReLU(**options),
+            nn.RNN(2, 2, **options),
+            nn.LSTM(2, 2, proj_size=1, **options),
+            nn.GRU(2, 2, **options),
+            nn.LSTMCell(2, 2, **options),
+            nn.MultiheadAttention(2, 1, add_bias_kv=True, **options),
+            nn.Transformer(2, 1, 1, 1, 2, **options),
         ]
         return [{name: str(t.dtype) for name, t in layer.state_dict().items()} for layer in layers]
 
