@@ -9,21 +9,27 @@ writer.py         save
   zip_writer.py   the archive; atomic.py: replacing a file in one step
 safetensors.py, npz.py (with npy_header.py), sharded.py: other formats; formats.py tells them apart
 mapping.py        a file as memory, for all of them
+matching.py       the part of a state_dict that fits a model; load_report.py: what became of the rest
 safe_globals.py   the classes a user trusts files to name; modules.py: our layers under torch's names
 """
 
 from . import npz, safetensors, sharded
+from .load_report import LoadReport
+from .matching import find_state_dict, load_matching
 from .modules import layers
 from .reader import load
 from .safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .writer import save
 
 __all__ = [
+    "LoadReport",
     "add_safe_globals",
     "clear_safe_globals",
+    "find_state_dict",
     "get_safe_globals",
     "layers",
     "load",
+    "load_matching",
     "npz",
     "safe_globals",
     "safetensors",
