@@ -3,6 +3,8 @@
 Also the state that crosses it (nn/modules/_torch_names.py): what it must hold, may lack, and may not hold.
 """
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import nn
 
 import minitorch2 as mt
 from minitorch2.bridge import from_torch, to_torch
-from minitorch2.nn.modules import _torch_names
+from minitorch2.nn.modules import _torch_attributes, _torch_names
 
 
 def floats(*shape):
@@ -109,10 +111,18 @@ LAYERS = [
     (nn.Module(),),
     (nn.ModuleDict({"a": nn.Linear(2, 3), "b": nn.ReLU()}),),
     (nn.ModuleList([nn.Linear(2, 3), nn.ReLU()]),),
-    (nn.MultiLabelMarginLoss("sum"), floats(2, 3), lambda rng: np.array([[0, -1, 2], [2, 1, -1]])),
+    (nn.MultiheadAttention(4, 2, dropout=0.3, add_bias_kv=True), *[floats(3, 2, 4)] * 3),
+    (
+        nn.MultiheadAttention(4, 2, bias=False, add_zero_attn=True, kdim=3, vdim=5, batch_first=True),
+        floats(2, 3, 4),
+        floats(2, 6, 3),
+        floats(2, 6, 5),
+    ),
+    (nn.MultiLabelMarginLoss(reduction="sum"), floats(2, 3), lambda rng: np.array([[0, -1, 2], [2, 1, -1]])),
     (nn.MultiLabelSoftMarginLoss(**WEIGHT), *SAME),
     (nn.MultiMarginLoss(p=2, margin=0.7, **WEIGHT), *CLASSES),
     (nn.NLLLoss(**WEIGHT, ignore_index=1, reduction="sum"), *CLASSES),
+    (nn.modules.linear.NonDynamicallyQuantizableLinear(4, 3), floats(2, 4)),
     (nn.PReLU(4, 0.1), floats(3, 4, 2)),
     (nn.PairwiseDistance(1.0, eps=1e-3, keepdim=True), *SAME),
     (nn.ParameterDict({"w": torch.ones(2), "n": 3}),),
@@ -147,6 +157,12 @@ LAYERS = [
     (nn.Tanh(), floats(3, 4)),
     (nn.Tanhshrink(), floats(3, 4)),
     (nn.Threshold(0.1, 20, inplace=True), floats(3, 4)),
+    (nn.Transformer(4, 2, 1, 2, 8, 0.2, "gelu", batch_first=True), *[floats(3, 2, 4)] * 2),
+    (nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 8), 2, nn.LayerNorm(4)), *[floats(3, 2, 4)] * 2),
+    (nn.TransformerDecoderLayer(4, 1, 8, activation=nn.functional.silu, bias=False), *[floats(3, 2, 4)] * 2),
+    (nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8), 2, None, False, False), floats(3, 2, 4)),
+    (nn.TransformerEncoderLayer(4, 2, 8, 0.2, "gelu", 1e-3, batch_first=True, norm_first=True), floats(3, 2, 4)),
+    (nn.TransformerEncoderLayer(4, 2, 8, activation=nn.Tanh()), floats(3, 2, 4)),
     (nn.TripletMarginLoss(0.5, 1.0, 1e-3, swap=True), *SAME, positive(4, 3)),
     (nn.TripletMarginWithDistanceLoss(swap=True, margin=0.4), *SAME, positive(4, 3)),
     (
@@ -197,7 +213,7 @@ def test_every_layer_class_has_a_row():
 
 def test_paths_are_those_of_torch():
     for path, cls in _torch_names.layer_classes().items():
-        theirs = getattr(nn, cls.__name__)
+        theirs = getattr(importlib.import_module(path.rpartition(".")[0]), cls.__name__)
         assert path == f"{theirs.__module__}.{theirs.__qualname__}" == _torch_names.torch_path(cls)
 
     class Derived(mt.nn.Linear):
@@ -251,10 +267,11 @@ def test_layer_attributes_are_exactly_torchs(layer):
     cls = type(from_torch(layer))
     caches = {"_flat_weights", "_flat_weight_refs"}
     stored = set(vars(layer)) - set(vars(nn.Identity())) - caches
-    known = set(_torch_names._attributes(cls))
+    known = set(_torch_attributes._attributes(cls))
     if cls in (mt.nn.ParameterList, mt.nn.ParameterDict):
         stored -= set(map(str, range(len(layer)))) | {"n"}
-    assert known - stored <= {"distance_function"} and stored <= known
+    members = {*layer._parameters, *layer._buffers, *layer._modules}
+    assert stored <= known <= stored | members
 
 
 @every_layer

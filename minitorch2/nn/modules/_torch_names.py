@@ -1,72 +1,32 @@
-"""Which layer of PyTorch each of ours is, and what a layer's state may hold.
+"""Which layer of PyTorch each of ours is, and modules from and to the states that torch gives them.
 
 Our layers keep the attributes of torch's under the same names, so that a module moves between the two by its
 ``__dict__``: a pickle of a whole module, and the bridge to live torch modules, both come here to learn the class
 that a path names, to make a module from the ``__dict__`` torch gave it, and to get the ``__dict__`` torch expects.
-Nothing here imports torch. A state may come from a file of anybody's: it is checked, not trusted.
+Nothing here imports torch. A state may come from a file of anybody's: it is checked, not trusted. (Which attributes
+a layer has: _torch_attributes.)
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ...tensor import Tensor
 from ..parameter import Parameter
+from ._torch_attributes import REGISTRIES, check_attributes, complete, left_to_torch, made_for_torch
 from .module import _HOOK_DICTS, Module
-from .parameter_container import ParameterDict, ParameterList
 
 __all__ = ["fill", "layer_classes", "refuse_hooks", "restore", "torch_path", "torch_state"]
 
 # Where torch keeps a layer in another file than we do: by our file, or by the class.
 _TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container", "rnn_cells": "rnn"}
+_TORCH_FILES |= {"transformer_layers": "transformer"}
+_TORCH_FILES |= {"MultiheadAttention": "activation", "NonDynamicallyQuantizableLinear": "linear"}
 _TORCH_FILES |= {"PixelShuffle": "pixelshuffle", "PixelUnshuffle": "pixelshuffle"}
 
-# A layer's attributes are the arguments of its constructor under the same names, but for these arguments, which become
-# parameters, buffers or submodules, or are spent in making them ...
-_NOT_STORED = frozenset(
-    ("args", "bias", "device", "dtype", "kwargs", "modules", "parameters", "pos_weight", "reduce", "self")
-) | frozenset(("size_average", "values", "weight", "_freeze", "_weight"))
-_NOT_STORED_BY = {
-    "Hardtanh": ("min_value", "max_value"),
-    "PairwiseDistance": ("p",),
-    "RNNCellBase": ("num_chunks",),
-}
-# ... and plus these, which the constructor works out.
-_STORED_BESIDES = {
-    "_ConvNd": ("transposed", "_reversed_padding_repeated_twice"),
-    "PairwiseDistance": ("norm",),
-    "ParameterDict": ("_keys",),
-    "ParameterList": ("_size",),
-    "RNN": ("nonlinearity",),
-    "RNNBase": ("bias", "_flat_weights_names", "_all_weights"),
-    "RNNCellBase": ("bias",),
-    "TripletMarginWithDistanceLoss": ("distance_function",),  # or a submodule of that name
-    "Upsample": ("name",),
-}
-# What only torch keeps, besides the parameters themselves: made of them when torch gets a state, else left out.
-_TORCH_CACHES = {"RNNBase": ("_flat_weights",)}
-_LEFT_OUT = {"RNNBase": ("_flat_weights", "_flat_weight_refs")}
-# What a state of an older torch lacks and no argument's default supplies.
-_WORKED_OUT: dict[str, Callable[[Any], Any]] = {
-    "_flat_weights_names": lambda module: [name for names in module._all_weights for name in names],
-    "_keys": lambda module: dict.fromkeys(module._parameters),
-    "_reversed_padding_repeated_twice": lambda module: module._pad_argument(),
-    "_size": lambda module: len(module._parameters),
-}
-_SUPPORTED = {
-    "approximate": ("none", "tanh"),
-    "padding_mode": ("zeros", "reflect", "replicate", "circular"),
-    "reduction": ("none", "mean", "sum", "batchmean"),
-    "sparse": (False,),
-}
-_FUNCTIONS = frozenset(("activation", "distance_function"))  # attributes that may be a function
 _ABOUT_HOOKS = frozenset((*_HOOK_DICTS, "_is_full_backward_hook", "_hooked"))
-_REGISTRIES = ("_parameters", "_buffers", "_modules")
-_MISSING = object()
 
 
 @functools.cache
@@ -74,9 +34,10 @@ def layer_classes() -> Mapping[str, type[Module]]:
     """Our class for each layer of torch we have, by the path under which pickles name it:
     ``"torch.nn.modules.linear.Linear"``."""
     from .. import modules
+    from .attention import NonDynamicallyQuantizableLinear
 
-    public = (getattr(modules, name) for name in modules.__all__)
-    return {_path(cls): cls for cls in public if isinstance(cls, type) and issubclass(cls, Module)}
+    classes = [NonDynamicallyQuantizableLinear, *(getattr(modules, name) for name in modules.__all__)]
+    return {_path(cls): cls for cls in classes if isinstance(cls, type) and issubclass(cls, Module)}
 
 
 @functools.cache
@@ -116,13 +77,13 @@ def fill(module: Module, state: Mapping[str, Any]) -> None:
     before it knows its state, and the state may refer to it."""
     cls = type(module)
     refuse_hooks(cls, state)
-    left_out = _ABOUT_HOOKS.union(_named_for(cls, _LEFT_OUT))
+    left_out = _ABOUT_HOOKS.union(left_to_torch(cls))
     attributes = {name: value for name, value in state.items() if name not in left_out}
     training = attributes.pop("training", True)
     if not isinstance(training, bool):
         raise ValueError(f"{cls.__name__}: training must be a bool, got {training!r}")
     filled: dict[str, Any] = {"training": training}
-    for name, kind in zip(_REGISTRIES, (Parameter, Tensor, Module), strict=True):
+    for name, kind in zip(REGISTRIES, (Parameter, Tensor, Module), strict=True):
         filled[name] = _members(cls, name, attributes.pop(name, {}), kind)
     unsaved = attributes.pop("_non_persistent_buffers_set", set())
     if not isinstance(unsaved, set | frozenset) or not unsaved <= set(filled["_buffers"]):
@@ -133,10 +94,10 @@ def fill(module: Module, state: Mapping[str, Any]) -> None:
     vars(module).update({name: filled.get(name, value) for name, value in vars(fresh).items()})
     is_torchs = torch_path(cls) is not None and cls is not Module  # a bare Module may be given any attribute
     if is_torchs:
-        _check_attributes(cls, attributes)
+        check_attributes(cls, attributes)
     vars(module).update(attributes)
     if is_torchs:
-        _complete(module)
+        complete(module)
     if cls.__setstate__ is not Module.__setstate__:
         cls.__setstate__(module, dict(vars(module)))
 
@@ -165,110 +126,6 @@ def _members(cls: type, registry: str, members: Any, kind: type) -> dict[str, An
     return dict(members)
 
 
-def _check_attributes(cls: type, attributes: Mapping[str, Any]) -> None:
-    for name, value in attributes.items():
-        if name in _attributes(cls):
-            _check_value(cls, name, value)
-        elif not _is_entry(cls, name, attributes):
-            raise ValueError(
-                f"{cls.__name__} has no attribute {name!r} here: a program added it to the layer, or a later PyTorch "
-                f"did. If nothing depends on it, `del layer.{name}` in PyTorch first"
-            )
-
-
-def _complete(module: Module) -> None:
-    """Gives a layer what its state lacked; ValueError where nobody can know what it was."""
-    cls, attributes = type(module), vars(module)
-    members = {name for registry in _REGISTRIES for name in attributes[registry]}
-    known = _attributes(cls)
-    late = []
-    for name, default in known.items():
-        if name in attributes or name in members:
-            continue
-        if name in _WORKED_OUT:
-            late.append(name)
-        elif default is _MISSING:
-            raise ValueError(f"the state of {cls.__name__} lacks {name!r}")
-        else:
-            attributes[name] = default
-    for name in late:  # from the others
-        attributes[name] = _WORKED_OUT[name](module)
-    for name in _annotated(cls):
-        if not hasattr(module, name):
-            raise ValueError(f"the state of {cls.__name__} lacks {name!r}")
-    if cls in (ParameterList, ParameterDict):
-        _check_entries(module, members | (set(attributes) - set(known) - set(vars(Module()))))
-
-
-def _check_entries(module: Module, entries: set[str]) -> None:
-    """A ParameterList or ParameterDict must have the very entries it says it has."""
-    if isinstance(module, ParameterDict):
-        names = set(module._keys)
-    else:
-        names = {str(i) for i in range(len(entries))} if vars(module)["_size"] == len(entries) else set()
-    if entries != names:
-        raise ValueError(f"the state of {type(module).__name__} has other entries than it says: {sorted(entries)}")
-
-
-def _layers_of(cls: type) -> Iterator[type]:
-    """The classes `cls` is made of, the nearest first, without what every module has."""
-    return (base for base in cls.__mro__ if issubclass(base, Module) and base is not Module)
-
-
-@functools.cache
-def _attributes(cls: type) -> Mapping[str, Any]:
-    """The attributes a layer has besides those of every module, and what each is by default."""
-    known: dict[str, Any] = {}
-    for base in _layers_of(cls):
-        if "__init__" in vars(base):
-            for name, argument in inspect.signature(vars(base)["__init__"]).parameters.items():
-                empty = argument.default is inspect.Parameter.empty
-                known.setdefault(name, _MISSING if empty else argument.default)
-    besides = _named_for(cls, _STORED_BESIDES)
-    left_out = _NOT_STORED.union(_named_for(cls, _NOT_STORED_BY)).difference(besides)
-    known |= dict.fromkeys(besides, _MISSING)
-    return {name: default for name, default in known.items() if name not in left_out}
-
-
-def _named_for(cls: type, table: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """What a table by class says of `cls` and the layers it is made of."""
-    return [name for base in _layers_of(cls) for name in table.get(base.__name__, ())]
-
-
-@functools.cache
-def _annotated(cls: type) -> tuple[str, ...]:
-    """The names that the class says its instances have: weight, bias, running_mean ..."""
-    names = [name for base in _layers_of(cls) for name in inspect.get_annotations(base)]
-    return tuple(name for name in names if name not in _REGISTRIES)
-
-
-def _is_entry(cls: type, name: str, attributes: Mapping[str, Any]) -> bool:
-    """Whether `name` is an entry of a ParameterList or ParameterDict that is no parameter: these may hold anything."""
-    if cls is ParameterList:
-        return name.isdecimal()
-    return cls is ParameterDict and name in attributes.get("_keys", ()) and not hasattr(cls, name)
-
-
-def _check_value(cls: type, name: str, value: Any) -> None:
-    if name in _SUPPORTED:
-        fits = any(value is option or value == option for option in _SUPPORTED[name])
-        ways_out = f"; supported is {' or '.join(map(repr, _SUPPORTED[name]))}"
-    elif name == "_keys":
-        fits, ways_out = isinstance(value, dict) and all(isinstance(key, str) for key in value), ": no dict of names"
-    else:
-        fits = is_plain(value) or (name in _FUNCTIONS and callable(value))
-        ways_out = f", a {type(value).__name__}: it must be made of numbers, strings and tuples"
-    if not fits:
-        raise ValueError(f"{cls.__name__} with {name}={value!r} is not supported{ways_out}")
-
-
-def is_plain(value: Any) -> bool:
-    """Whether `value` is a number, a string, None, or a list or tuple of these."""
-    if isinstance(value, list | tuple):
-        return all(map(is_plain, value))
-    return value is None or isinstance(value, numbers.Number | str)
-
-
 def torch_state(module: Module) -> dict[str, Any]:
     """The ``__dict__`` of the same module in torch 2.13, with all it needs there and in torch's order, the values ours.
 
@@ -281,5 +138,4 @@ def torch_state(module: Module) -> dict[str, Any]:
         ordered[name] = state.pop(name)
         if name == "_backward_hooks":
             ordered["_is_full_backward_hook"] = None
-    caches = {name: getattr(module, name) for name in _named_for(type(module), _TORCH_CACHES)}
-    return ordered | state | caches
+    return ordered | state | made_for_torch(module)
