@@ -163,6 +163,8 @@ UNSUPPORTED = [
     (torch.Generator(), TypeError, "torch._C.Generator has no counterpart"),
     (torch.optim.SGD([torch.zeros(1)], lr=0.1), TypeError, r"state_dict\(\)"),
     (types.SimpleNamespace(weight=torch.zeros(1)), TypeError, "SimpleNamespace has no counterpart"),
+    (types.SimpleNamespace(deep=[{"net": torch.nn.Linear}]), TypeError, "SimpleNamespace has no counterpart"),
+    (torch.fft, TypeError, "module has no counterpart"),
     (lambda x: x, TypeError, "lambda.* is code without a counterpart"),
     (torch.nn.Linear(1, 1).forward, TypeError, "forward is code without a counterpart"),
     (torch.fft.fft, TypeError, "is code without a counterpart"),
@@ -215,7 +217,7 @@ Pair = collections.namedtuple("Pair", ["left", "right"])
 
 
 def test_containers_and_plain_values():
-    array, token = np.ones(2), object()
+    array, token = np.ones(2), types.SimpleNamespace(a=1, np=np)
     t = torch.ones(2)
     shared = [t]
     given = {

@@ -291,6 +291,7 @@ def test_a_state_with_something_unknown_is_refused(layer):
         ({"_modules": []}, "_modules must be a dict, got list"),
         ({"_non_persistent_buffers_set": {"?"}}, "must name buffers"),
         ({"training": 1}, "training must be a bool"),
+        ({3: 1}, "keys that are no names"),
     ):
         with pytest.raises(ValueError, match=message):
             _torch_names.restore(type(ours), state | changed)

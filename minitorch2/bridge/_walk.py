@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import types
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict, defaultdict
@@ -135,7 +134,7 @@ class Walk(ABC):
 
     def _object(self, x: Any) -> Any:
         """Anything else is taken as it is, unless it holds what would have to be converted."""
-        if self._holds_givers(x, set()):
+        if any(map(self.is_giver, _reachable(x))):
             self.refuse(
                 TypeError,
                 f"{kind_of(x)} has no counterpart. Supported are modules, tensors, and dicts, lists and tuples of "
@@ -143,30 +142,15 @@ class Walk(ABC):
             )
         return x
 
-    def _holds_givers(self, x: Any, seen: set[int]) -> bool:
-        if id(x) in seen:
-            return False
-        seen.add(id(x))
-        if self.is_giver(x):
-            return True
-        attributes: Any = {} if isinstance(x, type) else getattr(x, "__dict__", {})
-        parts = list(attributes.values())
-        if isinstance(x, Mapping):
-            parts += [part for pair in x.items() for part in pair]
-        elif isinstance(x, _CONTAINERS):
-            parts += x
-        for base in inspect.getmro(type(x)):
-            slots: Iterable[str] = vars(base).get("__slots__") or ()
-            parts += [getattr(x, name, None) for name in slots]
-        return any(self._holds_givers(part, seen) for part in parts)
-
     def is_giver(self, x: Any) -> bool:
         """Whether `x`, or a class of it, was defined by the package the objects come from."""
-        if isinstance(x, _FUNCTIONS):
-            defined: tuple[Any, ...] = (x,)
+        if isinstance(x, types.ModuleType):
+            names: list[Any] = [x.__name__]
+        elif isinstance(x, _FUNCTIONS):
+            names = [getattr(x, "__module__", None)]
         else:
-            defined = (x if isinstance(x, type) else type(x)).__mro__
-        return any(str(getattr(one, "__module__", None)).partition(".")[0] == self.giver for one in defined)
+            names = [base.__module__ for base in (x if isinstance(x, type) else type(x)).__mro__]
+        return any(str(name).partition(".")[0] == self.giver for name in names)
 
     def check_hooks(self, module: Any) -> None:
         try:
@@ -188,6 +172,28 @@ class Walk(ABC):
         """Raises `error`, saying where in the whole."""
         place = "".join(self._path).lstrip(".")
         raise error(f"minitorch2.bridge.{self.name}: " + (f"{place}: " if place else "") + why)
+
+
+def _reachable(x: Any) -> Iterator[Any]:
+    """`x` and what it holds: items, attributes, theirs, and so on; but not what code and Python modules refer to."""
+    seen: set[int] = set()
+    pending = [x]
+    while pending:
+        x = pending.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        yield x
+        if isinstance(x, (*_FUNCTIONS, type, types.ModuleType)):
+            continue
+        pending += vars(x).values() if hasattr(x, "__dict__") else ()
+        if isinstance(x, Mapping):
+            pending += [part for pair in x.items() for part in pair]
+        elif isinstance(x, _CONTAINERS):
+            pending += x
+        for base in type(x).__mro__:
+            slots: Iterable[str] = vars(base).get("__slots__") or ()
+            pending += [getattr(x, name, None) for name in slots]
 
 
 def kind_of(x: Any) -> str:

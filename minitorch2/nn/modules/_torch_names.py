@@ -76,6 +76,8 @@ def fill(module: Module, state: Mapping[str, Any]) -> None:
     """:func:`restore`, into an instance that exists already but was not initialised: an unpickler makes the object
     before it knows its state, and the state may refer to it."""
     cls = type(module)
+    if not all(isinstance(name, str) for name in state):
+        raise ValueError(f"the state of {cls.__name__} has keys that are no names of attributes")
     refuse_hooks(cls, state)
     left_out = _ABOUT_HOOKS.union(left_to_torch(cls))
     attributes = {name: value for name, value in state.items() if name not in left_out}
