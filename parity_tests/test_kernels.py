@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
-from minitorch2_kernels.cpu import blas, conv, indexing, matmul, optim, pooling
+from minitorch2_kernels.cpu import blas, compiled_norm, conv, indexing, matmul, norm, optim, pooling, rectifiers
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference.conv import out_size
 
@@ -33,6 +33,11 @@ def tiny_blocks():
         patch.setattr(optim, "WORTH_SHARING", 2)
         patch.setattr(indexing, "_BLOCK", 8)
         patch.setattr(matmul, "ALONE", 0)
+        patch.setattr(norm, "BLOCK_BYTES", 64)
+        patch.setattr(norm, "LONG", 4)
+        for module in (norm, compiled_norm):
+            patch.setattr(module, "WORTH_SHARING", 0)
+        patch.setattr(rectifiers, "BLOCK", 8)
         yield
 
 
@@ -80,9 +85,13 @@ class Draw:
 
     def convolution(self):
         """(image sizes, weight sizes, output sizes, settings)"""
-        groups = self.of(1, 1, 2, 3)
+        kind = self.of("any", "depthwise", "pointwise")  # what has overrides of its own
+        groups = 1 if kind == "pointwise" else self.of(1, 2, 3)
         n, c, o = self.int(1, 5), groups * self.int(1, 3), groups * self.int(1, 3)
+        c = groups if kind == "depthwise" else c
         kernel, stride, padding, dilation = self.pair(1, 3), self.pair(1, 3), self.pair(0, 2), self.pair(1, 2)
+        if kind == "pointwise":
+            kernel, stride, padding = (1, 1), (1, 1), (0, 0)
         h, w = self.pair(1, 8)
         out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
         assume(min(out) > 0)
@@ -144,6 +153,30 @@ def avg_pool2d(d):
 def avg_pool2d_put(d):
     x, out, (kernel, stride, padding, _) = d.pool(dilated=False)
     return d.array(*x[:2], *out), d.array(*out) ** 2 + 1, x[2:], kernel, stride, padding
+
+
+def hardtanh(d):
+    return d.array(d.int(1, 5), d.int(1, 9), special=True), -1.0, 1.0
+
+
+def hardtanh_grad(d):
+    x, low, high = hardtanh(d)
+    return d.array(*x.shape, special=True), x, low, high
+
+
+def moments(d):
+    return (d.array(d.int(1, 3), d.int(1, 5), d.int(1, 9)),)
+
+
+def normalize(d):
+    (x,) = moments(d)
+    weight, bias = (d.array(x.shape[1]) if d.of(True, False) else None for _ in range(2))
+    return x, d.array(x.shape[1]), d.array(x.shape[1]) ** 2, weight, bias
+
+
+def normalize_grad(d):
+    x, mean, rstd, weight, _ = normalize(d)
+    return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
 
 
 def index_add(d):
@@ -259,6 +292,11 @@ CASES = {
     "conv2d": (conv2d, ANOTHER_ORDER),
     "conv2d_input_grad": (conv2d_input_grad, ANOTHER_ORDER),
     "conv2d_weight_grad": (conv2d_weight_grad, ANOTHER_ORDER),
+    "hardtanh": (hardtanh, EXACT),
+    "hardtanh_grad": (hardtanh_grad, EXACT),
+    "moments": (moments, ANOTHER_ORDER),
+    "normalize": (normalize, ANOTHER_ORDER),
+    "normalize_grad": (normalize_grad, ANOTHER_ORDER),
     "max_pool2d": (max_pool2d, EXACT),
     "max_pool2d_put": (max_pool2d_put, EXACT),
     "max_pool2d_pick": (max_pool2d_pick, EXACT),

@@ -133,6 +133,7 @@ from .dispatch import KERNELS, kernel, namespace, use_reference
 from .reference.attention import attention, attention_grad, causal_mask
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .reference.gelu import gelu, gelu_grad
 from .reference.indexing import index_add, linear_index
 from .reference.matmul import matmul
 from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
@@ -144,6 +145,7 @@ from .reference.pooling import (
     max_pool2d_put,
     winner_indices,
 )
+from .reference.rectifiers import hardtanh, hardtanh_grad
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.softmax import log_softmax, softmax
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma

@@ -35,12 +35,29 @@ class Hardtanh(Function):
     def forward(ctx, x, low, high):
         ctx.save_for_backward(x)
         ctx.low, ctx.high = low, high
-        return K.minimum(K.maximum(x, low), high)
+        return K.hardtanh(x, low, high)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
-        return Where.apply((x <= ctx.low) | (x >= ctx.high), 0.0, g), None, None
+        return HardtanhGrad.apply(g, x, ctx.low, ctx.high), None, None
+
+
+class HardtanhGrad(Function):
+    """g where low < x < high, else 0; the slope in x is 0 everywhere."""
+
+    torch_name = "HardtanhBackwardBackward0"
+
+    @staticmethod
+    def forward(ctx, g, x, low, high):
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        return K.hardtanh_grad(g, x, low, high)
+
+    @staticmethod
+    def backward(ctx, gg):
+        (x,) = ctx.saved
+        return HardtanhGrad.apply(gg, x, ctx.low, ctx.high), None, None, None
 
 
 class LeakyRelu(Function):

@@ -1,6 +1,25 @@
 """Fast CPU overrides. Importing this package registers them."""
 
-from . import compiled, conv, indexing, matmul, optim, pooling
+from . import (
+    attention,
+    compiled,
+    compiled_depthwise,
+    compiled_norm,
+    conv,
+    depthwise,
+    gelu,
+    indexing,
+    layer_norm,
+    matmul,
+    norm,
+    optim,
+    pointwise,
+    pooling,
+    rectifiers,
+)
 
 if compiled.available:
-    compiled.register()  # last: the newest override is asked first
+    # last: the newest override is asked first
+    compiled.register()
+    compiled_depthwise.register()
+    compiled_norm.register()

@@ -6,6 +6,7 @@ unfolds as many images as fit BLOCK_BYTES into one buffer of its own, multiplies
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
@@ -40,7 +41,8 @@ def _blocks(start: int, stop: int, bytes_each: int):
         yield i, min(stop, i + step)
 
 
-def _share(function, n: int, work: int) -> None:
+def share_work(function, n: int, work: int) -> None:
+    """share(), where there is enough to do: `work` multiplications."""
     if work < _SMALL:
         function(0, n)
     else:
@@ -81,7 +83,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
             columns = _unfold(x, a, b, kh, kw, stride, dilation, padding, groups, oh, ow)
             np.matmul(matrix, columns, out=places[a:b])
 
-    _share(part, n, y.size * cg * kh * kw)
+    share_work(part, n, y.size * cg * kh * kw)
     return y
 
 
@@ -89,17 +91,18 @@ def conv2d(x, w, stride, padding, dilation, groups):
 def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     """As the reference, block by block: the columns and the images they are folded into stay in cache.
 
-    With stride 1 it is also a convolution of g with w turned round, which copies O columns where folding adds up C. An
-    addition costs about two copies: 0.6 of the folding's time for 16 to 16 channels, 1.2 of it for 32 to 64.
+    It is also a convolution of g with w turned round, which copies O columns where folding adds up C. An addition costs
+    about two copies: 0.6 of the folding's time for 16 to 16 channels, 1.2 of it for 32 to 64. With a stride it is one
+    such convolution for each phase of the image: 0.5 of the time for 144 channels each by itself, 0.4 for 64 to 32.
     """
     n, o, oh, ow = g.shape
     _, cg, kh, kw = w.shape
     (sh, sw), (ph, pw), (dh, dw), c = stride, padding, dilation, groups * cg
     around = (dh * (kh - 1) - ph, dw * (kw - 1) - pw)
-    if stride == (1, 1) and min(around) >= 0 and o < 2 * c:
-        turned = w.reshape(groups, o // groups, cg, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
-        turned = np.ascontiguousarray(turned).reshape(c, o // groups, kh, kw)
-        return conv2d(g, turned, stride, around, dilation, groups)
+    if o < 2 * c and stride == (1, 1) and min(around) >= 0:
+        return conv2d(g, _turned(w, groups), stride, around, dilation, groups)
+    if o <= c and stride != (1, 1):
+        return _phase_by_phase(g, w, hw, stride, padding, dilation, groups)
     matrix = w.reshape(groups, o // groups, cg * kh * kw).swapaxes(1, 2)
     g = np.ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
     dx = np.empty((n, c, *hw), g.dtype)
@@ -121,8 +124,50 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
             if images is padded:
                 dx[a:b] = padded[:, :, ph : ph + hw[0], pw : pw + hw[1]]
 
-    _share(part, n, g.size * cg * kh * kw)
+    share_work(part, n, g.size * cg * kh * kw)
     return dx
+
+
+def _turned(w, groups):
+    """w (O, C/groups, KH, KW) with rows and columns reversed, as the weight (C, O/groups, KH, KW) of the way back."""
+    o, cg, kh, kw = w.shape
+    turned = w.reshape(groups, o // groups, cg, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
+    return np.ascontiguousarray(turned).reshape(groups * cg, o // groups, kh, kw)
+
+
+def _phase_by_phase(g, w, hw, stride, padding, dilation, groups):
+    """The input gradient of a strided convolution as convolutions without stride, one for each phase of the image.
+
+    Pixels that lie a stride apart are seen by the same taps, and what they get is g filtered by these. All together
+    that copies as much as one convolution of g with w; folding adds up as much, into every other pixel.
+    """
+    dx = np.zeros((len(g), w.shape[1] * groups, *hw), g.dtype)  # zero: a stride can be longer than the window
+    rows, columns = (
+        list(_phases(g.shape[2 + i], w.shape[2 + i], hw[i], stride[i], padding[i], dilation[i])) for i in (0, 1)
+    )
+    for taps, above, spread, seen, pixels in rows:
+        for taps_across, left, spread_across, seen_across, pixels_across in columns:
+            turned = _turned(w[:, :, taps, taps_across], groups)
+            y = conv2d(g, turned, (1, 1), (above, left), (spread, spread_across), groups)
+            dx[:, :, pixels, pixels_across] = y[:, :, seen, seen_across]
+    return dx
+
+
+def _phases(places: int, taps: int, n: int, stride: int, padding: int, dilation: int):
+    """Along one dim, for each phase that has taps: (its taps, the padding and dilation for them, where in that
+    convolution's result its pixels are, which pixels these are)."""
+    common = math.gcd(stride, dilation)
+    step, spread = stride // common, dilation // common  # from tap to tap, in the window and in the phase
+    for first in range(min(step, taps)):
+        phase, shift = first * dilation % stride, first * dilation // stride
+        count = len(range(first, taps, step))
+        # Pixel i * stride + phase - padding is seen by tap number t of the phase from place i - shift - t * spread.
+        low = max(shift, -(-(padding - phase) // stride))
+        high = min(shift + places + (count - 1) * spread, -(-(n + padding - phase) // stride))
+        if low < high:
+            start = low * stride + phase - padding
+            pixels = slice(start, start + (high - low - 1) * stride + 1, stride)
+            yield slice(first, None, step), (count - 1) * spread, spread, slice(low - shift, high - shift), pixels
 
 
 @reference.conv2d_weight_grad.override(_on_cpu)
@@ -144,7 +189,7 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
                 total += one
         sums[start] = total
 
-    _share(part, n, g.size * taps)
+    share_work(part, n, g.size * taps)
     total = sums.pop(0)
     for start in sorted(sums):
         total += sums[start]

@@ -1,0 +1,113 @@
+"""Depthwise convolution compiled by numba: one channel's image at a time, which stays in the first-level cache.
+
+The same layout as in depthwise.py, so all loops over pixels are unit-stride and of one kind, whatever window, stride,
+padding and dilation are: few functions to compile (depthwise_loops.py), not a set of them for each window.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..reference import conv as reference
+from ..reference.conv import out_size
+from .conv import share_work, workspace
+from .depthwise import depthwise, floats
+from .planes import Layout, layout
+
+
+def _phases(place: Layout) -> np.ndarray:
+    """int64 (phases, 8): first and last row in the phase, the image's first row and step; columns likewise."""
+    sides = [((p.to_rows, p.rows), (p.to_columns, p.columns)) for p in place.phases]
+    return np.array([[(to.start, to.stop, of.start, of.step) for to, of in two] for two in sides]).reshape(-1, 8)
+
+
+def conv2d(x, w, stride, padding, dilation, groups):
+    """Depthwise, compiled: y is the sum of the shifted images."""
+    from . import depthwise_loops as loops
+
+    (n, c, height, width), (o, _, kh, kw) = x.shape, w.shape
+    oh, ow = (out_size(x.shape[2 + i], (kh, kw)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+    place = layout((height, width), (kh, kw), stride, padding, dilation, (oh, ow))
+    images = np.ascontiguousarray(x).reshape(n * c, height, width)
+    taps = np.ascontiguousarray(w).reshape(c, o // c, kh * kw)
+    y = np.empty((n * c, o // c, oh, ow), x.dtype)
+    settings = _phases(place), place.offsets, place.height, place.width
+
+    def part(start, stop):
+        padded, total = workspace("padded", place.size, x.dtype), workspace("total", oh * place.width, x.dtype)
+        loops.conv(images, taps, y, padded, total, *settings, start, stop)
+
+    share_work(part, n * c, y.size * kh * kw)
+    return y.reshape(n, o, oh, ow)
+
+
+def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
+    """Depthwise, compiled: every pixel collects what the taps that looked at it give back."""
+    from . import depthwise_loops as loops
+
+    (n, o, oh, ow), (_, _, kh, kw), c = g.shape, w.shape, groups
+    place = layout(tuple(hw), (kh, kw), stride, padding, dilation, (oh, ow))
+    numbers = place.height * place.width
+    phase_of, within = np.divmod(place.offsets, numbers)
+    order = np.argsort(phase_of, kind="stable")
+    bounds = np.searchsorted(phase_of[order], np.arange(len(place.phases) + 1))
+    lead = int(within.max())
+    taps = np.ascontiguousarray(w.reshape(c, o // c, kh * kw)[:, :, order])
+    images = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
+    dx = np.zeros((n * c, *hw), g.dtype)
+    settings = lead, _phases(place), bounds, lead - within[order], place.height, place.width
+
+    def part(start, stop):
+        padded, spread = workspace("padded", place.size, g.dtype), workspace("spread", lead + numbers, g.dtype)
+        loops.input_grad(images, taps, dx, padded, spread, *settings, start, stop)
+
+    share_work(part, n * c, g.size * kh * kw)
+    return dx.reshape(n, c, *hw)
+
+
+def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
+    """Depthwise, compiled: each image's gradient by itself, then their sum."""
+    from . import depthwise_loops as loops
+
+    (n, o, oh, ow), (_, c, height, width) = g.shape, x.shape
+    place = layout((height, width), tuple(khw), stride, padding, dilation, (oh, ow))
+    images = np.ascontiguousarray(x).reshape(n * c, height, width)
+    grads = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
+    each = np.empty((n * c, o // c, khw[0] * khw[1]), g.dtype)
+    settings = _phases(place), place.offsets, place.height, place.width
+
+    def part(start, stop):
+        padded, spread = workspace("padded", place.size, x.dtype), workspace("spread", oh * place.width, x.dtype)
+        loops.weight_grad(grads, images, each, padded, spread, *settings, start, stop)
+
+    share_work(part, n * c, g.size * khw[0] * khw[1])
+    if not np.isfinite(each).all():
+        # Between the rows of g stood zeros: one that met an infinite pixel gave a NaN that no place knows of.
+        return reference.conv2d_weight_grad.reference(g, x, khw, stride, padding, dilation, groups)
+    return each.reshape(n, o, *khw).sum(axis=0)[:, None]
+
+
+def _large(x_shape) -> bool:
+    """Whether a map is too large for the matrices of depthwise.py; without numba, those serve for more of them."""
+    n, _, h, w = x_shape
+    return h * w > n
+
+
+def _supports(x, w, stride, padding, dilation, groups) -> bool:
+    return floats(x, w) and depthwise(x.shape, w.shape[:1] * 2, groups) and _large(x.shape)
+
+
+def _supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
+    shape = (len(g), groups * w.shape[1], *hw)
+    return floats(g, w) and depthwise(shape, g.shape, groups) and _large(shape)
+
+
+def _supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
+    return floats(g, x) and depthwise(x.shape, g.shape, groups) and _large(x.shape)
+
+
+def register() -> None:
+    """Puts the compiled kernels before the others."""
+    reference.conv2d.override(_supports)(conv2d)
+    reference.conv2d_input_grad.override(_supports_input_grad)(conv2d_input_grad)
+    reference.conv2d_weight_grad.override(_supports_weight_grad)(conv2d_weight_grad)

@@ -1,0 +1,117 @@
+"""The loops that numba compiles for compiled_depthwise.py. Importing this imports numba.
+
+Images are laid out as planes.py says. Arrays are C-contiguous and of one dtype, except for the ints of `phases` and
+`offsets`; start and stop are the images that this thread is to do.
+"""
+
+from __future__ import annotations
+
+from .loops import jit, lay_out, take_back
+
+_CHUNK = 2048  # numbers summed up before the next ones are begun, so that they stay in the first-level cache
+
+
+@jit
+def _add_shifted(source, weights, offsets, out):
+    """out[q] += sum over t of weights[t] * source[offsets[t] + q]"""
+    taps = len(weights)
+    for begin in range(0, len(out), _CHUNK):
+        o = out[begin : begin + _CHUNK]
+        n = len(o)
+        t = 0
+        while t + 4 <= taps:  # four at a time: a sum is fetched and put back once for them
+            a, b, c, d = offsets[t] + begin, offsets[t + 1] + begin, offsets[t + 2] + begin, offsets[t + 3] + begin
+            sa, sb, sc, sd = source[a : a + n], source[b : b + n], source[c : c + n], source[d : d + n]
+            wa, wb, wc, wd = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+            for q in range(n):
+                o[q] += wa * sa[q] + wb * sb[q] + wc * sc[q] + wd * sd[q]
+            t += 4
+        while t < taps:
+            a = offsets[t] + begin
+            sa, wa = source[a : a + n], weights[t]
+            for q in range(n):
+                o[q] += wa * sa[q]
+            t += 1
+
+
+@jit
+def _dots(source, g, offsets, out):
+    """out[t] = sum over q of g[q] * source[offsets[t] + q]"""
+    taps, n = len(offsets), len(g)
+    t = 0
+    while t + 4 <= taps:
+        a, b, c, d = offsets[t], offsets[t + 1], offsets[t + 2], offsets[t + 3]
+        sa, sb, sc, sd = source[a : a + n], source[b : b + n], source[c : c + n], source[d : d + n]
+        ta = tb = tc = td = g[0] * 0
+        for q in range(n):
+            ta += g[q] * sa[q]
+            tb += g[q] * sb[q]
+            tc += g[q] * sc[q]
+            td += g[q] * sd[q]
+        out[t], out[t + 1], out[t + 2], out[t + 3] = ta, tb, tc, td
+        t += 4
+    while t < taps:
+        sa = source[offsets[t] : offsets[t] + n]
+        ta = g[0] * 0
+        for q in range(n):
+            ta += g[q] * sa[q]
+        out[t] = ta
+        t += 1
+
+
+@jit
+def conv(x, w, y, padded, total, phases, offsets, height, width, start, stop):
+    """x (N*C, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); total (OH * width) and padded are this thread's."""
+    channels, (multiplier, oh, ow) = len(w), y.shape[1:]
+    length = (oh - 1) * width + ow
+    padded[:] = 0
+    for n in range(start, stop):
+        lay_out(x[n], padded, phases, height, width)
+        for m in range(multiplier):
+            total[:] = 0
+            _add_shifted(padded, w[n % channels, m], offsets, total[:length])
+            for i in range(oh):
+                row, line = y[n, m, i], total[i * width : i * width + ow]
+                for j in range(ow):
+                    row[j] = line[j]
+
+
+@jit
+def input_grad(g, w, dx, padded, spread, lead, phases, bounds, back, height, width, start, stop):
+    """g (N*C, M, OH, OW), w (C, M, KH*KW) with taps in the order of their phases, dx (N*C, H, W) of zeros.
+
+    spread is `lead` zeros and a phase's numbers: a tap that looks forward in x is one that looks back in g.
+    """
+    channels, (multiplier, oh, ow) = len(w), g.shape[1:]
+    numbers = height * width
+    spread[:] = 0
+    for n in range(start, stop):
+        padded[:] = 0
+        for m in range(multiplier):
+            for i in range(oh):
+                begin = lead + i * width
+                row, line = g[n, m, i], spread[begin : begin + ow]
+                for j in range(ow):
+                    line[j] = row[j]
+            for number in range(len(phases)):
+                first, last = bounds[number], bounds[number + 1]
+                out = padded[number * numbers : (number + 1) * numbers]
+                _add_shifted(spread, w[n % channels, m, first:last], back[first:last], out)
+        take_back(padded, dx[n], phases, height, width)
+
+
+@jit
+def weight_grad(g, x, each, padded, spread, phases, offsets, height, width, start, stop):
+    """each (N*C, M, KH*KW): every image's gradient by itself."""
+    multiplier, oh, ow = g.shape[1:]
+    length = (oh - 1) * width + ow
+    padded[:] = 0
+    spread[:] = 0
+    for n in range(start, stop):
+        lay_out(x[n], padded, phases, height, width)
+        for m in range(multiplier):
+            for i in range(oh):
+                row, line = g[n, m, i], spread[i * width : i * width + ow]
+                for j in range(ow):
+                    line[j] = row[j]
+            _dots(padded, spread[:length], offsets, each[n, m])

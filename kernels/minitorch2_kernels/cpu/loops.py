@@ -1,0 +1,59 @@
+"""What the modules of compiled loops (`*_loops.py`) share: how they are compiled, and how images are laid out.
+
+Importing this imports numba: do so inside a function.
+"""
+
+from __future__ import annotations
+
+import numba
+
+# A product may be rounded once with the sum it goes into, and sums be taken in any order: what lets a loop use the
+# vector units. Nothing is assumed about infinities and NaN.
+_FAST = {"contract", "reassoc"}
+
+
+def jit(function):
+    """Compiled for each set of dtypes at its first call, without the interpreter lock; kept on disk where possible."""
+    try:
+        return numba.njit(nogil=True, cache=True, fastmath=_FAST)(function)
+    except RuntimeError:  # no folder to cache in
+        return numba.njit(nogil=True, fastmath=_FAST)(function)
+
+
+@jit
+def lay_out(image, padded, phases, height, width):
+    """image (H, W) to its places in padded (phases * height * width), as planes.py says."""
+    for number in range(len(phases)):
+        i0, i1, row, row_step, j0, j1, column, column_step = phases[number]
+        for i in range(i1 - i0):
+            source = image[row + i * row_step]
+            begin = (number * height + i0 + i) * width
+            target = padded[begin + j0 : begin + j1]
+            if column_step == 1:
+                source = source[column : column + j1 - j0]
+                for j in range(j1 - j0):
+                    target[j] = source[j]
+            else:
+                for j in range(j1 - j0):
+                    target[j] = source[column + j * column_step]
+
+
+@jit
+def take_back(padded, image, phases, height, width):
+    """The reverse of lay_out."""
+    for number in range(len(phases)):
+        i0, i1, row, row_step, j0, j1, column, column_step = phases[number]
+        for i in range(i1 - i0):
+            target = image[row + i * row_step]
+            begin = (number * height + i0 + i) * width
+            source = padded[begin + j0 : begin + j1]
+            if column_step == 1:
+                target = target[column : column + j1 - j0]
+                for j in range(j1 - j0):
+                    target[j] = source[j]
+            else:
+                for j in range(j1 - j0):
+                    target[column + j * column_step] = source[j]
+
+
+_jit, _lay_out, _take_back = jit, lay_out, take_back

@@ -1,0 +1,68 @@
+"""The loops that numba compiles for compiled_norm.py. Importing this imports numba.
+
+x, g, y, dx: (A, B, L), C-contiguous; what belongs to a channel: (B,). First and last are the channels to do; rows are
+gone through as they lie in memory, and a second pass over the channels of one call finds them in cache.
+"""
+
+from __future__ import annotations
+
+from .loops import jit
+
+
+@jit
+def moments(x, total, square, mean, first, last):
+    """mean, and in `square` the sum of (x - mean)^2. total, square: float64, zeros."""
+    a, _, length = x.shape
+    for n in range(a):
+        for b in range(first, last):
+            row = x[n, b]
+            part = row[0] * 0
+            for i in range(length):
+                part += row[i]
+            total[b] += part
+    for b in range(first, last):
+        mean[b] = total[b] / (a * length)
+    for n in range(a):
+        for b in range(first, last):
+            row, centre = x[n, b], mean[b]
+            part = row[0] * 0
+            for i in range(length):
+                part += (row[i] - centre) * (row[i] - centre)
+            square[b] += part
+
+
+@jit
+def normalize(x, scale, shift, y, start, stop):
+    """y = x * scale + shift, for the rows start to stop of A*B."""
+    channels = x.shape[1]
+    for place in range(start, stop):
+        n, b = place // channels, place % channels
+        row, out, by, plus = x[n, b], y[n, b], scale[b], shift[b]
+        for i in range(len(row)):
+            out[i] = row[i] * by + plus
+
+
+@jit
+def sums(g, x, mean, total, product, first, last):
+    """total = sum of g, product = sum of g * (x - mean). Both float64, zeros."""
+    a, _, length = x.shape
+    for n in range(a):
+        for b in range(first, last):
+            slope, row, centre = g[n, b], x[n, b], mean[b]
+            one = two = row[0] * 0
+            for i in range(length):
+                one += slope[i]
+                two += slope[i] * (row[i] - centre)
+            total[b] += one
+            product[b] += two
+
+
+@jit
+def normalize_grad(g, x, mean, scale, along, shift, dx, first, last):
+    """dx = (g + (x - mean) * along + shift) * scale"""
+    for n in range(x.shape[0]):
+        for b in range(first, last):
+            slope, row, out = g[n, b], x[n, b], dx[n, b]
+            centre, by, times, plus = mean[b], scale[b], along[b], shift[b]
+            for i in range(len(row)):
+                out[i] = (slope[i] + (row[i] - centre) * times + plus) * by

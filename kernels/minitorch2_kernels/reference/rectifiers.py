@@ -1,0 +1,19 @@
+"""Limiting to a range, and the gradient that is let through inside of it."""
+
+from __future__ import annotations
+
+from ..dispatch import kernel, namespace
+
+
+@kernel
+def hardtanh(x, low, high):
+    """min(max(x, low), high), element by element; NaN stays. x: any shape, real; low, high: numbers."""
+    xp = namespace(x)
+    return xp.minimum(xp.maximum(x, low), high)
+
+
+@kernel
+def hardtanh_grad(g, x, low, high):
+    """g where low < x < high, or x is NaN, else 0. g and x are of one shape and dtype."""
+    xp = namespace(x)
+    return xp.where((x <= low) | (x >= high), g.dtype.type(0), g)
