@@ -69,7 +69,8 @@ def test_scaled_dot_product_attention(case):
         with differentiable_twice(lib):
             return F.scaled_dot_product_attention(q, k, v, mask, **options)
 
-    check(action, *arrays)
+    # The second derivative of a softmax is made of terms that cancel, here of scores up to twenty.
+    check(action, *arrays, ulps=1024)
 
 
 @given(attention_cases(), st.sampled_from(["float32", "float16", "bfloat16"]))

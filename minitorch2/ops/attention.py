@@ -36,8 +36,8 @@ class Attention(Function):
         q, k, v, mask = ctx.saved
         weights, kept = ctx.constants
         scale, keep = ctx.settings
-        dq, dk, dv, dscores = K.attention_grad(g, q, k, v, weights, scale, kept, keep)
-        return dq, dk, dv, None if mask is None else dscores, None, None, None, None
+        of_mask = mask is not None and ctx.needs_input_grad[3]
+        return *K.attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask), None, None, None, None
 
     @staticmethod
     def composed(q, k, v, mask, causal, scale, kept, keep):

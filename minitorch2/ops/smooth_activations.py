@@ -8,7 +8,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from .arithmetic import Where
-from .unary import Erf, Exp, Sigmoid, Tanh
+from .unary import Erf, Sigmoid, Tanh
 
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
@@ -20,19 +20,19 @@ class Gelu(Function):
 
     @staticmethod
     def forward(ctx, x):
+        y, phi = K.gelu(x)
         ctx.save_for_backward(x)
-        y = K.erf(x * _SQRT_HALF)
-        y += 1
-        y *= x
-        y *= 0.5
+        ctx.save_constants(phi)
         return y
 
     @staticmethod
     def backward(ctx, g):  # Phi(x) + x phi(x)
         (x,) = ctx.saved
-        distribution = (Erf.apply(x * _SQRT_HALF) + 1) * 0.5
-        density = Exp.apply(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-        return g * (distribution + x * density)
+        return K.gelu_grad(g, x, *ctx.constants)
+
+    @staticmethod
+    def composed(x):
+        return x * (Erf.apply(x * _SQRT_HALF) + 1) * 0.5
 
 
 class GeluTanh(Function):

@@ -11,6 +11,7 @@ from . import (
     indexing,
     layer_norm,
     matmul,
+    memory,
     norm,
     optim,
     pointwise,

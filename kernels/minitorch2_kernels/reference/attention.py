@@ -23,7 +23,7 @@ def attention(q, k, v, mask, causal, scale, kept, keep):
     if mask is not None:
         scores += mask
     if causal:
-        scores += causal_mask(*scores.shape[-2:], scores.dtype, xp)
+        scores += causal_mask(scores.shape[-2], scores.shape[-1], scores.dtype, xp)
     softmax_(scores, mask is not None)
     return xp.matmul(scores if kept is None else dropped(scores, kept, keep), v), scores
 
@@ -56,9 +56,9 @@ def dropped(weights, kept, keep):
 
 
 @kernel
-def attention_grad(g, q, k, v, weights, scale, kept, keep):
-    """(dq, dk, dv, dscores) of `attention` for g (*, L, V), over the broadcast batch dims; dscores (*, L, S) is the
-    gradient of the mask, too.
+def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
+    """(dq, dk, dv, dmask) of `attention` for g (*, L, V), over the broadcast batch dims; dmask (*, L, S), the gradient
+    of the scores, if of_mask, else None.
 
     With P the weights and D dropout's factors (both symmetric in what they do to a product):
     dv = (P D)^T g,  dP = D g v^T,  dscores = P (dP - sum(P dP)),  dq = scale dscores k,  dk = scale dscores^T q
@@ -74,4 +74,4 @@ def attention_grad(g, q, k, v, weights, scale, kept, keep):
     dq *= scale
     dk = xp.matmul(dscores.swapaxes(-1, -2), q)
     dk *= scale
-    return dq, dk, dv, dscores
+    return dq, dk, dv, dscores if of_mask else None

@@ -1,0 +1,72 @@
+"""Draws for test_kernels.py: calls of the kernels of attention, GELU, layer norm and recurrent layers.
+
+A case is (draw, tolerance), the tolerance in units of the dtype's eps and of the largest value.
+"""
+
+import minitorch2_kernels as K
+from minitorch2_kernels.cpu import attention as attention_blocks
+from minitorch2_kernels.cpu import gelu as gelu_blocks
+from minitorch2_kernels.cpu import layer_norm as layer_norm_blocks
+
+ANOTHER_ORDER = 64.0
+# In float32, GELU is 2.9e-8 from the exact one, half an eps, and rounds in the last of some twenty steps.
+OTHER_FORMULA = 8.0
+
+
+def tiny_blocks(patch):
+    patch.setattr(attention_blocks, "BLOCK_BYTES", 64)
+    patch.setattr(attention_blocks, "WORTH_SHARING", 0)
+    patch.setattr(gelu_blocks, "BLOCK", 8)
+    patch.setattr(gelu_blocks, "WORTH_SHARING", 0)
+    patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
+    patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
+
+
+def attention(d):
+    batch = tuple(d.int(1, 3) for _ in range(d.int(0, 3)))
+    length, keys, width, out = (d.int(1, 6) for _ in range(4))
+    q, k, v = d.array(*batch, length, width), d.array(*batch, keys, width), d.array(*batch, keys, out)
+    mask, causal, kept, scores = None, d.of(True, False), None, (*batch, length, keys)
+    if d.of(True, False):
+        mask = d.array(*(n if d.of(True, False) else 1 for n in scores))
+        mask[mask > 1] = -float("inf")
+    if d.of(True, False):
+        kept = d.rng.rand(*scores) < 0.5
+    return q, k, v, mask, causal, d.of(0.5, 1.0, -2.0), kept, 0.5
+
+
+def attention_grad(d):
+    q, k, v, mask, causal, scale, kept, keep = attention(d)
+    _, weights = K.attention.reference(q, k, v, mask, causal, scale, kept, keep)
+    return d.array(*q.shape[:-1], v.shape[-1]), q, k, v, weights, scale, kept, keep, d.of(True, False)
+
+
+def gelu(d):
+    return (d.array(*(d.int(1, 9) for _ in range(d.int(1, 3)))) * 3,)
+
+
+def gelu_grad(d):
+    (x,) = gelu(d)
+    return d.array(*x.shape), x, K.gelu.reference(x)[1]
+
+
+def layer_norm(d):
+    rows, width = d.int(1, 9), d.int(1, 9)
+    weight, bias = (d.array(width) if d.of(True, False) else None for _ in range(2))
+    return d.array(rows, width), weight, bias, 1e-2  # an eps that keeps rows of one number from exploding
+
+
+def layer_norm_grad(d):
+    x, weight, _, eps = layer_norm(d)
+    _, mean, rstd = K.layer_norm.reference(x, weight, None, eps)
+    return d.array(*x.shape), x, mean, rstd, weight
+
+
+CASES = {
+    "attention": (attention, ANOTHER_ORDER),
+    "attention_grad": (attention_grad, ANOTHER_ORDER),
+    "gelu": (gelu, OTHER_FORMULA),
+    "gelu_grad": (gelu_grad, OTHER_FORMULA),
+    "layer_norm": (layer_norm, ANOTHER_ORDER),
+    "layer_norm_grad": (layer_norm_grad, ANOTHER_ORDER),
+}
