@@ -46,6 +46,8 @@ LAYERS = (
     "minitorch2.viz",
     "minitorch2.testing",
     "minitorch2.distributed",
+    "minitorch2.cli",
+    "minitorch2.__main__",
     "minitorch2",
 )
 MAX_LINES = 450

@@ -9,6 +9,7 @@ writer.py         save
   zip_writer.py   the archive; atomic.py: replacing a file in one step
 safetensors.py, npz.py (with npy_header.py), sharded.py: other formats; formats.py tells them apart
 mapping.py        a file as memory, for all of them
+examine.py        what a pickle asks for, without doing it (foreign.py: what stands in its place)
 matching.py       the part of a state_dict that fits a model; load_report.py: what became of the rest
 safe_globals.py   the classes a user trusts files to name; modules.py: our layers under torch's names
 """

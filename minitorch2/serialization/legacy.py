@@ -7,7 +7,6 @@ There are no checksums in it, so damage to the bytes of a tensor cannot be notic
 
 from __future__ import annotations
 
-import mmap as memory_map
 import pickle
 import sys
 from collections.abc import Callable
@@ -17,16 +16,17 @@ import numpy as np
 
 from .builders import TABLE
 from .errors import damaged
+from .mapping import map_file
 from .storages import Storage, check_persistent_id, storage_from_bytes
 from .unpickler import Unpickler
 
-_MAGIC = 0x1950A86A20F9469CFC6C
+MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 _CHUNK = 1 << 24  # bytes read at a time
 _SWAP = sys.byteorder != "little"
 
 
-class _BoundedReader:
+class BoundedReader:
     """Never asks the file for more than it has: a read buffer is allocated for what is asked."""
 
     def __init__(self, file: BinaryIO):
@@ -59,27 +59,33 @@ class _BoundedReader:
         self.left -= nbytes
 
 
-def load(file: BinaryIO, restore: Callable[[Storage, str], Storage], mmap: bool, encoding: str) -> Any:
+def load(
+    file: BinaryIO,
+    restore: Callable[[Storage, str], Storage],
+    mmap: bool,
+    encoding: str,
+    machine: Callable[..., Unpickler] = Unpickler,
+) -> Any:
     """The object in `file`, from its position on. Errors as minitorch2.load's.
 
     mmap: storages are mapped from the file, copy on write. Where they lie follows only from the list behind
-    the pickle, so the pickle is read twice.
+    the pickle, so the pickle is read twice. `machine` reads the pickles (examine.py has another).
     """
     _refuse_other_files(file)
-    reader = _BoundedReader(file)
-    if Unpickler(reader, {}).load() != _MAGIC:
+    reader = BoundedReader(file)
+    if machine(reader, {}).load() != MAGIC:
         raise RuntimeError(
             "Invalid magic number; corrupt file? torch.save did not write this; a plain pickle can be read "
             "with pickle.load if you trust it"
         )
-    if Unpickler(reader, {}).load() != _PROTOCOL:
+    if machine(reader, {}).load() != _PROTOCOL:
         raise RuntimeError(f"Invalid protocol version: only {_PROTOCOL} is known; save again with a newer torch")
-    Unpickler(reader, {}).load()  # the writer's sizes of C types; the bytes are little-endian in any case
+    machine(reader, {}).load()  # the writer's sizes of C types; the bytes are little-endian in any case
     start, left = file.tell(), reader.left
     storages = _Storages(reader, restore, _zeros)
-    result = Unpickler(reader, TABLE, storages.load, encoding).load()
+    result = machine(reader, TABLE, storages.load, encoding).load()
     places = {}
-    for key, storage in storages.listed().items():
+    for key, storage in storages.listed(machine).items():
         if reader.count() != storage.array.size:
             damaged(f"the storage '{key}' has another number of elements than its tensor says")
         places[key] = file.tell()
@@ -89,11 +95,11 @@ def load(file: BinaryIO, restore: Callable[[Storage, str], Storage], mmap: bool,
             _fill(storage, reader)
     if not mmap:
         return result
-    mapped = memory_map.mmap(file.fileno(), 0, access=memory_map.ACCESS_COPY)
+    mapped = map_file(file)
     file.seek(start)
     reader.left = left
     storages = _Storages(reader, restore, lambda key, nbytes: np.frombuffer(mapped, np.uint8, nbytes, places[key]))
-    return Unpickler(reader, TABLE, storages.load, encoding).load()
+    return machine(reader, TABLE, storages.load, encoding).load()
 
 
 def _zeros(key: str, nbytes: int) -> np.ndarray:
@@ -105,7 +111,7 @@ class _Storages:
 
     def __init__(
         self,
-        reader: _BoundedReader,
+        reader: BoundedReader,
         restore: Callable[[Storage, str], Storage],
         allocate: Callable[[str, int], np.ndarray],
     ):
@@ -138,9 +144,9 @@ class _Storages:
         part = saved[-1]
         return root if part is None else _part(root, part)
 
-    def listed(self) -> dict[str, Storage]:
+    def listed(self, machine: Callable[..., Unpickler]) -> dict[str, Storage]:
         """The storages in the order in which their bytes follow, which is what the next pickle in the file says."""
-        keys = Unpickler(self.reader, {}).load()
+        keys = machine(self.reader, {}).load()
         if type(keys) is not list or len(keys) != len(self.by_key) or set(map(str, keys)) != set(self.by_key):
             damaged("the file's list of storages is not that of its tensors")
         return {str(key): self.by_key[str(key)] for key in keys}
@@ -156,7 +162,7 @@ def _part(root: Storage, metadata: Any) -> Storage:
     return Storage(root.array[offset : offset + numel], root.dtype, root.location)
 
 
-def _fill(storage: Storage, reader: _BoundedReader) -> None:
+def _fill(storage: Storage, reader: BoundedReader) -> None:
     data = storage.array.view(np.uint8)
     for start in range(0, data.size, _CHUNK):
         chunk = data[start : start + _CHUNK]
@@ -179,7 +185,7 @@ def _refuse_other_files(file: BinaryIO) -> None:
             "minitorch2.load: this is the tar format of torch 0.1, which is not supported; load it with "
             "torch and save it again"
         )
-    if not head.startswith((b"\x80", b"L%d" % _MAGIC)):  # pickle protocol 1 has no first byte of its own
+    if not head.startswith((b"\x80", b"L%d" % MAGIC)):  # pickle protocol 1 has no first byte of its own
         raise pickle.UnpicklingError(
             f"Weights only load failed: this is no checkpoint, it begins with {head[:20]!r}; was a web page "
             "or an error message saved in its place?"

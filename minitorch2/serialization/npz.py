@@ -9,6 +9,7 @@ and so does load_file.
 from __future__ import annotations
 
 import math
+import mmap as memory_map
 import os
 import struct
 import zipfile
@@ -79,25 +80,33 @@ def read(
     max_bytes: int | None = None,
 ) -> dict[str, Tensor]:
     """`load_file` with map_location's function."""
-    result = {}
     with open(path, "rb") as file, opened(file, max_bytes) as (archive, members):
         source = map_file(file) if mmap and members else None
-        for member in members:
-            dtype, header = supported(member.header, member.name), member.header
-            if header.size + header.nbytes != member.info.file_size:
-                damaged(
-                    f"the array '{member.name}' of shape {header.shape} and type {header.spelled} needs "
-                    f"{header.nbytes} bytes, and {member.info.file_size - header.size} are there"
-                )
-            if source is not None and member.start is not None:
-                if verify:
-                    _check_mapped(np.frombuffer(source, np.uint8, member.info.file_size, member.start), member)
-                data = np.frombuffer(source, np.uint8, header.nbytes, member.start + header.size)
-            else:
-                data = _unpacked(archive, member)
-            storage = storage_from_bytes(data, dtype, math.prod(header.shape), "cpu", header.swap)
-            result[member.name] = _tensor(restore(storage, "cpu").array, header)
-    return result
+        return {member.name: read_member(archive, member, source, restore, verify) for member in members}
+
+
+def read_member(
+    archive: zipfile.ZipFile,
+    member: Member,
+    source: memory_map.mmap | None,
+    restore: Callable[[Storage, str], Storage],
+    verify: bool,
+) -> Tensor:
+    """The tensor of one member of an `opened` archive; `source` is the mapped file, or None to read it."""
+    dtype, header = supported(member.header, member.name), member.header
+    if header.size + header.nbytes != member.info.file_size:
+        damaged(
+            f"the array '{member.name}' of shape {header.shape} and type {header.spelled} needs "
+            f"{header.nbytes} bytes, and {member.info.file_size - header.size} are there"
+        )
+    if source is not None and member.start is not None:
+        if verify:
+            _check_mapped(np.frombuffer(source, np.uint8, member.info.file_size, member.start), member)
+        data = np.frombuffer(source, np.uint8, header.nbytes, member.start + header.size)
+    else:
+        data = unpacked(archive, member)
+    storage = storage_from_bytes(data, dtype, math.prod(header.shape), "cpu", header.swap)
+    return _tensor(restore(storage, "cpu").array, header)
 
 
 def load_array(path: str | os.PathLike[str], device: Any = "cpu", mmap: bool = False) -> Tensor:
@@ -260,7 +269,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, start: int) -> Memb
     return Member(name, header, info, start if info.compress_type == zipfile.ZIP_STORED else None)
 
 
-def _unpacked(archive: zipfile.ZipFile, member: Member) -> np.ndarray:
+def unpacked(archive: zipfile.ZipFile, member: Member) -> np.ndarray:
     """The array's bytes, their checksum checked by zipfile when it comes to the end."""
     with _translated(f"the member '{member.name}' is damaged"), archive.open(member.info) as file:
         file.read(member.header.size)
@@ -271,6 +280,13 @@ def _unpacked(archive: zipfile.ZipFile, member: Member) -> np.ndarray:
     if filled != data.size:
         _broken(f"the member '{member.name}' ended after {filled} of {data.size} bytes")
     return data
+
+
+def check_member(archive: zipfile.ZipFile, member: Member) -> None:
+    """Reads a member for its checksum alone. Raises RuntimeError that names it."""
+    with _translated(f"the member '{member.name}' is damaged"), archive.open(member.info) as file:
+        while file.read(_CHUNK):
+            pass
 
 
 def _check_mapped(data: np.ndarray, member: Member) -> None:

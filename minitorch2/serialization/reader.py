@@ -90,14 +90,21 @@ def _load(file: BinaryIO, map_location: Any, mmap: bool, verify: bool, encoding:
     file.seek(position)
     restore = restore_location(map_location)
     if magic == _ZIP_MAGIC:
-        result = _load_zip(ZipReader(file, verify), restore, mmap, encoding)
+        result = load_zip(ZipReader(file, verify), restore, mmap, encoding)
     else:
         result = legacy.load(file, restore, mmap, encoding)
     check_plain(result)
     return result
 
 
-def _load_zip(archive: ZipReader, restore: Callable[[Storage, str], Storage], mmap: bool, encoding: str) -> Any:
+def load_zip(
+    archive: ZipReader,
+    restore: Callable[[Storage, str], Storage],
+    mmap: bool,
+    encoding: str,
+    machine: Callable[..., Unpickler] = Unpickler,
+) -> Any:
+    """The object in an archive; `machine` reads its pickle (examine.py has another)."""
     if "constants.pkl" in archive.records:
         raise RuntimeError(
             "minitorch2.load: this is a TorchScript archive, which holds a program; save model.state_dict() "
@@ -127,7 +134,7 @@ def _load_zip(archive: ZipReader, restore: Callable[[Storage, str], Storage], mm
         storages[key] = storage, kind.dtype
         return storage
 
-    return Unpickler(io.BytesIO(archive.read("data.pkl")), TABLE, persistent_load, encoding).load()
+    return machine(io.BytesIO(archive.read("data.pkl")), TABLE, persistent_load, encoding).load()
 
 
 def _byte_order(archive: ZipReader) -> str:

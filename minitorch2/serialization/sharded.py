@@ -140,7 +140,7 @@ def save_sharded(
         used += array.nbytes
     folder = os.fspath(folder)
     os.makedirs(folder, exist_ok=True)
-    before = [name for name in os.listdir(folder) if name in (_SINGLE_NAME, INDEX_NAME) or _SHARD_NAME.fullmatch(name)]
+    before = model_files(folder)
     count = len(groups)
     names = [f"model-{i:05}-of-{count:05}.safetensors" for i in range(1, count + 1)] if count > 1 else [_SINGLE_NAME]
     for name, group in zip(names, groups, strict=True):
@@ -155,6 +155,14 @@ def save_sharded(
     for name in set(before) - set(names):
         os.unlink(os.path.join(folder, name))
     return names
+
+
+def model_files(folder: str) -> list[str]:
+    """The files of a model that `save_sharded` wrote into `folder`, which saving another there replaces."""
+    if not os.path.isdir(folder):
+        return []
+    names = sorted(os.listdir(folder))
+    return [name for name in names if name in (_SINGLE_NAME, INDEX_NAME) or _SHARD_NAME.fullmatch(name)]
 
 
 def parse_size(size: int | str) -> int:

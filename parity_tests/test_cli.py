@@ -1,0 +1,450 @@
+"""minitorch2 inspect: it lists what torch loads and warns of what pickle.load would do; nothing in a file ever runs."""
+
+import argparse
+import collections
+import io
+import itertools
+import json
+import os
+import pickle
+import pickletools
+import subprocess
+import sys
+import tarfile
+import time
+import tomllib
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from cli_cases import Attack, Net, runner
+from serialization_cases import ALLOWED, DTYPES, archive
+from test_serialization_damage import CASES, checkpoint, mutations
+from test_serialization_safety import ATTACKS, FLOATS, NAMES, text
+
+from minitorch2 import cli, serialization
+from minitorch2.cli import stats
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def command(capsys, tmp_path, monkeypatch):
+    return runner(capsys, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def report(command):
+    """The report on a file as JSON says it; the exit status must be 0, or the one given."""
+
+    def inspect(path, *options, status=0):
+        got, out, err = command("inspect", path, "--json", *options)
+        assert got == status, out + err
+        return json.loads(out)
+
+    return inspect
+
+
+def named(nest, name=""):
+    """(dotted name, tensor) of all tensors in a nest, in order."""
+    if isinstance(nest, torch.Tensor):
+        yield name, nest
+    elif isinstance(nest, dict | list | tuple):
+        for key, value in nest.items() if isinstance(nest, dict) else enumerate(nest):
+            yield from named(value, f"{name}.{key}" if name else str(key))
+
+
+def training_checkpoint():
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    optimizer = torch.optim.Adam(net.parameters())
+    net(torch.randn(5, 3)).sum().backward()
+    optimizer.step()
+    tied = net[0].weight
+    return {
+        "model": net.state_dict() | {"tied": tied.detach(), "part": tied.detach()[1:].t()},
+        "optimizer": optimizer.state_dict(),
+        "all": [torch.arange(6).to(dtype) for dtype in DTYPES],
+        "epoch": 3,
+        "best": np.float64(0.5),
+        "losses": [0.1 * i for i in range(1000)],
+        "name": "a model",
+    }
+
+
+@pytest.mark.parametrize("options", [{}, {"_use_new_zipfile_serialization": False}, {"pickle_protocol": 4}], ids=str)
+def test_lists_what_torch_loads(report, command, options):
+    content = training_checkpoint()
+    torch.save(content, "x.pt", **options)
+    seen = report("x.pt")
+    want = list(named(content))
+    assert [(t["name"], t["dtype"], tuple(t["shape"]), t["bytes"]) for t in seen["tensors"]] == [
+        (name, str(t.dtype).removeprefix("torch."), tuple(t.shape), t.nbytes) for name, t in want
+    ]
+    sharing = {t["name"]: t["shares_memory_with"] for t in seen["tensors"] if t["shares_memory_with"]}
+    assert sharing == {"model.tied": "model.0.weight", "model.part": "model.0.weight"}
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for _, t in want if t.numel()}
+    totals = {"tensors": len(want), "elements": sum(t.numel() for _, t in want)}
+    assert seen["totals"] == totals | {"storages": len(storages), "bytes": sum(storages.values())}
+    others = {entry["name"]: entry["value"] for entry in seen["other"]}
+    assert others["epoch"] == "3" and others["name"] == "'a model'" and others["best"] == "np.float64(0.5)"
+    assert others["losses"].startswith("[0.0, 0.1, ") and others["losses"].endswith("...] (1,000 in all)")
+    assert "'lr': 0.001, 'betas': (0.9, 0.999)" in others["optimizer.param_groups.0"]
+    assert seen["loads"] and seen["complete"] and seen["bytes"] == os.path.getsize("x.pt")
+    assert not (seen["runs_code"] or seen["builds_classes"] or seen["other_names"] or seen["unusual_opcodes"])
+    status, out, err = command("inspect", "x.pt")
+    assert status == 0 and not err
+    for expected in ("model.0.weight", "shares memory with model.0.weight", "optimizer.state.0.exp_avg", "(4, 3)"):
+        assert expected in out
+    assert "runs no code that the file chooses" in out and "minitorch2.load reads it." in out
+
+
+def test_long_lists_are_cut_and_all_shows_them(command):
+    torch.save({f"w{i:03}": torch.zeros(i) for i in range(300)}, "x.pt")
+    _, out, _ = command("inspect", "x.pt")
+    assert "w039" in out and "w040" not in out and "... 250 more tensors (--all" in out and "w299" in out
+    _, out, _ = command("inspect", "x.pt", "--all")
+    assert all(f"w{i:03} " in out for i in range(300))
+
+
+@pytest.mark.parametrize("size", [7, 1 << 20])
+def test_stats(report, monkeypatch, size):
+    monkeypatch.setattr(stats, "CHUNK", size)
+    torch.manual_seed(0)
+    big = torch.randn(30, 40)
+    content = {str(dtype): (torch.randn(6, 5) * 20).to(dtype) for dtype in DTYPES}
+    content |= {"t": big.t(), "part": big[3:, ::2], "row": big[:1].expand(9, 40), "scalar": torch.tensor(2.5)}
+    content |= {
+        "window": torch.arange(5.0).as_strided((3, 3), (1, 1)),
+        "large": torch.tensor([2**62 + 1, -(2**62) - 1]),
+    }
+    content |= {
+        "odd": torch.tensor([1.0, float("nan"), float("-inf"), 3.0]),
+        "all nan": torch.tensor([float("nan")] * 2),
+    }
+    torch.save(content, "x.pt")
+    safetensors.torch.save_file({k: v.contiguous().clone() for k, v in content.items()}, "x.safetensors")
+    np.savez("x.npz", **{k: v.numpy() for k, v in content.items() if v.dtype is not torch.bfloat16})
+    for path in ("x.pt", "x.safetensors", "x.npz"):
+        for seen in report(path, "--stats")["tensors"]:
+            tensor, got = content[seen["name"]], seen["stats"]
+            there = tensor[~tensor.isnan()] if tensor.is_floating_point() else tensor
+            assert got["nan"] == tensor.numel() - there.numel()
+            assert got["inf"] == int(there.isinf().sum())
+            if not there.numel():
+                assert got["min"] is got["max"] is got["mean"] is None
+                continue
+            if got["inf"]:
+                assert (got["min"], got["max"], got["mean"]) == ("-inf", 3.0, "-inf")
+                continue
+            assert (got["min"], got["max"]) == (there.min().item(), there.max().item()), seen
+            # Another order of summation, in float64.
+            assert got["mean"] == pytest.approx(there.double().mean().item(), rel=1e-12, abs=1e-12)
+
+
+def test_tensors_that_repeat_themselves_without_end_get_no_stats(report):
+    torch.save({"w": torch.zeros(100).as_strided((10,) * 9, (1,) * 9)}, "x.pt")  # a thousand million elements
+    started = time.perf_counter()
+    assert report("x.pt", "--stats")["tensors"][0]["stats"] is None
+    assert time.perf_counter() - started < 5
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+def test_other_formats(report, command):
+    want = {"a": torch.ones(2, 3), "b": torch.arange(4).bfloat16()}
+    safetensors.torch.save_file(want, "x.safetensors", {"format": "pt", "note": "hello"})
+    seen = report("x.safetensors", "--stats")
+    assert [(t["name"], t["dtype"], t["shape"]) for t in seen["tensors"]] == [
+        ("b", "bfloat16", [4]),
+        ("a", "float32", [2, 3]),
+    ] or ({t["name"] for t in seen["tensors"]} == set(want))
+    assert seen["metadata"] == {"format": "pt", "note": "hello"} and seen["checksums"] == "none"
+    safetensors.torch.save_file(
+        {"f8": torch.ones(4).to(torch.float8_e4m3fn), "u": torch.ones(2, dtype=torch.uint16)}, "x.bin"
+    )
+    seen = report("x.bin")  # by content, whatever the name
+    assert {t["name"]: t["dtype"] for t in seen["tensors"]} == {"f8": "F8_E4M3", "u": "uint16"} and not seen["loads"]
+    np.savez("x.npz", a=np.ones((2, 3)), u=np.ones(2, "u2"))
+    seen = report("x.npz", "--stats")
+    assert seen["tensors"][0]["shape"] == [2, 3] and not seen["loads"] and "<u2" in seen["other"][0]["value"]
+    np.save("x.npy", np.arange(5.0))
+    assert report("x.npy", "--stats")["tensors"][0]["stats"]["max"] == 4
+    serialization.sharded.save_sharded(serialization.load("x.safetensors"), "shards", 25)
+    seen = report("shards/model.safetensors.index.json", "--stats")
+    assert seen["format"] == "index" and {t["file"] for t in seen["tensors"]} == set(os.listdir("shards")) - {
+        "model.safetensors.index.json"
+    }
+    torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), "script.pt")
+    status, out, _ = command("inspect", "script.pt")
+    assert status == 3 and "a TorchScript archive" in out and "constants.pkl" in out and "It holds a program" in out
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_what_would_run_is_written_out_and_does_not_run(protocol, command, tmp_path):
+    for function, argument, spelled in (
+        (os.system, "touch x", "os.system('touch x')"),
+        (eval, "open('x', 'w')", "eval(\"open('x', 'w')\")"),
+        (os.mkdir, "x\x1b[31m", "os.mkdir('x\\x1b[31m')"),
+        (pickle.loads, b"cos\nsystem\n", "pickle.loads("),
+        (itertools.chain, "x", "itertools.chain("),
+    ):
+        payload = {"w": Attack(function, (argument,)), "t": torch.ones(2)}
+        torch.save(payload, "zip.pt", pickle_protocol=max(protocol, 2))
+        torch.save(payload, "legacy.pt", pickle_protocol=max(protocol, 2), _use_new_zipfile_serialization=False)
+        Path("plain.pkl").write_bytes(pickle.dumps([Attack(function, (argument,))], protocol))
+        np.savez("x.npz", a=np.ones(2), b=np.array([Attack(function, (argument,))], object))
+        np.save("x.npy", np.array([Attack(function, (argument,))], object))
+        before = set(os.listdir(tmp_path))
+        for path in ("zip.pt", "legacy.pt", "plain.pkl", "x.npz", "x.npy"):
+            status, out, _ = command("inspect", path)
+            assert status == 3 and "This file asks to run code when unpickled by" in out and spelled in out, path
+            assert "minitorch2.load re" in out
+        assert set(os.listdir(tmp_path)) == before
+
+
+def test_the_verdict_is_in_the_json_too(report):
+    torch.save({"w": Attack(os.system, ("touch x",)), "m": torch.nn.Sequential(torch.nn.Linear(2, 3))}, "x.pt")
+    seen = report("x.pt", status=3)
+    assert seen["runs_code"] == ["os.system('touch x')"] and not seen["loads"]
+    assert [t["name"] for t in seen["tensors"]] == ["m.0.weight", "m.0.bias"]
+    assert seen["other_names"] == ["torch.nn.modules.container.Sequential", "torch.nn.modules.linear.Linear"]
+
+
+SYSTEM = b"cos\nsystem\n"
+WAYS_TO_CALL = {
+    "INST": b"(" + text("touch x") + b"ios\nsystem\n.",
+    "INST of protocol 0": b"(S'touch x'\nios\nsystem\n.",
+    "OBJ": b"(" + SYSTEM + text("touch x") + b"o.",
+    "STACK_GLOBAL": text("os") + text("system") + b"\x93" + text("touch x") + b"\x85R.",
+    "NEWOBJ": SYSTEM + text("touch x") + b"\x85\x81.",
+    "NEWOBJ_EX": SYSTEM + text("touch x") + b"\x85}\x92.",
+    "EXT1": b"\x82\x01" + text("touch x") + b"\x85R.",
+    "EXT4": b"\x84\x01\0\0\0" + text("touch x") + b"\x85R.",
+    "protocol 0": b"cos\nsystem\np0\n(Vtouch x\np1\ntp2\nRp3\n.",
+    "a long program": b"c__builtin__\neval\n(S'" + b"1 + " * 5000 + b"1'\ntR.",
+    "getattr": b"c__builtin__\ngetattr\ncos\npath\n" + text("system") + b"\x86R" + text("touch x") + b"\x85R.",
+    "a lazy map": b"c__builtin__\nmap\n" + SYSTEM + b"]" + text("touch x") + b"a\x86R.",
+    "Python 2's name": b"ccommands\ngetoutput\n" + text("touch x") + b"\x85R.",
+    "behind a tensor's builder": b"ctorch._tensor\n_rebuild_from_type_v2\n("
+    + SYSTEM
+    + SYSTEM
+    + text("x")
+    + b"\x85}tR.",
+    "as a default factory": b"ccollections\ndefaultdict\n" + SYSTEM + b"\x85R.",
+    "BUILD of a name": b"cos\npath\n}" + text("sep") + text("x") + b"sb.",
+    "in the middle, popped": b"}" + SYSTEM + text("touch x") + b"\x85R0.",
+    "in the memo alone": b"}(" + SYSTEM + text("touch x") + b"\x85Rq\x001.",
+    "as a key": b"}" + SYSTEM + text("touch x") + b"\x85RK\x01s.",
+    "before the damage": SYSTEM + text("touch x") + b"\x85R\xff\xff.",
+    "before the end of the file": SYSTEM + text("touch x") + b"\x85R",
+    "before a persistent id": SYSTEM + text("touch x") + b"\x85R" + text("x") + b"Q.",
+    "before a number of a persistent id": SYSTEM + text("touch x") + b"\x85RQ.",
+}
+
+
+@pytest.mark.parametrize("attack", WAYS_TO_CALL.values(), ids=WAYS_TO_CALL)
+def test_every_way_to_call(attack, command, tmp_path):
+    for data in (archive(b"\x80\x02" + attack), attack, b"\x80\x04" + attack):
+        Path("x.pt").write_bytes(data)
+        status, out, _ = command("inspect", "x.pt")
+        assert status == 3 and "asks to" in out
+        assert os.listdir(tmp_path) == ["x.pt"]
+
+
+@pytest.mark.parametrize("position", range(5))
+def test_any_pickle_of_a_legacy_file_may_attack(position, command, tmp_path):
+    file = io.BytesIO()
+    torch.save({"w": torch.ones(2)}, file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    places = [0]
+    for _ in range(5):
+        collections.deque(pickletools.genops(file), maxlen=0)  # to the STOP of one pickle
+        places.append(file.tell())
+    data = file.getvalue()
+    at = places[position] + 2
+    # Called and forgotten, before the pickle that belongs there goes on.
+    Path("x.pt").write_bytes(data[:at] + SYSTEM + text("touch x") + b"\x85R0" + data[at:])
+    status, out, _ = command("inspect", "x.pt")
+    assert status == 3 and "os.system('touch x')" in out and os.listdir(tmp_path) == ["x.pt"]
+
+
+def test_nothing_is_imported(command, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    Path("decoy_module.py").write_text("open('broken', 'w')")
+    for name in [*(name.strip() for name in NAMES.split(",")), "decoy_module Net", "decoy_module.sub Net"]:
+        module, _, function = name.partition(" ")
+        for make in (b"cdecoy_module\nNet\n.", f"c{module}\n{function}\n".encode() + text("x") + b"\x85R."):
+            Path("x.pt").write_bytes(archive(b"\x80\x02" + make))
+            assert command("inspect", "x.pt")[0] in (0, 2, 3)
+    assert "decoy_module" not in sys.modules and not os.path.exists("broken")
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_whole_modules(report, command, legacy):
+    torch.save(Net(), "x.pt", _use_new_zipfile_serialization=not legacy)
+    seen = report("x.pt", status=3)
+    assert seen["builds_classes"] == {f"{Net.__module__}.Net": 1} and not seen["runs_code"]
+    assert {t["name"] for t in seen["tensors"]} >= {"body.0.weight", "body.1.running_mean", "scratch"}
+    assert {"torch.nn.modules.linear.Linear", "torch.nn.modules.batchnorm.BatchNorm1d"} <= set(seen["other_names"])
+    _, out, _ = command("inspect", "x.pt")
+    assert f"{Net.__module__}.Net(size=7)" in out and "Linear(in_features=2, out_features=3)" in out
+    torch.save(Net().body, "x.pt", _use_new_zipfile_serialization=not legacy)  # nothing but torch's own layers
+    assert report("x.pt")["builds_classes"] == {}
+
+
+def test_harmless_objects_are_named_and_are_no_alarm(report):
+    content = {
+        "args": argparse.Namespace(lr=0.1),
+        "counts": collections.defaultdict(list, a=[1]),
+        "path": Path("x"),
+        "range": range(3),
+        "ok": torch.ones(2),
+    }
+    torch.save(content, "x.pt")
+    seen = report("x.pt")
+    assert "argparse.Namespace" in seen["other_names"] and not seen["loads"]
+    assert {entry["name"] for entry in seen["other"]} >= {"args.lr", "counts.a", "path", "range"}
+    torch.save({"u": torch.ones(2, dtype=torch.uint16), "s": torch.eye(2).to_sparse(), "ok": torch.ones(2)}, "x.pt")
+    seen = report("x.pt")
+    assert seen["other"][0]["value"] == "a tensor of torch.uint16, (2,) (not supported here)"
+    assert [t["name"] for t in seen["tensors"]] == ["ok"]
+
+
+def test_text_from_the_file_cannot_reach_the_terminal(command):
+    evil = "\x1b]0;owned\x07\u202e\r\n\x9b2J\ud800"
+    content = {
+        evil: torch.ones(2),
+        "x": evil,
+        "y": {evil: 1},
+        "z": Attack(eval, (evil,)),
+        "bytes": evil.encode("utf-8", "replace"),
+    }
+    torch.save(content, "x.pt")
+    status, out, _ = command("inspect", "x.pt")  # the fixture asserts that all of it can be printed
+    assert status == 3 and "\\x1b]0;owned\\x07\\u202e\\r\\n\\x9b2J\\ud800" in out
+    command("inspect", "x.pt", "--json", "--all")
+    status, _, err = command("inspect", evil.removesuffix("\ud800") + ".pt")
+    assert status == 2 and "No such file" in err
+
+
+ARGUMENTS = (["inspect"], ["inspect", "--json", "--stats"])
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_attacks_end_soon(attack, command, tmp_path):
+    for data in (archive(b"\x80\x02" + attack, k=FLOATS), b"\x80\x02" + attack):
+        Path("x.pt").write_bytes(data)
+        started = time.perf_counter()
+        tracemalloc.start()
+        try:
+            for arguments in ARGUMENTS:
+                assert command(*arguments, "x.pt")[0] in (0, 2, 3)
+            assert tracemalloc.get_traced_memory()[1] < 20e6
+        finally:
+            tracemalloc.stop()
+        assert time.perf_counter() - started < 20
+        assert os.listdir(tmp_path) == ["x.pt"]
+
+
+def whole(pickled: bytes) -> bytes:
+    return archive(pickled, **STORAGES)
+
+
+FILE = io.BytesIO()
+torch.save(checkpoint(), FILE)
+with __import__("zipfile").ZipFile(FILE) as opened:
+    PICKLED = opened.read("archive/data.pkl")
+    STORAGES = {
+        i.filename.rpartition("/")[2]: opened.read(i) for i in opened.infolist() if "archive/data/" in i.filename
+    }
+
+
+@pytest.mark.parametrize("make", [bytes, whole], ids=["file", "pickle"])
+def test_damaged_files_are_judged_as_load_judges_them(make, command):
+    data = FILE.getvalue() if make is bytes else PICKLED
+    for what, changed in mutations(data, 6, CASES):
+        Path("x.pt").write_bytes(make(changed))
+        status, out, err = command("inspect", "x.pt", "--json")
+        try:
+            serialization.load("x.pt")
+        except ALLOWED as error:
+            if status == 2:
+                assert err.split(": ", 1)[1][:20] in cli.text.escaped(str(error)), what
+            elif json.loads(out)["loads"]:
+                assert "checksum" in str(error) and command("inspect", "x.pt", "--verify")[0] == 2, what
+        else:
+            assert status == 0 and json.loads(out)["loads"], what
+
+
+@pytest.mark.parametrize(
+    "content, match",
+    [
+        (b"", "empty"),
+        (b"<html>", "begins with b'<html>'"),
+        (b"PK\x03\x04" + bytes(50), "cannot be trusted"),
+        (b"hello", "begins"),
+    ],
+)
+def test_what_is_no_model_file(content, match, command):
+    Path("x.pt").write_bytes(content)
+    status, out, err = command("inspect", "x.pt")
+    assert status == 2 and not out and match in err
+    with tarfile.open("tar.pt", "w") as tar:
+        tar.add("x.pt")
+    status, _, err = command("inspect", "tar.pt")
+    assert status == 2 and "tar format of torch 0.1" in err
+    for path in ("none.pt", "."):
+        assert command("inspect", path)[0] == 2
+
+
+def test_verify_reads_what_a_listing_does_not(command):
+    torch.save({"w": torch.zeros(1000)}, "x.pt")
+    np.savez("x.npz", w=np.zeros(1000))
+    for path in ("x.pt", "x.npz"):
+        assert "checksums were not checked (--verify" in command("inspect", path)[1]
+        assert "checksums were checked." in command("inspect", path, "--verify")[1]
+        data = bytearray(Path(path).read_bytes())
+        data[2000] ^= 1
+        Path(path).write_bytes(data)
+        assert command("inspect", path)[0] == 0
+        status, _, err = command("inspect", path, "--verify")
+        assert status == 2 and ("checksum" in err or "CRC" in err)
+
+
+def test_a_file_larger_than_the_memory(command):
+    count = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * 3 // 2 // 4
+    table = json.dumps({"w": {"dtype": "F32", "shape": [count], "data_offsets": [0, 4 * count]}}).encode()
+    table += b" " * (-len(table) % 8)
+    Path("x.safetensors").write_bytes(len(table).to_bytes(8, "little") + table)
+    try:
+        os.truncate("x.safetensors", 8 + len(table) + 4 * count)
+    except OSError as error:
+        pytest.skip(f"the file system has no sparse files of that size ({error})")
+    status, out, _ = command("inspect", "x.safetensors")
+    assert status == 0 and f"({count},)" in out
+
+
+def test_the_program(tmp_path):
+    """As a user starts it; its entry in pyproject.toml; a reader that stops reading."""
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"minitorch2": "minitorch2.cli:main"}
+    torch.save({f"w{i}": torch.zeros(1) for i in range(3000)}, tmp_path / "x.pt")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")])}
+    program = [sys.executable, "-m", "minitorch2"]
+    helped = subprocess.run([*program, "--help"], env=environment, capture_output=True, text=True)
+    assert helped.returncode == 0 and "exit status:" in helped.stdout
+    wrong = subprocess.run([*program, "inspect"], env=environment, capture_output=True, text=True)
+    assert wrong.returncode == 2 and "required: FILE" in wrong.stderr
+    with subprocess.Popen(
+        [*program, "inspect", "--all", tmp_path / "x.pt"],
+        env=environment | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as piped:
+        piped.stdout.readline()
+        piped.stdout.close()
+        assert piped.stderr.read() == ""
