@@ -7,12 +7,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minitorch2_kernels as K
-from minitorch2_kernels.cpu import compiled, compiled_depthwise, conv, depthwise, planes, pointwise
+from minitorch2_kernels.cpu import compiled_depthwise, conv, depthwise, jit, planes, pointwise
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference.conv import out_size, pad_hw
 
 WAYS = [pytest.param(depthwise, id="matrices")]
-if compiled.available:
+if jit.available:
     WAYS.append(pytest.param(compiled_depthwise, id="compiled"))
 
 
@@ -133,12 +133,12 @@ def test_in_a_layout_a_tap_is_a_shift(data):
                     assert row[place.offsets[k * khw[1] + m] + i * place.width + j] == seen
 
 
-LARGE = "compiled_depthwise" if compiled.available else "conv"
+LARGE, DENSE = ("compiled_depthwise", "compiled_dense") if jit.available else ("conv", "conv")
 
 
 @pytest.mark.parametrize(
     ("channels", "groups", "kernel", "pixels", "expected"),
-    [(8, 8, 3, 24, LARGE), (8, 8, 5, 3, "depthwise"), (8, 1, 1, 6, "pointwise"), (8, 2, 3, 6, "conv")],
+    [(8, 8, 3, 24, LARGE), (8, 8, 5, 3, "depthwise"), (8, 1, 1, 6, "pointwise"), (8, 2, 3, 6, DENSE)],
 )
 def test_which_kernel_is_chosen(channels, groups, kernel, pixels, expected):
     x = np.zeros((32, channels, pixels, pixels), np.float32)

@@ -2,13 +2,11 @@
 
 from . import (
     attention,
-    compiled,
-    compiled_depthwise,
-    compiled_norm,
     conv,
     depthwise,
     gelu,
     indexing,
+    jit,
     layer_norm,
     matmul,
     memory,
@@ -19,8 +17,9 @@ from . import (
     rectifiers,
 )
 
-if compiled.available:
-    # last: the newest override is asked first
-    compiled.register()
-    compiled_depthwise.register()
-    compiled_norm.register()
+if jit.available:
+    from . import compiled_dense, compiled_depthwise, compiled_norm, compiled_optim, compiled_pooling, compiled_rows
+
+    # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
+    for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim, compiled_rows):
+        module.register()

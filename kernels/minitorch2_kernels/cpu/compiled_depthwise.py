@@ -12,13 +12,7 @@ from ..reference import conv as reference
 from ..reference.conv import out_size
 from .conv import share_work, workspace
 from .depthwise import depthwise, floats
-from .planes import Layout, layout
-
-
-def _phases(place: Layout) -> np.ndarray:
-    """int64 (phases, 8): first and last row in the phase, the image's first row and step; columns likewise."""
-    sides = [((p.to_rows, p.rows), (p.to_columns, p.columns)) for p in place.phases]
-    return np.array([[(to.start, to.stop, of.start, of.step) for to, of in two] for two in sides]).reshape(-1, 8)
+from .planes import layout, phases
 
 
 def conv2d(x, w, stride, padding, dilation, groups):
@@ -31,7 +25,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
     images = np.ascontiguousarray(x).reshape(n * c, height, width)
     taps = np.ascontiguousarray(w).reshape(c, o // c, kh * kw)
     y = np.empty((n * c, o // c, oh, ow), x.dtype)
-    settings = _phases(place), place.offsets, place.height, place.width
+    settings = phases(place), place.offsets, place.height, place.width
 
     def part(start, stop):
         padded, total = workspace("padded", place.size, x.dtype), workspace("total", oh * place.width, x.dtype)
@@ -55,7 +49,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     taps = np.ascontiguousarray(w.reshape(c, o // c, kh * kw)[:, :, order])
     images = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     dx = np.zeros((n * c, *hw), g.dtype)
-    settings = lead, _phases(place), bounds, lead - within[order], place.height, place.width
+    settings = lead, phases(place), bounds, lead - within[order], place.height, place.width
 
     def part(start, stop):
         padded, spread = workspace("padded", place.size, g.dtype), workspace("spread", lead + numbers, g.dtype)
@@ -74,7 +68,7 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     images = np.ascontiguousarray(x).reshape(n * c, height, width)
     grads = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     each = np.empty((n * c, o // c, khw[0] * khw[1]), g.dtype)
-    settings = _phases(place), place.offsets, place.height, place.width
+    settings = phases(place), place.offsets, place.height, place.width
 
     def part(start, stop):
         padded, spread = workspace("padded", place.size, x.dtype), workspace("spread", oh * place.width, x.dtype)

@@ -42,7 +42,7 @@ def _dots(source, g, offsets, out):
     while t + 4 <= taps:
         a, b, c, d = offsets[t], offsets[t + 1], offsets[t + 2], offsets[t + 3]
         sa, sb, sc, sd = source[a : a + n], source[b : b + n], source[c : c + n], source[d : d + n]
-        ta = tb = tc = td = g[0] * 0
+        ta = tb = tc = td = g.dtype.type(0)
         for q in range(n):
             ta += g[q] * sa[q]
             tb += g[q] * sb[q]
@@ -52,7 +52,7 @@ def _dots(source, g, offsets, out):
         t += 4
     while t < taps:
         sa = source[offsets[t] : offsets[t] + n]
-        ta = g[0] * 0
+        ta = g.dtype.type(0)
         for q in range(n):
             ta += g[q] * sa[q]
         out[t] = ta

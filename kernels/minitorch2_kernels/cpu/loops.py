@@ -5,19 +5,16 @@ Importing this imports numba: do so inside a function.
 
 from __future__ import annotations
 
-import numba
+from . import jit as compiler
 
 # A product may be rounded once with the sum it goes into, and sums be taken in any order: what lets a loop use the
-# vector units. Nothing is assumed about infinities and NaN.
+# vector units. Nothing is assumed about infinities and NaN. A sum must begin with a constant zero (x.dtype.type(0)),
+# or it is not vectorised.
 _FAST = {"contract", "reassoc"}
 
 
 def jit(function):
-    """Compiled for each set of dtypes at its first call, without the interpreter lock; kept on disk where possible."""
-    try:
-        return numba.njit(nogil=True, cache=True, fastmath=_FAST)(function)
-    except RuntimeError:  # no folder to cache in
-        return numba.njit(nogil=True, fastmath=_FAST)(function)
+    return compiler.jit(function, _FAST)
 
 
 @jit

@@ -16,7 +16,7 @@ def moments(x, total, square, mean, first, last):
     for n in range(a):
         for b in range(first, last):
             row = x[n, b]
-            part = row[0] * 0
+            part = x.dtype.type(0)
             for i in range(length):
                 part += row[i]
             total[b] += part
@@ -25,7 +25,7 @@ def moments(x, total, square, mean, first, last):
     for n in range(a):
         for b in range(first, last):
             row, centre = x[n, b], mean[b]
-            part = row[0] * 0
+            part = x.dtype.type(0)
             for i in range(length):
                 part += (row[i] - centre) * (row[i] - centre)
             square[b] += part
@@ -49,7 +49,7 @@ def sums(g, x, mean, total, product, first, last):
     for n in range(a):
         for b in range(first, last):
             slope, row, centre = g[n, b], x[n, b], mean[b]
-            one = two = row[0] * 0
+            one = two = x.dtype.type(0)
             for i in range(length):
                 one += slope[i]
                 two += slope[i] * (row[i] - centre)

@@ -45,6 +45,12 @@ class Layout(NamedTuple):
         return len(self.phases) * self.height * self.width
 
 
+def phases(place: Layout) -> np.ndarray:
+    """For compiled loops, int64 (phases, 8): the phase's first and last row, the image's first row and step; columns."""
+    sides = [((p.to_rows, p.rows), (p.to_columns, p.columns)) for p in place.phases]
+    return np.array([[(to.start, to.stop, of.start, of.step) for to, of in two] for two in sides]).reshape(-1, 8)
+
+
 @lru_cache(maxsize=256)
 def layout(hw, khw, stride, padding, dilation, out, packed=False) -> Layout:
     """How images of hw = (H, W) are laid out for windows of khw = (KH, KW) at out = (OH, OW) places.

@@ -1,40 +1,12 @@
-"""Kernels compiled by numba, where it is installed (the extra `fast`).
-
-The functions are compiled without the interpreter lock and shared by our own pool's threads: numba's parallel=True
-would bring a second pool whose waiting threads spin against ours. Nothing is compiled, and numba is not imported,
-before the first call that needs it; results are cached on disk where a folder can be written.
-"""
+"""Max pooling compiled by numba: one pass that keeps the best tap of a window in a register."""
 
 from __future__ import annotations
-
-import functools
-import importlib.util
 
 import numpy as np
 
 from ..reference import pooling as reference
+from .jit import compile_once
 from .pool import share
-
-available = importlib.util.find_spec("numba") is not None
-
-
-def compile_once(function):
-    """`function` compiled by numba at its first call."""
-
-    @functools.cache
-    def compiled():
-        import numba
-
-        try:
-            return numba.njit(nogil=True, cache=True)(function)
-        except RuntimeError:  # no folder to cache in
-            return numba.njit(nogil=True)(function)
-
-    @functools.wraps(function)
-    def call(*args):
-        return compiled()(*args)
-
-    return call
 
 
 @compile_once

@@ -1,0 +1,181 @@
+"""Convolution compiled by numba, without im2col: every tap of every channel is a shift of a row of numbers.
+
+The layout is planes.py's, for all channels one after the other, so that a convolution of any window, stride, padding
+and dilation is one loop:
+
+    y[o, q] = sum over t of  w[o, t] * x[offset[t] + q]          t: a channel and a tap of its window
+
+im2col copies every pixel KH*KW times for a product that then reads the copies; here the pixels are read where they
+are, at the rate of BLAS's products. Images of late layers, which have few pixels, lie side by side in one row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..reference import conv as reference
+from ..reference.conv import out_size
+from .conv import share_work, workspace
+from .planes import layout, phases
+from .pool import get_num_threads
+
+_LONG = 1000  # numbers in a row, from which on its loop pays for being set up
+_NUMBERS = 64 * 1024  # of all channels of the images in a row
+_DENSE = 0.4  # the part of a row that is places of the output, below which im2col wastes less
+
+
+def _worth_it(x_shape, w_shape, out, stride) -> bool:
+    """Whether rows are long and full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
+    (kh, kw), (oh, ow) = w_shape[2:], out
+    full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
+    return kh * kw > 1 and full and x_shape[0] > 0 and min(out) > 0
+
+
+def _floats(a, b) -> bool:
+    return type(a) is np.ndarray and type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.char in "fd"
+
+
+def _sizes(hw, khw, stride, padding, dilation):
+    return tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+
+
+def _fours(n: int) -> int:
+    return -(-n // 4) * 4
+
+
+def _rows(matrix):
+    """(G, O, T) with zero rows up to a multiple of four."""
+    groups, n, taps = matrix.shape
+    if n % 4 == 0:
+        return np.ascontiguousarray(matrix)
+    rows = np.zeros((groups, _fours(n), taps), matrix.dtype)
+    rows[:, :n] = matrix
+    return rows
+
+
+class _Plan:
+    """Where the numbers of `block` images stand, side by side, for a thread's buffers and its loops."""
+
+    def __init__(self, hw, khw, stride, padding, dilation, out, n: int, channels: int):
+        self.place = place = layout(tuple(hw), tuple(khw), stride, padding, dilation, tuple(out), True)
+        self.numbers = place.height * place.width
+        # A thread's images, in equal blocks of about _LONG numbers that stay in the second-level cache.
+        most = max(1, -(-n // get_num_threads()))
+        fitting = _NUMBERS // (channels * len(place.phases) * self.numbers)
+        blocks = -(-most // max(1, min(fitting, _LONG // self.numbers)))
+        self.block = -(-most // blocks)
+        self.phase_of, self.within = np.divmod(place.offsets, self.numbers)
+        self.lead = int(self.within.max())
+        self.shape = place.height, place.width, self.block
+
+    def padded(self, channels: int, dtype) -> np.ndarray:
+        return workspace("padded", channels * len(self.place.phases) * self.block * self.numbers + self.lead, dtype)
+
+    def offsets(self, channels: int) -> np.ndarray:
+        """Of each channel's taps in `padded`."""
+        rows = np.arange(channels)[:, None] * len(self.place.phases) + self.phase_of
+        return (rows * (self.block * self.numbers) + self.within).reshape(-1)
+
+    def rows(self, name: str, count: int, dtype) -> np.ndarray:
+        return workspace(name, count * self.block * self.numbers, dtype).reshape(count, -1)
+
+
+def supports(x, w, stride, padding, dilation, groups) -> bool:
+    out = _sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
+    return _floats(x, w) and _worth_it(x.shape, w.shape, out, stride)
+
+
+def conv2d(x, w, stride, padding, dilation, groups):
+    """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
+    from . import dense_loops
+
+    (n, _, *hw), (o, cg, *khw) = x.shape, w.shape
+    out = _sizes(hw, khw, stride, padding, dilation)
+    plan, rows = _Plan(hw, khw, stride, padding, dilation, out, n, cg), _rows(w.reshape(groups, o // groups, -1))
+    images = np.ascontiguousarray(x).reshape(n, groups, cg, *hw)
+    y = np.empty((n, groups, o // groups, *out), x.dtype)
+    settings = phases(plan.place), plan.offsets(cg), *plan.shape
+    work = y.size * cg * khw[0] * khw[1]
+
+    def part(start, stop, first=0, last=rows.shape[1]):
+        padded, totals = plan.padded(cg, x.dtype), plan.rows("totals", rows.shape[1], x.dtype)
+        dense_loops.conv(images, rows, y, padded, totals, *settings, start, stop, first, last)
+
+    if n < get_num_threads():
+        share_work(lambda first, last: part(0, n, 4 * first, 4 * last), rows.shape[1] // 4, work)
+    else:
+        share_work(part, n, work)
+    return y.reshape(n, o, *out)
+
+
+def supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
+    # A weight that is not finite, times the zeros between the rows of g, would be a NaN that no place asked for.
+    return _floats(g, w) and _worth_it(g.shape, w.shape, g.shape[2:], stride) and bool(np.isfinite(w).all())
+
+
+def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
+    """Every four channels collect what the taps that looked at them give back, phase by phase."""
+    from . import dense_loops
+
+    (n, _, *out), (_, cg, kh, kw), og = g.shape, w.shape, w.shape[0] // groups
+    plan = _Plan(hw, (kh, kw), stride, padding, dilation, out, n, cg)
+    lead, reach = plan.lead, plan.lead + plan.block * plan.numbers
+    offsets, rows = [], []
+    turned = w.reshape(groups, og, cg, kh * kw).swapaxes(1, 2)  # (G, C/G, O/G, taps)
+    for number in range(len(plan.place.phases)):
+        taps = np.flatnonzero(plan.phase_of == number)
+        offsets.append((np.arange(og)[:, None] * reach + lead - plan.within[taps]).reshape(-1))
+        rows.append(turned[..., taps].reshape(groups, cg, -1))
+    bounds = np.cumsum([0, *map(len, offsets)])
+    weights = _rows(np.concatenate(rows, axis=2))
+    grads = np.ascontiguousarray(g).reshape(n, groups, og, *out)
+    dx = np.zeros((n, groups, cg, *hw), g.dtype)
+    settings = phases(plan.place), np.concatenate(offsets), bounds, lead, *plan.shape
+
+    def part(start, stop):
+        spread, totals = workspace("spread", og * reach, g.dtype), plan.rows("totals", weights.shape[1], g.dtype)
+        dense_loops.input_grad(grads, weights, dx, spread, totals, *settings, start, stop)
+
+    share_work(part, n, g.size * cg * kh * kw)
+    return dx.reshape(n, groups * cg, *hw)
+
+
+def supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
+    shape = (g.shape[1], x.shape[1] // groups, *khw)
+    return _floats(g, x) and _worth_it(x.shape, shape, g.shape[2:], stride)
+
+
+def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
+    """Each thread sums over its own images; the sums are added in the order of the threads."""
+    from . import dense_loops
+
+    (n, o, *out), (_, c, *hw) = g.shape, x.shape
+    cg, og = c // groups, o // groups
+    plan, fours = _Plan(hw, khw, stride, padding, dilation, out, n, cg), _fours(og)
+    offsets = plan.offsets(cg)
+    images = np.ascontiguousarray(x).reshape(n, groups, cg, *hw)
+    grads = np.ascontiguousarray(g).reshape(n, groups, og, *out)
+    settings = phases(plan.place), offsets, *plan.shape
+    sums: dict[int, np.ndarray] = {}
+
+    def part(start, stop):
+        padded, spread = plan.padded(cg, x.dtype), plan.rows("spread", fours, x.dtype)
+        total = np.zeros((groups, fours, len(offsets)), x.dtype)
+        dense_loops.weight_grad(grads, images, total, padded, spread, *settings, start, stop)
+        sums[start] = total
+
+    share_work(part, n, g.size * len(offsets))
+    total = sums.pop(0)
+    for start in sorted(sums):
+        total += sums[start]
+    if not np.isfinite(total).all():
+        # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.
+        return reference.conv2d_weight_grad.reference(g, x, khw, stride, padding, dilation, groups)
+    return total[:, :og].reshape(o, cg, *khw)
+
+
+def register() -> None:
+    """Puts the compiled kernels before the others."""
+    reference.conv2d.override(supports)(conv2d)
+    reference.conv2d_input_grad.override(supports_input_grad)(conv2d_input_grad)
+    reference.conv2d_weight_grad.override(supports_weight_grad)(conv2d_weight_grad)

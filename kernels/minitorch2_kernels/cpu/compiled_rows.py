@@ -1,0 +1,121 @@
+"""GELU, softmax and layer normalisation of float32, compiled by numba: one pass where NumPy makes a dozen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..reference import attention as reference_attention
+from ..reference import gelu as reference_gelu
+from ..reference import norm as reference_norm
+from . import attention as blocks
+from .gelu import share_blocks
+from .layer_norm import in_parts
+
+
+def _floats(*arrays) -> bool:
+    return all(type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+
+
+def gelu(x):
+    """gelu, compiled: a seventh of the time of the NumPy form, a tenth of that of erf."""
+    from . import row_loops as loops
+
+    y, phi = np.empty_like(x), np.empty_like(x)
+    numbers, results, phis = x.reshape(-1), y.reshape(-1), phi.reshape(-1)
+    share_blocks(lambda i, j: loops.gelu(numbers[i:j], results[i:j], phis[i:j]), x.size)
+    return y, phi
+
+
+def gelu_grad(g, x, phi):
+    """gelu_grad, compiled."""
+    from . import row_loops as loops
+
+    dx = np.empty_like(x)
+    arrays = [a.reshape(-1) for a in (g, x, phi, dx)]
+    share_blocks(lambda i, j: loops.gelu_grad(*(a[i:j] for a in arrays)), x.size)
+    return dx
+
+
+def _softmax(scores, scale, causal) -> None:
+    from . import row_loops as loops
+
+    length, keys = scores.shape[-2:]
+    loops.softmax(scores.reshape(-1, keys), np.float32(scale), length, causal)
+
+
+def _softmax_grad(d, weights, scale) -> None:
+    from . import row_loops as loops
+
+    keys = d.shape[-1]
+    loops.softmax_grad(d.reshape(-1, keys), weights.reshape(-1, keys), np.float32(scale))
+
+
+def _attends(q, k, v, *rest) -> bool:
+    return blocks.supports(q, k, v) and q.dtype == np.float32
+
+
+def _attends_back(g, q, k, v, *rest) -> bool:
+    return type(g) is np.ndarray and g.dtype == np.float32 and _attends(q, k, v)
+
+
+def attention(q, k, v, mask, causal, scale, kept, keep):
+    """attention, with a compiled softmax between the products."""
+    return blocks.forward(q, k, v, mask, causal, scale, kept, keep, _softmax)
+
+
+def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
+    """attention_grad, with a compiled softmax's gradient between the products."""
+    return blocks.backward(g, q, k, v, weights, scale, kept, keep, of_mask, _softmax_grad)
+
+
+def _has_rows(x, weight, bias, eps) -> bool:
+    return x.size > 0 and _floats(*(a for a in (x, weight, bias) if a is not None))
+
+
+def layer_norm(x, weight, bias, eps):
+    """layer_norm, compiled: a row stays in the first-level cache."""
+    from . import row_loops as loops
+
+    rows, width = x.shape
+    y, mean, rstd = np.empty_like(x), np.empty((rows, 1), x.dtype), np.empty((rows, 1), x.dtype)
+    weight = np.ones(width, x.dtype) if weight is None else weight
+    bias = np.zeros(width, x.dtype) if bias is None else bias
+
+    def part(i, j):
+        loops.layer_norm(x[i:j], weight, bias, np.float32(eps), y[i:j], mean[i:j], rstd[i:j])
+
+    in_parts(part, rows, width)
+    return y, mean, rstd
+
+
+def _has_rows_back(g, x, mean, rstd, weight) -> bool:
+    return x.size > 0 and _floats(g, x, mean, rstd, *(() if weight is None else (weight,)))
+
+
+def layer_norm_grad(g, x, mean, rstd, weight):
+    """layer_norm_grad, compiled; the sums of the parts are added in the order of the threads."""
+    from . import row_loops as loops
+
+    rows, width = x.shape
+    dx = np.empty_like(x)
+    weight = np.ones(width, x.dtype) if weight is None else weight
+
+    def part(i, j):
+        sums = np.zeros((2, width), x.dtype)
+        loops.layer_norm_grad(g[i:j], x[i:j], mean[i:j], rstd[i:j], weight, dx[i:j], sums[0], sums[1])
+        return sums
+
+    total, *others = in_parts(part, rows, width)
+    for sums in others:
+        total += sums
+    return dx, total[0], total[1]
+
+
+def register() -> None:
+    """Puts the compiled kernels before the others."""
+    reference_gelu.gelu.override(_floats)(gelu)
+    reference_gelu.gelu_grad.override(_floats)(gelu_grad)
+    reference_attention.attention.override(_attends)(attention)
+    reference_attention.attention_grad.override(_attends_back)(attention_grad)
+    reference_norm.layer_norm.override(_has_rows)(layer_norm)
+    reference_norm.layer_norm_grad.override(_has_rows_back)(layer_norm_grad)

@@ -1,0 +1,233 @@
+"""The loops that numba compiles for compiled_rows.py and compiled_rnn.py. Importing this imports numba.
+
+All float arrays are float32, with rows that lie in order. The exponential is a polynomial of our own, so that a loop
+over it uses the vector units: NumPy's own takes four times as long, and one pass over memory for each operation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .gelu import MINUS_P
+from .jit import jit
+
+_f, _i = np.float32, np.int32
+
+
+def _elementwise(function):
+    """Compiled so that a product may be rounded once with its sum, but no more freely: the steps of _exp count."""
+    return jit(function, {"contract"}, "numpy")
+
+
+def _summing(function):
+    """Compiled so that sums are taken in any order, several at a time."""
+    return jit(function, {"contract", "reassoc"}, "numpy")
+
+
+_P = tuple(_f(c) for c in MINUS_P)
+# exp(r) = 1 + r + r^2 E(r) for |r| <= log(2) / 2, to 0.03 units; tanh(x) = x + x^3 T(x^2) for |x| < 0.625, to 0.04:
+# Remez fits of our own, highest power first
+_E = tuple(map(_f, (0.00138131447, 0.008369418827, 0.04166845678, 0.1666651479, 0.4999999305)))
+_T = tuple(map(_f, (-0.005704986959, 0.02063908718, -0.05373971505, 0.133314422, -0.3333328194)))
+_LOG2_E = _f(1.4426950408889634)
+_LOG_2_HIGH, _LOG_2_LOW = _f(0.693359375), _f(-2.12194440e-4)  # the first has few enough bits for exact multiples
+_LOWEST, _HIGHEST = _f(-87.3), _f(88.3)
+_0, _1, _2, _HALF, _TANH_SMALL = _f(0), _f(1), _f(2), _f(0.5), _f(0.625)
+_DENSITY = _f(0.3989422804014327)  # 1 / sqrt(2 pi)
+
+
+@_elementwise
+def _exp(x):
+    """e^x: 0 below the least normal number, and no more than e^88.3."""
+    v = min(max(x, _LOWEST), _HIGHEST)
+    n = np.floor(v * _LOG2_E + _HALF)
+    r = v - n * _LOG_2_HIGH
+    r = r - n * _LOG_2_LOW
+    p = _E[0]
+    p = p * r + _E[1]
+    p = p * r + _E[2]
+    p = p * r + _E[3]
+    p = p * r + _E[4]
+    p = p * (r * r) + r + _1
+    power = _i((_i(n) + _i(127)) << _i(23)).view(_f)  # 2^n, by its exponent's bits
+    return _0 if x < _LOWEST else p * power
+
+
+@_elementwise
+def _sigmoid(x):
+    return _1 / (_1 + _exp(-x))
+
+
+@_elementwise
+def _tanh(x):
+    square = x * x
+    p = _T[0]
+    p = p * square + _T[1]
+    p = p * square + _T[2]
+    p = p * square + _T[3]
+    p = p * square + _T[4]
+    small = x + x * (square * p)
+    a = abs(x)
+    large = _1 - _2 / (_exp(a + a) + _1)
+    large = -large if x < _0 else large
+    return small if a < _TANH_SMALL else large
+
+
+@_elementwise
+def gelu(x, y, phi):
+    """y and phi of gelu, flat arrays; see cpu/gelu.py."""
+    for i in range(x.size):
+        v = x[i]
+        square = v * v
+        p = _P[0]
+        p = p * square + _P[1]
+        p = p * square + _P[2]
+        p = p * square + _P[3]
+        p = p * square + _P[4]
+        p = p * square + _P[5]
+        p = p * square + _P[6]
+        phi[i] = _1 / (_1 + _exp(p * v))
+        y[i] = v * phi[i]
+
+
+@_elementwise
+def gelu_grad(g, x, phi, dx):
+    """dx of gelu, flat arrays."""
+    for i in range(x.size):
+        v = x[i]
+        dx[i] = g[i] * (phi[i] + v * _DENSITY * _exp(v * v * -_HALF))
+
+
+@_elementwise
+def _top(row, n):
+    """The largest of the first n, as -inf if there is none; four chains, so that none waits for another."""
+    a = b = c = d = -_f(np.inf)
+    for j in range(0, n - 3, 4):
+        a, b, c, d = max(a, row[j]), max(b, row[j + 1]), max(c, row[j + 2]), max(d, row[j + 3])
+    for j in range(n - n % 4, n):
+        a = max(a, row[j])
+    return max(max(a, b), max(c, d))
+
+
+@_summing
+def softmax(scores, scale, length, causal):
+    """softmax(scale scores) for rows (R, S), in place; causal: row r sees the first r % length + 1. Rows of -inf: 0."""
+    rows, keys = scores.shape
+    for r in range(rows):
+        row = scores[r]
+        seen = min(keys, r % length + 1) if causal else keys
+        for j in range(seen):
+            row[j] *= scale
+        top = _top(row, seen)
+        top = top if top > -_f(np.inf) else _0
+        total = _0
+        for j in range(seen):
+            row[j] = _exp(row[j] - top)
+            total += row[j]
+        factor = _1 / total if total > _0 or total != total else _0
+        for j in range(seen):
+            row[j] *= factor
+        for j in range(seen, keys):
+            row[j] = _0
+
+
+@_summing
+def softmax_grad(d, weights, scale):
+    """d = scale weights (d - sum(weights d)) for rows (R, S), in place."""
+    for r in range(d.shape[0]):
+        row, weight = d[r], weights[r]
+        total = _0
+        for j in range(row.size):
+            total += row[j] * weight[j]
+        for j in range(row.size):
+            row[j] = scale * weight[j] * (row[j] - total)
+
+
+@_summing
+def layer_norm(x, weight, bias, eps, y, mean, rstd):
+    """y, mean and rstd of rows x (R, D); weight and bias (D,)."""
+    width = x.shape[1]
+    for r in range(x.shape[0]):
+        row, out = x[r], y[r]
+        total = _0
+        for j in range(width):
+            total += row[j]
+        centre = total / _f(width)
+        square = _0
+        for j in range(width):
+            out[j] = row[j] - centre
+            square += out[j] * out[j]
+        factor = _1 / np.sqrt(square / _f(width) + eps)
+        for j in range(width):
+            out[j] = out[j] * factor * weight[j] + bias[j]
+        mean[r, 0], rstd[r, 0] = centre, factor
+
+
+@_summing
+def layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias):
+    """dx of layer_norm; dweight and dbias (D,) are added to."""
+    width = x.shape[1]
+    for r in range(x.shape[0]):
+        gradient, row, out, centre, factor = g[r], x[r], dx[r], mean[r, 0], rstd[r, 0]
+        total = product = _0
+        for j in range(width):
+            h = (row[j] - centre) * factor
+            weighted = gradient[j] * weight[j]
+            total += weighted
+            product += weighted * h
+            dweight[j] += gradient[j] * h
+            dbias[j] += gradient[j]
+        total, product = total / _f(width), product / _f(width)
+        for j in range(width):
+            h = (row[j] - centre) * factor
+            out[j] = factor * (gradient[j] * weight[j] - total - h * product)
+
+
+# One step of a recurrent layer for rows (n, ...), the gates side by side as reference/rnn.py has them.
+
+
+@_elementwise
+def _add_sigmoid(x, more):
+    for j in range(x.size):
+        x[j] = _sigmoid(x[j] + more[j])
+
+
+@_elementwise
+def _add_tanh(x, more):
+    for j in range(x.size):
+        x[j] = _tanh(x[j] + more[j])
+
+
+@_elementwise
+def lstm(gates, recurrent, c, cells, y):
+    """gates (n, 4H) + recurrent (n, 4H) to the gates' values, in place; c (n, H), cells (n, H) and o tanh(c) in y."""
+    width = c.shape[1]
+    for r in range(c.shape[0]):
+        gate, more, cell, kept, out = gates[r], recurrent[r], c[r], cells[r], y[r]
+        _add_sigmoid(gate[: 2 * width], more[: 2 * width])
+        _add_tanh(gate[2 * width : 3 * width], more[2 * width : 3 * width])
+        _add_sigmoid(gate[3 * width :], more[3 * width :])
+        i, f, g, o = gate[:width], gate[width : 2 * width], gate[2 * width : 3 * width], gate[3 * width :]
+        for j in range(width):
+            value = f[j] * cell[j] + i[j] * g[j]
+            cell[j] = value
+            kept[j] = value
+            out[j] = o[j] * _tanh(value)
+
+
+@_elementwise
+def lstm_grad(dout, dc, gates, cells, before, dgates):
+    """dgates (n, 4H) from the gradient dout (n, H) of o tanh(c'); dc (n, H) from that of c' to that of c."""
+    width = cells.shape[1]
+    for r in range(cells.shape[0]):
+        gate, d, cell, past, upstream, down = gates[r], dgates[r], cells[r], before[r], dout[r], dc[r]
+        in_, forget, new, shown = gate[:width], gate[width : 2 * width], gate[2 * width : 3 * width], gate[3 * width :]
+        din, dforget, dnew, dshown = d[:width], d[width : 2 * width], d[2 * width : 3 * width], d[3 * width :]
+        for j in range(width):
+            i, f, g, o, t, u = in_[j], forget[j], new[j], shown[j], _tanh(cell[j]), upstream[j]
+            change = down[j] + u * o * (_1 - t * t)
+            din[j] = change * g * i * (_1 - i)
+            dforget[j] = change * past[j] * f * (_1 - f)
+            dnew[j] = change * i * (_1 - g * g)
+            dshown[j] = u * t * o * (_1 - o)
+            down[j] = change * f
