@@ -46,7 +46,7 @@ class Layout(NamedTuple):
 
 
 def phases(place: Layout) -> np.ndarray:
-    """For compiled loops, int64 (phases, 8): the phase's first and last row, the image's first row and step; columns."""
+    """For compiled loops, int64 (phases, 8): the phase's first and last row, the image's first and step; columns."""
     sides = [((p.to_rows, p.rows), (p.to_columns, p.columns)) for p in place.phases]
     return np.array([[(to.start, to.stop, of.start, of.step) for to, of in two] for two in sides]).reshape(-1, 8)
 
