@@ -197,8 +197,9 @@ def test_what_would_run_is_written_out_and_does_not_run(protocol, command, tmp_p
         Path("plain.pkl").write_bytes(pickle.dumps([Attack(function, (argument,))], protocol))
         np.savez("x.npz", a=np.ones(2), b=np.array([Attack(function, (argument,))], object))
         np.save("x.npy", np.array([Attack(function, (argument,))], object))
+        np.savez("records.npz", np.array([(1, Attack(function, (argument,)))], [("a", "i4"), ("b", "O")]))
         before = set(os.listdir(tmp_path))
-        for path in ("zip.pt", "legacy.pt", "plain.pkl", "x.npz", "x.npy"):
+        for path in ("zip.pt", "legacy.pt", "plain.pkl", "x.npz", "x.npy", "records.npz"):
             status, out, _ = command("inspect", path)
             assert status == 3 and "This file asks to run code when unpickled by" in out and spelled in out, path
             assert "minitorch2.load re" in out
@@ -234,6 +235,12 @@ WAYS_TO_CALL = {
     + text("x")
     + b"\x85}tR.",
     "as a default factory": b"ccollections\ndefaultdict\n" + SYSTEM + b"\x85R.",
+    "behind a harmless class": b"ccopyreg\n_reconstructor\n(cargparse\nNamespace\ncsubprocess\nPopen\n]"
+    + text("touch")
+    + b"a"
+    + text("x")
+    + b"atR.",
+    "another class for a harmless object": b"cargparse\nNamespace\n)\x81N}" + text("__class__") + SYSTEM + b"s\x86b.",
     "BUILD of a name": b"cos\npath\n}" + text("sep") + text("x") + b"sb.",
     "in the middle, popped": b"}" + SYSTEM + text("touch x") + b"\x85R0.",
     "in the memo alone": b"}(" + SYSTEM + text("touch x") + b"\x85Rq\x001.",

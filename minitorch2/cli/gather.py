@@ -128,7 +128,7 @@ def _of_npz(report: Report, file: BinaryIO, verify: bool) -> None:
         for member in members:
             if verify:
                 npz.check_member(archive, member)
-            if member.header.spelled.endswith("O"):
+            if member.header.has_objects:
                 _of_objects(report, npz.unpacked(archive, member).tobytes())
             load = partial(npz.read_member, archive, member, source, restore, False)
             _add_array(report, member.name, member.header, load)
@@ -136,7 +136,7 @@ def _of_npz(report: Report, file: BinaryIO, verify: bool) -> None:
 
 def _of_npy(report: Report, file: BinaryIO, verify: bool) -> None:
     header = npz.array_header(file)
-    if header.spelled.endswith("O"):
+    if header.has_objects:
         _of_objects(report, file.read())
     elif header.dtype is not None:
         npz.load_array(report.path, mmap=True)  # for its checks
@@ -146,7 +146,9 @@ def _of_npy(report: Report, file: BinaryIO, verify: bool) -> None:
 def _add_array(report: Report, name: str, header: Header, load: Callable[[], Tensor]) -> None:
     report.loads = report.loads and header.dtype is not None
     if header.dtype is None:
-        report.listing.others.append((name, f"NumPy array of {header.spelled}, {header.shape} (not supported here)"))
+        report.listing.others.append(
+            (name, f"NumPy array of {header.spelled:.100}, {header.shape} (not supported here)")
+        )
         return
     storage = (report.path, name) if header.nbytes else None
     row = Row(name, header.dtype.name, header.shape, header.nbytes, storage, header.nbytes)

@@ -117,10 +117,10 @@ def describe(item: Any) -> str:
         if not _is_unsupported(item):
             return spell(item, _LINE)
         if "_rebuild_tensor" in item.path and len(item.arguments) > 2:
-            kind = next((spell(part) for part in item.arguments if isinstance(part, Foreign)), None)
-            return (
-                f"a tensor of {kind or spell(item.arguments[0], 60)}, {spell(item.arguments[2])} (not supported here)"
-            )
+            storage = item.arguments[0]
+            parts = (*item.arguments, *(storage.arguments if isinstance(storage, ForeignCall) else ()))
+            kind = next((spell(part) for part in parts if isinstance(part, Foreign)), "another kind")
+            return f"a tensor of {kind}, {spell(item.arguments[2])} (not supported here)"
         return f"{spell(item, _LINE)} (not supported here)"
     if isinstance(item, np.ndarray):
         return f"NumPy array, {item.dtype}, {item.shape}"

@@ -102,7 +102,8 @@ class Examiner(Unpickler):
             and arguments
             and isinstance(arguments[0], Foreign)
         ):
-            self._made("build", arguments[0], arguments[2:] if arguments[2:] != (None,) else ())
+            plain = len(arguments) == 3 and getattr(arguments[1], "path", "") == "builtins.object"
+            self._made("build", arguments[0], () if plain else arguments[1:])  # the base's __init__ may be called
             return
         if not (isinstance(function, Function) or _is_foreign(function)):
             damaged(f"the pickle tries to call a {type(function).__name__}")

@@ -88,8 +88,11 @@ class ForeignCall:
     def harmless(self) -> bool:
         """Whether pickle.load could do it without running code the file chooses. Calls among the arguments have a
         verdict of their own; names among them count, since what is called may call them."""
-        if any(isinstance(argument, Foreign) and not argument.harmless for argument in self.arguments):
+        given = (*self.arguments, *(self.keywords.values() if isinstance(self.keywords, dict) else ()))
+        if any(isinstance(argument, Foreign) and not argument.harmless for argument in given):
             return False
+        if isinstance(self.state, tuple) and len(self.state) == 2 and self.state[1]:
+            return False  # attributes set one by one, which could be __class__
         if not isinstance(self.callee, Foreign):
             return not isinstance(self.callee, ForeignCall)  # an entry of our own table, given foreign arguments
         return self.callee.harmless or (self.how == "build" and bool(_TORCH_LAYER.fullmatch(self.callee.path)))

@@ -24,7 +24,7 @@ from .errors import damaged
 _MAGIC = b"\x93NUMPY"
 _MAX_HEADER = 10_000  # characters; NumPy's own limit. A header of a plain array has about a hundred
 _BFLOAT16 = [("bfloat16", "<u2")]  # what NumPy writes for core.dtypes' storage of it
-_KINDS = {"S": "byte strings", "U": "strings", "M": "dates", "m": "times", "V": "raw bytes", "O": "Python objects"}
+_KINDS = {"S": "byte strings", "U": "strings", "M": "dates", "m": "times", "V": "raw bytes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Header:
     fortran: bool
     shape: tuple[int, ...]
     size: int  # bytes of the header itself
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether the array is a pickle: of objects, or of records with objects in them."""
+        return re.search(r"(^|')[<>|=]?O\d*('|$)", self.spelled) is not None
 
     @property
     def nbytes(self) -> int:
@@ -68,7 +73,7 @@ def read_header(read: Callable[[int], bytes], name: str) -> Header:
     # NumPy counts bytes in 63 bits even where another dimension is 0.
     if len(shape) > 64 or math.prod(n for n in shape if n) * itemsize >= 2**63:
         damaged(f"the array '{name}' has a shape of {len(shape)} dimensions that fits no memory")
-    text = spelled if isinstance(spelled, str) else repr(spelled)[:200]
+    text = spelled if isinstance(spelled, str) else repr(spelled)
     return Header(text, dtype, swap, fortran, shape, 8 + width + length)
 
 
@@ -103,14 +108,15 @@ def supported(header: Header, name: str) -> dtypes.dtype:
     if header.dtype is not None:
         return header.dtype
     kind = header.spelled.lstrip("<>|=")[:1]
-    if kind == "O":
+    if header.has_objects:
         raise pickle.UnpicklingError(
             f"the array '{name}' holds Python objects, and reading them could run code (np.load's allow_pickle); "
             "have its author save an array of numbers"
         )
     what = f" ({_KINDS[kind]})" if kind in _KINDS else ""
+    spelled = header.spelled if len(header.spelled) < 200 else header.spelled[:200] + "..."
     hint = "; if these are bfloat16 numbers, save array.view('uint16') and view it again" if kind == "V" else ""
     raise NotImplementedError(
-        f"minitorch2: the array '{name}' has NumPy's type {header.spelled!r}{what}, which no tensor has; convert it "
+        f"minitorch2: the array '{name}' has NumPy's type {spelled!r}{what}, which no tensor has; convert it "
         f"with astype and save again{hint}"
     )
