@@ -111,7 +111,7 @@ def read_table(file: BinaryIO) -> tuple[list[Entry], dict[str, str]]:
     """(entries by place, metadata) of an open file, which must have a name the library can open as well."""
     library = _library()
     try:
-        with library.safe_open(file.name, framework="numpy") as opened:
+        with library.safe_open(os.fsdecode(file.name), framework="numpy") as opened:
             slices = {name: opened.get_slice(name) for name in opened.offset_keys()}
             table = {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in slices.items()}
             metadata = dict(opened.metadata() or {})
@@ -241,4 +241,9 @@ def _library() -> Any:
             "minitorch2 reads and writes .safetensors files with the safetensors library, which is not installed: "
             "pip install 'minitorch2[formats]'"
         ) from error
+    if not hasattr(safetensors, "TensorSpec"):
+        raise ImportError(
+            "minitorch2 needs version 0.8 or newer of the safetensors library, and an older one is installed: "
+            "pip install 'minitorch2[formats]'"
+        )
     return safetensors
