@@ -107,6 +107,7 @@ def test_a_nest_keeps_everything_in_torchs_format(command):
     assert loaded["epoch"] == 3 and loaded["optimizer"]["param_groups"] == content["optimizer"]["param_groups"]
     assert type(loaded["model"]) is collections.OrderedDict and loaded["model"]._metadata == content["model"]._metadata
     assert loaded["parameter"].data_ptr() == loaded["model"]["weight"].data_ptr()
+    assert "_metadata were not kept" in command("convert", "in.pt", "part.pt", "--key", "model")[1]
     command("convert", "in.pt", "half.pt", "--dtype", "bfloat16")
     half = torch.load("half.pt")
     assert type(half["parameter"]) is torch.nn.Parameter and half["parameter"].requires_grad

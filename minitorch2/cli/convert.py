@@ -148,7 +148,7 @@ def _selected(content: Any, options: argparse.Namespace, kind: str, notes: list[
         notes.append(f"left out: {listed(selection.lost)}")
     _refuse_metadata(options, kind, notes)
     chosen = rename(selection.tensors, options.only, options.strip_prefix)
-    notes += [*(selection.notes if kind != "torch" else []), *chosen.notes]
+    notes += [*selection.notes, *chosen.notes]
     return chosen.tensors
 
 

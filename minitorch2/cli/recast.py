@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any, BinaryIO
@@ -46,11 +46,9 @@ class Recaster:
 
     @property
     def separated(self) -> list[str]:
-        views = [(np.lib.array_utils.byte_bounds(array), array.shape, array.strides) for array in self.sources.values()]
-        sharing = overlapping(self.sources)
-        return [
-            name for name, view in zip(self.sources, views, strict=True) if name in sharing and views.count(view) == 1
-        ]
+        views = {name: _view(array) for name, array in self.sources.items()}
+        count = Counter(views.values())
+        return [name for name in overlapping(self.sources) if count[views[name]] == 1]
 
     def cast(self, name: str, tensor: Tensor) -> Tensor:
         """`tensor` in the dtype; tensors that are one view of one memory stay that, and what is expanded stays so."""
@@ -58,7 +56,7 @@ class Recaster:
             return tensor
         array = tensor.detach()._data
         self.sources[name] = array
-        view = (array.__array_interface__["data"][0], array.shape, array.strides, array.dtype)
+        view = _view(array)
         if view not in self._done:
             refuse_repetition([once(array)])
             self._done[view] = np.broadcast_to(self._made(name, once(array), self.dtype), array.shape)
@@ -115,6 +113,11 @@ class Recaster:
         if new:
             self.overflowed[name] = self.overflowed.get(name, 0) + new
         return after._data
+
+
+def _view(array: np.ndarray) -> tuple[Any, ...]:
+    """Equal for arrays that are the same view of the same memory."""
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype
 
 
 def _like(tensor: Tensor, array: np.ndarray) -> Tensor:
