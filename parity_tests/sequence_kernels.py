@@ -7,6 +7,7 @@ import minitorch2_kernels as K
 from minitorch2_kernels.cpu import attention as attention_blocks
 from minitorch2_kernels.cpu import gelu as gelu_blocks
 from minitorch2_kernels.cpu import layer_norm as layer_norm_blocks
+from minitorch2_kernels.cpu import rnn as rnn_parts
 
 ANOTHER_ORDER = 64.0
 # In float32, GELU is 2.9e-8 from the exact one, half an eps, and rounds in the last of some twenty steps.
@@ -20,6 +21,7 @@ def tiny_blocks(patch):
     patch.setattr(gelu_blocks, "WORTH_SHARING", 0)
     patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
     patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
+    patch.setattr(rnn_parts, "FEWEST", 1)
 
 
 def attention(d):
@@ -62,6 +64,59 @@ def layer_norm_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight
 
 
+def lengths(d):
+    """Rows of each step, and the direction."""
+    return tuple(sorted((d.int(1, 5) for _ in range(d.int(1, 4))), reverse=True)), d.of(True, False)
+
+
+def lstm(d):
+    (sizes, reverse), width = lengths(d), d.int(1, 5)
+    out = d.of(None, d.int(1, 5))
+    rows, state = sum(sizes), out or width
+    w_hr = None if out is None else d.array(out, width)
+    return (
+        d.array(rows, 4 * width),
+        d.array(sizes[0], state),
+        d.array(sizes[0], width),
+        d.array(4 * width, state),
+        w_hr,
+        sizes,
+        reverse,
+    )
+
+
+def lstm_grad(d):
+    gates, h0, c0, w_hh, w_hr, sizes, reverse = lstm(d)
+    y, h, c, gates, cells = K.lstm.reference(gates.copy(), h0, c0, w_hh, w_hr, sizes, reverse)
+    gradients = [d.array(*a.shape) for a in (y, h, c)]
+    return *gradients, gates, cells, K.states_before(cells, c0, sizes, reverse), w_hh, w_hr, sizes, reverse
+
+
+def gru(d, gates=3):
+    (sizes, reverse), width = lengths(d), d.int(1, 5)
+    bias = d.of(None, d.array(gates * width))
+    arrays = d.array(sum(sizes), gates * width), d.array(sizes[0], width), d.array(gates * width, width), bias
+    return *arrays, sizes, reverse
+
+
+def gru_grad(d):
+    gates, h0, w_hh, b_hh, sizes, reverse = gru(d)
+    y, h, gates, inner = K.gru.reference(gates.copy(), h0, w_hh, b_hh, sizes, reverse)
+    before = K.states_before(y, h0, sizes, reverse)
+    return d.array(*y.shape), d.array(*h.shape), gates, inner, before, w_hh, sizes, reverse
+
+
+def rnn(d):
+    *arrays, sizes, reverse = gru(d, 1)
+    return *arrays, d.of(True, False), sizes, reverse
+
+
+def rnn_grad(d):
+    gates, h0, w_hh, b_hh, relu, sizes, reverse = rnn(d)
+    y, h = K.rnn.reference(gates, h0, w_hh, b_hh, relu, sizes, reverse)
+    return d.array(*y.shape), d.array(*h.shape), y, w_hh, relu, sizes, reverse
+
+
 CASES = {
     "attention": (attention, ANOTHER_ORDER),
     "attention_grad": (attention_grad, ANOTHER_ORDER),
@@ -69,4 +124,10 @@ CASES = {
     "gelu_grad": (gelu_grad, OTHER_FORMULA),
     "layer_norm": (layer_norm, ANOTHER_ORDER),
     "layer_norm_grad": (layer_norm_grad, ANOTHER_ORDER),
+    "rnn": (rnn, ANOTHER_ORDER),
+    "rnn_grad": (rnn_grad, ANOTHER_ORDER),
+    "lstm": (lstm, ANOTHER_ORDER),
+    "lstm_grad": (lstm_grad, ANOTHER_ORDER),
+    "gru": (gru, ANOTHER_ORDER),
+    "gru_grad": (gru_grad, ANOTHER_ORDER),
 }

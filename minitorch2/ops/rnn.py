@@ -134,10 +134,10 @@ class GRULayer(Function):
     def backward(ctx, dy, dh):
         x, _, w_ih, w_hh, _, _ = ctx.saved
         before = ctx.constants[-1]
-        dgates, drecurrent, dh0 = K.gru_grad(dy, dh, *ctx.constants, w_hh, *ctx.settings)
+        dgates, dproducts, dh0 = K.gru_grad(dy, dh, *ctx.constants, w_hh, *ctx.settings)
         dx, dw_ih = _product_grads(ctx, dgates, x, w_ih)
-        dw_hh = K.matmul(drecurrent.T, before)
-        return dx, dh0, dw_ih, dw_hh, dgates.sum(axis=0), drecurrent.sum(axis=0), None, None
+        dw_hh = K.matmul(dproducts.T, before)
+        return dx, dh0, dw_ih, dw_hh, dgates.sum(axis=0), dproducts.sum(axis=0), None, None
 
     @staticmethod
     def composed(x, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):

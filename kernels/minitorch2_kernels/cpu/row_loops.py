@@ -183,7 +183,8 @@ def layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias):
             out[j] = factor * (gradient[j] * weight[j] - total - h * product)
 
 
-# One step of a recurrent layer for rows (n, ...), the gates side by side as reference/rnn.py has them.
+# The steps of recurrent layers, as reference/rnn.py has them under the same names. Gates are gone through in loops of
+# their own where one over all of them would have too many rows at hand to be vectorised.
 
 
 @_elementwise
@@ -199,11 +200,33 @@ def _add_tanh(x, more):
 
 
 @_elementwise
-def lstm(gates, recurrent, c, cells, y):
-    """gates (n, 4H) + recurrent (n, 4H) to the gates' values, in place; c (n, H), cells (n, H) and o tanh(c) in y."""
+def rnn_step(gates, new, relu):
+    for r in range(len(gates)):
+        if relu:
+            for j in range(gates.shape[1]):
+                value = gates[r, j] + new[r, j]
+                new[r, j] = _0 if value < _0 else value
+        else:
+            _add_tanh(new[r], gates[r])
+
+
+@_elementwise
+def rnn_step_grad(d, new, relu):
+    for r in range(len(d)):
+        row, value = d[r], new[r]
+        if relu:
+            for j in range(row.size):
+                row[j] = row[j] if value[j] > _0 else row[j] * _0
+        else:
+            for j in range(row.size):
+                row[j] *= _1 - value[j] * value[j]
+
+
+@_elementwise
+def lstm_step(gates, products, c, cells, out):
     width = c.shape[1]
-    for r in range(c.shape[0]):
-        gate, more, cell, kept, out = gates[r], recurrent[r], c[r], cells[r], y[r]
+    for r in range(len(gates)):
+        gate, more, cell, kept, shown = gates[r], products[r], c[r], cells[r], out[r]
         _add_sigmoid(gate[: 2 * width], more[: 2 * width])
         _add_tanh(gate[2 * width : 3 * width], more[2 * width : 3 * width])
         _add_sigmoid(gate[3 * width :], more[3 * width :])
@@ -212,22 +235,54 @@ def lstm(gates, recurrent, c, cells, y):
             value = f[j] * cell[j] + i[j] * g[j]
             cell[j] = value
             kept[j] = value
-            out[j] = o[j] * _tanh(value)
+            shown[j] = o[j] * _tanh(value)
 
 
 @_elementwise
-def lstm_grad(dout, dc, gates, cells, before, dgates):
-    """dgates (n, 4H) from the gradient dout (n, H) of o tanh(c'); dc (n, H) from that of c' to that of c."""
+def lstm_step_grad(dout, dc, gates, cells, before, dgates):
     width = cells.shape[1]
-    for r in range(cells.shape[0]):
-        gate, d, cell, past, upstream, down = gates[r], dgates[r], cells[r], before[r], dout[r], dc[r]
-        in_, forget, new, shown = gate[:width], gate[width : 2 * width], gate[2 * width : 3 * width], gate[3 * width :]
-        din, dforget, dnew, dshown = d[:width], d[width : 2 * width], d[2 * width : 3 * width], d[3 * width :]
+    for r in range(len(gates)):
+        gate, d, cell, past, upstream, change = gates[r], dgates[r], cells[r], before[r], dout[r], dc[r]
+        i, f, g, o = gate[:width], gate[width : 2 * width], gate[2 * width : 3 * width], gate[3 * width :]
+        di, df, dg, do = d[:width], d[width : 2 * width], d[2 * width : 3 * width], d[3 * width :]
         for j in range(width):
-            i, f, g, o, t, u = in_[j], forget[j], new[j], shown[j], _tanh(cell[j]), upstream[j]
-            change = down[j] + u * o * (_1 - t * t)
-            din[j] = change * g * i * (_1 - i)
-            dforget[j] = change * past[j] * f * (_1 - f)
-            dnew[j] = change * i * (_1 - g * g)
-            dshown[j] = u * t * o * (_1 - o)
-            down[j] = change * f
+            t = _tanh(cell[j])
+            down = change[j] + upstream[j] * o[j] * (_1 - t * t)
+            do[j] = upstream[j] * t * o[j] * (_1 - o[j])
+            di[j] = down * g[j] * i[j] * (_1 - i[j])
+            df[j] = down * past[j] * f[j] * (_1 - f[j])
+            dg[j] = down * i[j] * (_1 - g[j] * g[j])
+            change[j] = down * f[j]
+
+
+@_elementwise
+def gru_step(gates, products, h, inner, new):
+    width = h.shape[1]
+    for r in range(len(gates)):
+        gate, more, state, kept, out = gates[r], products[r], h[r], inner[r], new[r]
+        _add_sigmoid(gate[: 2 * width], more[: 2 * width])
+        reset, update, candidate, last = gate[:width], gate[width : 2 * width], gate[2 * width :], more[2 * width :]
+        for j in range(width):
+            kept[j] = last[j]
+            n = _tanh(candidate[j] + reset[j] * last[j])
+            candidate[j] = n
+            out[j] = n + update[j] * (state[j] - n)
+
+
+@_elementwise
+def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
+    width = before.shape[1]
+    for r in range(len(gates)):
+        gate, d, products, last, state, down = gates[r], dgates[r], dproducts[r], inner[r], before[r], dout[r]
+        reset, update, candidate = gate[:width], gate[width : 2 * width], gate[2 * width :]
+        dr, dz, dn, dinner = d[:width], d[width : 2 * width], d[2 * width :], products[2 * width :]
+        for j in range(width):
+            z, n = update[j], candidate[j]
+            through = down[j] * (_1 - z) * (_1 - n * n)
+            dz[j] = down[j] * (state[j] - n) * z * (_1 - z)
+            dr[j] = through * last[j] * reset[j] * (_1 - reset[j])
+            dn[j] = through
+            dinner[j] = through * reset[j]
+            down[j] *= z
+        for j in range(2 * width):
+            products[j] = d[j]

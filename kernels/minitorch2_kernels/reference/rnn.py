@@ -9,7 +9,9 @@ keeps its last state, and one that has not begun yet (in the reverse direction t
 first one. The same holds for the state's gradient on the way back.
 
 What the input contributes is one product over all rows, made before by the caller; here is what must wait for the
-previous step. Gates lie side by side in torch's order. Source: Hochreiter and Schmidhuber, 1997 (LSTM, with Gers'
+previous step. Gates lie side by side in torch's order. Each kernel is a walk over the steps, and a function for what
+one step computes beside its products: faster kernels are the same walks, over a part of the batch or with another such
+function. Source: Hochreiter and Schmidhuber, 1997 (LSTM, with Gers'
 forget gate, 2000); Sak et al., 2014 (its projection); Cho et al., 2014 (GRU).
 """
 
@@ -37,24 +39,19 @@ def states_before(y, h0, sizes, reverse):
     return before
 
 
-def sigmoid_(x):
+def _parts(x, number):
+    """x (n, number * H) as so many views (n, H)."""
+    width = x.shape[1] // number
+    return (x[:, i * width : (i + 1) * width] for i in range(number))
+
+
+def _sigmoid(x):
     """1 / (1 + exp(-x)), in place."""
     xp = namespace(x)
-    xp.negative(x, out=x)
+    x *= -1  # not xp.negative: NumPy 2.4's is wrong for some steps between the numbers of its output
     xp.exp(x, out=x)
     x += 1
     xp.reciprocal(x, out=x)
-
-
-def tanh_grad_(g, y):
-    """g times the slope of tanh where its value is y, into g."""
-    g *= 1 - y * y
-
-
-def sigmoid_grad_(g, y):
-    """g times the slope of the sigmoid where its value is y, into g."""
-    g *= y
-    g *= 1 - y
 
 
 @kernel
@@ -64,45 +61,53 @@ def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse):
     gates (R, H) from the input; h0 (N, H); w_hh (H, H), b_hh (H,) or None.
     """
     y, h = namespace(gates).empty_like(gates), h0.copy()
-    rnn_steps(gates, h, w_hh, b_hh, relu, steps(sizes, reverse), y)
+    rnn_walk(gates, h, w_hh, b_hh, relu, steps(sizes, reverse), y, rnn_step)
     return y, h
 
 
-def rnn_steps(gates, h, w_hh, b_hh, relu, rows, y):
-    """`rnn` over the given rows; writes h and y."""
+def rnn_walk(gates, h, w_hh, b_hh, relu, rows, y, step):
+    """Writes h and y."""
     xp = namespace(gates)
     for start, stop in rows:
         n, new = stop - start, y[start:stop]
         xp.matmul(h[:n], w_hh.T, out=new)
-        new += gates[start:stop]
         if b_hh is not None:
             new += b_hh
-        if relu:
-            xp.maximum(new, 0, out=new)
-        else:
-            xp.tanh(new, out=new)
+        step(gates[start:stop], new, relu)
         h[:n] = new
+
+
+def rnn_step(gates, new, relu):
+    """new (n, H) = tanh(gates + new), or relu."""
+    xp = namespace(gates)
+    new += gates
+    if relu:
+        xp.maximum(new, 0, out=new)
+    else:
+        xp.tanh(new, out=new)
 
 
 @kernel
 def rnn_grad(dy, dh, y, w_hh, relu, sizes, reverse):
     """(dgates (R, H), dh0 (N, H)) of `rnn`, for dy (R, H) and dh (N, H). w_hh's and b_hh's are sums over dgates."""
     dgates, dh = namespace(dy).empty_like(y), dh.copy()
-    rnn_grad_steps(dy, dh, y, w_hh, relu, steps(sizes, not reverse), dgates)
+    rnn_grad_walk(dy, dh, y, w_hh, relu, steps(sizes, not reverse), dgates, rnn_step_grad)
     return dgates, dh
 
 
-def rnn_grad_steps(dy, dh, y, w_hh, relu, rows, dgates):
-    """`rnn_grad` over the given rows; writes dh and dgates."""
+def rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates, step):
+    """Writes dh and dgates."""
     xp = namespace(dy)
     for start, stop in rows:
-        n, d, new = stop - start, dgates[start:stop], y[start:stop]
+        n, d = stop - start, dgates[start:stop]
         xp.add(dy[start:stop], dh[:n], out=d)
-        if relu:
-            d *= new > 0
-        else:
-            tanh_grad_(d, new)
+        step(d, y[start:stop], relu)
         xp.matmul(d, w_hh, out=dh[:n])
+
+
+def rnn_step_grad(d, new, relu):
+    """d (n, H) times the slope where the value is `new`, in place."""
+    d *= (new > 0) if relu else 1 - new * new
 
 
 @kernel
@@ -118,33 +123,36 @@ def lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse):
     xp = namespace(gates)
     h, c = h0.copy(), c0.copy()
     y, cells = (xp.empty((len(gates), s.shape[1]), gates.dtype) for s in (h0, c0))
-    lstm_steps(gates, h, c, w_hh, w_hr, steps(sizes, reverse), y, cells)
+    lstm_walk(gates, h, c, w_hh, w_hr, steps(sizes, reverse), y, cells, lstm_step)
     return y, h, c, gates, cells
 
 
-def lstm_steps(gates, h, c, w_hh, w_hr, rows, y, cells):
-    """`lstm` over the given rows; writes gates, h, c, y and cells."""
-    xp, width = namespace(gates), c.shape[1]
-    recurrent = xp.empty((len(h), 4 * width), gates.dtype)
-    squashed = xp.empty_like(c)
+def lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells, step):
+    """Writes gates, h, c, y and cells."""
+    xp = namespace(gates)
+    products, wide = xp.empty((len(h), gates.shape[1]), gates.dtype), xp.empty_like(c)
     for start, stop in rows:
-        n = stop - start
-        gate, cell, product = gates[start:stop], cells[start:stop], squashed[:n]
-        i, f, g, o = (gate[:, k * width : (k + 1) * width] for k in range(4))
-        gate += xp.matmul(h[:n], w_hh.T, out=recurrent[:n])
-        sigmoid_(gate[:, : 2 * width])
-        sigmoid_(o)
-        xp.tanh(g, out=g)
-        xp.multiply(f, c[:n], out=cell)
-        cell += xp.multiply(i, g, out=product)
-        c[:n] = cell
-        xp.tanh(cell, out=product)
-        if w_hr is None:
-            xp.multiply(o, product, out=y[start:stop])
-        else:
-            product *= o
-            xp.matmul(product, w_hr.T, out=y[start:stop])
-        h[:n] = y[start:stop]
+        n, new = stop - start, y[start:stop]
+        xp.matmul(h[:n], w_hh.T, out=products[:n])
+        step(gates[start:stop], products[:n], c[:n], cells[start:stop], new if w_hr is None else wide[:n])
+        if w_hr is not None:
+            xp.matmul(wide[:n], w_hr.T, out=new)
+        h[:n] = new
+
+
+def lstm_step(gates, products, c, cells, out):
+    """gates (n, 4H) become their values; c (n, H) and cells become c'; out (n, H) becomes o tanh(c')."""
+    xp, width = namespace(gates), c.shape[1]
+    gates += products
+    i, f, g, o = _parts(gates, 4)
+    _sigmoid(gates[:, : 2 * width])
+    xp.tanh(g, out=g)
+    _sigmoid(o)
+    c *= f
+    c += i * g
+    cells[...] = c
+    xp.tanh(c, out=out)
+    out *= o
 
 
 @kernel
@@ -157,51 +165,53 @@ def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse):
     xp = namespace(dy)
     dgates, dh, dc = xp.empty_like(gates), dh.copy(), dc.copy()
     dys = None if w_hr is None else xp.empty_like(dy)
-    lstm_grad_steps(dy, dh, dc, gates, cells, before, w_hh, w_hr, steps(sizes, not reverse), dgates, dys)
-    return dgates, dh, dc, projection_grad(dys, gates, cells)
+    rows = steps(sizes, not reverse)
+    lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys, lstm_step_grad)
+    return dgates, dh, dc, projection_grad(dys, gates, cells, xp.matmul)
 
 
-def projection_grad(dys, gates, cells):
+def projection_grad(dys, gates, cells, matmul):
     """dw_hr (P, H) from the gradients dys (R, P) of all projected states; None where there is no projection."""
     if dys is None:
         return None
-    width = cells.shape[1]
-    return dys.T @ (gates[:, 3 * width :] * namespace(cells).tanh(cells))
+    *_, o = _parts(gates, 4)
+    return matmul(dys.T, o * namespace(cells).tanh(cells))
 
 
-def lstm_grad_steps(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys):
-    """`lstm_grad` over the given rows; writes dh, dc, dgates and, with a projection, dys.
-
-    With dh the gradient of o tanh(c'):  do = dh tanh(c'),  dc' += dh o (1 - tanh(c')^2),  and from there
-    di = dc' g,  df = dc' c,  dg = dc' i,  dc = dc' f; each times the slope of its gate.
-    """
-    xp, width = namespace(dy), cells.shape[1]
-    squashed, inner = xp.empty_like(dc), xp.empty_like(dc)
+def lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys, step):
+    """Writes dh, dc, dgates and, with a projection, dys."""
+    xp = namespace(dy)
     for start, stop in rows:
         n = stop - start
-        gate, d, t, slope = gates[start:stop], dgates[start:stop], squashed[:n], inner[:n]
-        i, f, g, o = (gate[:, k * width : (k + 1) * width] for k in range(4))
-        di, df, dg, do = (d[:, k * width : (k + 1) * width] for k in range(4))
-        dout, dcell = dh[:n], dc[:n]
+        dout = dh[:n]
         dout += dy[start:stop]
         if w_hr is not None:
             dys[start:stop] = dout
             dout = dout @ w_hr
-        xp.tanh(cells[start:stop], out=t)
-        xp.multiply(dout, t, out=do)
-        xp.multiply(t, t, out=slope)
-        xp.subtract(1, slope, out=slope)
-        slope *= o
-        slope *= dout
-        dcell += slope
-        xp.multiply(dcell, g, out=di)
-        xp.multiply(dcell, before[start:stop], out=df)
-        xp.multiply(dcell, i, out=dg)
-        dcell *= f
-        sigmoid_grad_(d[:, : 2 * width], gate[:, : 2 * width])
-        tanh_grad_(dg, g)
-        sigmoid_grad_(do, o)
-        xp.matmul(d, w_hh, out=dh[:n])
+        step(dout, dc[:n], gates[start:stop], cells[start:stop], before[start:stop], dgates[start:stop])
+        xp.matmul(dgates[start:stop], w_hh, out=dh[:n])
+
+
+def lstm_step_grad(dout, dc, gates, cells, before, dgates):
+    """dgates (n, 4H) from dout (n, H), the gradient of o tanh(c'); dc (n, H), that of c', becomes that of c.
+
+    do = dout tanh(c'),  dc' += dout o (1 - tanh(c')^2),  and from there  di = dc' g,  df = dc' c,  dg = dc' i,
+    dc = dc' f; each times the slope of its gate.
+    """
+    xp, width = namespace(dout), cells.shape[1]
+    i, f, g, o = _parts(gates, 4)
+    di, df, dg, do = _parts(dgates, 4)
+    t = xp.tanh(cells)
+    xp.multiply(dout, t, out=do)
+    dc += (1 - t * t) * o * dout
+    xp.multiply(dc, g, out=di)
+    xp.multiply(dc, before, out=df)
+    xp.multiply(dc, i, out=dg)
+    dc *= f
+    dg *= 1 - g * g
+    for d, gate in ((dgates[:, : 2 * width], gates[:, : 2 * width]), (do, o)):
+        d *= gate
+        d *= 1 - gate
 
 
 @kernel
@@ -217,64 +227,76 @@ def gru(gates, h0, w_hh, b_hh, sizes, reverse):
     xp = namespace(gates)
     h = h0.copy()
     y, inner = (xp.empty((len(gates), h0.shape[1]), gates.dtype) for _ in range(2))
-    gru_steps(gates, h, w_hh, b_hh, steps(sizes, reverse), y, inner)
+    gru_walk(gates, h, w_hh, b_hh, steps(sizes, reverse), y, inner, gru_step)
     return y, h, gates, inner
 
 
-def gru_steps(gates, h, w_hh, b_hh, rows, y, inner):
-    """`gru` over the given rows; writes gates, h, y and inner."""
-    xp, width = namespace(gates), h.shape[1]
-    products = xp.empty((len(h), 3 * width), gates.dtype)
+def gru_walk(gates, h, w_hh, b_hh, rows, y, inner, step):
+    """Writes gates, h, y and inner."""
+    xp = namespace(gates)
+    products = xp.empty((len(h), gates.shape[1]), gates.dtype)
     for start, stop in rows:
         n = stop - start
-        gate, recurrent, state, new = gates[start:stop], products[:n], h[:n], y[start:stop]
-        xp.matmul(state, w_hh.T, out=recurrent)
+        xp.matmul(h[:n], w_hh.T, out=products[:n])
         if b_hh is not None:
-            recurrent += b_hh
-        inner[start:stop] = recurrent[:, 2 * width :]
-        reset_update, candidate = gate[:, : 2 * width], gate[:, 2 * width :]
-        reset_update += recurrent[:, : 2 * width]
-        sigmoid_(reset_update)
-        candidate += xp.multiply(gate[:, :width], inner[start:stop], out=new)
-        xp.tanh(candidate, out=candidate)
-        xp.subtract(state, candidate, out=new)
-        new *= gate[:, width : 2 * width]
-        new += candidate
-        state[...] = new
+            products[:n] += b_hh
+        step(gates[start:stop], products[:n], h[:n], inner[start:stop], y[start:stop])
+        h[:n] = y[start:stop]
+
+
+def gru_step(gates, products, h, inner, new):
+    """gates (n, 3H) become their values, inner (n, H) the third of products, new (n, H) the state after h (n, H)."""
+    xp, width = namespace(gates), h.shape[1]
+    r, z, n = _parts(gates, 3)
+    inner[...] = products[:, 2 * width :]
+    both = gates[:, : 2 * width]
+    both += products[:, : 2 * width]
+    _sigmoid(both)
+    n += r * inner
+    xp.tanh(n, out=n)
+    xp.subtract(h, n, out=new)
+    new *= z
+    new += n
 
 
 @kernel
 def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse):
-    """(dgates (R, 3H), drecurrent (R, 3H), dh0 (N, H)) of `gru`, whose gates and inner are given.
+    """(dgates (R, 3H), dproducts (R, 3H), dh0 (N, H)) of `gru`, whose gates and inner are given.
 
     dy (R, H), dh (N, H): the gradients of y and h. before (R, H): the state each step began with. dgates is that of
-    the input's part, drecurrent that of w_hh h + b_hh: they differ in the third gate.
+    the input's part, dproducts that of w_hh h + b_hh: they differ in the third gate.
     """
     xp = namespace(dy)
-    dgates, drecurrent, dh = xp.empty_like(gates), xp.empty_like(gates), dh.copy()
-    gru_grad_steps(dy, dh, gates, inner, before, w_hh, steps(sizes, not reverse), dgates, drecurrent)
-    return dgates, drecurrent, dh
+    dgates, dproducts, dh = xp.empty_like(gates), xp.empty_like(gates), dh.copy()
+    rows = steps(sizes, not reverse)
+    gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, gru_step_grad)
+    return dgates, dproducts, dh
 
 
-def gru_grad_steps(dy, dh, gates, inner, before, w_hh, rows, dgates, drecurrent):
-    """`gru_grad` over the given rows; writes dh, dgates and drecurrent.
-
-    dz = dh' (h - n),  dn = dh' (1 - z) times tanh's slope,  dr = dn inner;  h itself gets dh' z and the products' part.
-    """
-    xp, width = namespace(dy), before.shape[1]
+def gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, step):
+    """Writes dh, dgates and dproducts."""
     for start, stop in rows:
-        n = stop - start
-        gate, d, dr_all, dout = gates[start:stop], dgates[start:stop], drecurrent[start:stop], dh[:n]
-        r, z, candidate = (gate[:, k * width : (k + 1) * width] for k in range(3))
-        dr, dz, dn = (d[:, k * width : (k + 1) * width] for k in range(3))
-        dout += dy[start:stop]
-        xp.subtract(before[start:stop], candidate, out=dz)
-        dz *= dout
-        xp.multiply(dout, 1 - z, out=dn)
-        tanh_grad_(dn, candidate)
-        xp.multiply(dn, inner[start:stop], out=dr)
-        sigmoid_grad_(d[:, : 2 * width], gate[:, : 2 * width])
-        dr_all[:, : 2 * width] = d[:, : 2 * width]
-        xp.multiply(dn, r, out=dr_all[:, 2 * width :])
-        dout *= z
-        dout += dr_all @ w_hh
+        at, dout = slice(start, stop), dh[: stop - start]
+        dout += dy[at]
+        step(dout, gates[at], inner[at], before[at], dgates[at], dproducts[at])
+        dout += dproducts[at] @ w_hh
+
+
+def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
+    """dgates and dproducts (n, 3H) from dout (n, H), the gradient of h', which becomes its part dout z of that of h.
+
+    dz = dout (h - n),  dn = dout (1 - z) times tanh's slope,  dr = dn inner.
+    """
+    xp, width = namespace(dout), before.shape[1]
+    r, z, n = _parts(gates, 3)
+    dr, dz, dn = _parts(dgates, 3)
+    xp.multiply(dout, before - n, out=dz)
+    xp.multiply(dout, 1 - z, out=dn)
+    dn *= 1 - n * n
+    xp.multiply(dn, inner, out=dr)
+    both, values = dgates[:, : 2 * width], gates[:, : 2 * width]
+    both *= values
+    both *= 1 - values
+    dproducts[:, : 2 * width] = both
+    xp.multiply(dn, r, out=dproducts[:, 2 * width :])
+    dout *= z
