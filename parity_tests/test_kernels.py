@@ -137,6 +137,16 @@ def winners(d, x, out, settings):
     return K.max_pool2d.reference(d.array(*x), *settings, out)[1]
 
 
+def pick(d):
+    shape = d.int(1, 6), d.int(1, 6), *(d.int(1, 3) for _ in range(d.int(0, 2)))
+    return d.array(*shape, special=True), d.rng.randint(0, shape[1], (shape[0], *shape[2:]))
+
+
+def put(d):
+    x, index = pick(d)
+    return d.array(*index.shape), index, x.shape
+
+
 def max_pool2d_put(d):
     x, out, settings = d.pool()
     return d.array(*x[:2], *out), winners(d, x, out, settings), x[2:], *settings
@@ -300,7 +310,9 @@ CASES = {
     "normalize": (normalize, ANOTHER_ORDER),
     "normalize_grad": (normalize_grad, ANOTHER_ORDER),
     "max_pool2d": (max_pool2d, EXACT),
-    "max_pool2d_put": (max_pool2d_put, EXACT),
+    "max_pool2d_put": (max_pool2d_put, ANOTHER_ORDER),  # where windows overlap
+    "pick": (pick, EXACT),
+    "put": (put, EXACT),
     "max_pool2d_pick": (max_pool2d_pick, EXACT),
     "avg_pool2d": (avg_pool2d, EXACT),
     "avg_pool2d_put": (avg_pool2d_put, EXACT),

@@ -12,21 +12,21 @@ from .unary import Clamp, Log, Log1p
 class NLLLoss(Function):
     """-weight[target] * x[n, target] for x (N, C, ...) and integer targets (N, ...), 0 where ignored: not reduced.
 
-    `scale` (N, ...) is that weight, 0 where the target is ignored; `target` holds valid indices everywhere.
+    `scale` (N, ...) is that weight, 0 where the target is ignored, or None for 1 everywhere; `target` holds valid
+    indices everywhere.
     """
 
     torch_name = "NllLossBackward0"
 
     @staticmethod
     def forward(ctx, x, target, scale):
-        ctx.save_constants(target, scale)
+        ctx.save_constants(*((target,) if scale is None else (target, scale)))
         ctx.shape = x.shape
-        picked = K.take_along_axis(x, target[:, None], axis=1)[:, 0]
-        return K.where(scale == 0, 0, picked * -scale).astype(x.dtype, copy=False)
+        return _scaled(K.pick(x, target), scale)
 
     @staticmethod
     def backward(ctx, g):
-        target, scale = ctx.constants
+        target, scale = (*ctx.constants, None)[:2]
         return NLLLossPut.apply(g, target, scale, ctx.shape), None, None
 
 
@@ -35,17 +35,20 @@ class NLLLossPut(Function):
 
     @staticmethod
     def forward(ctx, g, target, scale, shape):
-        ctx.save_constants(target, scale)
-        x = K.zeros_like(g, shape=shape)
-        K.put_along_axis(
-            x, target[:, None], K.where(scale == 0, 0, g * -scale).astype(g.dtype, copy=False)[:, None], axis=1
-        )
-        return x
+        ctx.save_constants(*((target,) if scale is None else (target, scale)))
+        return K.put(_scaled(g, scale), target, shape)
 
     @staticmethod
     def backward(ctx, gg):
-        target, scale = ctx.constants
+        target, scale = (*ctx.constants, None)[:2]
         return NLLLoss.apply(gg, target, scale), None, None, None
+
+
+def _scaled(x, scale):
+    """-scale * x, and 0 where that is 0, whatever x is there."""
+    if scale is None:
+        return -x
+    return K.where(scale == 0, 0, x * -scale).astype(x.dtype, copy=False)
 
 
 class Huber(Function):

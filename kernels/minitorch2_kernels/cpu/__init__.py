@@ -12,14 +12,26 @@ from . import (
     memory,
     norm,
     optim,
+    picking,
     pointwise,
     pooling,
     rectifiers,
+    rnn,
 )
 
 if jit.available:
-    from . import compiled_dense, compiled_depthwise, compiled_norm, compiled_optim, compiled_pooling, compiled_rows
+    from . import (
+        compiled_dense,
+        compiled_depthwise,
+        compiled_norm,
+        compiled_optim,
+        compiled_pooling,
+        compiled_rnn,
+        compiled_rows,
+    )
 
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
-    for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim, compiled_rows):
+    for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim):
+        module.register()
+    for module in (compiled_rnn, compiled_rows):
         module.register()

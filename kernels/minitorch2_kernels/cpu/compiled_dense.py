@@ -11,6 +11,8 @@ are, at the rate of BLAS's products. Images of late layers, which have few pixel
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ..reference import conv as reference
@@ -54,30 +56,44 @@ def _rows(matrix):
 
 
 class _Plan:
-    """Where the numbers of `block` images stand, side by side, for a thread's buffers and its loops."""
+    """Where the numbers of `block` images stand, side by side, and where from there each tap looks."""
 
-    def __init__(self, hw, khw, stride, padding, dilation, out, n: int, channels: int):
-        self.place = place = layout(tuple(hw), tuple(khw), stride, padding, dilation, tuple(out), True)
-        self.numbers = place.height * place.width
+    def __init__(self, hw, khw, stride, padding, dilation, out, n: int, channels: int, threads: int):
+        place = layout(hw, khw, stride, padding, dilation, out, True)
+        count, self.numbers = len(place.phases), place.height * place.width
         # A thread's images, in equal blocks of about _LONG numbers that stay in the second-level cache.
-        most = max(1, -(-n // get_num_threads()))
-        fitting = _NUMBERS // (channels * len(place.phases) * self.numbers)
+        most = max(1, -(-n // threads))
+        fitting = _NUMBERS // (channels * count * self.numbers)
         blocks = -(-most // max(1, min(fitting, _LONG // self.numbers)))
         self.block = -(-most // blocks)
         self.phase_of, self.within = np.divmod(place.offsets, self.numbers)
         self.lead = int(self.within.max())
-        self.shape = place.height, place.width, self.block
+        self.phases, self.shape = phases(place), (place.height, place.width, self.block)
+        self.padded_size = channels * count * self.block * self.numbers + self.lead
+        rows = np.arange(channels)[:, None] * count + self.phase_of
+        self.offsets = (rows * (self.block * self.numbers) + self.within).reshape(-1)
 
-    def padded(self, channels: int, dtype) -> np.ndarray:
-        return workspace("padded", channels * len(self.place.phases) * self.block * self.numbers + self.lead, dtype)
-
-    def offsets(self, channels: int) -> np.ndarray:
-        """Of each channel's taps in `padded`."""
-        rows = np.arange(channels)[:, None] * len(self.place.phases) + self.phase_of
-        return (rows * (self.block * self.numbers) + self.within).reshape(-1)
+    def padded(self, dtype) -> np.ndarray:
+        return workspace("padded", self.padded_size, dtype)
 
     def rows(self, name: str, count: int, dtype) -> np.ndarray:
         return workspace(name, count * self.block * self.numbers, dtype).reshape(count, -1)
+
+
+@functools.lru_cache(maxsize=256)
+def _plan(*shapes) -> _Plan:
+    return _Plan(*shapes)
+
+
+@functools.lru_cache(maxsize=256)
+def _backwards(plan: _Plan, outputs: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """For the input's gradient: the taps of each phase, how far behind a place of g's each one looks, and where a
+    phase's begin and end."""
+    reach = plan.lead + plan.block * plan.numbers
+    taps = [np.flatnonzero(plan.phase_of == number) for number in range(len(plan.phases))]
+    rows = np.arange(outputs)[:, None] * reach + plan.lead
+    offsets = [(rows - plan.within[each]).reshape(-1) for each in taps]
+    return taps, np.concatenate(offsets), np.cumsum([0, *map(len, offsets)])
 
 
 def supports(x, w, stride, padding, dilation, groups) -> bool:
@@ -91,14 +107,15 @@ def conv2d(x, w, stride, padding, dilation, groups):
 
     (n, _, *hw), (o, cg, *khw) = x.shape, w.shape
     out = _sizes(hw, khw, stride, padding, dilation)
-    plan, rows = _Plan(hw, khw, stride, padding, dilation, out, n, cg), _rows(w.reshape(groups, o // groups, -1))
+    plan = _plan((*hw,), (*khw,), stride, padding, dilation, out, n, cg, get_num_threads())
+    rows = _rows(w.reshape(groups, o // groups, -1))
     images = np.ascontiguousarray(x).reshape(n, groups, cg, *hw)
     y = np.empty((n, groups, o // groups, *out), x.dtype)
-    settings = phases(plan.place), plan.offsets(cg), *plan.shape
+    settings = plan.phases, plan.offsets, *plan.shape
     work = y.size * cg * khw[0] * khw[1]
 
     def part(start, stop, first=0, last=rows.shape[1]):
-        padded, totals = plan.padded(cg, x.dtype), plan.rows("totals", rows.shape[1], x.dtype)
+        padded, totals = plan.padded(x.dtype), plan.rows("totals", rows.shape[1], x.dtype)
         dense_loops.conv(images, rows, y, padded, totals, *settings, start, stop, first, last)
 
     if n < get_num_threads():
@@ -118,22 +135,17 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     from . import dense_loops
 
     (n, _, *out), (_, cg, kh, kw), og = g.shape, w.shape, w.shape[0] // groups
-    plan = _Plan(hw, (kh, kw), stride, padding, dilation, out, n, cg)
-    lead, reach = plan.lead, plan.lead + plan.block * plan.numbers
-    offsets, rows = [], []
+    plan = _plan((*hw,), (kh, kw), stride, padding, dilation, (*out,), n, cg, get_num_threads())
+    taps, offsets, bounds = _backwards(plan, og)
     turned = w.reshape(groups, og, cg, kh * kw).swapaxes(1, 2)  # (G, C/G, O/G, taps)
-    for number in range(len(plan.place.phases)):
-        taps = np.flatnonzero(plan.phase_of == number)
-        offsets.append((np.arange(og)[:, None] * reach + lead - plan.within[taps]).reshape(-1))
-        rows.append(turned[..., taps].reshape(groups, cg, -1))
-    bounds = np.cumsum([0, *map(len, offsets)])
-    weights = _rows(np.concatenate(rows, axis=2))
+    weights = _rows(np.concatenate([turned[..., each].reshape(groups, cg, -1) for each in taps], axis=2))
     grads = np.ascontiguousarray(g).reshape(n, groups, og, *out)
     dx = np.zeros((n, groups, cg, *hw), g.dtype)
-    settings = phases(plan.place), np.concatenate(offsets), bounds, lead, *plan.shape
+    settings = plan.phases, offsets, bounds, plan.lead, *plan.shape
 
     def part(start, stop):
-        spread, totals = workspace("spread", og * reach, g.dtype), plan.rows("totals", weights.shape[1], g.dtype)
+        spread = workspace("spread", og * (plan.lead + plan.block * plan.numbers), g.dtype)
+        totals = plan.rows("totals", weights.shape[1], g.dtype)
         dense_loops.input_grad(grads, weights, dx, spread, totals, *settings, start, stop)
 
     share_work(part, n, g.size * cg * kh * kw)
@@ -151,20 +163,20 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
 
     (n, o, *out), (_, c, *hw) = g.shape, x.shape
     cg, og = c // groups, o // groups
-    plan, fours = _Plan(hw, khw, stride, padding, dilation, out, n, cg), _fours(og)
-    offsets = plan.offsets(cg)
+    plan = _plan((*hw,), (*khw,), stride, padding, dilation, (*out,), n, cg, get_num_threads())
+    fours = _fours(og)
     images = np.ascontiguousarray(x).reshape(n, groups, cg, *hw)
     grads = np.ascontiguousarray(g).reshape(n, groups, og, *out)
-    settings = phases(plan.place), offsets, *plan.shape
+    settings = plan.phases, plan.offsets, *plan.shape
     sums: dict[int, np.ndarray] = {}
 
     def part(start, stop):
-        padded, spread = plan.padded(cg, x.dtype), plan.rows("spread", fours, x.dtype)
-        total = np.zeros((groups, fours, len(offsets)), x.dtype)
+        padded, spread = plan.padded(x.dtype), plan.rows("spread", fours, x.dtype)
+        total = np.zeros((groups, fours, len(plan.offsets)), x.dtype)
         dense_loops.weight_grad(grads, images, total, padded, spread, *settings, start, stop)
         sums[start] = total
 
-    share_work(part, n, g.size * len(offsets))
+    share_work(part, n, g.size * len(plan.offsets))
     total = sums.pop(0)
     for start in sorted(sums):
         total += sums[start]

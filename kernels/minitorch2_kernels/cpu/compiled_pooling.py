@@ -1,4 +1,4 @@
-"""Max pooling compiled by numba: one pass that keeps the best tap of a window in a register."""
+"""Max pooling compiled by numba: one pass over the windows, there and back."""
 
 from __future__ import annotations
 
@@ -37,8 +37,24 @@ def _max_pool(x, lowest, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw)
                     winner[n, c, i, j] = number
 
 
+@compile_once
+def _max_pool_put(g, winner, dx, start, stop, kw, sh, sw, ph, pw, dh, dw):
+    for n in range(start, stop):
+        for c in range(g.shape[1]):
+            plane = dx[n, c]
+            for i in range(g.shape[2]):
+                for j in range(g.shape[3]):
+                    k, m = divmod(winner[n, c, i, j], kw)
+                    plane[i * sh - ph + k * dh, j * sw - pw + m * dw] += g[n, c, i, j]
+
+
 def _floats(x, *args) -> bool:
-    return type(x) is np.ndarray and x.dtype.kind == "f" and x.size > 0
+    return type(x) is np.ndarray and x.dtype.char in "fd" and x.size > 0
+
+
+def _inside(g, winner, hw, kernel_size, stride, padding, dilation) -> bool:
+    # With padding a window may have seen nothing else: its winner lies outside, where the reference adds and forgets.
+    return _floats(g) and padding == (0, 0)
 
 
 def register() -> None:
@@ -53,3 +69,11 @@ def register() -> None:
         settings = (*kernel_size, *stride, *padding, *dilation)
         share(lambda start, stop: _max_pool(x, lowest, y, winner, start, stop, *settings), len(x))
         return y, winner
+
+    @reference.max_pool2d_put.override(_inside)
+    def max_pool2d_put(g, winner, hw, kernel_size, stride, padding, dilation):
+        """Every g goes to its one place, where the reference compares all taps with the winner."""
+        dx = np.zeros((*g.shape[:2], *hw), g.dtype)
+        settings = kernel_size[1], *stride, *padding, *dilation
+        share(lambda start, stop: _max_pool_put(g, winner, dx, start, stop, *settings), len(g))
+        return dx

@@ -11,6 +11,8 @@ from . import attention as blocks
 from .gelu import share_blocks
 from .layer_norm import in_parts
 
+WORTH_SHARING = 512 * 1024  # numbers to normalise; fewer are done before another thread has woken up
+
 
 def _floats(*arrays) -> bool:
     return all(type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
@@ -84,7 +86,7 @@ def layer_norm(x, weight, bias, eps):
     def part(i, j):
         loops.layer_norm(x[i:j], weight, bias, np.float32(eps), y[i:j], mean[i:j], rstd[i:j])
 
-    in_parts(part, rows, width)
+    in_parts(part, rows, width, WORTH_SHARING)
     return y, mean, rstd
 
 
@@ -105,7 +107,7 @@ def layer_norm_grad(g, x, mean, rstd, weight):
         loops.layer_norm_grad(g[i:j], x[i:j], mean[i:j], rstd[i:j], weight, dx[i:j], sums[0], sums[1])
         return sums
 
-    total, *others = in_parts(part, rows, width)
+    total, *others = in_parts(part, rows, width, WORTH_SHARING)
     for sums in others:
         total += sums
     return dx, total[0], total[1]

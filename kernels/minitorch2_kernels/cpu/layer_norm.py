@@ -20,9 +20,9 @@ def _supports(x, weight, bias, eps) -> bool:
     return supports(x, weight, bias)
 
 
-def in_parts(function, rows: int, width: int):
+def in_parts(function, rows: int, width: int, worth_sharing: int):
     """[function(start, stop)] for the parts of range(rows), one per thread, in order."""
-    if rows * width < WORTH_SHARING:
+    if rows * width < worth_sharing:
         return [function(0, rows)]
     results: dict = {}
 
@@ -45,7 +45,7 @@ def layer_norm(x, weight, bias, eps):
             j = min(stop, i + step)
             y[i:j], mean[i:j], rstd[i:j] = reference.layer_norm.reference(x[i:j], weight, bias, eps)
 
-    in_parts(part, rows, width)
+    in_parts(part, rows, width, WORTH_SHARING)
     return y, mean, rstd
 
 
@@ -66,7 +66,7 @@ def layer_norm_grad(g, x, mean, rstd, weight):
             dbias += one[2]
         return dweight, dbias
 
-    (dweight, dbias), *others = in_parts(part, rows, width)
+    (dweight, dbias), *others = in_parts(part, rows, width, WORTH_SHARING)
     for w, b in others:
         dweight += w
         dbias += b

@@ -9,3 +9,12 @@ from ..dispatch import kernel, namespace
 def matmul(a, b):
     """a (..., m, k) times b (..., k, n); the batch dims broadcast."""
     return namespace(a).matmul(a, b)
+
+
+@kernel
+def linear(x, weight, bias):
+    """x weight^T + bias: x (R, I), weight (O, I), bias (O,) or None; (R, O)."""
+    y = namespace(x).matmul(x, weight.T)
+    if bias is not None:
+        y += bias
+    return y
