@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import struct
 import sys
 import zipfile
 from collections import Counter, OrderedDict
@@ -304,6 +305,19 @@ class SparseFile(io.FileIO):
             self.seek(len(data), os.SEEK_CUR)
             return len(data)
         return super().write(data)
+
+
+def test_a_legacy_file_larger_than_the_memory(tmp_path):
+    size = int(1.5 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) // 4
+    saved = torch_bytes([torch.zeros(3)], _use_new_zipfile_serialization=False).getvalue()
+    few, many = b"K\x03", pickle.dumps(size, 2)[2:-1]  # the number in the pickle, in the storage and in the tensor
+    saved = saved.replace(few + b"N", many + b"N").replace(few + b"\x85", many + b"\x85")
+    path = tmp_path / "model.pt"
+    with open(path, "wb") as file:
+        file.write(saved[: -8 - 12] + struct.pack("<Q", size))
+        file.truncate(file.tell() + 4 * size)  # a hole, which takes no room on the disk
+    (loaded,) = serialization.load(path, mmap=True)
+    assert loaded.shape == (size,) and loaded[0].item() == loaded[-1].item() == 0
 
 
 @pytest.mark.slow

@@ -292,7 +292,9 @@ def test_archives_that_lie(tmp_path):
         "(it|member) is lost": patched(len(good) - 10, "<I", len(good) - 22 - second, good),
         "checksum|CRC": patched(good.index(b"\n") + 1, "<B", 1),
         "unpack to 2147483648": patched(place + 24, "<I", 2**31, packed),
-        "(needs 4000 bytes, and 3990|Bad CRC)": patched(place + 24, "<I", len(npy(header(shape="(1000,)"), bytes(3990))), packed),
+        "(needs 4000 bytes, and 3990|Bad CRC)": patched(
+            place + 24, "<I", len(npy(header(shape="(1000,)"), bytes(3990))), packed
+        ),
         "the member 'a' is damaged": patched(packed.index(b"a.npy") + 10, "<Q", 2**63 + 7, packed),
         "cannot be opened": good[: directory + 60],
         "it cannot": b"PK\x03\x04" + bytes(40),

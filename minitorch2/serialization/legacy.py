@@ -16,7 +16,7 @@ import numpy as np
 
 from .builders import TABLE
 from .errors import damaged
-from .mapping import map_file
+from .mapping import addresses, map_file
 from .storages import Storage, check_persistent_id, storage_from_bytes
 from .unpickler import Unpickler
 
@@ -82,7 +82,7 @@ def load(
         raise RuntimeError(f"Invalid protocol version: only {_PROTOCOL} is known; save again with a newer torch")
     machine(reader, {}).load()  # the writer's sizes of C types; the bytes are little-endian in any case
     start, left = file.tell(), reader.left
-    storages = _Storages(reader, restore, _zeros)
+    storages = _Storages(reader, restore, _placeholder if mmap else _zeros)
     result = machine(reader, TABLE, storages.load, encoding).load()
     places = {}
     for key, storage in storages.listed(machine).items():
@@ -104,6 +104,10 @@ def load(
 
 def _zeros(key: str, nbytes: int) -> np.ndarray:
     return np.zeros(nbytes, np.uint8)  # takes no memory until it is filled
+
+
+def _placeholder(key: str, nbytes: int) -> np.ndarray:
+    return np.frombuffer(addresses(nbytes), np.uint8) if nbytes else np.empty(0, np.uint8)
 
 
 class _Storages:

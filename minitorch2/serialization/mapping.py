@@ -22,3 +22,10 @@ def map_file(file: BinaryIO) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     flags = mmap.MAP_PRIVATE | _NORESERVE
     return mmap.mmap(file.fileno(), 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+
+
+def addresses(nbytes: int) -> mmap.mmap:
+    """So many zeros that nobody writes to: they cost addresses and no memory, and may be more than there is."""
+    if not _NORESERVE:
+        return mmap.mmap(-1, nbytes)
+    return mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)

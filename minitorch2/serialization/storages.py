@@ -28,6 +28,11 @@ UNSUPPORTED_STORAGES = frozenset(
 )
 
 
+# Bytes up to which a storage is read that cannot be used at full speed where it is mapped. Larger ones stay there:
+# NumPy computes on unaligned arrays too, and the file may be larger than the memory.
+_READ = 1 << 24
+
+
 class Storage:
     """A flat buffer: `array` has shape (numel,) and the NumPy dtype of `dtype`; `location` as in the file.
 
@@ -91,7 +96,7 @@ def storage_from_bytes(data: np.ndarray, dtype: dtypes.dtype, numel: int, locati
     `swap`: the bytes are in the other order than this machine's.
     """
     array = data[: numel * dtype.itemsize].view(dtype.numpy)
-    if not array.flags.aligned:  # a mapped record at an odd place in the file: read it instead
+    if not array.flags.aligned and array.nbytes <= _READ:  # mapped from an odd place in the file: read it instead
         array = array.copy()
     if swap and dtype.itemsize > 1:
         array.view(f"u{dtype.itemsize}").byteswap(inplace=True)

@@ -48,7 +48,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if unbatched:
         input, target = input.unsqueeze(0), target.reshape(1)
     t, classes = target._data, input._data.shape[1]
-    if weight is None and not 0 <= ignore_index < classes and t.size and 0 <= t.min() and t.max() < classes:
+    if weight is None and not 0 <= ignore_index < classes and t.size and t.min() >= 0 and t.max() < classes:
         losses = NLLLoss.apply(input, t.astype(K.int64, copy=False), None)  # every target is one, and counts
         if reduction == "mean":
             return losses.sum() / t.size
