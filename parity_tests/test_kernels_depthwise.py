@@ -133,12 +133,14 @@ def test_in_a_layout_a_tap_is_a_shift(data):
                     assert row[place.offsets[k * khw[1] + m] + i * place.width + j] == seen
 
 
-LARGE, DENSE = ("compiled_depthwise", "compiled_dense") if jit.available else ("conv", "conv")
+LARGE, SMALL, DENSE = (
+    ("compiled_depthwise",) * 2 + ("compiled_dense",) if jit.available else ("conv", "depthwise", "conv")
+)
 
 
 @pytest.mark.parametrize(
     ("channels", "groups", "kernel", "pixels", "expected"),
-    [(8, 8, 3, 24, LARGE), (8, 8, 5, 3, "depthwise"), (8, 1, 1, 6, "pointwise"), (8, 2, 3, 6, DENSE)],
+    [(8, 8, 3, 24, LARGE), (8, 8, 3, 5, SMALL), (8, 8, 5, 3, SMALL), (8, 1, 1, 6, "pointwise"), (8, 2, 3, 6, DENSE)],
 )
 def test_which_kernel_is_chosen(channels, groups, kernel, pixels, expected):
     x = np.zeros((32, channels, pixels, pixels), np.float32)
@@ -151,3 +153,6 @@ def test_which_kernel_is_chosen(channels, groups, kernel, pixels, expected):
     ):
         taken = next(override for supports, override in reversed(function.overrides) if supports(*args))
         assert taken.__module__ == f"minitorch2_kernels.cpu.{expected}"
+        if expected == "compiled_depthwise":  # which takes all, and leaves small maps to the matrices
+            way = compiled_depthwise._choose(x.shape, "loops", "matrices")
+            assert way == ("loops" if pixels == 24 else "matrices")

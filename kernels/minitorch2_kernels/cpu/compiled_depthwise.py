@@ -10,6 +10,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from . import depthwise as matrices
 from .conv import share_work, workspace
 from .depthwise import depthwise, floats
 from .planes import layout, phases
@@ -81,27 +82,38 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     return each.reshape(n, o, *khw).sum(axis=0)[:, None]
 
 
-def _large(x_shape) -> bool:
-    """Whether a map is too large for the matrices of depthwise.py; without numba, those serve for more of them."""
+def _choose(x_shape, compiled, matrices):
+    """The smallest maps go to the matrices of depthwise.py; without numba, those serve for more of them."""
     n, _, h, w = x_shape
-    return h * w > n
+    return compiled if h * w > n else matrices
 
 
 def _supports(x, w, stride, padding, dilation, groups) -> bool:
-    return floats(x, w) and depthwise(x.shape, w.shape[:1] * 2, groups) and _large(x.shape)
+    return floats(x, w) and depthwise(x.shape, w.shape[:1] * 2, groups)
 
 
 def _supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
-    shape = (len(g), groups * w.shape[1], *hw)
-    return floats(g, w) and depthwise(shape, g.shape, groups) and _large(shape)
+    return floats(g, w) and depthwise((len(g), groups * w.shape[1], *hw), g.shape, groups)
 
 
 def _supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
-    return floats(g, x) and depthwise(x.shape, g.shape, groups) and _large(x.shape)
+    return floats(g, x) and depthwise(x.shape, g.shape, groups)
 
 
 def register() -> None:
-    """Puts the compiled kernels before the others."""
-    reference.conv2d.override(_supports)(conv2d)
-    reference.conv2d_input_grad.override(_supports_input_grad)(conv2d_input_grad)
-    reference.conv2d_weight_grad.override(_supports_weight_grad)(conv2d_weight_grad)
+    """Puts these kernels before the others, those of small maps included: no other may come between them."""
+
+    @reference.conv2d.override(_supports)
+    def forward(x, *rest):
+        """Depthwise, compiled or by matrices."""
+        return _choose(x.shape, conv2d, matrices.conv2d)(x, *rest)
+
+    @reference.conv2d_input_grad.override(_supports_input_grad)
+    def input_grad(g, w, hw, *settings):
+        """Depthwise, compiled or by matrices."""
+        return _choose((len(g), 0, *hw), conv2d_input_grad, matrices.conv2d_input_grad)(g, w, hw, *settings)
+
+    @reference.conv2d_weight_grad.override(_supports_weight_grad)
+    def weight_grad(g, x, *rest):
+        """Depthwise, compiled or by matrices."""
+        return _choose(x.shape, conv2d_weight_grad, matrices.conv2d_weight_grad)(g, x, *rest)
