@@ -5,6 +5,7 @@ A case is (draw, tolerance), the tolerance in units of the dtype's eps and of th
 
 import minitorch2_kernels as K
 from minitorch2_kernels.cpu import attention as attention_blocks
+from minitorch2_kernels.cpu import compiled_rows
 from minitorch2_kernels.cpu import gelu as gelu_blocks
 from minitorch2_kernels.cpu import layer_norm as layer_norm_blocks
 from minitorch2_kernels.cpu import rnn as rnn_parts
@@ -21,6 +22,7 @@ def tiny_blocks(patch):
     patch.setattr(gelu_blocks, "WORTH_SHARING", 0)
     patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
     patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
+    patch.setattr(compiled_rows, "WORTH_SHARING", 0)
     patch.setattr(rnn_parts, "FEWEST", 1)
 
 
@@ -62,6 +64,11 @@ def layer_norm_grad(d):
     x, weight, _, eps = layer_norm(d)
     _, mean, rstd = K.layer_norm.reference(x, weight, None, eps)
     return d.array(*x.shape), x, mean, rstd, weight
+
+
+def linear(d):
+    rows, width, out = d.int(1, 9), d.int(1, 9), d.int(1, 9)
+    return d.array(rows, width), d.array(out, width), d.of(None, d.array(out))
 
 
 def lengths(d):
@@ -124,6 +131,7 @@ CASES = {
     "gelu_grad": (gelu_grad, OTHER_FORMULA),
     "layer_norm": (layer_norm, ANOTHER_ORDER),
     "layer_norm_grad": (layer_norm_grad, ANOTHER_ORDER),
+    "linear": (linear, ANOTHER_ORDER),
     "rnn": (rnn, ANOTHER_ORDER),
     "rnn_grad": (rnn_grad, ANOTHER_ORDER),
     "lstm": (lstm, ANOTHER_ORDER),

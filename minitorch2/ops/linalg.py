@@ -55,9 +55,7 @@ class Linear(Function):
     def forward(ctx, x, weight, bias):
         need_x, need_weight, _ = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
-        y = K.matmul(x.reshape(-1, x.shape[-1]), weight.T)
-        if bias is not None:
-            y += bias
+        y = K.linear(x.reshape(-1, x.shape[-1]), weight, bias)
         return y.reshape(*x.shape[:-1], weight.shape[0])
 
     @staticmethod

@@ -17,15 +17,6 @@ from .linalg import linear
 from .unary import relu, sigmoid, tanh
 
 
-def _project(x, weight, *biases):
-    """x weight^T + the biases, as an array that is ours to write to."""
-    y = K.matmul(x, weight.T)
-    for bias in biases:
-        if bias is not None:
-            y += bias
-    return y
-
-
 def _product_grads(ctx, dgates, x, weight):
     """(dx, dweight) of x weight^T, each where it is wanted. These are arguments 0 and `ctx.weight` of the op."""
     dx = K.matmul(dgates, weight) if ctx.needs_input_grad[0] else None
@@ -57,7 +48,7 @@ class RNNLayer(Function):
 
     @staticmethod
     def forward(ctx, x, h0, w_ih, w_hh, b_ih, b_hh, relu, sizes, reverse):
-        gates = _project(x, w_ih, b_ih)
+        gates = K.linear(x, w_ih, b_ih)
         y, h = K.rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse)
         ctx.save_for_backward(x, h0, w_ih, w_hh, b_ih, b_hh)
         if any(ctx.needs_input_grad):
@@ -87,7 +78,7 @@ class LSTMLayer(Function):
 
     @staticmethod
     def forward(ctx, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse):
-        gates = _project(x, w_ih, b_ih, b_hh)
+        gates = K.linear(x, w_ih, b_ih if b_hh is None else b_ih + b_hh)
         y, h, c, gates, cells = K.lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse)
         ctx.save_for_backward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
         if any(ctx.needs_input_grad):
@@ -123,7 +114,7 @@ class GRULayer(Function):
 
     @staticmethod
     def forward(ctx, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):
-        y, h, gates, inner = K.gru(_project(x, w_ih, b_ih), h0, w_hh, b_hh, sizes, reverse)
+        y, h, gates, inner = K.gru(K.linear(x, w_ih, b_ih), h0, w_hh, b_hh, sizes, reverse)
         ctx.save_for_backward(x, h0, w_ih, w_hh, b_ih, b_hh)
         if any(ctx.needs_input_grad):
             ctx.save_constants(gates, inner, K.states_before(y, h0, sizes, reverse))
