@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help mnist cifar test deep lint format bench bench-ops growth profile fuzz package clean
+.PHONY: help mnist cifar finetune-digits test deep lint format bench bench-ops growth profile fuzz package clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
@@ -24,6 +24,9 @@ mnist: $(STAMP)-examples ## train the MNIST network (ARGS go to examples/mnist.p
 
 cifar: $(STAMP)-examples ## train on CIFAR-10 (ARGS go to examples/cifar10.py)
 	$(BIN)/python examples/cifar10.py $(ARGS)
+
+finetune-digits: $(STAMP)-examples ## a PyTorch network for digits, fine-tuned to clothes (ARGS go to the example)
+	$(BIN)/python examples/finetune_digits.py $(ARGS)
 
 test: $(STAMP)-test ## run the parity tests against PyTorch (ARGS go to pytest)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
