@@ -130,7 +130,7 @@ from numpy import (
 
 from . import cpu  # registers the fast CPU kernels
 from .dispatch import KERNELS, kernel, namespace, use_reference
-from .reference.attention import attention, attention_grad, causal_mask
+from .reference.attention import attention, attention_grad, hidden
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.gelu import gelu, gelu_grad

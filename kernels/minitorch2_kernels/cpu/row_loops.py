@@ -32,13 +32,13 @@ _T = tuple(map(_f, (-0.005704986959, 0.02063908718, -0.05373971505, 0.133314422,
 _LOG2_E = _f(1.4426950408889634)
 _LOG_2_HIGH, _LOG_2_LOW = _f(0.693359375), _f(-2.12194440e-4)  # the first has few enough bits for exact multiples
 _LOWEST, _HIGHEST = _f(-87.3), _f(88.3)
-_0, _1, _2, _HALF, _TANH_SMALL = _f(0), _f(1), _f(2), _f(0.5), _f(0.625)
+_0, _1, _2, _HALF, _TANH_SMALL, _INF = _f(0), _f(1), _f(2), _f(0.5), _f(0.625), _f(np.inf)
 _DENSITY = _f(0.3989422804014327)  # 1 / sqrt(2 pi)
 
 
 @_elementwise
 def _exp(x):
-    """e^x: 0 below the least normal number, and no more than e^88.3."""
+    """e^x: 0 below the least normal number, and inf from e^88.3 on."""
     v = min(max(x, _LOWEST), _HIGHEST)
     n = np.floor(v * _LOG2_E + _HALF)
     r = v - n * _LOG_2_HIGH
@@ -50,7 +50,8 @@ def _exp(x):
     p = p * r + _E[4]
     p = p * (r * r) + r + _1
     power = _i((_i(n) + _i(127)) << _i(23)).view(_f)  # 2^n, by its exponent's bits
-    return _0 if x < _LOWEST else p * power
+    result = _0 if x < _LOWEST else p * power
+    return _INF if x > _HIGHEST else result
 
 
 @_elementwise
@@ -101,7 +102,7 @@ def gelu_grad(g, x, phi, dx):
 @_elementwise
 def _top(row, n):
     """The largest of the first n, as -inf if there is none; four chains, so that none waits for another."""
-    a = b = c = d = -_f(np.inf)
+    a = b = c = d = -_INF
     for j in range(0, n - 3, 4):
         a, b, c, d = max(a, row[j]), max(b, row[j + 1]), max(c, row[j + 2]), max(d, row[j + 3])
     for j in range(n - n % 4, n):
@@ -119,7 +120,7 @@ def softmax(scores, scale, length, causal):
         for j in range(seen):
             row[j] *= scale
         top = _top(row, seen)
-        top = top if top > -_f(np.inf) else _0
+        top = top if top > -_INF else _0
         total = _0
         for j in range(seen):
             row[j] = _exp(row[j] - top)

@@ -23,15 +23,20 @@ def attention(q, k, v, mask, causal, scale, kept, keep):
     if mask is not None:
         scores += mask
     if causal:
-        scores += causal_mask(scores.shape[-2], scores.shape[-1], scores.dtype, xp)
+        hide_(scores)
     softmax_(scores, mask is not None)
     return xp.matmul(scores if kept is None else dropped(scores, kept, keep), v), scores
 
 
-def causal_mask(length, keys, dtype, xp=np):
-    """0 where query i sees key j, that is j <= i, else -inf. (length, keys)"""
-    sees = xp.arange(keys) <= xp.arange(length)[:, None]
-    return xp.where(sees, dtype.type(0), dtype.type(-xp.inf))
+def hidden(length, keys, xp=np):
+    """True where query i does not see key j, that is j > i. (length, keys)"""
+    return xp.arange(keys) > xp.arange(length)[:, None]
+
+
+def hide_(scores):
+    """The scores of what a query does not see become -inf, in place."""
+    xp = namespace(scores)
+    xp.copyto(scores, -xp.inf, where=hidden(scores.shape[-2], scores.shape[-1], xp))
 
 
 def softmax_(x, may_see_nothing):
