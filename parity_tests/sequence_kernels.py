@@ -54,6 +54,11 @@ def gelu_grad(d):
     return d.array(*x.shape), x, K.gelu.reference(x)[1]
 
 
+def gelu_tanh_grad(d):
+    (x,) = gelu(d)
+    return d.array(*x.shape), x, K.gelu_tanh.reference(x)[1]
+
+
 def layer_norm(d):
     rows, width = d.int(1, 9), d.int(1, 9)
     weight, bias = (d.array(width) if d.of(True, False) else None for _ in range(2))
@@ -129,6 +134,8 @@ CASES = {
     "attention_grad": (attention_grad, ANOTHER_ORDER),
     "gelu": (gelu, OTHER_FORMULA),
     "gelu_grad": (gelu_grad, OTHER_FORMULA),
+    "gelu_tanh": (gelu, OTHER_FORMULA),
+    "gelu_tanh_grad": (gelu_tanh_grad, OTHER_FORMULA),
     "layer_norm": (layer_norm, ANOTHER_ORDER),
     "layer_norm_grad": (layer_norm_grad, ANOTHER_ORDER),
     "linear": (linear, ANOTHER_ORDER),

@@ -133,7 +133,7 @@ from .dispatch import KERNELS, kernel, namespace, use_reference
 from .reference.attention import attention, attention_grad, hidden
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
-from .reference.gelu import gelu, gelu_grad
+from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.indexing import index_add, linear_index
 from .reference.matmul import linear, matmul
 from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad

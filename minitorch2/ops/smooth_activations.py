@@ -42,15 +42,19 @@ class GeluTanh(Function):
 
     @staticmethod
     def forward(ctx, x):
+        y, t = K.gelu_tanh(x)
         ctx.save_for_backward(x)
-        return x * 0.5 * (1 + K.tanh(_SQRT_2_OVER_PI * (x + _CUBIC * x * x * x)))
+        ctx.save_constants(t)
+        return y
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
-        t = Tanh.apply(_SQRT_2_OVER_PI * (x + _CUBIC * x * x * x))
-        du = _SQRT_2_OVER_PI * (1 + 3 * _CUBIC * x * x)
-        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * du)
+        return K.gelu_tanh_grad(g, x, *ctx.constants)
+
+    @staticmethod
+    def composed(x):
+        return x * (Tanh.apply(_SQRT_2_OVER_PI * (x + _CUBIC * x * x * x)) + 1) * 0.5
 
 
 class Silu(Function):

@@ -18,24 +18,34 @@ def _floats(*arrays) -> bool:
     return all(type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
 
 
-def gelu(x):
-    """gelu, compiled: a seventh of the time of the NumPy form, a tenth of that of erf."""
-    from . import row_loops as loops
+def _value(name: str):
+    """The override that computes two arrays from x with the loop of that name."""
 
-    y, phi = np.empty_like(x), np.empty_like(x)
-    numbers, results, phis = x.reshape(-1), y.reshape(-1), phi.reshape(-1)
-    share_blocks(lambda i, j: loops.gelu(numbers[i:j], results[i:j], phis[i:j]), x.size)
-    return y, phi
+    def override(x):
+        from . import row_loops
+
+        loop, first, second = getattr(row_loops, name), np.empty_like(x), np.empty_like(x)
+        arrays = [a.reshape(-1) for a in (x, first, second)]
+        share_blocks(lambda i, j: loop(*(a[i:j] for a in arrays)), x.size)
+        return first, second
+
+    override.__doc__ = f"{name}, compiled: for gelu a seventh of the time of the NumPy form, a tenth of that of erf."
+    return override
 
 
-def gelu_grad(g, x, phi):
-    """gelu_grad, compiled."""
-    from . import row_loops as loops
+def _slope(name: str):
+    """The override that computes dx from three arrays with the loop of that name."""
 
-    dx = np.empty_like(x)
-    arrays = [a.reshape(-1) for a in (g, x, phi, dx)]
-    share_blocks(lambda i, j: loops.gelu_grad(*(a[i:j] for a in arrays)), x.size)
-    return dx
+    def override(*args):
+        from . import row_loops
+
+        loop, dx = getattr(row_loops, name), np.empty_like(args[1])
+        arrays = [a.reshape(-1) for a in (*args, dx)]
+        share_blocks(lambda i, j: loop(*(a[i:j] for a in arrays)), dx.size)
+        return dx
+
+    override.__doc__ = f"{name}, compiled."
+    return override
 
 
 def _softmax(scores, scale, causal) -> None:
@@ -115,8 +125,9 @@ def layer_norm_grad(g, x, mean, rstd, weight):
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
-    reference_gelu.gelu.override(_floats)(gelu)
-    reference_gelu.gelu_grad.override(_floats)(gelu_grad)
+    for name in ("gelu", "gelu_tanh"):
+        getattr(reference_gelu, name).override(_floats)(_value(name))
+        getattr(reference_gelu, f"{name}_grad").override(_floats)(_slope(f"{name}_grad"))
     reference_attention.attention.override(_attends)(attention)
     reference_attention.attention_grad.override(_attends_back)(attention_grad)
     reference_norm.layer_norm.override(_has_rows)(layer_norm)

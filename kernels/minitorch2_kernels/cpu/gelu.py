@@ -1,4 +1,4 @@
-"""GELU in float32 on the CPU, a block at a time, without erf.
+"""GELU on the CPU, a block at a time; in float32 without erf.
 
 Phi(x) = 1 / (1 + exp(-x P(x^2))) for a polynomial P, for log(Phi / (1 - Phi)) is odd and nearly linear. One exponential
 and a polynomial of degree 6 take a half of the passes that erf and its two branches take.
@@ -87,6 +87,32 @@ def gelu_grad(g, x, phi):
         slope *= 1 / math.sqrt(2 * math.pi)
         slope += phis[i:j]
         slope *= gradients[i:j]
+
+    share_blocks(block, x.size)
+    return dx
+
+
+@reference.gelu_tanh.override(_supports)
+def gelu_tanh(x):
+    """gelu_tanh, block by block."""
+    y, t = np.empty_like(x), np.empty_like(x)
+    numbers, results, tangents = x.reshape(-1), y.reshape(-1), t.reshape(-1)
+
+    def block(i, j):
+        results[i:j], tangents[i:j] = reference.gelu_tanh.reference(numbers[i:j])
+
+    share_blocks(block, x.size)
+    return y, t
+
+
+@reference.gelu_tanh_grad.override(_supports)
+def gelu_tanh_grad(g, x, t):
+    """gelu_tanh_grad, block by block."""
+    dx = np.empty_like(x)
+    gradients, numbers, tangents, results = (a.reshape(-1) for a in (g, x, t, dx))
+
+    def block(i, j):
+        results[i:j] = reference.gelu_tanh_grad.reference(gradients[i:j], numbers[i:j], tangents[i:j])
 
     share_blocks(block, x.size)
     return dx

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..reference.gelu import CUBIC, ROOT
 from .gelu import MINUS_P
 from .jit import jit
 
@@ -33,6 +34,7 @@ _LOG2_E = _f(1.4426950408889634)
 _LOG_2_HIGH, _LOG_2_LOW = _f(0.693359375), _f(-2.12194440e-4)  # the first has few enough bits for exact multiples
 _LOWEST, _HIGHEST = _f(-87.3), _f(88.3)
 _0, _1, _2, _HALF, _TANH_SMALL, _INF = _f(0), _f(1), _f(2), _f(0.5), _f(0.625), _f(np.inf)
+_ROOT, _CUBIC = _f(ROOT), _f(CUBIC)
 _DENSITY = _f(0.3989422804014327)  # 1 / sqrt(2 pi)
 
 
@@ -97,6 +99,24 @@ def gelu_grad(g, x, phi, dx):
     for i in range(x.size):
         v = x[i]
         dx[i] = g[i] * (phi[i] + v * _DENSITY * _exp(v * v * -_HALF))
+
+
+@_elementwise
+def gelu_tanh(x, y, t):
+    """y and t of gelu_tanh, flat arrays."""
+    for i in range(x.size):
+        v = x[i]
+        t[i] = _tanh(_ROOT * v * (_1 + _CUBIC * v * v))
+        y[i] = _HALF * v * (_1 + t[i])
+
+
+@_elementwise
+def gelu_tanh_grad(g, x, t, dx):
+    """dx of gelu_tanh, flat arrays."""
+    for i in range(x.size):
+        v, tangent = x[i], t[i]
+        steep = (_1 - tangent * tangent) * _ROOT * (_1 + _f(3) * _CUBIC * v * v)
+        dx[i] = g[i] * _HALF * (_1 + tangent + v * steep)
 
 
 @_elementwise
