@@ -14,12 +14,12 @@ def _supports(*args) -> bool:
 
 
 def _compiled(function, name: str):
-    """The override that calls cpu/rnn.py's function with the step of that name in row_loops.py."""
+    """The override that calls cpu/rnn.py's function with the step of that name in rnn_loops.py."""
 
     def override(*args):
-        from . import row_loops
+        from . import rnn_loops
 
-        return function(*args, step=getattr(row_loops, name))
+        return function(*args, step=getattr(rnn_loops, name))
 
     override.__doc__ = f"{function.__name__}, its step compiled."
     return override

@@ -1,4 +1,4 @@
-"""The loops that numba compiles for compiled_rows.py and compiled_rnn.py. Importing this imports numba.
+"""The loops that numba compiles for compiled_rows.py, and what rnn_loops.py needs. Importing this imports numba.
 
 All float arrays are float32, with rows that lie in order. The exponential is a polynomial of our own, so that a loop
 over it uses the vector units: NumPy's own takes four times as long, and one pass over memory for each operation.
@@ -15,12 +15,12 @@ from .jit import jit
 _f, _i = np.float32, np.int32
 
 
-def _elementwise(function):
-    """Compiled so that a product may be rounded once with its sum, but no more freely: the steps of _exp count."""
+def elementwise(function):
+    """Compiled so that a product may be rounded once with its sum, but no more freely: the steps of exp count."""
     return jit(function, {"contract"}, "numpy")
 
 
-def _summing(function):
+def summing(function):
     """Compiled so that sums are taken in any order, several at a time."""
     return jit(function, {"contract", "reassoc"}, "numpy")
 
@@ -38,8 +38,8 @@ _ROOT, _CUBIC = _f(ROOT), _f(CUBIC)
 _DENSITY = _f(0.3989422804014327)  # 1 / sqrt(2 pi)
 
 
-@_elementwise
-def _exp(x):
+@elementwise
+def exp(x):
     """e^x: 0 below the least normal number, and inf from e^88.3 on."""
     v = min(max(x, _LOWEST), _HIGHEST)
     n = np.floor(v * _LOG2_E + _HALF)
@@ -56,13 +56,13 @@ def _exp(x):
     return _INF if x > _HIGHEST else result
 
 
-@_elementwise
-def _sigmoid(x):
-    return _1 / (_1 + _exp(-x))
+@elementwise
+def sigmoid(x):
+    return _1 / (_1 + exp(-x))
 
 
-@_elementwise
-def _tanh(x):
+@elementwise
+def tanh(x):
     square = x * x
     p = _T[0]
     p = p * square + _T[1]
@@ -71,12 +71,12 @@ def _tanh(x):
     p = p * square + _T[4]
     small = x + x * (square * p)
     a = abs(x)
-    large = _1 - _2 / (_exp(a + a) + _1)
+    large = _1 - _2 / (exp(a + a) + _1)
     large = -large if x < _0 else large
     return small if a < _TANH_SMALL else large
 
 
-@_elementwise
+@elementwise
 def gelu(x, y, phi):
     """y and phi of gelu, flat arrays; see cpu/gelu.py."""
     for i in range(x.size):
@@ -89,28 +89,28 @@ def gelu(x, y, phi):
         p = p * square + _P[4]
         p = p * square + _P[5]
         p = p * square + _P[6]
-        phi[i] = _1 / (_1 + _exp(p * v))
+        phi[i] = _1 / (_1 + exp(p * v))
         y[i] = v * phi[i]
 
 
-@_elementwise
+@elementwise
 def gelu_grad(g, x, phi, dx):
     """dx of gelu, flat arrays."""
     for i in range(x.size):
         v = x[i]
-        dx[i] = g[i] * (phi[i] + v * _DENSITY * _exp(v * v * -_HALF))
+        dx[i] = g[i] * (phi[i] + v * _DENSITY * exp(v * v * -_HALF))
 
 
-@_elementwise
+@elementwise
 def gelu_tanh(x, y, t):
     """y and t of gelu_tanh, flat arrays."""
     for i in range(x.size):
         v = x[i]
-        t[i] = _tanh(_ROOT * v * (_1 + _CUBIC * v * v))
+        t[i] = tanh(_ROOT * v * (_1 + _CUBIC * v * v))
         y[i] = _HALF * v * (_1 + t[i])
 
 
-@_elementwise
+@elementwise
 def gelu_tanh_grad(g, x, t, dx):
     """dx of gelu_tanh, flat arrays."""
     for i in range(x.size):
@@ -119,7 +119,7 @@ def gelu_tanh_grad(g, x, t, dx):
         dx[i] = g[i] * _HALF * (_1 + tangent + v * steep)
 
 
-@_elementwise
+@elementwise
 def _top(row, n):
     """The largest of the first n, as -inf if there is none; four chains, so that none waits for another."""
     a = b = c = d = -_INF
@@ -130,7 +130,7 @@ def _top(row, n):
     return max(max(a, b), max(c, d))
 
 
-@_summing
+@summing
 def softmax(scores, scale, length, causal):
     """softmax(scale scores) for rows (R, S), in place; causal: row r sees the first r % length + 1. Rows of -inf: 0."""
     rows, keys = scores.shape
@@ -143,7 +143,7 @@ def softmax(scores, scale, length, causal):
         top = top if top > -_INF else _0
         total = _0
         for j in range(seen):
-            row[j] = _exp(row[j] - top)
+            row[j] = exp(row[j] - top)
             total += row[j]
         factor = _1 / total if total > _0 or total != total else _0
         for j in range(seen):
@@ -152,7 +152,7 @@ def softmax(scores, scale, length, causal):
             row[j] = _0
 
 
-@_summing
+@summing
 def softmax_grad(d, weights, scale):
     """d = scale weights (d - sum(weights d)) for rows (R, S), in place."""
     for r in range(d.shape[0]):
@@ -164,7 +164,7 @@ def softmax_grad(d, weights, scale):
             row[j] = scale * weight[j] * (row[j] - total)
 
 
-@_summing
+@summing
 def layer_norm(x, weight, bias, eps, y, mean, rstd):
     """y, mean and rstd of rows x (R, D); weight and bias (D,)."""
     width = x.shape[1]
@@ -184,7 +184,7 @@ def layer_norm(x, weight, bias, eps, y, mean, rstd):
         mean[r, 0], rstd[r, 0] = centre, factor
 
 
-@_summing
+@summing
 def layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias):
     """dx of layer_norm; dweight and dbias (D,) are added to."""
     width = x.shape[1]
@@ -202,108 +202,3 @@ def layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias):
         for j in range(width):
             h = (row[j] - centre) * factor
             out[j] = factor * (gradient[j] * weight[j] - total - h * product)
-
-
-# The steps of recurrent layers, as reference/rnn.py has them under the same names. Gates are gone through in loops of
-# their own where one over all of them would have too many rows at hand to be vectorised.
-
-
-@_elementwise
-def _add_sigmoid(x, more):
-    for j in range(x.size):
-        x[j] = _sigmoid(x[j] + more[j])
-
-
-@_elementwise
-def _add_tanh(x, more):
-    for j in range(x.size):
-        x[j] = _tanh(x[j] + more[j])
-
-
-@_elementwise
-def rnn_step(gates, new, relu):
-    for r in range(len(gates)):
-        if relu:
-            for j in range(gates.shape[1]):
-                value = gates[r, j] + new[r, j]
-                new[r, j] = _0 if value < _0 else value
-        else:
-            _add_tanh(new[r], gates[r])
-
-
-@_elementwise
-def rnn_step_grad(d, new, relu):
-    for r in range(len(d)):
-        row, value = d[r], new[r]
-        if relu:
-            for j in range(row.size):
-                row[j] = row[j] if value[j] > _0 else row[j] * _0
-        else:
-            for j in range(row.size):
-                row[j] *= _1 - value[j] * value[j]
-
-
-@_elementwise
-def lstm_step(gates, products, c, cells, out):
-    width = c.shape[1]
-    for r in range(len(gates)):
-        gate, more, cell, kept, shown = gates[r], products[r], c[r], cells[r], out[r]
-        _add_sigmoid(gate[: 2 * width], more[: 2 * width])
-        _add_tanh(gate[2 * width : 3 * width], more[2 * width : 3 * width])
-        _add_sigmoid(gate[3 * width :], more[3 * width :])
-        i, f, g, o = gate[:width], gate[width : 2 * width], gate[2 * width : 3 * width], gate[3 * width :]
-        for j in range(width):
-            value = f[j] * cell[j] + i[j] * g[j]
-            cell[j] = value
-            kept[j] = value
-            shown[j] = o[j] * _tanh(value)
-
-
-@_elementwise
-def lstm_step_grad(dout, dc, gates, cells, before, dgates):
-    width = cells.shape[1]
-    for r in range(len(gates)):
-        gate, d, cell, past, upstream, change = gates[r], dgates[r], cells[r], before[r], dout[r], dc[r]
-        i, f, g, o = gate[:width], gate[width : 2 * width], gate[2 * width : 3 * width], gate[3 * width :]
-        di, df, dg, do = d[:width], d[width : 2 * width], d[2 * width : 3 * width], d[3 * width :]
-        for j in range(width):
-            t = _tanh(cell[j])
-            down = change[j] + upstream[j] * o[j] * (_1 - t * t)
-            do[j] = upstream[j] * t * o[j] * (_1 - o[j])
-            di[j] = down * g[j] * i[j] * (_1 - i[j])
-            df[j] = down * past[j] * f[j] * (_1 - f[j])
-            dg[j] = down * i[j] * (_1 - g[j] * g[j])
-            change[j] = down * f[j]
-
-
-@_elementwise
-def gru_step(gates, products, h, inner, new):
-    width = h.shape[1]
-    for r in range(len(gates)):
-        gate, more, state, kept, out = gates[r], products[r], h[r], inner[r], new[r]
-        _add_sigmoid(gate[: 2 * width], more[: 2 * width])
-        reset, update, candidate, last = gate[:width], gate[width : 2 * width], gate[2 * width :], more[2 * width :]
-        for j in range(width):
-            kept[j] = last[j]
-            n = _tanh(candidate[j] + reset[j] * last[j])
-            candidate[j] = n
-            out[j] = n + update[j] * (state[j] - n)
-
-
-@_elementwise
-def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
-    width = before.shape[1]
-    for r in range(len(gates)):
-        gate, d, products, last, state, down = gates[r], dgates[r], dproducts[r], inner[r], before[r], dout[r]
-        reset, update, candidate = gate[:width], gate[width : 2 * width], gate[2 * width :]
-        dr, dz, dn, dinner = d[:width], d[width : 2 * width], d[2 * width :], products[2 * width :]
-        for j in range(width):
-            z, n = update[j], candidate[j]
-            through = down[j] * (_1 - z) * (_1 - n * n)
-            dz[j] = down[j] * (state[j] - n) * z * (_1 - z)
-            dr[j] = through * last[j] * reset[j] * (_1 - reset[j])
-            dn[j] = through
-            dinner[j] = through * reset[j]
-            down[j] *= z
-        for j in range(2 * width):
-            products[j] = d[j]
