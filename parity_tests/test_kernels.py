@@ -39,6 +39,7 @@ def tiny_blocks():
         for module in (norm, compiled_norm):
             patch.setattr(module, "WORTH_SHARING", 0)
         patch.setattr(rectifiers, "BLOCK", 8)
+        patch.setattr(rectifiers, "WORTH_SHARING", 0)
         sequence_kernels.tiny_blocks(patch)
         yield
 

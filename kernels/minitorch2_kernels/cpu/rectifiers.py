@@ -8,7 +8,7 @@ from ..reference import rectifiers as reference
 from .pool import share
 
 BLOCK = 1 << 15  # numbers
-WORTH_SHARING = 4  # blocks; below, waking the other threads takes longer
+WORTH_SHARING = 1 << 17  # numbers; below, waking the other threads takes longer
 
 _BITS = {"f": np.int32, "d": np.int64}  # integers as wide as the floats
 
@@ -21,18 +21,12 @@ def _supports_grad(g, x, low, high) -> bool:
     return type(g) is np.ndarray and g.dtype == x.dtype and g.flags.c_contiguous and _supports(x, low, high)
 
 
-def _in_blocks(function, size: int) -> None:
-    """Calls function(slice) for blocks of range(size)."""
-    blocks = -(-size // BLOCK)
-
-    def part(first, last):
-        for start in range(first * BLOCK, min(size, last * BLOCK), BLOCK):
-            function(slice(start, min(size, start + BLOCK)))
-
-    if blocks < WORTH_SHARING:
-        part(0, blocks)
+def _share(function, size: int) -> None:
+    """function(start, stop) for parts of range(size)."""
+    if size < WORTH_SHARING:
+        function(0, size)
     else:
-        share(part, blocks)
+        share(function, size)
 
 
 @reference.hardtanh.override(_supports)
@@ -41,7 +35,7 @@ def hardtanh(x, low, high):
     y = np.empty_like(x)
     flat, result = x.reshape(-1), y.reshape(-1)
     low, high = x.dtype.type(low), x.dtype.type(high)
-    _in_blocks(lambda block: np.clip(flat[block], low, high, out=result[block]), x.size)
+    _share(lambda start, stop: np.clip(flat[start:stop], low, high, out=result[start:stop]), x.size)
     return y
 
 
@@ -53,12 +47,14 @@ def hardtanh_grad(g, x, low, high):
     numbers, flat, result = x.reshape(-1), g.reshape(-1).view(bits), dx.reshape(-1).view(bits)
     low, high = x.dtype.type(low), x.dtype.type(high)
 
-    def block(at):
-        outside = numbers[at] <= low
-        outside |= numbers[at] >= high
-        keep = outside.view(np.int8)
-        keep -= 1  # 0 where outside, else -1, all of whose bits are set
-        np.bitwise_and(flat[at], keep, out=result[at])
+    def part(first, last):
+        for start in range(first, last, BLOCK):
+            at = slice(start, min(last, start + BLOCK))
+            outside = numbers[at] <= low
+            outside |= numbers[at] >= high
+            keep = outside.view(np.int8)
+            keep -= 1  # 0 where outside, else -1, all of whose bits are set
+            np.bitwise_and(flat[at], keep, out=result[at])
 
-    _in_blocks(block, g.size)
+    _share(part, g.size)
     return dx
