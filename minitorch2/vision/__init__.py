@@ -1,5 +1,5 @@
-"""Image data sets and transforms under torchvision's names: `from minitorch2.vision import datasets`."""
+"""Image data sets and transforms under torchvision's names (`from minitorch2.vision import datasets`), and a network."""
 
-from . import datasets, transforms
+from . import datasets, models, transforms
 
-__all__ = ["datasets", "transforms"]
+__all__ = ["datasets", "models", "transforms"]
