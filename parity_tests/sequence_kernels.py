@@ -23,6 +23,7 @@ def tiny_blocks(patch):
     patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
     patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
     patch.setattr(compiled_rows, "WORTH_SHARING", 0)
+    patch.setattr(compiled_rows, "WORTH_SHARING_VALUES", 0)
     patch.setattr(rnn_parts, "FEWEST", 1)
 
 

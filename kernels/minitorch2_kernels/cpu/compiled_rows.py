@@ -8,14 +8,23 @@ from ..reference import attention as reference_attention
 from ..reference import gelu as reference_gelu
 from ..reference import norm as reference_norm
 from . import attention as blocks
-from .gelu import share_blocks
 from .layer_norm import in_parts
+from .pool import share
 
-WORTH_SHARING = 512 * 1024  # numbers to normalise; fewer are done before another thread has woken up
+# How many numbers take longer than waking another thread: to normalise, and to put through an activation
+WORTH_SHARING, WORTH_SHARING_VALUES = 512 * 1024, 128 * 1024
 
 
 def _floats(*arrays) -> bool:
     return all(type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+
+
+def _share(function, size: int) -> None:
+    """One call for each thread: one pass needs no blocks, and takes the interpreter's lock once."""
+    if size < WORTH_SHARING_VALUES:
+        function(0, size)
+    else:
+        share(function, size)
 
 
 def _value(name: str):
@@ -26,7 +35,7 @@ def _value(name: str):
 
         loop, first, second = getattr(row_loops, name), np.empty_like(x), np.empty_like(x)
         arrays = [a.reshape(-1) for a in (x, first, second)]
-        share_blocks(lambda i, j: loop(*(a[i:j] for a in arrays)), x.size)
+        _share(lambda i, j: loop(*(a[i:j] for a in arrays)), x.size)
         return first, second
 
     override.__doc__ = f"{name}, compiled: for gelu a seventh of the time of the NumPy form, a tenth of that of erf."
@@ -41,7 +50,7 @@ def _slope(name: str):
 
         loop, dx = getattr(row_loops, name), np.empty_like(args[1])
         arrays = [a.reshape(-1) for a in (*args, dx)]
-        share_blocks(lambda i, j: loop(*(a[i:j] for a in arrays)), dx.size)
+        _share(lambda i, j: loop(*(a[i:j] for a in arrays)), dx.size)
         return dx
 
     override.__doc__ = f"{name}, compiled."

@@ -1,16 +1,41 @@
-"""The steps of recurrent layers that numba compiles for compiled_rnn.py. Importing this imports numba.
+"""The steps and walks of recurrent layers that numba compiles for compiled_rnn.py. Importing this imports numba.
 
-They are those of reference/rnn.py, under the same names, for float32. Gates are gone through in loops of their own
-where one loop over all of them would have too many rows at hand to be vectorised.
+They are those of reference/rnn.py, under the same names, for float32. A walk takes first BLAS's product (gemm.py),
+then its rows as an int64 array (T, 2), and last a workspace. Gates are gone through in loops of their own where one
+loop over all of them would have too many rows at hand to be vectorised.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from .gemm import PLAIN, ROWS, TRANSPOSED
 from .row_loops import elementwise, sigmoid, tanh
 
 _0, _1 = np.float32(0), np.float32(1)
+
+
+@elementwise
+def _times(multiply, a, b, out):
+    """out (n, m) = a (n, k) b (k, m)"""
+    (n, k), m = a.shape, b.shape[1]
+    multiply(ROWS, PLAIN, PLAIN, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, m, _0, out.ctypes.data, m)
+
+
+@elementwise
+def _times_transposed(multiply, a, b, out):
+    """out (n, m) = a (n, k) b^T, for b (m, k)"""
+    (n, k), m = a.shape, b.shape[0]
+    multiply(ROWS, PLAIN, TRANSPOSED, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, k, _0, out.ctypes.data, m)
+
+
+@elementwise
+def _add(x, more):
+    """x (n, m) += more, of the same shape or (m,)"""
+    for r in range(x.shape[0]):
+        row, other = x[r], more if more.ndim == 1 else more[r]
+        for j in range(row.size):
+            row[j] += other[j]
 
 
 @elementwise
@@ -112,3 +137,69 @@ def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
             down[j] *= z
         for j in range(2 * width):
             products[j] = d[j]
+
+
+@elementwise
+def rnn_walk(multiply, rows, gates, h, w_hh, b_hh, relu, y):
+    for t in range(len(rows)):
+        start, stop = rows[t]
+        state, new = h[: stop - start], y[start:stop]
+        _times_transposed(multiply, state, w_hh, new)
+        _add(new, b_hh)
+        rnn_step(gates[start:stop], new, relu)
+        state[:] = new
+
+
+@elementwise
+def rnn_grad_walk(multiply, rows, dy, dh, y, w_hh, relu, dgates):
+    for t in range(len(rows)):
+        start, stop = rows[t]
+        state, d = dh[: stop - start], dgates[start:stop]
+        d[:] = dy[start:stop]
+        _add(d, state)
+        rnn_step_grad(d, y[start:stop], relu)
+        _times(multiply, d, w_hh, state)
+
+
+@elementwise
+def lstm_walk(multiply, rows, gates, h, c, w_hh, y, cells, workspace):
+    for t in range(len(rows)):
+        start, stop = rows[t]
+        n = stop - start
+        _times_transposed(multiply, h[:n], w_hh, workspace[:n])
+        lstm_step(gates[start:stop], workspace[:n], c[:n], cells[start:stop], y[start:stop])
+        h[:n] = y[start:stop]
+
+
+@elementwise
+def lstm_grad_walk(multiply, rows, dy, dh, dc, gates, cells, before, w_hh, dgates):
+    for t in range(len(rows)):
+        start, stop = rows[t]
+        n = stop - start
+        _add(dh[:n], dy[start:stop])
+        lstm_step_grad(dh[:n], dc[:n], gates[start:stop], cells[start:stop], before[start:stop], dgates[start:stop])
+        _times(multiply, dgates[start:stop], w_hh, dh[:n])
+
+
+@elementwise
+def gru_walk(multiply, rows, gates, h, w_hh, b_hh, y, inner, workspace):
+    for t in range(len(rows)):
+        start, stop = rows[t]
+        state, products = h[: stop - start], workspace[: stop - start]
+        _times_transposed(multiply, state, w_hh, products)
+        _add(products, b_hh)
+        gru_step(gates[start:stop], products, state, inner[start:stop], y[start:stop])
+        state[:] = y[start:stop]
+
+
+@elementwise
+def gru_grad_walk(multiply, rows, dy, dh, gates, inner, before, w_hh, dgates, dproducts, workspace):
+    for t in range(len(rows)):
+        start, stop = rows[t]
+        dout, through = dh[: stop - start], workspace[: stop - start]
+        _add(dout, dy[start:stop])
+        gru_step_grad(
+            dout, gates[start:stop], inner[start:stop], before[start:stop], dgates[start:stop], dproducts[start:stop]
+        )
+        _times(multiply, dproducts[start:stop], w_hh, through)
+        _add(dout, through)

@@ -54,18 +54,17 @@ def _sigmoid(x):
     xp.reciprocal(x, out=x)
 
 
-@kernel
-def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse):
-    """(y (R, H), h (N, H)) of h' = tanh(gates + w_hh h + b_hh), or relu.
+def rnn_step(gates, new, relu):
+    """new (n, H) = tanh(gates + new), or relu."""
+    xp = namespace(gates)
+    new += gates
+    if relu:
+        xp.maximum(new, 0, out=new)
+    else:
+        xp.tanh(new, out=new)
 
-    gates (R, H) from the input; h0 (N, H); w_hh (H, H), b_hh (H,) or None.
-    """
-    y, h = namespace(gates).empty_like(gates), h0.copy()
-    rnn_walk(gates, h, w_hh, b_hh, relu, steps(sizes, reverse), y, rnn_step)
-    return y, h
 
-
-def rnn_walk(gates, h, w_hh, b_hh, relu, rows, y, step):
+def rnn_walk(gates, h, w_hh, b_hh, relu, rows, y, step=rnn_step):
     """Writes h and y."""
     xp = namespace(gates)
     for start, stop in rows:
@@ -77,25 +76,23 @@ def rnn_walk(gates, h, w_hh, b_hh, relu, rows, y, step):
         h[:n] = new
 
 
-def rnn_step(gates, new, relu):
-    """new (n, H) = tanh(gates + new), or relu."""
-    xp = namespace(gates)
-    new += gates
-    if relu:
-        xp.maximum(new, 0, out=new)
-    else:
-        xp.tanh(new, out=new)
-
-
 @kernel
-def rnn_grad(dy, dh, y, w_hh, relu, sizes, reverse):
-    """(dgates (R, H), dh0 (N, H)) of `rnn`, for dy (R, H) and dh (N, H). w_hh's and b_hh's are sums over dgates."""
-    dgates, dh = namespace(dy).empty_like(y), dh.copy()
-    rnn_grad_walk(dy, dh, y, w_hh, relu, steps(sizes, not reverse), dgates, rnn_step_grad)
-    return dgates, dh
+def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse):
+    """(y (R, H), h (N, H)) of h' = tanh(gates + w_hh h + b_hh), or relu.
+
+    gates (R, H) from the input; h0 (N, H); w_hh (H, H), b_hh (H,) or None.
+    """
+    y, h = namespace(gates).empty_like(gates), h0.copy()
+    rnn_walk(gates, h, w_hh, b_hh, relu, steps(sizes, reverse), y)
+    return y, h
 
 
-def rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates, step):
+def rnn_step_grad(d, new, relu):
+    """d (n, H) times the slope where the value is `new`, in place."""
+    d *= (new > 0) if relu else 1 - new * new
+
+
+def rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates, step=rnn_step_grad):
     """Writes dh and dgates."""
     xp = namespace(dy)
     for start, stop in rows:
@@ -105,39 +102,12 @@ def rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates, step):
         xp.matmul(d, w_hh, out=dh[:n])
 
 
-def rnn_step_grad(d, new, relu):
-    """d (n, H) times the slope where the value is `new`, in place."""
-    d *= (new > 0) if relu else 1 - new * new
-
-
 @kernel
-def lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse):
-    """(y (R, P), h (N, P), c (N, H), gates (R, 4H), cells (R, H)) of
-
-        i, f, g, o = sigmoid, sigmoid, tanh, sigmoid (gates + w_hh h)
-        c' = f c + i g;    h' = o tanh(c')  or, with w_hr,  w_hr (o tanh(c'))
-
-    gates (R, 4H): the input's part with all biases, overwritten by the gates' values; h0 (N, P), c0 (N, H);
-    w_hh (4H, P); w_hr (P, H), or None where P = H. cells: c' of every step.
-    """
-    xp = namespace(gates)
-    h, c = h0.copy(), c0.copy()
-    y, cells = (xp.empty((len(gates), s.shape[1]), gates.dtype) for s in (h0, c0))
-    lstm_walk(gates, h, c, w_hh, w_hr, steps(sizes, reverse), y, cells, lstm_step)
-    return y, h, c, gates, cells
-
-
-def lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells, step):
-    """Writes gates, h, c, y and cells."""
-    xp = namespace(gates)
-    products, wide = xp.empty((len(h), gates.shape[1]), gates.dtype), xp.empty_like(c)
-    for start, stop in rows:
-        n, new = stop - start, y[start:stop]
-        xp.matmul(h[:n], w_hh.T, out=products[:n])
-        step(gates[start:stop], products[:n], c[:n], cells[start:stop], new if w_hr is None else wide[:n])
-        if w_hr is not None:
-            xp.matmul(wide[:n], w_hr.T, out=new)
-        h[:n] = new
+def rnn_grad(dy, dh, y, w_hh, relu, sizes, reverse):
+    """(dgates (R, H), dh0 (N, H)) of `rnn`, for dy (R, H) and dh (N, H). w_hh's and b_hh's are sums over dgates."""
+    dgates, dh = namespace(dy).empty_like(y), dh.copy()
+    rnn_grad_walk(dy, dh, y, w_hh, relu, steps(sizes, not reverse), dgates)
+    return dgates, dh
 
 
 def lstm_step(gates, products, c, cells, out):
@@ -155,41 +125,34 @@ def lstm_step(gates, products, c, cells, out):
     out *= o
 
 
-@kernel
-def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse):
-    """(dgates (R, 4H), dh0 (N, P), dc0 (N, H), dw_hr (P, H) or None) of `lstm`, whose gates and cells are given.
-
-    dy (R, P), dh (N, P), dc (N, H): the gradients of y, h and c. before (R, H): the c each step began with. w_hh's and
-    the biases' gradients are sums over dgates.
-    """
-    xp = namespace(dy)
-    dgates, dh, dc = xp.empty_like(gates), dh.copy(), dc.copy()
-    dys = None if w_hr is None else xp.empty_like(dy)
-    rows = steps(sizes, not reverse)
-    lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys, lstm_step_grad)
-    return dgates, dh, dc, projection_grad(dys, gates, cells, xp.matmul)
-
-
-def projection_grad(dys, gates, cells, matmul):
-    """dw_hr (P, H) from the gradients dys (R, P) of all projected states; None where there is no projection."""
-    if dys is None:
-        return None
-    *_, o = _parts(gates, 4)
-    return matmul(dys.T, o * namespace(cells).tanh(cells))
-
-
-def lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys, step):
-    """Writes dh, dc, dgates and, with a projection, dys."""
-    xp = namespace(dy)
+def lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells, step=lstm_step):
+    """Writes gates, h, c, y and cells."""
+    xp = namespace(gates)
+    products, wide = xp.empty((len(h), gates.shape[1]), gates.dtype), xp.empty_like(c)
     for start, stop in rows:
-        n = stop - start
-        dout = dh[:n]
-        dout += dy[start:stop]
+        n, new = stop - start, y[start:stop]
+        xp.matmul(h[:n], w_hh.T, out=products[:n])
+        step(gates[start:stop], products[:n], c[:n], cells[start:stop], new if w_hr is None else wide[:n])
         if w_hr is not None:
-            dys[start:stop] = dout
-            dout = dout @ w_hr
-        step(dout, dc[:n], gates[start:stop], cells[start:stop], before[start:stop], dgates[start:stop])
-        xp.matmul(dgates[start:stop], w_hh, out=dh[:n])
+            xp.matmul(wide[:n], w_hr.T, out=new)
+        h[:n] = new
+
+
+@kernel
+def lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse):
+    """(y (R, P), h (N, P), c (N, H), gates (R, 4H), cells (R, H)) of
+
+        i, f, g, o = sigmoid, sigmoid, tanh, sigmoid (gates + w_hh h)
+        c' = f c + i g;    h' = o tanh(c')  or, with w_hr,  w_hr (o tanh(c'))
+
+    gates (R, 4H): the input's part with all biases, overwritten by the gates' values; h0 (N, P), c0 (N, H);
+    w_hh (4H, P); w_hr (P, H), or None where P = H. cells: c' of every step.
+    """
+    xp = namespace(gates)
+    h, c = h0.copy(), c0.copy()
+    y, cells = (xp.empty((len(gates), s.shape[1]), gates.dtype) for s in (h0, c0))
+    lstm_walk(gates, h, c, w_hh, w_hr, steps(sizes, reverse), y, cells)
+    return y, h, c, gates, cells
 
 
 def lstm_step_grad(dout, dc, gates, cells, before, dgates):
@@ -214,34 +177,41 @@ def lstm_step_grad(dout, dc, gates, cells, before, dgates):
         d *= 1 - gate
 
 
-@kernel
-def gru(gates, h0, w_hh, b_hh, sizes, reverse):
-    """(y (R, H), h (N, H), gates (R, 3H), inner (R, H)) of
-
-        r, z = sigmoid(gates + w_hh h + b_hh) for the first two;  n = tanh(gate + r (w_hh h + b_hh)) for the third
-        h' = n + z (h - n)
-
-    gates (R, 3H): the input's part with its bias, overwritten by the gates' values; h0 (N, H); w_hh (3H, H); b_hh (3H,)
-    or None. inner: what r is multiplied with, of every step.
-    """
-    xp = namespace(gates)
-    h = h0.copy()
-    y, inner = (xp.empty((len(gates), h0.shape[1]), gates.dtype) for _ in range(2))
-    gru_walk(gates, h, w_hh, b_hh, steps(sizes, reverse), y, inner, gru_step)
-    return y, h, gates, inner
-
-
-def gru_walk(gates, h, w_hh, b_hh, rows, y, inner, step):
-    """Writes gates, h, y and inner."""
-    xp = namespace(gates)
-    products = xp.empty((len(h), gates.shape[1]), gates.dtype)
+def lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys, step=lstm_step_grad):
+    """Writes dh, dc, dgates and, with a projection, dys."""
+    xp = namespace(dy)
     for start, stop in rows:
         n = stop - start
-        xp.matmul(h[:n], w_hh.T, out=products[:n])
-        if b_hh is not None:
-            products[:n] += b_hh
-        step(gates[start:stop], products[:n], h[:n], inner[start:stop], y[start:stop])
-        h[:n] = y[start:stop]
+        dout = dh[:n]
+        dout += dy[start:stop]
+        if w_hr is not None:
+            dys[start:stop] = dout
+            dout = dout @ w_hr
+        step(dout, dc[:n], gates[start:stop], cells[start:stop], before[start:stop], dgates[start:stop])
+        xp.matmul(dgates[start:stop], w_hh, out=dh[:n])
+
+
+def projection_grad(dys, gates, cells, matmul):
+    """dw_hr (P, H) from the gradients dys (R, P) of all projected states; None where there is no projection."""
+    if dys is None:
+        return None
+    *_, o = _parts(gates, 4)
+    return matmul(dys.T, o * namespace(cells).tanh(cells))
+
+
+@kernel
+def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse):
+    """(dgates (R, 4H), dh0 (N, P), dc0 (N, H), dw_hr (P, H) or None) of `lstm`, whose gates and cells are given.
+
+    dy (R, P), dh (N, P), dc (N, H): the gradients of y, h and c. before (R, H): the c each step began with. w_hh's and
+    the biases' gradients are sums over dgates.
+    """
+    xp = namespace(dy)
+    dgates, dh, dc = xp.empty_like(gates), dh.copy(), dc.copy()
+    dys = None if w_hr is None else xp.empty_like(dy)
+    rows = steps(sizes, not reverse)
+    lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys)
+    return dgates, dh, dc, projection_grad(dys, gates, cells, xp.matmul)
 
 
 def gru_step(gates, products, h, inner, new):
@@ -259,27 +229,34 @@ def gru_step(gates, products, h, inner, new):
     new += n
 
 
-@kernel
-def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse):
-    """(dgates (R, 3H), dproducts (R, 3H), dh0 (N, H)) of `gru`, whose gates and inner are given.
-
-    dy (R, H), dh (N, H): the gradients of y and h. before (R, H): the state each step began with. dgates is that of
-    the input's part, dproducts that of w_hh h + b_hh: they differ in the third gate.
-    """
-    xp = namespace(dy)
-    dgates, dproducts, dh = xp.empty_like(gates), xp.empty_like(gates), dh.copy()
-    rows = steps(sizes, not reverse)
-    gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, gru_step_grad)
-    return dgates, dproducts, dh
-
-
-def gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, step):
-    """Writes dh, dgates and dproducts."""
+def gru_walk(gates, h, w_hh, b_hh, rows, y, inner, step=gru_step):
+    """Writes gates, h, y and inner."""
+    xp = namespace(gates)
+    products = xp.empty((len(h), gates.shape[1]), gates.dtype)
     for start, stop in rows:
-        at, dout = slice(start, stop), dh[: stop - start]
-        dout += dy[at]
-        step(dout, gates[at], inner[at], before[at], dgates[at], dproducts[at])
-        dout += dproducts[at] @ w_hh
+        n = stop - start
+        xp.matmul(h[:n], w_hh.T, out=products[:n])
+        if b_hh is not None:
+            products[:n] += b_hh
+        step(gates[start:stop], products[:n], h[:n], inner[start:stop], y[start:stop])
+        h[:n] = y[start:stop]
+
+
+@kernel
+def gru(gates, h0, w_hh, b_hh, sizes, reverse):
+    """(y (R, H), h (N, H), gates (R, 3H), inner (R, H)) of
+
+        r, z = sigmoid(gates + w_hh h + b_hh) for the first two;  n = tanh(gate + r (w_hh h + b_hh)) for the third
+        h' = n + z (h - n)
+
+    gates (R, 3H): the input's part with its bias, overwritten by the gates' values; h0 (N, H); w_hh (3H, H); b_hh (3H,)
+    or None. inner: what r is multiplied with, of every step.
+    """
+    xp = namespace(gates)
+    h = h0.copy()
+    y, inner = (xp.empty((len(gates), h0.shape[1]), gates.dtype) for _ in range(2))
+    gru_walk(gates, h, w_hh, b_hh, steps(sizes, reverse), y, inner)
+    return y, h, gates, inner
 
 
 def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
@@ -300,3 +277,26 @@ def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
     dproducts[:, : 2 * width] = both
     xp.multiply(dn, r, out=dproducts[:, 2 * width :])
     dout *= z
+
+
+def gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, step=gru_step_grad):
+    """Writes dh, dgates and dproducts."""
+    for start, stop in rows:
+        at, dout = slice(start, stop), dh[: stop - start]
+        dout += dy[at]
+        step(dout, gates[at], inner[at], before[at], dgates[at], dproducts[at])
+        dout += dproducts[at] @ w_hh
+
+
+@kernel
+def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse):
+    """(dgates (R, 3H), dproducts (R, 3H), dh0 (N, H)) of `gru`, whose gates and inner are given.
+
+    dy (R, H), dh (N, H): the gradients of y and h. before (R, H): the state each step began with. dgates is that of
+    the input's part, dproducts that of w_hh h + b_hh: they differ in the third gate.
+    """
+    xp = namespace(dy)
+    dgates, dproducts, dh = xp.empty_like(gates), xp.empty_like(gates), dh.copy()
+    rows = steps(sizes, not reverse)
+    gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts)
+    return dgates, dproducts, dh

@@ -1,0 +1,42 @@
+"""BLAS's matrix product as a C function that compiled loops can call.
+
+np.matmul is a Python call, for which a thread takes the interpreter's lock. A loop of small products on two threads
+then waits for the lock as long as it computes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+from typing import Any
+
+from .blas import _candidates
+
+# cblas's numbers for: rows lie one after the other; take the matrix as it is; take its transpose
+ROWS, PLAIN, TRANSPOSED = 101, 111, 112
+
+
+@functools.cache
+def sgemm() -> Any:
+    """cblas_sgemm of the OpenBLAS that NumPy has loaded, for ctypes and numba; None with another BLAS.
+
+    C = alpha A B + beta C, called with (order, A's and B's form, m, n, k, alpha, A, its row's length, B, its row's
+    length, beta, C, its row's length), the matrices by their addresses.
+    """
+    for path in dict.fromkeys(_candidates()):
+        with contextlib.suppress(OSError):
+            library = ctypes.CDLL(path)
+            for name, integer in (
+                ("scipy_cblas_sgemm64_", ctypes.c_int64),
+                ("cblas_sgemm64_", ctypes.c_int64),
+                ("scipy_cblas_sgemm", ctypes.c_int),
+                ("cblas_sgemm", ctypes.c_int),
+            ):
+                with contextlib.suppress(AttributeError):
+                    function, real, address = getattr(library, name), ctypes.c_float, ctypes.c_void_p
+                    matrices = (real, address, integer, address, integer, real, address, integer)
+                    function.argtypes = [*(ctypes.c_int,) * 3, *(integer,) * 3, *matrices]
+                    function.restype = None
+                    return function
+    return None
