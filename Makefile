@@ -13,7 +13,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help mnist cifar finetune-digits test deep lint format bench bench-ops growth profile fuzz package clean
+.PHONY: help mnist cifar finetune finetune-digits test deep lint format bench bench-ops growth profile fuzz package clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
@@ -27,6 +27,9 @@ cifar: $(STAMP)-examples ## train on CIFAR-10 (ARGS go to examples/cifar10.py)
 
 finetune-digits: $(STAMP)-examples ## a PyTorch network for digits, fine-tuned to clothes (ARGS go to the example)
 	$(BIN)/python examples/finetune_digits.py $(ARGS)
+
+finetune: $(STAMP)-examples,fast ## ImageNet's EfficientNet-lite0 fine-tuned to CIFAR-10 (ARGS go to the example)
+	$(BIN)/python examples/finetune_imagenet_to_cifar.py $(ARGS)
 
 test: $(STAMP)-test ## run the parity tests against PyTorch (ARGS go to pytest)
 	$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)

