@@ -1,4 +1,4 @@
-"""Image data sets and transforms under torchvision's names (`from minitorch2.vision import datasets`), and a network."""
+"""Image data sets and transforms under torchvision's names (`from minitorch2.vision import datasets`); networks."""
 
 from . import datasets, models, transforms
 
