@@ -280,8 +280,10 @@ def test_second_derivatives():
 
 @pytest.mark.parametrize(
     ("model", "steps", "bound"),
-    # Few steps: rounding differs from the first, and a training run amplifies it without limit.
-    [("mlp", 20, 1e-5), ("cnn", 4, 1e-5), ("batchnorm", 4, 1e-4)],
+    # Few steps: rounding differs from the first, and a training run amplifies it without limit. Before a batch norm
+    # many gradients are near zero, and Adam makes full steps of them, either way: after two steps the losses differ by
+    # 3e-5 with the compiled convolution, whose sums are in another order than torch's (by 2e-7 with im2col's).
+    [("mlp", 20, 1e-5), ("cnn", 4, 1e-5), ("batchnorm", 2, 1e-4)],
 )
 def test_compare_with_torch(load, tmp_path, capsys, model, steps, bound):
     pytest.importorskip("torch")
