@@ -51,6 +51,3 @@ def take_back(padded, image, phases, height, width):
             else:
                 for j in range(j1 - j0):
                     target[column + j * column_step] = source[j]
-
-
-_jit, _lay_out, _take_back = jit, lay_out, take_back
