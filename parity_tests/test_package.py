@@ -76,7 +76,7 @@ def shipped_files() -> set[str]:
         path.relative_to(base).as_posix()
         for base, package in packages
         for path in (base / package).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
     }
 
 
