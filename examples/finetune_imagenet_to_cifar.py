@@ -1,7 +1,7 @@
 """EfficientNet-lite0, which others trained on ImageNet's photographs, learns CIFAR-10's classes in minutes.
 
-    python examples/finetune_imagenet_to_cifar.py                   4,000 images: under five minutes on two cores
-    python examples/finetune_imagenet_to_cifar.py --fraction 1      all 50,000: about twelve times as long
+    python examples/finetune_imagenet_to_cifar.py                   4,000 images: minutes on two cores
+    python examples/finetune_imagenet_to_cifar.py --fraction 1      all 50,000: more than ten times as long
     python examples/finetune_imagenet_to_cifar.py --size 96         half the time, for some of the accuracy
 
 The first blocks stay as they are, so what they make of an image is computed once and kept in ROOT/features. On top of
