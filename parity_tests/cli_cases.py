@@ -1,5 +1,7 @@
 """What the tests of the command line share: running it, and what is pickled in its files."""
 
+import json
+
 import torch
 
 from minitorch2 import cli
@@ -17,6 +19,17 @@ def runner(capsys, folder, monkeypatch):
         return status, captured.out, captured.err
 
     return run
+
+
+def reporter(command):
+    """The report on a file as JSON says it; the exit status must be 0, or the one given."""
+
+    def inspect(path, *options, status=0):
+        got, out, err = command("inspect", path, "--json", *options)
+        assert got == status, out + err
+        return json.loads(out)
+
+    return inspect
 
 
 class Attack:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from cli_cases import runner
+from cli_cases import reporter, runner
 from serialization_cases import DTYPES
 
 from minitorch2 import serialization
@@ -29,14 +29,7 @@ def command(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture
 def report(command):
-    """The report on a file as JSON says it; the exit status must be 0, or the one given."""
-
-    def inspect(path, *options, status=0):
-        got, out, err = command("inspect", path, "--json", *options)
-        assert got == status, out + err
-        return json.loads(out)
-
-    return inspect
+    return reporter(command)
 
 
 def named(nest, name=""):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli_cases import Attack, Net, runner
+from cli_cases import Attack, Net, reporter, runner
 from serialization_cases import ALLOWED, archive
 from test_serialization_damage import CASES, checkpoint, mutations
 from test_serialization_safety import ATTACKS, FLOATS, NAMES, text
@@ -33,14 +33,7 @@ def command(capsys, tmp_path, monkeypatch):
 
 @pytest.fixture
 def report(command):
-    """The report on a file as JSON says it; the exit status must be 0, or the one given."""
-
-    def inspect(path, *options, status=0):
-        got, out, err = command("inspect", path, "--json", *options)
-        assert got == status, out + err
-        return json.loads(out)
-
-    return inspect
+    return reporter(command)
 
 
 @pytest.mark.parametrize("protocol", range(6))

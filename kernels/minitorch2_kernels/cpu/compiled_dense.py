@@ -18,6 +18,7 @@ import numpy as np
 from ..reference import conv as reference
 from ..reference.conv import out_size
 from .conv import share_work, workspace
+from .depthwise import floats
 from .planes import layout, phases
 from .pool import get_num_threads
 
@@ -31,10 +32,6 @@ def _worth_it(x_shape, w_shape, out, stride) -> bool:
     (kh, kw), (oh, ow) = w_shape[2:], out
     full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
     return kh * kw > 1 and full and x_shape[0] > 0 and min(out) > 0
-
-
-def _floats(a, b) -> bool:
-    return type(a) is np.ndarray and type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.char in "fd"
 
 
 def _sizes(hw, khw, stride, padding, dilation):
@@ -98,7 +95,7 @@ def _backwards(plan: _Plan, outputs: int) -> tuple[list[np.ndarray], np.ndarray,
 
 def supports(x, w, stride, padding, dilation, groups) -> bool:
     out = _sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return _floats(x, w) and _worth_it(x.shape, w.shape, out, stride)
+    return floats(x, w) and _worth_it(x.shape, w.shape, out, stride)
 
 
 def conv2d(x, w, stride, padding, dilation, groups):
@@ -127,7 +124,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
 
 def supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
     # A weight that is not finite, times the zeros between the rows of g, would be a NaN that no place asked for.
-    return _floats(g, w) and _worth_it(g.shape, w.shape, g.shape[2:], stride) and bool(np.isfinite(w).all())
+    return floats(g, w) and _worth_it(g.shape, w.shape, g.shape[2:], stride) and bool(np.isfinite(w).all())
 
 
 def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
@@ -154,7 +151,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
 
 def supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
     shape = (g.shape[1], x.shape[1] // groups, *khw)
-    return _floats(g, x) and _worth_it(x.shape, shape, g.shape[2:], stride)
+    return floats(g, x) and _worth_it(x.shape, shape, g.shape[2:], stride)
 
 
 def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
