@@ -1,7 +1,8 @@
 """Which implementation of a kernel runs.
 
-A kernel is a plain function, arrays in and arrays out. Its reference implementation runs unchanged on NumPy and CuPy;
-overrides are faster ones for some inputs. The newest override whose `supports(*args)` says yes is called.
+A kernel is a plain function, arrays in and arrays out, an array first. Its reference implementation runs unchanged on
+NumPy and CuPy; overrides are faster ones for some inputs, `override` for NumPy's arrays and `cuda_override` for CuPy's.
+The newest override whose `supports(*args)` says yes is called.
 MINITORCH2_KERNELS=reference in the environment, or `with use_reference():`, calls the reference only.
 """
 
@@ -29,17 +30,7 @@ def namespace(array):
     return np
 
 
-def kernel(reference) -> Any:
-    """Makes `reference` a kernel: the same function, with `.override(supports)` to register a faster one."""
-    overrides: list = []
-
-    def dispatch(*args):
-        if overrides and not _reference_only:
-            for supports, implementation in reversed(overrides):
-                if supports(*args):
-                    return implementation(*args)
-        return reference(*args)
-
+def _registrar(overrides: list):
     def override(supports):
         def register(implementation):
             overrides.append((supports, implementation))
@@ -47,8 +38,25 @@ def kernel(reference) -> Any:
 
         return register
 
+    return override
+
+
+def kernel(reference) -> Any:
+    """Makes `reference` a kernel: the same function, with `.override(supports)` to register a faster one for the CPU,
+    `.cuda_override(supports)` for the GPU."""
+    on_host: list = []
+    on_device: list = []
+
+    def dispatch(*args):
+        if not _reference_only:
+            for supports, implementation in reversed(on_host if isinstance(args[0], np.ndarray) else on_device):
+                if supports(*args):
+                    return implementation(*args)
+        return reference(*args)
+
     made: Any = functools.wraps(reference)(dispatch)
-    made.reference, made.overrides, made.override = reference, overrides, override
+    made.reference, made.overrides, made.cuda_overrides = reference, on_host, on_device
+    made.override, made.cuda_override = _registrar(on_host), _registrar(on_device)
     KERNELS[reference.__name__] = made
     return made
 

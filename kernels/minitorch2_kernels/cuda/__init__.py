@@ -1,0 +1,5 @@
+"""Kernels for CuPy arrays: CUDA C sources beside this file, and the functions that launch them.
+
+Importing this package registers them. It is imported when the first array goes to a GPU and never before, so that a
+program on the CPU pays nothing for it.
+"""
