@@ -1,0 +1,155 @@
+"""The stand-in's module: CuPy's functions by NumPy's of the same name, with CuPy's parameters."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import numpy as np
+
+from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
+
+_OUT_OF_NOTHING = {"array", "asarray", "ascontiguousarray", "asanyarray"}  # take what is on the host, openly
+
+
+class ufunc:
+    """A ufunc with CuPy's keywords, which are fewer than NumPy's; `at` where CuPy has it."""
+
+    AT = frozenset(("add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"))
+
+    def __init__(self, function):
+        self._function, self.__name__ = function, function.__name__
+        self.nin, self.nout = function.nin, function.nout
+
+    def __call__(self, *args, out=None, dtype=None, casting="same_kind"):
+        if any(isinstance(a, list | tuple) for a in args):
+            raise TypeError(f"Unsupported type {list} in {self.__name__}")
+        named = {} if dtype is None else {"dtype": dtype}
+        if out is not None:
+            named["out"] = unwrapped(out, self.__name__)
+        with np.errstate(all="ignore"):
+            result = self._function(*(unwrapped(a, self.__name__) for a in args), casting=casting, **named)
+        if out is not None:
+            return out[0] if isinstance(out, tuple) and len(out) == 1 else out
+        return wrapped(result)
+
+    def at(self, a, indices, b=None):
+        if self.__name__ not in self.AT:
+            raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
+        self._function.at(*(unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b)))
+
+    def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
+        return on_device(self._function.reduce, self.__name__)(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+
+
+def _checked(function, name: str, parameters):
+    """`function` for arrays on the device, refusing arguments that CuPy's of that name does not have."""
+    call = on_device(function, name)
+
+    def checked(*args, **kwargs):
+        if parameters is not None and not {"args", "kwargs"} & set(parameters):
+            unknown = [key for key in kwargs if key not in parameters]
+            if unknown or len(args) > len(parameters):
+                raise TypeError(f"cupy.{name} takes ({', '.join(parameters)}), not {unknown or len(args)}")
+        with np.errstate(all="ignore"):
+            return call(*args, **kwargs)
+
+    checked.__name__ = name
+    return checked
+
+
+def _to_device(function, name: str):
+    def call(a, *args, **kwargs):
+        if isinstance(a, ndarray):
+            return ndarray(function(a._a, *args, **kwargs))
+        transfers["to device"] += not np.isscalar(a)
+        return ndarray(function(unwrapped_on_host(a), *args, **kwargs))
+
+    call.__name__ = name
+    return call
+
+
+def unwrapped_on_host(a):
+    """Lists of device arrays are stacked, host arrays copied, as cupy.array does."""
+    if isinstance(a, list | tuple):
+        return [unwrapped_on_host(x) for x in a]
+    return a._a if isinstance(a, ndarray) else np.array(a, copy=True)
+
+
+class Module(ModuleType):
+    def __init__(self, name: str, numpy_module, table: dict):
+        super().__init__(name)
+        self._numpy, self._table = numpy_module, table
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = getattr(self._numpy, name, None)
+        if value is None or (name not in self._table and callable(value) and not isinstance(value, type)):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        if self._table.get(name) == "ufunc" and isinstance(value, np.ufunc):
+            value = ufunc(value)
+        elif name in _OUT_OF_NOTHING:
+            value = _to_device(value, name)
+        elif callable(value) and not isinstance(value, type):
+            value = _checked(value, name, self._table[name] if self._table[name] != "ufunc" else None)
+        setattr(self, name, value)
+        return value
+
+
+def copyto(dst, src, casting="same_kind", where=None):
+    """CuPy's takes numbers and device arrays; a host array only of no dimensions."""
+    if not isinstance(dst, ndarray):
+        raise TypeError("dst must be cupy.ndarray")
+    if isinstance(src, np.ndarray) and not src.ndim:
+        src = src[()]
+    np.copyto(dst._a, unwrapped(src, "copyto"), casting=casting, where=True if where is None else unwrapped(where, "copyto"))
+
+
+def take_along_axis(a, indices, axis):
+    return ndarray(np.take_along_axis(unwrapped(a, "take_along_axis"), unwrapped(indices, "take_along_axis"), axis))
+
+
+def may_share_memory(a, b, max_work=None):
+    return np.may_share_memory(unwrapped(a, "may_share_memory"), unwrapped(b, "may_share_memory"))
+
+
+def make() -> Module:
+    """A module like cupy."""
+    from . import cuda
+
+    cupy = Module("cupy", np, NAMES["functions"][""])
+    cupy.__version__ = NAMES["version"]
+    cupy.__path__ = []  # a package: `import cupy.cuda` is looked up in sys.modules
+    cupy.ndarray, cupy.ufunc = ndarray, ufunc
+    cupy.copyto, cupy.may_share_memory, cupy.take_along_axis = copyto, may_share_memory, take_along_axis
+    cupy.asnumpy = lambda a, **_: a.get() if isinstance(a, ndarray) else np.asarray(a)
+    cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np
+    cupy.is_available = lambda: True
+    cupy.linalg = Module("cupy.linalg", np.linalg, NAMES["functions"]["linalg"])
+    cupy.lib = ModuleType("cupy.lib")
+    cupy.lib.stride_tricks = ModuleType("cupy.lib.stride_tricks")
+    cupy.lib.stride_tricks.as_strided = _checked(
+        np.lib.stride_tricks.as_strided, "as_strided", ["x", "shape", "strides"]
+    )
+    cuda.furnish(cupy)
+    return cupy
+
+
+def install() -> Module:
+    """Makes the stand-in the `cupy` that is imported from now on; nothing may have imported the real one before."""
+    present = sys.modules.get("cupy")
+    if isinstance(present, Module):
+        return present
+    if present is not None:
+        raise RuntimeError("the real CuPy is imported already")
+    cupy = make()
+    for module in (cupy, cupy.linalg, cupy.lib, cupy.lib.stride_tricks, cupy.cuda):
+        sys.modules[module.__name__] = module
+    return cupy
+
+
+def uninstall() -> None:
+    """Takes the stand-in out of sys.modules again."""
+    for name in [n for n, m in sys.modules.items() if n.split(".")[0] == "cupy"]:
+        del sys.modules[name]
