@@ -358,6 +358,22 @@ def test_archives_that_lie():
         assert len(str(error.value)) > 40, name
 
 
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(
+    ("names", "kind"),
+    [
+        (["a/data.pkl", "a/code/__torch__/net.py", "a/constants.pkl"], "TorchScript"),
+        (["a/archive_format", "a/models/model.json"], "torch.export"),
+        (["w.npy"], "npz"),
+    ],
+)
+def test_other_archives_are_named_for_what_they_are(names, kind, compression):
+    """A program compresses its records, too, and unpacking it by hand would make it no checkpoint."""
+    data = zipped([(name, bytes(1000)) for name in names], compression=compression)
+    with pytest.raises(RuntimeError, match=kind):
+        load(data)
+
+
 def test_records_that_share_their_bytes_are_refused():
     # The same gigabyte listed a thousand times would ask for a terabyte.
     inner = archive(EMPTY, a=bytes(1000))

@@ -73,6 +73,7 @@ _WAYS_OUT = {
     "torch": "name it *.pt and load it with minitorch2.load(path)",
     "legacy": "name it *.pt and load it with minitorch2.load(path)",
     "torchscript": "it holds a program; save model.state_dict() with torch.save instead",
+    "exported": "it holds a program; save program.state_dict with torch.save instead",
 }
 
 

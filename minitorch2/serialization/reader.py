@@ -12,7 +12,7 @@ from ..core.dtypes import dtype
 from . import legacy
 from .builders import TABLE
 from .errors import damaged
-from .formats import reader_by_name, refuse_other_formats
+from .formats import reader_by_name, refuse_other_formats, way_out
 from .plain import check_plain
 from .storages import Storage, check_fits, check_persistent_id, restore_location, storage_from_bytes
 from .unpickler import Unpickler
@@ -90,11 +90,26 @@ def _load(file: BinaryIO, map_location: Any, mmap: bool, verify: bool, encoding:
     file.seek(position)
     restore = restore_location(map_location)
     if magic == _ZIP_MAGIC:
-        result = load_zip(ZipReader(file, verify), restore, mmap, encoding)
+        result = load_zip(_open_archive(file, verify), restore, mmap, encoding)
     else:
         result = legacy.load(file, restore, mmap, encoding)
     check_plain(result)
     return result
+
+
+def _open_archive(file: BinaryIO, verify: bool) -> ZipReader:
+    """The archive from the file's position on. Raises RuntimeError: another format by its name, before its faults."""
+    position = file.tell()
+    try:
+        archive = ZipReader(file, verify)
+        _check_records(archive)
+        return archive
+    except RuntimeError as error:  # of torch.save's files it is a fault to be compressed; of programs and arrays, none
+        file.seek(position)
+        other = way_out(file, "torch")
+        if other:
+            raise RuntimeError(f"minitorch2.load: {other}") from error
+        raise
 
 
 def load_zip(
@@ -105,13 +120,7 @@ def load_zip(
     machine: Callable[..., Unpickler] = Unpickler,
 ) -> Any:
     """The object in an archive; `machine` reads its pickle (examine.py has another)."""
-    if "constants.pkl" in archive.records:
-        raise RuntimeError(
-            "minitorch2.load: this is a TorchScript archive, which holds a program; save model.state_dict() "
-            "with torch.save instead"
-        )
-    if "data.pkl" not in archive.records:
-        raise RuntimeError("minitorch2.load: the zip archive has no data.pkl, so torch.save did not write it")
+    _check_records(archive)
     swap = _byte_order(archive) != sys.byteorder
     storages: dict[str, tuple[Storage, dtype]] = {}  # by key, with the dtype first asked for
 
@@ -135,6 +144,16 @@ def load_zip(
         return storage
 
     return machine(io.BytesIO(archive.read("data.pkl")), TABLE, persistent_load, encoding).load()
+
+
+def _check_records(archive: ZipReader) -> None:
+    if "constants.pkl" in archive.records:
+        raise RuntimeError(
+            "minitorch2.load: this is a TorchScript archive, which holds a program; save model.state_dict() "
+            "with torch.save instead"
+        )
+    if "data.pkl" not in archive.records:
+        raise RuntimeError("minitorch2.load: the zip archive has no data.pkl, so torch.save did not write it")
 
 
 def _byte_order(archive: ZipReader) -> str:
