@@ -24,13 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", choices=list(workloads.WORKLOADS))
+    parser.add_argument("workload", choices=workloads.WORKLOADS)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--by", choices=["tottime", "cumulative"], default="tottime", help="own time, or with callees")
     parser.add_argument("--top", type=int, default=25, help="how many lines")
     args = parser.parse_args(argv)
     torch.manual_seed(0)
-    step = workloads.WORKLOADS[args.workload](torch)
+    step = workloads.step_of(torch, args.workload)
     for _ in range(workloads.WARM_UP):
         step()
     profile = cProfile.Profile()

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import json
 import resource
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 WARM_UP = 3  # steps before the clock starts; their losses show that both frameworks compute the same
@@ -23,33 +25,59 @@ FEWEST = 5  # steps that are timed at least
 Step = Callable[[], float]
 
 
-def training(torch: Any, net: Any, optimizer: Any, loss_of: Any, shape: tuple[int, ...]) -> Step:
-    """One step of an ordinary training loop, on four batches that lie ready in memory."""
-    batches = [(torch.randn(shape), torch.randint(0, 10, shape[:1])) for _ in range(4)]
-    turn = 0
+@dataclass
+class Program:
+    """A network and what is done with it, all of it on the CPU yet."""
 
-    def step() -> float:
-        nonlocal turn
-        images, labels = batches[turn % len(batches)]
-        turn += 1
+    net: Any
+    loss: Callable[..., Any]  # of the tensors of one batch, a 0-d tensor
+    batches: list[tuple[Any, ...]]
+    optimizer: tuple[str, dict[str, Any]] | None = None  # its class and arguments; without one this is inference
+
+
+def step_on(torch: Any, program: Program, optimizer: Any) -> Callable[..., Any]:
+    """One step on the tensors of a batch; the loss comes back as a tensor, so that nothing waits for a GPU."""
+
+    def train(*batch: Any) -> Any:
         optimizer.zero_grad()
-        loss = loss_of(net(images), labels)
+        loss = program.loss(*batch)
         loss.backward()
         optimizer.step()
-        return loss.item()
+        return loss.detach()
 
-    return step
+    def infer(*batch: Any) -> Any:
+        with torch.no_grad():
+            return program.loss(*batch)
+
+    return infer if optimizer is None else train
 
 
-def mlp(torch: Any) -> Step:
+def optimizer_of(torch: Any, program: Program, **more: Any) -> Any:
+    """The program's optimizer, with more arguments than it asks for; None where it only infers."""
+    if program.optimizer is None:
+        return None
+    name, options = program.optimizer
+    return getattr(torch.optim, name)(program.net.parameters(), **options, **more)
+
+
+def classifier(torch: Any, net: Any, optimizer: tuple[str, dict[str, Any]], shape: tuple[int, ...], loss=None):
+    """An ordinary training program, on four batches that lie ready in memory."""
+    loss_of = loss or torch.nn.functional.cross_entropy
+    batches = [(torch.randn(shape), torch.randint(0, 10, shape[:1])) for _ in range(4)]
+    return Program(net, lambda images, labels: loss_of(net(images), labels), batches, optimizer)
+
+
+ADAM = ("Adam", {"lr": 1e-3})
+
+
+def mlp(torch: Any, batch: int = 64) -> Program:
     """784-128-64-10, batch 64, Adam"""
     nn = torch.nn
     net = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 10))
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    return training(torch, net, optimizer, nn.functional.cross_entropy, (64, 784))
+    return classifier(torch, net, ADAM, (batch, 784))
 
 
-def mnist_cnn(torch: Any) -> Step:
+def mnist_cnn(torch: Any, batch: int = 64) -> Program:
     """the network of examples/mnist.py, batch 64, Adam"""
     nn = torch.nn
     net = nn.Sequential(
@@ -66,11 +94,10 @@ def mnist_cnn(torch: Any) -> Step:
         nn.Linear(128, 10),
         nn.LogSoftmax(dim=1),
     )
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    return training(torch, net, optimizer, nn.functional.nll_loss, (64, 1, 28, 28))
+    return classifier(torch, net, ADAM, (batch, 1, 28, 28), nn.functional.nll_loss)
 
 
-def lenet(torch: Any, batch: int) -> Step:
+def lenet(torch: Any, batch: int) -> Program:
     nn = torch.nn
     net = nn.Sequential(
         nn.Conv2d(3, 6, 5),
@@ -86,21 +113,20 @@ def lenet(torch: Any, batch: int) -> Step:
         nn.ReLU(),
         nn.Linear(84, 10),
     )
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
-    return training(torch, net, optimizer, nn.functional.cross_entropy, (batch, 3, 32, 32))
+    return classifier(torch, net, ("SGD", {"lr": 1e-3, "momentum": 0.9}), (batch, 3, 32, 32))
 
 
-def lenet_4(torch: Any) -> Step:
+def lenet_4(torch: Any) -> Program:
     """LeNet on 32x32 RGB, batch 4, SGD with momentum"""
     return lenet(torch, 4)
 
 
-def lenet_128(torch: Any) -> Step:
+def lenet_128(torch: Any, batch: int = 128) -> Program:
     """LeNet on 32x32 RGB, batch 128, SGD with momentum"""
-    return lenet(torch, 128)
+    return lenet(torch, batch)
 
 
-def resnet20(torch: Any) -> Step:
+def resnet20(torch: Any, batch: int = 128) -> Program:
     """ResNet-20 on 32x32 RGB, batch 128, SGD with momentum"""
     nn, relu, pad = torch.nn, torch.nn.functional.relu, torch.nn.functional.pad
 
@@ -127,11 +153,11 @@ def resnet20(torch: Any) -> Step:
         nn.Flatten(),
         nn.Linear(64, 10),
     )
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
-    return training(torch, net, optimizer, nn.functional.cross_entropy, (128, 3, 32, 32))
+    options = {"lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4}
+    return classifier(torch, net, ("SGD", options), (batch, 3, 32, 32))
 
 
-def lstm(torch: Any) -> Step:
+def lstm(torch: Any, batch: int = 32) -> Program:
     """LSTM 64-128 over 32 steps and a linear layer on the last, batch 32, Adam"""
     nn = torch.nn
 
@@ -144,15 +170,12 @@ def lstm(torch: Any) -> Step:
             output, _ = self.lstm(x)
             return self.head(output[:, -1])
 
-    net = Reader()
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    return training(torch, net, optimizer, nn.functional.cross_entropy, (32, 32, 64))
+    return classifier(torch, Reader(), ADAM, (batch, 32, 64))
 
 
-def gpt(torch: Any) -> Step:
+def gpt(torch: Any, characters=65, length=64, width=128, heads=4, layers=4, batch=16) -> Program:
     """a GPT of 4 layers, 4 heads, width 128, on 16 sequences of 64 characters (of 65), AdamW"""
     nn, F = torch.nn, torch.nn.functional
-    characters, length, width, heads, layers, batch = 65, 64, 128, 4, 4, 16
 
     class Block(nn.Module):
         def __init__(self):
@@ -177,29 +200,20 @@ def gpt(torch: Any) -> Step:
             self.ln, self.head = nn.LayerNorm(width), nn.Linear(width, characters, bias=False)
 
         def forward(self, tokens):
-            x = self.token(tokens) + self.place(torch.arange(length))
+            x = self.token(tokens) + self.place(torch.arange(length, device=tokens.device))
             return self.head(self.ln(self.blocks(x)))
 
     net = GPT()
-    optimizer = torch.optim.AdamW(net.parameters(), lr=1e-3)
     texts = [torch.randint(0, characters, (batch, length + 1)) for _ in range(4)]
-    turn = 0
 
-    def step() -> float:
-        nonlocal turn
-        text = texts[turn % len(texts)]
-        turn += 1
-        optimizer.zero_grad()
+    def loss(text: Any) -> Any:
         logits = net(text[:, :-1])
-        loss = F.cross_entropy(logits.view(-1, characters), text[:, 1:].reshape(-1))
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+        return F.cross_entropy(logits.view(-1, characters), text[:, 1:].reshape(-1))
 
-    return step
+    return Program(net, loss, [(text,) for text in texts], ("AdamW", {"lr": 1e-3}))
 
 
-def mobilenet(torch: Any) -> Step:
+def mobilenet(torch: Any, size: int = 224) -> Program:
     """a MobileNetV2 on one image of 3x224x224, inference"""
     nn = torch.nn
 
@@ -228,13 +242,7 @@ def mobilenet(torch: Any) -> Step:
             inputs = outputs
     layers += [*conv(320, 1280), nn.ReLU6(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 1000)]
     net = nn.Sequential(*layers).eval()
-    image = torch.randn(1, 3, 224, 224)
-
-    def step() -> float:
-        with torch.no_grad():
-            return net(image).square().mean().item()
-
-    return step
+    return Program(net, lambda image: net(image).square().mean(), [(torch.randn(1, 3, size, size),)])
 
 
 def small_op(torch: Any) -> Step:
@@ -252,8 +260,17 @@ def small_op(torch: Any) -> Step:
 
 TRAINING = {program.__name__: program for program in (mlp, mnist_cnn, lenet_4, lenet_128, resnet20, lstm, gpt)}
 PROGRAMS = {**TRAINING, "mobilenet": mobilenet}
-WORKLOADS = {**PROGRAMS, "small_op": small_op}
+WORKLOADS = (*PROGRAMS, "small_op")
 IMPORT = "import"
+
+
+def step_of(torch: Any, name: str) -> Step:
+    """The step of a workload on the CPU, with the wait for its loss."""
+    if name == "small_op":
+        return small_op(torch)
+    program = PROGRAMS[name](torch)
+    step, turn = step_on(torch, program, optimizer_of(torch, program)), itertools.count()
+    return lambda: step(*program.batches[next(turn) % len(program.batches)]).item()
 
 
 def measure(framework: str, name: str, threads: int, seconds: float) -> dict[str, Any]:
@@ -267,7 +284,7 @@ def measure(framework: str, name: str, threads: int, seconds: float) -> dict[str
     else:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        step = WORKLOADS[name](torch)
+        step = step_of(torch, name)
         losses = [step() for _ in range(WARM_UP)]
         times, end = [], time.perf_counter() + seconds
         while len(times) < FEWEST or time.perf_counter() < end:
