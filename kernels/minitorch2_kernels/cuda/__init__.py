@@ -3,3 +3,5 @@
 Importing this package registers them. It is imported when the first array goes to a GPU and never before, so that a
 program on the CPU pays nothing for it.
 """
+
+from . import picking
