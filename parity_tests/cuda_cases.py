@@ -36,8 +36,15 @@ def kernel(name: str, tolerance: float, draw: Callable | None = None) -> Case:
     return Case(draw or test_kernels.CASES[name][0], tolerance)
 
 
+def linear(d):
+    rows, inputs, outputs = d.int(1, 9), d.int(1, 9), d.int(1, 9)
+    return d.array(rows, inputs), d.array(outputs, inputs), d.array(outputs) if d.int(0, 1) else None
+
+
 # The kernels with overrides for the GPU, by name.
 KERNELS: dict[str, Case] = {
+    "matmul": kernel("matmul", ANOTHER_ORDER),
+    "linear": kernel("linear", ANOTHER_ORDER, linear),
     "pick": kernel("pick", EXACT),
     "put": kernel("put", EXACT),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import ModuleType
 
 import numpy as np
 
+from . import cublas
 from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
 
 _OUT_OF_NOTHING = {"array", "asarray", "ascontiguousarray", "asanyarray"}  # take what is on the host, openly
@@ -39,7 +41,8 @@ class ufunc:
         self._function.at(*(unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b)))
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
-        return on_device(self._function.reduce, self.__name__)(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+        reduce = on_device(self._function.reduce, self.__name__)
+        return reduce(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
 
 
 def _checked(function, name: str, parameters):
@@ -98,12 +101,11 @@ class Module(ModuleType):
 
 
 def copyto(dst, src, casting="same_kind", where=None):
-    """CuPy's takes numbers and device arrays; a host array only of no dimensions."""
+    """CuPy's takes numbers and device arrays."""
     if not isinstance(dst, ndarray):
         raise TypeError("dst must be cupy.ndarray")
-    if isinstance(src, np.ndarray) and not src.ndim:
-        src = src[()]
-    np.copyto(dst._a, unwrapped(src, "copyto"), casting=casting, where=True if where is None else unwrapped(where, "copyto"))
+    where = True if where is None else unwrapped(where, "copyto")
+    np.copyto(dst._a, unwrapped(src, "copyto"), casting=casting, where=where)
 
 
 def take_along_axis(a, indices, axis):
@@ -136,20 +138,24 @@ def make() -> Module:
     return cupy
 
 
+_made = functools.cache(make)
+
+
 def install() -> Module:
     """Makes the stand-in the `cupy` that is imported from now on; nothing may have imported the real one before."""
-    present = sys.modules.get("cupy")
-    if isinstance(present, Module):
-        return present
-    if present is not None:
+    cupy = _made()
+    if sys.modules.get("cupy", cupy) is not cupy:
         raise RuntimeError("the real CuPy is imported already")
-    cupy = make()
     for module in (cupy, cupy.linalg, cupy.lib, cupy.lib.stride_tricks, cupy.cuda):
         sys.modules[module.__name__] = module
+    from minitorch2_kernels.cuda import cublas as used
+
+    if not isinstance(used._library, cublas.Library):
+        used.use(cublas.Library())
     return cupy
 
 
 def uninstall() -> None:
-    """Takes the stand-in out of sys.modules again."""
+    """Takes the stand-in out of sys.modules again; `install` brings the same one back."""
     for name in [n for n, m in sys.modules.items() if n.split(".")[0] == "cupy"]:
         del sys.modules[name]

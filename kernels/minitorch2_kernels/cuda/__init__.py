@@ -4,4 +4,4 @@ Importing this package registers them. It is imported when the first array goes 
 program on the CPU pays nothing for it.
 """
 
-from . import picking
+from . import gemm, picking
