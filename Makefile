@@ -8,12 +8,18 @@ WORKERS ?= 2
 WORKLOAD ?= mnist_cnn
 TARGET  ?= pickle
 
+# CuPy, a large download, is fetched where NVIDIA's driver is; elsewhere the GPU programs say that there is no GPU.
+GPU   := $(if $(wildcard /proc/driver/nvidia /dev/nvidiactl /dev/dxg),cuda,no)
+GPU_EXTRAS_cuda := test,cuda
+GPU_EXTRAS_no   := test
+GPU_EXTRAS := $(GPU_EXTRAS_$(GPU))
+
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help mnist cifar finetune finetune-digits test deep lint format bench bench-ops growth profile fuzz package clean
+.PHONY: help mnist cifar finetune finetune-digits test deep lint format bench bench-ops bench-gpu gpu-check growth profile fuzz package clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
@@ -51,6 +57,12 @@ bench: $(STAMP)-test ## time minitorch2 against PyTorch (ARGS go to benchmarks/r
 
 bench-ops: $(STAMP)-test ## the same for single operations (ARGS go to benchmarks/ops.py)
 	$(BIN)/python benchmarks/ops.py $(ARGS)
+
+bench-gpu: $(STAMP)-$(GPU_EXTRAS) ## time minitorch2 against PyTorch on a GPU (ARGS go to benchmarks/gpu.py)
+	$(BIN)/python benchmarks/gpu.py $(ARGS)
+
+gpu-check: $(STAMP)-$(GPU_EXTRAS) ## all that needs a GPU, in ten minutes: probe, tests, sanitizer, kernels, bench
+	$(BIN)/python benchmarks/gpu_check.py $(ARGS)
 
 growth: $(STAMP)-test ## how step time grows with depth and batch (ARGS go to benchmarks/growth.py)
 	$(BIN)/python benchmarks/growth.py $(ARGS)

@@ -118,14 +118,14 @@ class Session:
         self.args, self.folder = args, folder
         self.processes = {name: Process(name, args.device) for name in FRAMEWORKS}
 
-    def versions(self) -> dict[str, Any]:
+    def versions(self, end: float) -> dict[str, Any]:
         """What both say of themselves; they start at the same time."""
         for process in self.processes.values():
             process.say("about")
         about: dict[str, Any] = {}
         for name, process in self.processes.items():
             try:
-                about[name] = process.hear("about", START)
+                about[name] = process.hear("about", min(START, end - time.monotonic()))
             except Failure as failure:
                 about[name] = {"error": str(failure)}
         return about
@@ -138,7 +138,7 @@ class Session:
         for framework, process in self.processes.items():
             try:
                 if process.child is None:
-                    process.ask("about", START)
+                    process.ask("about", min(START, end - time.monotonic()))
                 built[framework] = process.ask(
                     "build", end - time.monotonic(), name=name, start=start, write=not written, small=self.args.small
                 )
@@ -283,7 +283,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         session = Session(args, folder)
         try:
-            report["frameworks"] = session.versions()
+            report["frameworks"] = session.versions(deadline)
             print(HEADER, flush=True)
             for i, name in enumerate(names):
                 left = deadline - time.monotonic()

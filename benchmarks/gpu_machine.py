@@ -125,10 +125,12 @@ def environment() -> dict[str, str]:
 
 
 def end(process: subprocess.Popen) -> None:
-    """Ends a process that was started with start_new_session=True, and what it started."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    """Ends a process that was started with start_new_session=True, and what it started; asks first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=3)
 
 
 def stop_on_sigterm() -> None:
