@@ -126,3 +126,30 @@ __device__ __forceinline__ float log_of(float x) { return logf(x); }
 __device__ __forceinline__ double log_of(double x) { return log(x); }
 __device__ __forceinline__ float sqrt_of(float x) { return sqrtf(x); }
 __device__ __forceinline__ double sqrt_of(double x) { return sqrt(x); }
+
+// ---- windows ----
+
+// Which taps of a window see an element, and from which places: those of tap k and place o with o * stride + k *
+// dilation = a, where a is the element's position with its padding. From one such pair to the next, `tap` is added to k
+// and `place` taken from o.
+struct Taps {
+    int stride, dilation, tap, place;
+    __device__ __forceinline__ Taps(int stride, int dilation) : stride(stride), dilation(dilation) {
+        int a = stride, b = dilation;
+        while (b) {  // a: the greatest common divisor
+            int rest = a % b;
+            a = b;
+            b = rest;
+        }
+        tap = stride / a;
+        place = dilation / a;
+    }
+    // The first tap and its place, which may be past the last one; place -1 where no tap fits.
+    __device__ __forceinline__ int first(int a, int& o) const {
+        int k = dilation == 1 ? a % stride : 0;
+        if (dilation != 1)
+            while (k < tap && (a - k * dilation) % stride) ++k;
+        o = k < tap && a >= k * dilation ? (a - k * dilation) / stride : -1;
+        return k;
+    }
+};

@@ -1,0 +1,30 @@
+"""What wrappers of kernels share: numbers as kernels take them, arrays as kernels read them."""
+
+from __future__ import annotations
+
+import functools
+
+import cupy
+import numpy as np
+
+from .launch import REALS
+
+MOST = 2**31 - 1  # elements that kernels which count with 32 bits go through
+
+
+@functools.lru_cache(4096)
+def int32s(*values: int) -> tuple[np.int32, ...]:
+    """The numbers as kernels declare them (int); kept, since a network asks for the same ones in every step."""
+    return tuple(np.int32(value) for value in values)
+
+
+def packed(x: cupy.ndarray) -> cupy.ndarray:
+    """x itself if it lies in C order without gaps, else a copy that does."""
+    return x if x.flags.c_contiguous else cupy.ascontiguousarray(x)
+
+
+def alike(first, *rest) -> bool:
+    """Whether all are CuPy arrays of one dtype that kernels compute with."""
+    if not isinstance(first, cupy.ndarray) or first.dtype not in REALS:
+        return False
+    return all(isinstance(a, cupy.ndarray) and a.dtype == first.dtype for a in rest)

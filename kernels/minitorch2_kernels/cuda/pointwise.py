@@ -1,0 +1,101 @@
+"""Functions of single elements on the GPU: one launch and one pass each."""
+
+from __future__ import annotations
+
+import cupy
+import numpy as np
+
+from ..reference import gelu as of_gelu
+from ..reference import rectifiers
+from ..reference.dropout import masked_scale as reference_masked_scale
+from .arguments import alike, packed
+from .launch import acc, function, spread
+
+
+def _supports(x) -> bool:
+    return alike(x)
+
+
+def _supports_grad(g, x, saved) -> bool:
+    return alike(g, x, saved) and g.shape == x.shape == saved.shape
+
+
+def _supports_limits(x, low, high) -> bool:
+    return alike(x)
+
+
+def _supports_limits_grad(g, x, low, high) -> bool:
+    return alike(g, x) and g.shape == x.shape
+
+
+def _supports_mask(x, mask, keep) -> bool:
+    return alike(x) and isinstance(mask, cupy.ndarray) and mask.dtype == bool and mask.shape == x.shape
+
+
+def _run(name, x, *arguments) -> None:
+    """The kernel `name` over as many elements as x has."""
+    spread(function("pointwise.cu", name, x.dtype), x.size, (*arguments, np.int64(x.size)))
+
+
+def _with_saved(name, x):
+    x = packed(x)
+    y, saved = cupy.empty(x.shape, x.dtype), cupy.empty(x.shape, x.dtype)
+    _run(name, x, x, y, saved)
+    return y, saved
+
+
+def _grad(name, g, x, saved):
+    dx = cupy.empty(x.shape, x.dtype)
+    _run(name, x, packed(g), packed(x), packed(saved), dx)
+    return dx
+
+
+@of_gelu.gelu.cuda_override(_supports)
+def gelu(x):
+    """gelu in one pass."""
+    return _with_saved("gelu", x)
+
+
+@of_gelu.gelu_grad.cuda_override(_supports_grad)
+def gelu_grad(g, x, phi):
+    """gelu_grad in one pass."""
+    return _grad("gelu_grad", g, x, phi)
+
+
+@of_gelu.gelu_tanh.cuda_override(_supports)
+def gelu_tanh(x):
+    """gelu_tanh in one pass."""
+    return _with_saved("gelu_tanh", x)
+
+
+@of_gelu.gelu_tanh_grad.cuda_override(_supports_grad)
+def gelu_tanh_grad(g, x, t):
+    """gelu_tanh_grad in one pass."""
+    return _grad("gelu_tanh_grad", g, x, t)
+
+
+@rectifiers.hardtanh.cuda_override(_supports_limits)
+def hardtanh(x, low, high):
+    """hardtanh in one pass."""
+    x, number = packed(x), acc(x.dtype)
+    y = cupy.empty(x.shape, x.dtype)
+    _run("hardtanh", x, x, y, number(low), number(high))
+    return y
+
+
+@rectifiers.hardtanh_grad.cuda_override(_supports_limits_grad)
+def hardtanh_grad(g, x, low, high):
+    """hardtanh_grad in one pass."""
+    number = acc(x.dtype)
+    dx = cupy.empty(g.shape, g.dtype)
+    _run("hardtanh_grad", x, packed(g), packed(x), dx, number(low), number(high))
+    return dx
+
+
+@reference_masked_scale.cuda_override(_supports_mask)
+def masked_scale(x, mask, keep):
+    """masked_scale in one pass."""
+    x, number = packed(x), acc(x.dtype)
+    y = cupy.empty(x.shape, x.dtype)
+    _run("masked_scale", x, x, packed(mask), y, number(1) / number(keep))
+    return y

@@ -1,0 +1,93 @@
+"""Cases of cuda_cases.py: convolution, pooling, recurrent layers, attention, scattering, single elements."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+import sequence_kernels
+import test_kernels
+from test_kernels import ANOTHER_ORDER, EXACT
+
+# exp, tanh and erf of another library, each off by an eps or two, through a handful of operations
+OTHER_LIBRARY = 32.0
+
+
+@contextlib.contextmanager
+def tiny_blocks():
+    """Small arrays then go all the ways that large ones go: direct or by columns, for some images at a time or all."""
+    from minitorch2_kernels.cuda import conv
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conv, "SMALL", 300)
+        patch.setattr(conv, "WORKSPACE", 2048)
+        yield
+
+
+def average(draw):
+    """A draw of average pooling with one divisor for all windows now and then."""
+
+    def drawn(d):
+        x, divisor, *rest = draw(d)
+        return x, 4 if d.of(True, False) else np.ascontiguousarray(divisor), *rest
+
+    return drawn
+
+
+def long_rows(draw):
+    """A draw of attention with as many keys as need more than one value per lane, or do not fit in registers."""
+
+    def drawn(d):
+        if not d.of(True, False, False):
+            return draw(d)
+        length, keys = d.int(1, 3), d.of(31, 33, 128, 129, 512, 513, 700)
+        q, k, v = d.array(2, length, 3), d.array(2, keys, 3), d.array(2, keys, 2)
+        mask = d.of(None, d.array(length, keys))
+        kept = d.of(None, d.rng.rand(2, length, keys) < 0.5)
+        return q, k, v, mask, d.of(True, False), 0.5, kept, 0.5
+
+    return drawn
+
+
+def attention_grad(d):
+    q, k, v, mask, causal, scale, kept, keep = long_rows(sequence_kernels.attention)(d)
+    weights = test_kernels.K.attention.reference(q, k, v, mask, causal, scale, kept, keep)[1]
+    return d.array(*q.shape[:-1], v.shape[-1]), q, k, v, weights, scale, kept, keep, d.of(True, False)
+
+
+def masked_scale(d):
+    x = d.array(d.int(1, 5), d.int(1, 9), special=True)
+    return x, d.rng.rand(*x.shape) < 0.5, d.of(0.5, 0.9)
+
+
+def _of(name, tolerance, draw=None):
+    return draw or test_kernels.CASES[name][0], tolerance
+
+
+CASES = {
+    "conv2d": _of("conv2d", ANOTHER_ORDER),
+    "conv2d_input_grad": _of("conv2d_input_grad", ANOTHER_ORDER),
+    "conv2d_weight_grad": _of("conv2d_weight_grad", ANOTHER_ORDER),
+    "max_pool2d": _of("max_pool2d", EXACT),
+    "max_pool2d_put": _of("max_pool2d_put", EXACT),
+    "max_pool2d_pick": _of("max_pool2d_pick", EXACT),
+    "avg_pool2d": _of("avg_pool2d", EXACT, average(test_kernels.avg_pool2d)),
+    "avg_pool2d_put": _of("avg_pool2d_put", EXACT, average(test_kernels.avg_pool2d_put)),
+    "hardtanh": _of("hardtanh", EXACT),
+    "hardtanh_grad": _of("hardtanh_grad", EXACT),
+    "gelu": _of("gelu", OTHER_LIBRARY),
+    "gelu_grad": _of("gelu_grad", OTHER_LIBRARY),
+    "gelu_tanh": _of("gelu_tanh", OTHER_LIBRARY),
+    "gelu_tanh_grad": _of("gelu_tanh_grad", OTHER_LIBRARY),
+    "masked_scale": _of("masked_scale", EXACT, masked_scale),
+    "index_add": _of("index_add", ANOTHER_ORDER),
+    "rnn": _of("rnn", ANOTHER_ORDER),
+    "rnn_grad": _of("rnn_grad", ANOTHER_ORDER),
+    "lstm": _of("lstm", ANOTHER_ORDER),
+    "lstm_grad": _of("lstm_grad", ANOTHER_ORDER),
+    "gru": _of("gru", ANOTHER_ORDER),
+    "gru_grad": _of("gru_grad", ANOTHER_ORDER),
+    "attention": _of("attention", ANOTHER_ORDER, long_rows(sequence_kernels.attention)),
+    "attention_grad": _of("attention_grad", ANOTHER_ORDER, attention_grad),
+}
