@@ -35,6 +35,7 @@
 #define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __align__(n) alignas(n)
+#define __grid_constant__
 #define DYN_SHARED(T, name) T* name = reinterpret_cast<T*>(emu::dynamic_shared)
 
 struct uint3 { unsigned x, y, z; };

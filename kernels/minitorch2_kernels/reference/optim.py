@@ -13,6 +13,8 @@ scalar formulas then round as torch's do. What reaches an array goes through `fl
 keep their dtype.
 """
 
+import numpy as np
+
 from ..dispatch import kernel, namespace
 
 
@@ -110,6 +112,36 @@ def adam(
     denom /= float(bias_correction2**0.5)
     denom += float(eps)
     _add_quotient(param, exp_avg, denom, -(lr / bias_correction1))
+
+
+@kernel
+def sgd_many(params, grads, buffers, lr, *rest):
+    """`sgd` of each in lists of arrays; buffers is None where momentum is 0. lr may be an array of one element."""
+    lr = _on_host(lr)
+    for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
+        sgd(param, grad, None if buffers is None else buffers[i], lr, *rest)
+
+
+@kernel
+def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, *rest):
+    """`adam` of each in lists of arrays; max_exp_avg_sqs is None but under AMSGrad.
+
+    steps is the number that all have come to. Or it is a list of arrays of one element (float32 or float64): they
+    are advanced by one first. lr may be an array of one element.
+    """
+    lr = _on_host(lr)
+    for i, param in enumerate(params):
+        step = steps
+        if isinstance(steps, list):
+            steps[i] += 1
+            step = float(steps[i])
+        maximum = None if max_exp_avg_sqs is None else max_exp_avg_sqs[i]
+        adam(param, grads[i], exp_avgs[i], exp_avg_sqs[i], maximum, step, lr, *rest)
+
+
+def _on_host(lr):
+    """An array of one element as a number."""
+    return lr if isinstance(lr, int | float | np.number) else lr.item()
 
 
 @kernel
