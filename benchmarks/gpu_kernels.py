@@ -6,7 +6,8 @@
 A kernel bound by memory is held to a copy on the device, measured in the same run and counting bytes read plus bytes
 written; for the kernel they count once each, at the least that its result needs. A kernel bound by arithmetic is held
 to CuPy's product of two matrices of 4096x4096 in the same dtype. Beside it stands the time of the reference
-implementation, and how far the results of the two are apart. Without a GPU the exit status is 2.
+implementation, how far the results of the two are apart, and "no kernel for it" where the reference is all there is.
+Without a GPU the exit status is 2.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def measure(work: Work, limits: dict[str, float], clock: Any, with_reference: bo
     if work.reference is not None and with_reference:
         result["reference_ms"] = milliseconds(work.reference, clock)
     result["ms"] = milliseconds(work.call, clock)
-    result["amount"], result["of"] = work.amount, work.of
+    result["amount"], result["of"], result["by"] = work.amount, work.of, work.by
     result["per_second"] = work.amount / result["ms"] * 1e3
     if work.of in limits:
         result["share"] = result["per_second"] / limits[work.of]
@@ -143,7 +144,8 @@ def table_line(name: str, result: dict[str, Any]) -> str:
     reference = f"{result['reference_ms']:.3f}" if "reference_ms" in result else "-"
     share = f"{result['share']:.0%}" if "share" in result else "-"
     difference = f"{result['apart']:.0e}" if "apart" in result else "-"
-    return f"{name:<34}{result['ms']:>9.3f}{reference:>11}{rate(result):>14}{share:>7}{difference:>9}"
+    line = f"{name:<34}{result['ms']:>9.3f}{reference:>11}{rate(result):>14}{share:>7}{difference:>9}"
+    return line + ("  no kernel for it" if result["by"] == "reference" else "")
 
 
 def main(argv: list[str] | None = None) -> int:
