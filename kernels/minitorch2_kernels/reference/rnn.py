@@ -31,7 +31,15 @@ def steps(sizes, reverse):
 
 def states_before(y, h0, sizes, reverse):
     """The state that each step began with. y (R, P): the states after the steps; h0 (N, P); returns (R, P)."""
-    before, state = namespace(y).empty_like(y), h0.copy()
+    before = namespace(y).empty_like(y)
+    n = sizes[0]
+    if sizes[-1] == n and reverse:  # equally long: all rows move by one step
+        before[-n:], before[:-n] = h0, y[n:]
+        return before
+    if sizes[-1] == n:
+        before[:n], before[n:] = h0, y[:-n]
+        return before
+    state = h0.copy()
     for start, stop in steps(sizes, reverse):
         n = stop - start
         before[start:stop] = state[:n]
