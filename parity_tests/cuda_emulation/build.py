@@ -25,7 +25,7 @@ WAITING = {
     *("__ballot_sync", "__any_sync", "__all_sync"),
 }
 _KEYWORDS = {"if", "for", "while", "switch", "catch", "sizeof", "alignas", "decltype", "return", "asm"}
-_KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\s*\([^)]*\)\s*)?(\w+)\s*\(')
+_KERNEL = re.compile(r'extern\s+"C"\s+__global__\s+void\s+(\w+)\s*\(')
 _DEFINITION = re.compile(r"\b(\w+)\s*\([^;{}]*\)\s*(?:const\s*)?\{")
 
 
@@ -51,7 +51,7 @@ def library(code: str, options: tuple[str, ...] = ()) -> Path:
     """
     macros = tuple(option for option in options if option.startswith("-D"))
     flags = FLAGS + (SANITIZER if sanitizing() else ())
-    key = "\0".join((code, HEADER.read_text(), *macros, *flags, _version()))
+    key = "\0".join((code, HEADER.read_text(), Path(__file__).read_text(), *macros, *flags, _version()))
     path = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if not path.exists():
         text = f'#define EMULATED 1\n#include "{HEADER}"\n{code}\n{_exports(code, macros)}'
@@ -64,7 +64,7 @@ def library(code: str, options: tuple[str, ...] = ()) -> Path:
 
 def kernels(code: str, macros: tuple[str, ...] = ()) -> dict[str, bool]:
     """The name of each kernel -> whether its threads wait for each other, itself or in a function that it calls."""
-    text = _run([COMPILER, "-E", "-P", "-DEMULATED", *macros, "-x", "c++", "-"], code)
+    text = _run([COMPILER, "-E", "-P", "-DEMULATED", "-D__launch_bounds__(...)=", *macros, "-x", "c++", "-"], code)
     bodies = [(match[1], _body(text, match.end() - 1)) for match in _DEFINITION.finditer(text)]
     bodies = [(name, set(re.findall(r"\w+", body))) for name, body in bodies if name not in _KEYWORDS]
     waiting = set(WAITING)
