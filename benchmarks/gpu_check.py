@@ -33,7 +33,7 @@ LEAST = 5.0  # seconds; a phase with less is not begun
 KEPT = 0.35  # of the budget, kept for bench while the phases before it run
 KERNEL_TESTS = "parity_tests/test_cuda_kernels.py"
 FOUND = 99  # compute-sanitizer's own exit status where it found something; pytest's are small
-CUDA = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer")
+CUDA = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer", "/opt/cuda/bin")  # where it is if not on the PATH
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "--tb=short", "-rfE"]
 
 

@@ -252,6 +252,22 @@ def test_what_pytest_and_the_sanitizer_said(module):
     assert check.sanitizer_verdict(None, "========= Invalid __global__ read of size 4", 4) == "failed: it found errors"
 
 
+def test_the_tests_under_the_sanitizer_have_no_pool_and_few_examples(tmp_path):
+    said = "print('pool off', settings.default.max_examples)"
+    code = f"from hypothesis import settings\nis_available = bool\nclass cuda:\n    set_allocator = lambda _: {said}\n"
+    (tmp_path / "cupy.py").write_text(code)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "gpu_pytest_plugin"]
+    result = subprocess.run(
+        [*command, "--timeout=0", "-s", "-k", "has_a_layer", "parity_tests/test_layout.py"],
+        cwd=ROOT,
+        env=os.environ
+        | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT / 'benchmarks'}", "HYPOTHESIS_PROFILE": "sanitizer"},
+        capture_output=True,
+        text=True,
+    )
+    assert "pool off 2" in result.stdout and "1 passed" in result.stdout, result.stdout + result.stderr
+
+
 def test_the_time_that_the_last_phase_keeps(module):
     check, now = module("gpu_check"), time.monotonic()
     assert check.phase_end("tests", 100, now, 570, ["bench"]) == pytest.approx(now + 100, abs=1)
