@@ -153,10 +153,10 @@ def get_current_stream(device_id=-1):
     return Stream.current[-1] if Stream.current else Stream.null
 
 
-def forbid(kind: str = CAPTURING) -> None:
+def forbid(message: str = CAPTURING, kind: type = RuntimeError) -> None:
     """Raises what CuPy raises for a call that a capture cannot hold."""
     if get_current_stream().capturing:
-        raise RuntimeError(kind)
+        raise kind(message)
 
 
 class Graph:
@@ -312,5 +312,4 @@ def furnish(cupy) -> None:
     runtime.deviceSynchronize = lambda: forbid()
     runtime.memGetInfo = lambda: (TOTAL - Memory.in_use, TOTAL)
     runtime.streamCaptureModeGlobal, runtime.streamCaptureModeThreadLocal, runtime.streamCaptureModeRelaxed = 0, 1, 2
-    runtime.errorMemoryAllocation = 2
     runtime.driverGetVersion = runtime.runtimeGetVersion = lambda: 13000

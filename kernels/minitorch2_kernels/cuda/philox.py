@@ -21,6 +21,7 @@ import math
 import cupy
 import numpy as np
 
+from . import capture
 from .arguments import packed
 from .launch import FLOAT32, FLOAT64, FULL, REALS, acc, function, launch
 
@@ -44,6 +45,8 @@ class PhiloxState:
     def take(self, increment: int) -> tuple:
         """(state, seed, offset) as the kernels take them, for a draw that uses up `increment`."""
         increment = -(-increment // 4) * 4
+        if self._buffer is None and (recording := capture.current()) is not None:
+            recording.enroll(self)
         if self._buffer is not None:
             taken = self._buffer, np.uint64(0), np.uint64(self._drawn)
             self._drawn += increment

@@ -1,0 +1,60 @@
+"""torch.cuda: GPUs, their streams, memory and random numbers, and steps captured as CUDA graphs.
+
+Everything can be imported without a GPU. What needs one then raises a RuntimeError that says what to install;
+`is_available()` is False, `device_count()` 0, and seeds are accepted.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from minitorch2_kernels.out_of_memory import OutOfMemoryError
+
+from .captured_step import CapturedStep, capture_step
+from .devices import (
+    current_device,
+    device,
+    device_count,
+    device_of,
+    get_device_capability,
+    get_device_name,
+    get_device_properties,
+    init,
+    is_available,
+    is_bf16_supported,
+    is_initialized,
+    set_device,
+    synchronize,
+)
+from .graphs import CUDAGraph, graph, graph_pool_handle, is_current_stream_capturing
+from .memory import (
+    empty_cache,
+    max_memory_allocated,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    reset_peak_memory_stats,
+)
+from .random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
+from .streams import Event, Stream, StreamContext, current_stream, default_stream, set_stream, stream
+
+
+def __getattr__(name: str):
+    if name == "amp":
+        return importlib.import_module(".amp", __name__)
+    raise AttributeError(
+        f"minitorch2.cuda.{name} is not supported. README.md lists what of PyTorch is; here are {', '.join(_OFFERED)}"
+    )
+
+
+_OFFERED = sorted(name for name, value in list(globals().items()) if not name.startswith("_") and callable(value))

@@ -1,0 +1,53 @@
+"""torch.cuda.amp: the older names of torch.amp's parts, with the device "cuda". Deprecated, as in torch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from .. import amp
+from ..core.dtypes import dtype as Dtype
+from ..core.dtypes import float16
+
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
+
+
+def _warn(old: str, new: str) -> None:
+    warnings.warn(
+        f"`torch.cuda.amp.{old}` is deprecated. Please use `torch.amp.{new}` instead.", FutureWarning, stacklevel=3
+    )
+
+
+class autocast(amp.autocast):
+    """Deprecated: torch.amp.autocast("cuda", ...)."""
+
+    def __init__(self, enabled: bool = True, dtype: Dtype = float16, cache_enabled: bool = True) -> None:
+        _warn("autocast(args...)", "autocast('cuda', args...)")
+        super().__init__("cuda", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
+
+
+class GradScaler(amp.GradScaler):
+    """Deprecated: torch.amp.GradScaler("cuda", ...)."""
+
+    def __init__(
+        self,
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ) -> None:
+        _warn("GradScaler(args...)", "GradScaler('cuda', args...)")
+        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+def custom_fwd(fwd: Any = None, *, cast_inputs: Dtype | None = None) -> Any:
+    """Deprecated: torch.amp.custom_fwd(..., device_type="cuda")."""
+    _warn("custom_fwd(args...)", "custom_fwd(args..., device_type='cuda')")
+    return amp.custom_fwd(fwd, device_type="cuda", cast_inputs=cast_inputs)
+
+
+def custom_bwd(bwd: Any) -> Any:
+    """Deprecated: torch.amp.custom_bwd(..., device_type="cuda")."""
+    _warn("custom_bwd(args...)", "custom_bwd(args..., device_type='cuda')")
+    return amp.custom_bwd(bwd, device_type="cuda")
