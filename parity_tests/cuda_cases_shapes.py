@@ -17,11 +17,13 @@ OTHER_LIBRARY = 32.0
 @contextlib.contextmanager
 def tiny_blocks():
     """Small arrays then go all the ways that large ones go: direct or by columns, for some images at a time or all."""
+    from minitorch2_kernels import precision
     from minitorch2_kernels.cuda import conv
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "SMALL", 300)
         patch.setattr(conv, "WORKSPACE", 2048)
+        patch.setattr(precision, "layers_allow_tf32", False)
         yield
 
 

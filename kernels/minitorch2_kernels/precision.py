@@ -6,6 +6,8 @@ from __future__ import annotations
 # set_float32_matmul_precision, of which backends.cuda.matmul.allow_tf32 is another face.
 _float32_matmul = "highest"
 allow_tf32 = False
+# The same for convolutions and recurrent layers, as torch's backends.cudnn.allow_tf32: allowed unless told otherwise.
+layers_allow_tf32 = True
 
 
 def set_float32_matmul(precision: str) -> None:

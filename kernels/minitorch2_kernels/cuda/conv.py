@@ -17,7 +17,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from .arguments import MOST, alike, int32s, packed
-from .gemm import gemm
+from .gemm import layer_product
 from .launch import THREADS, function, launch, spread
 
 WORKSPACE = 64 << 20  # bytes of columns at a time (of one image where that has more); about a GPU's second-level cache
@@ -113,14 +113,14 @@ def conv2d(x, w, stride, padding, dilation, groups):
     if groups == 1:
         matrix = w.reshape(s.O, s.K)
         if s.plain:
-            gemm(matrix, x.reshape(s.N, s.C, s.P), out=y.reshape(s.N, s.O, s.P))
+            layer_product(matrix, x.reshape(s.N, s.C, s.P), out=y.reshape(s.N, s.O, s.P))
             return y
         for a, b in s.chunks(s.K * s.P, x.itemsize):
-            gemm(matrix, _im2col(x[a:b], s, False), out=y[a:b].reshape(b - a, s.O, s.P))
+            layer_product(matrix, _im2col(x[a:b], s, False), out=y[a:b].reshape(b - a, s.O, s.P))
         return y
     matrices = w.reshape(groups, s.OG, s.K)
     for a, b in s.chunks((s.K * groups + s.O) * s.P, x.itemsize):
-        product = gemm(matrices, _im2col(x[a:b], s, True).reshape(groups, s.K, -1))  # (groups, OG, images*P)
+        product = layer_product(matrices, _im2col(x[a:b], s, True).reshape(groups, s.K, -1))  # (groups, OG, images*P)
         y[a:b] = product.reshape(s.O, b - a, *out).swapaxes(0, 1)
     return y
 
@@ -138,14 +138,14 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     if groups == 1:
         matrix, places = w.reshape(s.O, s.K).T, g.reshape(s.N, s.O, s.P)
         if s.plain:
-            gemm(matrix, places, out=dx.reshape(s.N, s.C, s.P))
+            layer_product(matrix, places, out=dx.reshape(s.N, s.C, s.P))
             return dx
         for a, b in s.chunks(s.K * s.P, g.itemsize):
-            _col2im(gemm(matrix, places[a:b]), dx[a:b], s, False)
+            _col2im(layer_product(matrix, places[a:b]), dx[a:b], s, False)
         return dx
     matrices = w.reshape(groups, s.OG, s.K).swapaxes(1, 2)
     for a, b in s.chunks((s.K * groups + s.O) * s.P, g.itemsize):
-        columns = gemm(matrices, _beside(g[a:b]).reshape(groups, s.OG, -1))  # (groups, K, images*P)
+        columns = layer_product(matrices, _beside(g[a:b]).reshape(groups, s.OG, -1))  # (groups, K, images*P)
         _col2im(columns, dx[a:b], s, True)
     return dx
 
@@ -165,5 +165,5 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     for a, b in s.chunks((s.K * groups + s.O) * s.P, g.itemsize):
         columns = _beside(x[a:b]) if s.plain else _im2col(x[a:b], s, True)
         columns = columns.reshape(groups, s.K, -1).swapaxes(1, 2)
-        gemm(_beside(g[a:b]).reshape(groups, s.OG, -1), columns, out=total, beta=1.0 if a else 0.0)
+        layer_product(_beside(g[a:b]).reshape(groups, s.OG, -1), columns, out=total, beta=1.0 if a else 0.0)
     return dw

@@ -52,12 +52,13 @@ def _address(kind, number: float) -> int:
     return found[1]
 
 
-def gemm(a, b, out=None, alpha: float = 1.0, beta: float = 0.0):
+def gemm(a, b, out=None, alpha: float = 1.0, beta: float = 0.0, tf32: bool | None = None):
     """alpha a b + beta out; a (..., m, k), b (..., k, n), the batch dims broadcast. Returns out (..., m, n).
 
-    float32 (in TF32 only where `precision` allows it), float64, and float16 and bfloat16 summed in float32; all of one
-    dtype. Operands may be transposed or have gaps between rows; only where neither rows nor columns are contiguous is
-    one copied. out: written in place, its rows or columns contiguous; its contents count only where beta is not 0.
+    float32 (in TF32 only where `precision`, or `tf32` if given, allows it), float64, and float16 and bfloat16 summed in
+    float32; all of one dtype. Operands may be transposed or have gaps between rows; only where neither rows nor columns
+    are contiguous is one copied. out: written in place, its rows or columns contiguous; its contents count only where
+    beta is not 0.
     Other dtypes go to cupy.matmul, which cannot be captured in a graph. Works on the current stream.
     """
     found = _TYPES.get(a.dtype)
@@ -84,7 +85,7 @@ def gemm(a, b, out=None, alpha: float = 1.0, beta: float = 0.0):
         return _scaled(out, beta)
 
     letter, compute, kind = found
-    if compute == cublas.COMPUTE_32F and letter == cublas.R_32F and precision.allow_tf32:
+    if letter == cublas.R_32F and (precision.allow_tf32 if tf32 is None else tf32):
         compute = cublas.COMPUTE_32F_FAST_TF32
     size = a.itemsize
     out_transposed, out_ld = _layout(m, n, out.strides, size)
@@ -121,7 +122,7 @@ def gemm(a, b, out=None, alpha: float = 1.0, beta: float = 0.0):
     if len(dims) > 1:
         dims.sort(key=lambda dim: -dim[0])  # the longest is cuBLAS's batch, the others are walked through
         if math.prod(dim[0] for dim in dims[1:]) > _LOOPED and not beta and not out_transposed:
-            return _gathered(a, b, out, batch, alpha)
+            return _gathered(a, b, out, batch, alpha, tf32)
         for count, *steps in dims[1:]:
             calls = [
                 tuple(p + i * step * size for p, step in zip(call, steps, strict=True))
@@ -142,6 +143,11 @@ def gemm(a, b, out=None, alpha: float = 1.0, beta: float = 0.0):
         if status:
             cublas.check(status, "cublasGemmStridedBatchedEx" if dims else "cublasGemmEx")
     return out if not out_transposed else _swapped(out)
+
+
+def layer_product(a, b, out=None, beta: float = 0.0):
+    """a b + beta out as convolutions and recurrent layers multiply: in TF32 unless `precision` forbids it to them."""
+    return gemm(a, b, out, 1.0, beta, precision.layers_allow_tf32)
 
 
 def _layout(rows: int, columns: int, strides, size: int) -> tuple[int, int]:
@@ -192,13 +198,13 @@ def _copied(x):
     return cupy.ascontiguousarray(x)
 
 
-def _gathered(a, b, out, batch, alpha):
+def _gathered(a, b, out, batch, alpha, tf32):
     """Operands whose batch is no single stride, copied so that it is one."""
     a = _copied(cupy.broadcast_to(a, (*batch, *a.shape[-2:])))
     b = _copied(cupy.broadcast_to(b, (*batch, *b.shape[-2:])))
     if out.flags.c_contiguous:
-        return gemm(a, b, out, alpha)
-    out[...] = gemm(a, b, None, alpha)
+        return gemm(a, b, out, alpha, 0.0, tf32)
+    out[...] = gemm(a, b, None, alpha, 0.0, tf32)
     return out
 
 

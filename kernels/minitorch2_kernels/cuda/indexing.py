@@ -1,23 +1,19 @@
 """Adding at repeated indices on the GPU.
 
-Atomics by default: one launch, but sums whose order, and so whose last bits, may differ from run to run. With
-MINITORCH2_DETERMINISTIC=1 in the environment the indices are sorted and every sum is one thread's, in the order of the
-indices: results repeat bit for bit; several launches more, and no part of a captured graph (sorting waits for the
-device).
+Atomics by default: one launch, but sums whose order, and so whose last bits, may differ from run to run. Where
+`determinism.required`, the indices are sorted and every sum is one thread's, in the order of the indices: results
+repeat bit for bit; several launches more, and no part of a captured graph (sorting waits for the device).
 """
 
 from __future__ import annotations
 
-import os
-
 import cupy
 import numpy as np
 
+from .. import determinism
 from ..reference import indexing as reference
 from .arguments import packed
 from .launch import FULL, function, spread
-
-DETERMINISTIC = os.environ.get("MINITORCH2_DETERMINISTIC", "") == "1"
 
 
 def _supports(out, index, values) -> bool:
@@ -38,7 +34,7 @@ def index_add(out, index, values):
     if not values.size:
         return out
     numbers = np.int64(values.size), np.int64(values.size // index.size)
-    if DETERMINISTIC:
+    if determinism.required:
         order = cupy.argsort(index, kind="stable")
         kernel = function("indexing.cu", "index_add_sorted", out.dtype)
         arguments = out, index[order], order, values, *numbers, np.int64(index.size)

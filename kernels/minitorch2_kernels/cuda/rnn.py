@@ -7,7 +7,7 @@ import numpy as np
 
 from ..reference import rnn as reference
 from .arguments import alike, packed
-from .gemm import gemm
+from .gemm import layer_product
 from .launch import function, spread
 
 
@@ -40,7 +40,7 @@ def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse):
     step, relu = _runner("rnn_step", h), np.int32(relu)
     for start, stop in reference.steps(sizes, reverse):
         n, at = stop - start, slice(start, stop)
-        product = gemm(h[:n], weight, out=products[:n])
+        product = layer_product(h[:n], weight, out=products[:n])
         step(n, gates[at], product, b_hh, relu, y[at], h[:n])
     return y, h
 
@@ -55,7 +55,7 @@ def rnn_grad(dy, dh, y, w_hh, relu, sizes, reverse):
         n, at = stop - start, slice(start, stop)
         size = n * y.shape[1]
         spread(kernel, size, (dy[at], dh[:n], y[at], relu, dgates[at], np.int64(size)))
-        gemm(dgates[at], w_hh, out=dh[:n])
+        layer_product(dgates[at], w_hh, out=dh[:n])
     return dgates, dh
 
 
@@ -68,12 +68,12 @@ def lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse):
     step = _runner("lstm_step", c)
     for start, stop in reference.steps(sizes, reverse):
         n, at = stop - start, slice(start, stop)
-        gemm(h[:n], weight, out=gates[at], beta=1.0)
+        layer_product(h[:n], weight, out=gates[at], beta=1.0)
         if w_hr is None:
             step(n, gates[at], c[:n], cells[at], y[at], h[:n])
         else:
             step(n, gates[at], c[:n], cells[at], wide[:n], None)
-            gemm(wide[:n], w_hr.T, out=y[at])
+            layer_product(wide[:n], w_hr.T, out=y[at])
             h[:n] = y[at]
     return y, h, c, gates, cells
 
@@ -89,10 +89,10 @@ def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse):
         n, at = stop - start, slice(start, stop)
         given = dy[at], dh[:n]
         if dys is not None:
-            given = gemm(cupy.add(*given, out=dys[at]), w_hr), None
+            given = layer_product(cupy.add(*given, out=dys[at]), w_hr), None
         step(n, *given, dc[:n], gates[at], cells[at], before[at], dgates[at])
-        gemm(dgates[at], w_hh, out=dh[:n])
-    return dgates, dh, dc, reference.projection_grad(dys, gates, cells, gemm)
+        layer_product(dgates[at], w_hh, out=dh[:n])
+    return dgates, dh, dc, reference.projection_grad(dys, gates, cells, layer_product)
 
 
 @reference.gru.cuda_override(_overwrites)
@@ -104,7 +104,7 @@ def gru(gates, h0, w_hh, b_hh, sizes, reverse):
     step = _runner("gru_step", h)
     for start, stop in reference.steps(sizes, reverse):
         n, at = stop - start, slice(start, stop)
-        product = gemm(h[:n], weight, out=products[:n])
+        product = layer_product(h[:n], weight, out=products[:n])
         step(n, gates[at], product, b_hh, h[:n], inner[at], y[at])
     return y, h, gates, inner
 
@@ -119,5 +119,5 @@ def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse):
     for start, stop in reference.steps(sizes, not reverse):
         n, at = stop - start, slice(start, stop)
         step(n, dy[at], dh[:n], gates[at], inner[at], before[at], dgates[at], dproducts[at])
-        gemm(dproducts[at], w_hh, out=dh[:n], beta=1.0)
+        layer_product(dproducts[at], w_hh, out=dh[:n], beta=1.0)
     return dgates, dproducts, dh
