@@ -380,9 +380,11 @@ def test_a_fork_that_inherits_the_iterator_leaves_the_workers_alone():
 
 
 SCRIPT = """
-import os, sys, time
+import os, signal, sys, time
 import numpy as np
 from minitorch2.utils.data import DataLoader
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs inherit that it is ignored
 
 class Slow:
     def __len__(self):
