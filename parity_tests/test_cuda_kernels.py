@@ -4,6 +4,7 @@ Without a GPU: `test_emulated`. With one: `pytest -m gpu parity_tests/test_cuda_
 """
 
 import cuda_cases
+import cuda_cases_shapes
 import cuda_emulation
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ emulated = [
 
 @pytest.fixture(scope="module")
 def cupy():
-    with cuda_cases.cupy_or_standin() as module:
+    with cuda_cases.cupy_or_standin() as module, cuda_cases_shapes.tiny_blocks():
         yield module
 
 
