@@ -15,6 +15,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import cuda_cases_shapes
 import cuda_emulation
 import cupy_standin
 import numpy as np
@@ -24,6 +25,7 @@ from minitorch2_kernels import dispatch
 
 EXACT = 0.0
 ANOTHER_ORDER = test_kernels.ANOTHER_ORDER
+FUSED = 8.0  # the reference's operations in its order, some of them contracted to a fused multiply-add
 
 
 class Case(NamedTuple):
@@ -41,12 +43,94 @@ def linear(d):
     return d.array(rows, inputs), d.array(outputs, inputs), d.array(outputs) if d.int(0, 1) else None
 
 
+def sgd(d):
+    """test_kernels.sgd with sizes that reach beyond one pack and one block's chunk."""
+    param, grad, buffer, *rest = test_kernels.sgd(d)
+    shape = (d.of(0, 1, 3, 4, 8, 63, 64, 2048, 2049, 4100),)
+    return tuple(None if a is None else d.array(*shape) for a in (param, grad, buffer)) + tuple(rest)
+
+
+def adam(d):
+    param, grad, avg, square, top, *rest = test_kernels.adam(d)
+    shape = (d.of(0, 1, 3, 4, 8, 63, 64, 2048, 2049, 4100),)
+    arrays = [None if a is None else d.array(*shape) for a in (param, grad, avg, square, top)]
+    return (*arrays[:3], *(None if a is None else abs(a) for a in arrays[3:]), *rest)
+
+
+def many(single, state: int):
+    """Lists of what `single` draws: as many as do or do not fit one launch, some not on a multiple of 16 bytes."""
+
+    def draw(d):
+        first = single(d)
+        lists = [None if a is None else [a] for a in first[: 2 + state]]
+        for _ in range(d.of(0, 1, 3, 63, 64, 600)):
+            n, offset = d.of(0, 1, 5, 40), d.of(0, 0, 1)
+            for i, arrays in enumerate(lists):
+                if arrays is not None:
+                    a = np.ascontiguousarray(d.rng.standard_normal(n + offset).astype(d.dtype)[offset:])
+                    arrays.append(abs(a) if i > 2 else a)
+        return lists, list(first[2 + state :])
+
+    return draw
+
+
+def sgd_many(d):
+    lists, rest = many(sgd, 1)(d)
+    if d.of(True, False):
+        rest[0] = np.asarray(rest[0], d.dtype)
+    return (*lists, *rest)
+
+
+def adam_many(d):
+    lists, rest = many(adam, 3)(d)
+    if d.of(True, False):
+        dtype = d.of("float32", "float64")
+        rest[0] = [np.asarray(d.int(0, 5), dtype) for _ in lists[0]]
+    if d.of(True, False):
+        rest[1] = np.asarray(rest[1], d.dtype)
+    return (*lists, *rest)
+
+
+WIDTHS = (1, 3, 4, 32, 64, 65, 200, 256, 300, 1024, 1025, 2052, 4096)  # for each way to hold a row, and at its ends
+
+
+def softmax(d):
+    kind = d.of("rows", "rows", "wide", "columns")
+    if kind == "columns":
+        x = d.array(*(d.int(1, 6) for _ in range(d.int(2, 4))), special=True)
+        return x, d.int(-x.ndim, x.ndim - 1)
+    width = d.of(*WIDTHS) if kind == "rows" else d.of(4097, 5000)
+    return d.array(d.int(1, 9) if width < 2000 else 2, width, special=True) * d.of(1, 30), d.of(1, -1)
+
+
+def layer_norm(d):
+    width = d.of(*WIDTHS)
+    x = d.array(d.int(0, 40) if width < 100 else d.int(1, 3), width)
+    weight, bias = (d.array(width) if d.of(True, False) else None for _ in range(2))
+    return x, weight, bias, 1e-5
+
+
+def layer_norm_grad(d):
+    x, weight, bias, eps = layer_norm(d)
+    _, mean, rstd = dispatch.KERNELS["layer_norm"].reference(x, weight, bias, eps)
+    return d.array(*x.shape), x, mean, rstd, weight
+
+
 # The kernels with overrides for the GPU, by name.
 KERNELS: dict[str, Case] = {
     "matmul": kernel("matmul", ANOTHER_ORDER),
     "linear": kernel("linear", ANOTHER_ORDER, linear),
     "pick": kernel("pick", EXACT),
     "put": kernel("put", EXACT),
+    **{name: Case(*case) for name, case in cuda_cases_shapes.CASES.items()},
+    "softmax": kernel("softmax", ANOTHER_ORDER, softmax),
+    "log_softmax": kernel("log_softmax", ANOTHER_ORDER, softmax),
+    "layer_norm": kernel("layer_norm", ANOTHER_ORDER, layer_norm),
+    "layer_norm_grad": kernel("layer_norm_grad", ANOTHER_ORDER, layer_norm_grad),
+    "sgd": kernel("sgd", FUSED, sgd),
+    "adam": kernel("adam", FUSED, adam),
+    "sgd_many": kernel("sgd_many", FUSED, sgd_many),
+    "adam_many": kernel("adam_many", FUSED, adam_many),
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 HEADER = Path(__file__).with_name("cuda_emu.h")
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ("-std=c++17", "-O2", "-g1", "-shared", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-w")
+FLAGS = ("-std=c++17", "-O1", "-shared", "-fPIC", "-fno-strict-aliasing", "-ffp-contract=off", "-w")
 SANITIZER = (
     *("-O1", "-g", "-fno-omit-frame-pointer", "-DEMU_UCONTEXT"),
     *("-fsanitize=address,undefined", "-fno-sanitize-recover=all"),

@@ -1,7 +1,8 @@
 """Compiling the .cu sources beside this file and launching what is in them.
 
-A source is CUDA C++17 that NVRTC compiles without any header; `common.cuh` is put in front of it as text. Its kernels
-are written once for all dtypes: REAL is the type in memory, ACC the type to compute in.
+A source is CUDA C++17 that NVRTC compiles without any header; `common.cuh` is put in front of it as text, and so is
+another .cuh where the source includes it. Its kernels are written once for all dtypes: REAL is the type in memory, ACC
+the type to compute in.
 
     | dtype    | REAL   | ACC    |
     | float32  | float  | float  |
@@ -53,10 +54,18 @@ def acc(dtype: np.dtype) -> type:
 
 
 def source(file: str) -> str:
-    """The text that is compiled for `file`; errors in it carry the lines of the files it is put together from."""
-    return "".join(
-        f'#line 1 "{name}"\n{(FOLDER / name).read_text(encoding="utf-8")}\n' for name in ("common.cuh", file)
-    )
+    """The text that is compiled for `file`: common.cuh, then the file with what it includes in place of the line that
+    says so. Errors in it carry the lines of the files it is put together from."""
+    return _with_lines("common.cuh") + _with_lines(file)
+
+
+def _with_lines(file: str) -> str:
+    lines = (FOLDER / file).read_text(encoding="utf-8").splitlines()
+    text = [f'#line 1 "{file}"']
+    for number, line in enumerate(lines, 1):
+        included = re.fullmatch(r'#include "(\w+\.cuh)"', line)
+        text += [line] if included is None else [_with_lines(included[1]), f'#line {number + 1} "{file}"']
+    return "\n".join(text) + "\n"
 
 
 def options(dtype: np.dtype | None, **defines: Any) -> tuple[str, ...]:

@@ -147,8 +147,8 @@ ADAM(adam_amsgrad, true)
 // What follows from the steps where they or the learning rate are on the device, a thread for each tensor: steps there
 // are advanced by one first (wide: they are double), a tensor without one has come to `step_here`.
 extern "C" __global__ void adam_corrections(const __grid_constant__ Table table, ACC* corrections, const ACC* lr_there,
-                                            double lr, double beta1, double beta2, double weight_decay, double step_here,
-                                            int wide) {
+                                            double lr, double beta1, double beta2, double weight_decay,
+                                            double step_here, int wide) {
     int t = threadIdx.x + blockIdx.x * blockDim.x;
     if (t >= table.count) return;
     double step = step_here;

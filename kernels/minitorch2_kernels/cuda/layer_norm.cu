@@ -1,0 +1,174 @@
+// Layer normalisation of rows of up to 4096, and its gradient.
+#include "rows.cuh"
+
+template <int GROUP, int PER, bool PACKS>
+__device__ __forceinline__ void layer_norm_rows(const REAL* x, const REAL* weight, const REAL* bias, REAL* y, ACC* mean,
+                                                ACC* rstd, i64 rows, int width, ACC eps, ACC* scratch) {
+    Place<GROUP> place;
+    for (i64 first = blockIdx.x * (i64)place.ROWS; first < rows; first += gridDim.x * (i64)place.ROWS) {
+        i64 row = first + place.group;
+        bool mine = row < rows;
+        ACC v[PER];
+        load_row<GROUP, PER, PACKS>(v, x + (mine ? row : 0) * width, mine ? width : 0, place.t, 0);
+        ACC sum = 0;
+#pragma unroll
+        for (int j = 0; j < PER; ++j) sum += v[j];
+        ACC centre = group_all<GROUP, Sum>(sum, scratch) / width;
+        ACC squares = 0;
+#pragma unroll
+        for (int j = 0; j < PER; ++j) {
+            v[j] = column<GROUP, PACKS>(j, place.t) < width ? v[j] - centre : (ACC)0;
+            squares += v[j] * v[j];
+        }
+        ACC scale = 1 / sqrt_of(group_all<GROUP, Sum>(squares, scratch) / width + eps);
+#pragma unroll
+        for (int j = 0; j < PER; ++j) v[j] *= scale;
+        if (weight) {
+            ACC w[PER];
+            load_row<GROUP, PER, PACKS>(w, weight, width, place.t, 0);
+#pragma unroll
+            for (int j = 0; j < PER; ++j) v[j] *= w[j];
+        }
+        if (bias) {
+            ACC b[PER];
+            load_row<GROUP, PER, PACKS>(b, bias, width, place.t, 0);
+#pragma unroll
+            for (int j = 0; j < PER; ++j) v[j] += b[j];
+        }
+        if (mine) store_row<GROUP, PER, PACKS>(v, y + row * width, width, place.t);
+        if (mine && place.t == 0) {
+            mean[row] = centre;
+            rstd[row] = scale;
+        }
+    }
+}
+
+// dx of each row, and for the rows of this block the sums of g h and of g down each column: sums (blocks, 2, width).
+// h = (x - mean) rstd;  dx = rstd (a - sum(a)/D - h sum(a h)/D) with a = g weight
+template <int GROUP, int PER, bool PACKS>
+__device__ __forceinline__ void layer_norm_grad_rows(const REAL* g, const REAL* x, const ACC* mean, const ACC* rstd,
+                                                     const REAL* weight, REAL* dx, ACC* sums, i64 rows, int width,
+                                                     ACC* scratch, ACC* columns) {
+    Place<GROUP> place;
+    ACC dweight[PER], dbias[PER];
+#pragma unroll
+    for (int j = 0; j < PER; ++j) dweight[j] = dbias[j] = 0;
+    for (i64 first = blockIdx.x * (i64)place.ROWS; first < rows; first += gridDim.x * (i64)place.ROWS) {
+        i64 row = first + place.group;
+        bool mine = row < rows;
+        i64 start = (mine ? row : 0) * width;
+        ACC a[PER], h[PER];
+        load_row<GROUP, PER, PACKS>(a, g + start, mine ? width : 0, place.t, 0);
+        load_row<GROUP, PER, PACKS>(h, x + start, mine ? width : 0, place.t, 0);
+        ACC centre = mine ? mean[row] : (ACC)0, scale = mine ? rstd[row] : (ACC)0;
+#pragma unroll
+        for (int j = 0; j < PER; ++j) {
+            h[j] = (h[j] - centre) * scale;
+            if (column<GROUP, PACKS>(j, place.t) < width && mine) {
+                dweight[j] += a[j] * h[j];
+                dbias[j] += a[j];
+            }
+        }
+        if (weight) {
+            constexpr int N = Pack<REAL>::N;
+#pragma unroll
+            for (int k = 0; k < PER / N; ++k) {
+                if constexpr (PACKS) {
+                    int c = (k * GROUP + place.t) * N;
+                    if (c < width) {
+                        Pack<REAL> w = load_pack(weight + c);
+#pragma unroll
+                        for (int j = 0; j < N; ++j) a[k * N + j] *= (ACC)w.v[j];
+                    }
+                } else {
+#pragma unroll
+                    for (int j = 0; j < N; ++j) {
+                        int c = (k * N + j) * GROUP + place.t;
+                        if (c < width) a[k * N + j] *= (ACC)weight[c];
+                    }
+                }
+            }
+        }
+        ACC sum = 0, product = 0;
+#pragma unroll
+        for (int j = 0; j < PER; ++j) {  // beyond the row a is 0
+            sum += a[j];
+            product += a[j] * h[j];
+        }
+        sum = group_all<GROUP, Sum>(sum, scratch) / width;
+        product = group_all<GROUP, Sum>(product, scratch) / width;
+#pragma unroll
+        for (int j = 0; j < PER; ++j) a[j] = (a[j] - h[j] * product - sum) * scale;
+        if (mine) store_row<GROUP, PER, PACKS>(a, dx + start, width, place.t);
+    }
+    ACC* to = sums + blockIdx.x * 2 * (i64)width;
+    if (GROUP < 256) {  // the groups add to the columns one after the other
+        for (int k = 0; k < place.ROWS; ++k) {
+            if (place.group == k) {
+#pragma unroll
+                for (int j = 0; j < PER; ++j) {
+                    int c = column<GROUP, PACKS>(j, place.t);
+                    if (c < width) {
+                        columns[c] = (k ? columns[c] : (ACC)0) + dweight[j];
+                        columns[width + c] = (k ? columns[width + c] : (ACC)0) + dbias[j];
+                    }
+                }
+            }
+            __syncthreads();
+        }
+        for (int c = threadIdx.x; c < 2 * width; c += blockDim.x) to[c] = columns[c];
+    } else {
+#pragma unroll
+        for (int j = 0; j < PER; ++j) {
+            int c = column<GROUP, PACKS>(j, place.t);
+            if (c < width) {
+                to[c] = dweight[j];
+                to[width + c] = dbias[j];
+            }
+        }
+    }
+}
+
+#define LAYER_NORM(GROUP, PER)                                                                                        \
+    extern "C" __global__ void __launch_bounds__(256)                                                                 \
+        layer_norm_##GROUP##_##PER(const REAL* x, const REAL* weight, const REAL* bias, REAL* y, ACC* mean,           \
+                                   ACC* rstd, i64 rows, int width, ACC eps) {                                         \
+        __shared__ ACC scratch[33];                                                                                   \
+        if (in_packs(width, x, y, weight, bias))                                                                      \
+            layer_norm_rows<GROUP, PER, true>(x, weight, bias, y, mean, rstd, rows, width, eps, scratch);             \
+        else                                                                                                          \
+            layer_norm_rows<GROUP, PER, false>(x, weight, bias, y, mean, rstd, rows, width, eps, scratch);            \
+    }                                                                                                                 \
+    extern "C" __global__ void __launch_bounds__(256)                                                                 \
+        layer_norm_grad_##GROUP##_##PER(const REAL* g, const REAL* x, const ACC* mean, const ACC* rstd,               \
+                                        const REAL* weight, REAL* dx, ACC* sums, i64 rows, int width) {               \
+        __shared__ ACC scratch[33];                                                                                   \
+        DYN_SHARED(ACC, columns);                                                                                     \
+        if (in_packs(width, g, x, dx, weight))                                                                        \
+            layer_norm_grad_rows<GROUP, PER, true>(g, x, mean, rstd, weight, dx, sums, rows, width, scratch, columns); \
+        else                                                                                                          \
+            layer_norm_grad_rows<GROUP, PER, false>(g, x, mean, rstd, weight, dx, sums, rows, width, scratch,         \
+                                                    columns);                                                         \
+    }
+LAYER_NORM(8, 8)
+LAYER_NORM(32, 8)
+LAYER_NORM(32, 32)
+LAYER_NORM(256, 16)
+
+// dweight and dbias (width,): the sums of `sums` (blocks, 2, width) over the blocks. 32 columns for each block of 1024
+// threads, a warp for every 32nd row.
+extern "C" __global__ void __launch_bounds__(1024)
+    layer_norm_sums(const ACC* sums, REAL* dweight, REAL* dbias, int blocks, int width) {
+    __shared__ ACC parts[32][33];
+    int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+    i64 c = blockIdx.x * (i64)32 + lane;
+    ACC sum = 0;
+    if (c < 2 * (i64)width)
+        for (int b = warp; b < blocks; b += 32) sum += sums[b * 2 * (i64)width + c];
+    parts[warp][lane] = sum;
+    __syncthreads();
+    if (warp == 0 && c < 2 * (i64)width) {
+        for (int w = 1; w < 32; ++w) sum += parts[w][lane];
+        (c < width ? dweight[c] : dbias[c - width]) = (REAL)sum;
+    }
+}

@@ -1,0 +1,118 @@
+"""Softmax and layer normalisation on the GPU, each number of a row read once.
+
+Rows of up to 4096 are held in registers, by a quarter of a warp, a warp or a block. Softmax takes wider rows too, in
+two passes, and other axes than the last, a thread for each column. Layer normalisation of wider rows is the
+reference's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cupy
+import numpy as np
+
+from ..reference import norm, softmax
+from .launch import MAX_BLOCKS, REALS, acc, dense, function, launch, spread
+
+_THREADS = 256
+_WIDE_THREADS = 512
+_HELD = ((8, 8), (32, 8), (32, 32), (256, 16))  # threads for a row, values in each: as instantiated in the sources
+WIDEST = 256 * 16
+# Blocks of layer_norm_grad: they fill an H100 twice; each leaves two rows of partial sums behind.
+GRAD_BLOCKS = 264
+
+
+def _group(width: int) -> tuple[int, int]:
+    """The smallest (threads, values) that hold a row."""
+    return next(held for held in _HELD if width <= held[0] * held[1])
+
+
+def _blocks(rows: int, threads: int, most: int = MAX_BLOCKS) -> int:
+    return min(most, -(-rows * threads // _THREADS))
+
+
+def _supports_softmax(x, axis) -> bool:
+    return dense(x) and x.dtype in REALS and x.ndim > 0 and x.size > 0
+
+
+def _softmax(x, axis: int, log: bool):
+    y = cupy.empty(x.shape, x.dtype)
+    axis %= x.ndim
+    width, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
+    rows = x.size // (width * inner)
+    sizes, log = (np.int64(rows), np.int64(width)), np.bool_(log)
+    if inner != 1:
+        kernel = function("softmax.cu", "softmax_columns", x.dtype)
+        spread(kernel, rows * inner, (x, y, *sizes, np.int64(inner), log))
+    elif width > WIDEST:
+        launch(
+            function("softmax.cu", "softmax_wide", x.dtype), min(rows, MAX_BLOCKS), _WIDE_THREADS, (x, y, *sizes, log)
+        )
+    else:
+        threads, values = _group(width)
+        kernel = function("softmax.cu", f"softmax_{threads}_{values}", x.dtype)
+        launch(kernel, _blocks(rows, threads), _THREADS, (x, y, sizes[0], np.int32(width), log))
+    return y
+
+
+@softmax.softmax.cuda_override(_supports_softmax)
+def softmax_(x, axis):
+    """softmax"""
+    return _softmax(x, axis, False)
+
+
+@softmax.log_softmax.cuda_override(_supports_softmax)
+def log_softmax(x, axis):
+    """log_softmax"""
+    return _softmax(x, axis, True)
+
+
+def _supports_layer_norm(x, weight, bias, eps) -> bool:
+    return (
+        dense(x, weight, bias)
+        and x.dtype in REALS
+        and 0 < x.shape[1] <= WIDEST
+        and all(a is None or a.dtype == x.dtype for a in (weight, bias))
+    )
+
+
+@norm.layer_norm.cuda_override(_supports_layer_norm)
+def layer_norm(x, weight, bias, eps):
+    """layer_norm of rows in registers; mean and rstd of float16 and bfloat16 rows are float32."""
+    rows, width = x.shape
+    real = acc(x.dtype)
+    y, mean, rstd = cupy.empty(x.shape, x.dtype), cupy.empty((rows, 1), real), cupy.empty((rows, 1), real)
+    threads, values = _group(width)
+    if rows:
+        kernel = function("layer_norm.cu", f"layer_norm_{threads}_{values}", x.dtype)
+        args = (x, weight, bias, y, mean, rstd, np.int64(rows), np.int32(width), real(eps))
+        launch(kernel, _blocks(rows, threads), _THREADS, args)
+    return y, mean, rstd
+
+
+def _supports_layer_norm_grad(g, x, mean, rstd, weight) -> bool:
+    return (
+        dense(g, mean, rstd)
+        and _supports_layer_norm(x, weight, None, 0)
+        and g.dtype == x.dtype
+        and mean.dtype == rstd.dtype == acc(x.dtype)
+    )
+
+
+@norm.layer_norm_grad.cuda_override(_supports_layer_norm_grad)
+def layer_norm_grad(g, x, mean, rstd, weight):
+    """layer_norm_grad: dx and each block's sums in one pass, then the sums of those, in a fixed order."""
+    rows, width = x.shape
+    dx, dweight, dbias = cupy.empty(x.shape, x.dtype), cupy.empty(width, x.dtype), cupy.empty(width, x.dtype)
+    threads, values = _group(width)
+    blocks = _blocks(rows, threads, GRAD_BLOCKS)
+    real = np.dtype(acc(x.dtype))
+    sums = cupy.empty((blocks, 2, width), real)
+    if rows:
+        shared = 2 * width * real.itemsize if threads < _THREADS else 0
+        kernel = function("layer_norm.cu", f"layer_norm_grad_{threads}_{values}", x.dtype)
+        launch(kernel, blocks, _THREADS, (g, x, mean, rstd, weight, dx, sums, np.int64(rows), np.int32(width)), shared)
+    kernel = function("layer_norm.cu", "layer_norm_sums", x.dtype)
+    launch(kernel, -(-2 * width // 32), 1024, (sums, dweight, dbias, np.int32(blocks), np.int32(width)))
+    return dx, dweight, dbias
