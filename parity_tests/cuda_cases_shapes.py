@@ -18,11 +18,12 @@ OTHER_LIBRARY = 32.0
 def tiny_blocks():
     """Small arrays then go all the ways that large ones go: direct or by columns, for some images at a time or all."""
     from minitorch2_kernels import precision
-    from minitorch2_kernels.cuda import conv
+    from minitorch2_kernels.cuda import conv, sums
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "SMALL", 300)
         patch.setattr(conv, "WORKSPACE", 2048)
+        patch.setattr(sums, "LEAST", 2)
         patch.setattr(precision, "layers_allow_tf32", False)
         yield
 
@@ -63,6 +64,13 @@ def masked_scale(d):
     return x, d.rng.rand(*x.shape) < 0.5, d.of(0.5, 0.9)
 
 
+def channel_sums(d):
+    outer, channels, inner = d.of(
+        (1, 1, 1), (3, 70, 1), (300, 33, 1), (7, 3, 5), (2, 5, 300), (5, 2, 2000), (9, 40, 49)
+    )
+    return (d.array(outer, channels, *((1, inner) if d.of(True, False) and inner > 1 else (inner,))),)
+
+
 def _of(name, tolerance, draw=None):
     return draw or test_kernels.CASES[name][0], tolerance
 
@@ -84,6 +92,7 @@ CASES = {
     "gelu_tanh_grad": _of("gelu_tanh_grad", OTHER_LIBRARY),
     "masked_scale": _of("masked_scale", EXACT, masked_scale),
     "index_add": _of("index_add", ANOTHER_ORDER),
+    "channel_sums": _of("channel_sums", ANOTHER_ORDER, channel_sums),
     "rnn": _of("rnn", ANOTHER_ORDER),
     "rnn_grad": _of("rnn_grad", ANOTHER_ORDER),
     "lstm": _of("lstm", ANOTHER_ORDER),

@@ -133,6 +133,7 @@ from .dispatch import KERNELS, kernel, namespace, use_reference
 from .reference.attention import attention, attention_grad, hidden
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .reference.dropout import masked_scale
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.indexing import index_add, linear_index
 from .reference.matmul import linear, matmul
@@ -150,4 +151,5 @@ from .reference.rectifiers import hardtanh, hardtanh_grad
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.softmax import log_softmax, softmax
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
+from .reference.sums import channel_sums
 from .reference.unfold import fold, places, unfold

@@ -62,7 +62,7 @@ class RNNLayer(Function):
         y, before = ctx.constants
         dgates, dh0 = K.rnn_grad(dy, dh, y, w_hh, *ctx.settings)
         dx, dw_ih = _product_grads(ctx, dgates, x, w_ih)
-        db = dgates.sum(axis=0)
+        db = K.channel_sums(dgates)
         return dx, dh0, dw_ih, K.matmul(dgates.T, before), db, db.copy(), None, None, None
 
     @staticmethod
@@ -93,7 +93,7 @@ class LSTMLayer(Function):
         gates, cells, h_before, c_before = ctx.constants
         dgates, dh0, dc0, dw_hr = K.lstm_grad(dy, dh, dc, gates, cells, c_before, w_hh, w_hr, *ctx.settings)
         dx, dw_ih = _product_grads(ctx, dgates, x, w_ih)
-        db = dgates.sum(axis=0)
+        db = K.channel_sums(dgates)
         return dx, dh0, dc0, dw_ih, K.matmul(dgates.T, h_before), db, db.copy(), dw_hr, None, None
 
     @staticmethod
@@ -128,7 +128,7 @@ class GRULayer(Function):
         dgates, dproducts, dh0 = K.gru_grad(dy, dh, *ctx.constants, w_hh, *ctx.settings)
         dx, dw_ih = _product_grads(ctx, dgates, x, w_ih)
         dw_hh = K.matmul(dproducts.T, before)
-        return dx, dh0, dw_ih, dw_hh, dgates.sum(axis=0), dproducts.sum(axis=0), None, None
+        return dx, dh0, dw_ih, dw_hh, K.channel_sums(dgates), K.channel_sums(dproducts), None, None
 
     @staticmethod
     def composed(x, h0, w_ih, w_hh, b_ih, b_hh, sizes, reverse):

@@ -4,6 +4,6 @@ Importing this package registers them. It is imported when the first array goes 
 program on the CPU pays nothing for it.
 """
 
-from . import attention, capture, conv, gemm, indexing, memory, optim, picking, pointwise, pooling, rnn
+from . import attention, capture, conv, gemm, indexing, memory, optim, picking, pointwise, pooling, rnn, rows, sums
 
 memory.install()
