@@ -1,0 +1,72 @@
+"""CUDA kernels in half precision: float16 and bfloat16 in memory, float32 between. Held to the reference in float32."""
+
+import cuda_cases
+import cuda_cases_shapes
+import cuda_emulation
+import numpy as np
+import pytest
+from cuda_cases import fresh, to_device, to_host
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_kernels import Draw
+
+from minitorch2_kernels import KERNELS as ALL
+
+ml_dtypes = pytest.importorskip("ml_dtypes")
+NAMES = [name for name in cuda_cases_shapes.CASES if name != "index_add"]  # no half atomics
+# Half an eps of the type for each rounding of what a kernel writes; recurrent layers round their states and gates in
+# every step and go on with them, attention its weights.
+ROUNDINGS = {
+    "attention": 4,
+    "attention_grad": 8,
+    "rnn": 8,
+    "rnn_grad": 8,
+    "lstm": 8,
+    "lstm_grad": 16,
+    "gru": 8,
+    "gru_grad": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def cupy():
+    with cuda_cases.cupy_or_standin() as module, cuda_cases_shapes.tiny_blocks():
+        yield module
+
+
+def cast(value, dtype):
+    """The arrays of float32 in it, in dtype."""
+    if isinstance(value, tuple | list):
+        return type(value)(cast(v, dtype) for v in value)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fV":
+        return value.astype(dtype)
+    return value
+
+
+@pytest.mark.skipif(
+    not (cuda_cases.has_gpu() or cuda_emulation.available()), reason="no GPU, and no C++ compiler to emulate one with"
+)
+@pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=5)
+@given(data=st.data())
+def test_half(name, cupy, data):
+    draw = Draw(data.draw)
+    draw.dtype = "float32"
+    args = cuda_cases_shapes.CASES[name][0](draw)
+    dtype = np.dtype(draw.of(np.float16, ml_dtypes.bfloat16))
+    args = cast(args, dtype)
+    on_device = to_device(cupy, fresh(args))
+    ((supports, function),) = ALL[name].cuda_overrides
+    if not supports(*on_device):
+        return
+    with np.errstate(all="ignore"):
+        expected = to_host(ALL[name].reference(*cast(fresh(args), np.float32)))
+    found = to_host(function(*on_device))
+    eps = 2.0**-10 if dtype == np.float16 else 2.0**-7
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.dtype == (dtype if theirs.dtype.kind == "f" else theirs.dtype)
+        finite = np.abs(theirs[np.isfinite(theirs)])
+        largest = finite.max(initial=0)
+        np.testing.assert_allclose(
+            ours.astype(np.float64), theirs, rtol=eps, atol=ROUNDINGS.get(name, 1) * eps * largest + 1e-7, err_msg=name
+        )
