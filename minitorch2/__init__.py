@@ -78,7 +78,7 @@ from .version import __version__
 newaxis = None
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
-_LAZY += ("linalg", "special")
+_LAZY += ("linalg", "special", "amp")
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",
@@ -116,6 +116,10 @@ def __getattr__(name: str):
         return importlib.import_module(f".{name}", __name__)
     if name in _OF_NN_FUNCTIONAL:  # functions that torch has in both namespaces, with the same arguments
         return getattr(importlib.import_module(".nn.functional", __name__), name)
+    if name in ("GradScaler", "autocast"):
+        return getattr(importlib.import_module(".amp", __name__), name)
+    if "autocast" in name and hasattr(switches := importlib.import_module(".amp.switches", __name__), name):
+        return getattr(switches, name)
     if name in ("load", "save"):
         return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(

@@ -12,9 +12,9 @@ import numpy as np
 import minitorch2_kernels as K
 
 from .core import dtypes
-from .core.device import check_available
+from .core.device import check_available, device_of, module_on, moved
 from .core.layout import check_layout, check_memory_format
-from .ops._common import element, is_number, require_tensor, to_dtype
+from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
 from .ops._data import array_of
 from .ops._index import type_name
 from .tensor import Tensor
@@ -71,31 +71,34 @@ def _sizes(sizes, size=None) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _numpy_dtype(dtype, device, layout=None):
-    check_available(device)
+def _numpy_dtype(dtype, layout=None):
     check_layout(layout)
     return (dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype, "empty")).numpy
 
 
+def _where(dtype, device, layout=None):
+    """(the module that makes arrays on the device, the NumPy dtype) of these arguments."""
+    return module_on(check_available(device)), _numpy_dtype(dtype, layout)
+
+
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
     """A tensor that owns a copy of `data`: a number, nested lists, an array. Floats become the default dtype."""
-    check_available(device)
+    where = check_available(device) if device is not None or not isinstance(data, Tensor) else data.device
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype, "tensor")
-    return _finish(array_of(data, dtype), requires_grad, pin_memory)
+    return _finish(moved(array_of(data, dtype), where), requires_grad, pin_memory)
 
 
 def as_tensor(data, dtype=None, device=None) -> Tensor:
     """A tensor of `data`, sharing memory with arrays and tensors where dtype allows."""
-    check_available(device)
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype, "as_tensor")
-    if isinstance(data, Tensor):
-        return data if dtype is None else to_dtype(data, dtype.numpy)
-    if isinstance(data, np.ndarray):
-        shared = from_numpy(data)
+    if isinstance(data, Tensor | np.ndarray):
+        shared = data if isinstance(data, Tensor) else from_numpy(data)
+        if device is not None or not isinstance(data, Tensor):
+            shared = to_device(shared, check_available(device))
         return shared if dtype is None else to_dtype(shared, dtype.numpy)
-    return tensor(data, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
 
 
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
@@ -131,8 +134,13 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
     return _finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
 
 
+_DLPACK_CUDA = 2  # kDLCUDA, DLPack's number for memory on an NVIDIA GPU
+
+
 def from_dlpack(ext_tensor) -> Tensor:
     """A tensor that shares memory with any object that speaks DLPack."""
+    if ext_tensor.__dlpack_device__()[0] == _DLPACK_CUDA:
+        return Tensor._wrap(module_on(check_available("cuda")).from_dlpack(ext_tensor))
     return from_numpy(np.from_dlpack(ext_tensor))
 
 
@@ -140,12 +148,14 @@ def empty(
     *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, memory_format=None
 ) -> Tensor:
     """Uninitialised."""
-    return _finish(np.empty(_sizes(sizes, size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
+    xp, numpy_dtype = _where(dtype, device, layout)
+    return _finish(xp.empty(_sizes(sizes, size), numpy_dtype), requires_grad, pin_memory)
 
 
 def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """All 0."""
-    return _finish(np.zeros(_sizes(sizes, size), _numpy_dtype(dtype, device, layout)), requires_grad, pin_memory)
+    xp, numpy_dtype = _where(dtype, device, layout)
+    return _finish(xp.zeros(_sizes(sizes, size), numpy_dtype), requires_grad, pin_memory)
 
 
 def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
@@ -170,9 +180,9 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
         raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
     if dtype is None:
         dtype = dtypes.of_number(fill_value)
-    numpy_dtype = _numpy_dtype(dtype, device, layout)
-    array = np.empty(_sizes((), size), numpy_dtype)
-    array[...] = element(fill_value, numpy_dtype)
+    xp, numpy_dtype = _where(dtype, device, layout)
+    array = xp.empty(_sizes((), size), numpy_dtype)
+    fill_array(array, fill_value)
     return _finish(array, requires_grad, pin_memory)
 
 
@@ -181,10 +191,14 @@ def _like(name, make):
         check_memory_format(memory_format)
         require_tensor(f"{name}_like", input)
         # like `input` in its strides too, as torch.preserve_format has it
-        numpy_dtype = _numpy_dtype(input.dtype if dtype is None else dtype, device, layout)
-        array = np.empty_like(input._data, dtype=numpy_dtype, order="K")
+        numpy_dtype = _numpy_dtype(input.dtype if dtype is None else dtype, layout)
+        where = device_of(input._data) if device is None else check_available(device)
+        if where == device_of(input._data):
+            array = K.empty_like(input._data, dtype=numpy_dtype, order="K")
+        else:
+            array = module_on(where).empty(input._data.shape, numpy_dtype)
         if make is not None:
-            array[...] = element(make(*args), numpy_dtype)
+            fill_array(array, make(*args))
         return _finish(array, requires_grad)
 
     function.__name__ = function.__qualname__ = f"{name}_like"
@@ -220,11 +234,11 @@ def arange(
     dtype = dtypes.as_dtype(dtype, "arange")
     if dtype is dtypes.bool:
         raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
-    numpy_dtype = _numpy_dtype(dtype, device, layout)
+    xp, numpy_dtype = _where(dtype, device, layout)
     count = math.ceil((end - start) / step)
     if dtype.is_floating_point:  # start + i * step in double, rounded once
-        return _finish(K.cast(start + np.arange(count, dtype=np.float64) * step, numpy_dtype), requires_grad)
-    return _finish((int(start) + np.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype), requires_grad)
+        return _finish(K.cast(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype), requires_grad)
+    return _finish((int(start) + xp.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype), requires_grad)
 
 
 def range(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
@@ -252,31 +266,31 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False, layout=Non
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """`steps` equally spaced numbers from start to end, both included."""
-    numpy_dtype = _numpy_dtype(dtype, device, layout)
+    xp, numpy_dtype = _where(dtype, device, layout)
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     compute = np.float64 if np.dtype(numpy_dtype) == np.float64 or np.dtype(numpy_dtype).kind in "iu" else np.float32
     step = compute((end - start) / (steps - 1)) if steps > 1 else compute(0)
-    i = np.arange(steps)
+    i = xp.arange(steps)
     # from both ends, as torch: the two halves are symmetric and the last number is `end` exactly
     ascending = compute(start) + step * i.astype(compute)
     descending = compute(end) - step * (steps - 1 - i).astype(compute)
     return _finish(
-        K.cast(np.where(i < steps // 2, ascending, descending) if steps > 1 else ascending, numpy_dtype), requires_grad
+        K.cast(K.where(i < steps // 2, ascending, descending) if steps > 1 else ascending, numpy_dtype), requires_grad
     )
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False) -> Tensor:
     """base ** linspace(start, end, steps)."""
-    exponents = linspace(start, end, steps, dtype=dtypes.float64)._data
-    return _finish(K.cast(np.power(float(base), exponents), _numpy_dtype(dtype, device)), requires_grad)
+    exponents = linspace(start, end, steps, dtype=dtypes.float64, device=device)._data
+    return _finish(K.cast(K.power(float(base), exponents), _numpy_dtype(dtype)), requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """Ones on the diagonal of an n x m (n x n) matrix, zeros elsewhere."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
-    numpy_dtype = _numpy_dtype(dtype, device, layout)
-    array = np.eye(n, m, dtype=np.float32)
+    xp, numpy_dtype = _where(dtype, device, layout)
+    array = xp.eye(n, m, dtype=np.float32)
     return _finish(array if array.dtype == numpy_dtype else K.cast(array, numpy_dtype), requires_grad)

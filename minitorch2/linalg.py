@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from .core.autocast import listed
 from .core.dtypes import as_dtype
 from .ops import products
 from .ops._common import to_dtype, wrap_dim
@@ -65,3 +66,6 @@ def vecdot(x, y, *, dim=-1):
 def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
     """The diagonals of matrices in the last two dims, as a view."""
     return _diagonal(A, offset, dim1, dim2)
+
+
+listed(globals())

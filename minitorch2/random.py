@@ -11,6 +11,8 @@ import operator
 import numpy as np
 
 from .core import dtypes
+from .core.cuda_generator import seed_all
+from .core.device import check_available
 from .core.grad_mode import no_grad
 from .creation import _finish, _numpy_dtype, _sizes, empty, empty_like
 from .ops.random import Generator, Normal, bernoulli, default_generator, multinomial, refuse_out, resolved
@@ -38,7 +40,9 @@ __all__ = [
 
 
 def manual_seed(seed) -> Generator:
-    """Starts the default generator anew from `seed`, an int in [-2**63, 2**64), and returns it."""
+    """Starts the default generators, the CPU's and the GPUs', anew from `seed`, an int in [-2**63, 2**64); returns the
+    CPU's."""
+    seed_all(int(seed))
     return default_generator.manual_seed(int(seed))
 
 
@@ -93,7 +97,7 @@ def rand(
 ):
     """Uniform in [0, 1), of a floating dtype (the default one)."""
     refuse_out("rand", out)
-    array = resolved(generator).uniform(_sizes(sizes, size), _numpy_dtype(dtype, device, layout))
+    array = _generator(generator, device).uniform(_sizes(sizes, size), _numpy_dtype(dtype, layout))
     return _finish(array, requires_grad, pin_memory)
 
 
@@ -110,7 +114,7 @@ def randn(
 ):
     """Standard normal, of a floating dtype (the default one)."""
     refuse_out("randn", out)
-    array = resolved(generator).normal(_sizes(sizes, size), _numpy_dtype(dtype, device, layout))
+    array = _generator(generator, device).normal(_sizes(sizes, size), _numpy_dtype(dtype, layout))
     return _finish(array, requires_grad, pin_memory)
 
 
@@ -140,9 +144,14 @@ def randint(
     if len(bounds) > 2 or high is None or size is None:
         raise TypeError("randint() takes (high, size) or (low, high, size), where size is a tuple of ints")
     low, high = _integer("randint", "low", low), _integer("randint", "high", high)
-    numpy_dtype = _numpy_dtype(dtype or dtypes.int64, device, layout)
-    array = resolved(generator).integers(_sizes((size,)), numpy_dtype, low, high)
+    numpy_dtype = _numpy_dtype(dtype or dtypes.int64, layout)
+    array = _generator(generator, device).integers(_sizes((size,)), numpy_dtype, low, high)
     return _finish(array, requires_grad, pin_memory)
+
+
+def _generator(generator, device):
+    """The generator that draws on the device a tensor is to be made on."""
+    return resolved(generator, check_available(device))
 
 
 def _integer(function, name, value):
@@ -165,8 +174,8 @@ def randperm(
 ):
     """0 ... n-1 in random order, shape (n,). int64 unless told."""
     refuse_out("randperm", out)
-    numpy_dtype = _numpy_dtype(dtype or dtypes.int64, device, layout)
-    array = resolved(generator).randperm(_integer("randperm", "n", n), numpy_dtype)
+    numpy_dtype = _numpy_dtype(dtype or dtypes.int64, layout)
+    array = _generator(generator, device).randperm(_integer("randperm", "n", n), numpy_dtype)
     return _finish(array, requires_grad, pin_memory)
 
 
@@ -204,13 +213,13 @@ def normal(
 
 def _normal_of_tensors(mean, std, generator):
     if not isinstance(std, Tensor):
-        return empty(mean.shape, dtype=mean.dtype).normal_(0.0, std, generator=generator).add_(mean)
+        return empty_like(mean).normal_(0.0, std, generator=generator).add_(mean)
     if std.numel() and not bool((std >= 0).all()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     if not isinstance(mean, Tensor):
-        return empty(std.shape, dtype=std.dtype).normal_(generator=generator).mul_(std).add_(mean)
+        return empty_like(std).normal_(generator=generator).mul_(std).add_(mean)
     shape = np.broadcast_shapes(mean.shape, std.shape)
-    return empty(shape, dtype=mean.dtype).normal_(generator=generator).mul_(std).add_(mean)
+    return mean.new_empty(shape).normal_(generator=generator).mul_(std).add_(mean)
 
 
 def rand_like(input, *, generator=None, requires_grad=False, **options):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from .core.device import CPU, check_available, device
+from minitorch2_kernels import determinism
+from minitorch2_kernels import precision as exactness
+
+from .core.device import device, get_default, has_gpu, set_default
 
 _deterministic = {"enabled": False, "warn_only": False}
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Asks for deterministic ops. All of them are, with or without."""
+    """Asks for ops that repeat bit for bit. The CPU's all do; a GPU's addition at repeated indices then does, by
+    sorting them."""
+    determinism.required = bool(mode)
     _deterministic.update(enabled=bool(mode), warn_only=bool(mode) and bool(warn_only))
 
 
@@ -25,41 +30,56 @@ def is_deterministic_algorithms_warn_only_enabled() -> bool:
 
 
 def get_default_device() -> device:
-    """Where new tensors are made: the CPU."""
-    return CPU
+    """Where new tensors are made that name no device: the CPU unless set otherwise."""
+    return get_default()
 
 
 def set_default_device(device) -> None:
-    """Accepts the CPU; RuntimeError for a device that is not there."""
-    check_available(device)
+    """Where new tensors are made from now on that name no device; None: the CPU. RuntimeError where it is not there."""
+    set_default(device)
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Accepts "highest", "high" and "medium". Products of float32 are float32 here, which all three allow."""
-    if precision not in ("highest", "high", "medium"):
-        raise RuntimeError(f"{precision!r} is not one of 'highest', 'high', 'medium'")
-    _matmul["precision"] = precision
+    """With "highest" products of float32 are float32; with "high" and "medium" a GPU may round factors to TF32."""
+    exactness.set_float32_matmul(precision)
 
 
 def get_float32_matmul_precision() -> str:
     """What set_float32_matmul_precision was last given."""
-    return _matmul["precision"]
-
-
-_matmul = {"precision": "highest"}
+    return exactness.float32_matmul()
 
 
 def _no() -> bool:
     return False
 
 
-# torch.backends: the attributes that training scripts set and ask for. They rule libraries that are not here, and have
-# no more effect than in a torch that was built for the CPU.
+class _Cudnn(SimpleNamespace):
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether convolutions and recurrent layers on a GPU may round float32 factors to TF32."""
+        return exactness.layers_allow_tf32
+
+    @allow_tf32.setter
+    def allow_tf32(self, allowed: bool):
+        exactness.layers_allow_tf32 = bool(allowed)
+
+
+class _Matmul(SimpleNamespace):
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether products of float32 matrices on a GPU may round factors to TF32."""
+        return exactness.allow_tf32
+
+    @allow_tf32.setter
+    def allow_tf32(self, allowed: bool):
+        exactness.set_float32_matmul("high" if allowed else "highest")
+
+
+# torch.backends: the attributes that training scripts set and ask for. But for allow_tf32 they rule libraries that are
+# not here, and have no more effect than in a torch that was built for the CPU.
 backends = SimpleNamespace(
-    cudnn=SimpleNamespace(
-        enabled=True, benchmark=False, deterministic=False, allow_tf32=True, is_available=_no, version=lambda: None
-    ),
-    cuda=SimpleNamespace(is_built=_no, matmul=SimpleNamespace(allow_tf32=False)),
+    cudnn=_Cudnn(enabled=True, benchmark=False, deterministic=False, is_available=_no, version=lambda: None),
+    cuda=SimpleNamespace(is_built=has_gpu, matmul=_Matmul()),
     mps=SimpleNamespace(is_available=_no, is_built=_no),
 )
 

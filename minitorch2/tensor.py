@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from minitorch2_kernels.dispatch import on_device
+
 from .autograd.backward import backward as _backward
 from .core import dtypes
-from .core.device import CPU
+from .core.device import CPU, device_of
 from .core.function import Function
 from .core.grad_mode import state
 from .core.layout import strided
@@ -115,7 +117,7 @@ class Tensor(
 
     @property
     def device(self):
-        return CPU
+        return CPU if type(self._data) is np.ndarray else device_of(self._data)
 
     @property
     def ndim(self) -> int:
@@ -129,8 +131,9 @@ class Tensor(
     def nbytes(self) -> int:
         return self._data.nbytes
 
-    is_cuda = is_sparse = is_quantized = is_meta = is_mkldnn = False
-    is_cpu = True
+    is_sparse = is_quantized = is_meta = is_mkldnn = False
+    is_cpu = property(lambda self: not on_device(self._data))
+    is_cuda = property(lambda self: on_device(self._data))
     layout = strided
     names = property(lambda self: (None,) * self.ndim)
 
@@ -173,7 +176,7 @@ class Tensor(
 
     def data_ptr(self) -> int:
         """The address of the first element."""
-        return self._data.__array_interface__["data"][0]
+        return self._data.data.ptr if on_device(self._data) else self._data.__array_interface__["data"][0]
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
@@ -192,7 +195,8 @@ class Tensor(
         return self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride()
 
     def get_device(self) -> int:
-        return -1
+        """The number of the GPU it is on; -1 for the CPU."""
+        return -1 if (index := self.device.index) is None else index
 
     def __len__(self) -> int:
         if not self._data.ndim:
@@ -371,12 +375,12 @@ class Tensor(
     def type(self, dtype=None, non_blocking=False) -> Any:
         """The name of the tensor type ('torch.FloatTensor'), or the tensor converted to a dtype."""
         if dtype is None:
-            return f"torch.{self.dtype.torch_type}Tensor"
+            return f"torch.{'cuda.' if self.is_cuda else ''}{self.dtype.torch_type}Tensor"
         if isinstance(dtype, str):
-            names = {f"torch.{d.torch_type}Tensor": d for d in dtypes.ALL}
+            names = {f"torch.{where}{d.torch_type}Tensor": d for where in ("", "cuda.") for d in dtypes.ALL}
             if dtype not in names:
                 raise ValueError(f"invalid type: '{dtype}'")
-            dtype = names[dtype]
+            return self.to("cuda" if dtype.startswith("torch.cuda.") else "cpu", names[dtype])
         return self.to(getattr(dtype, "dtype", dtype))  # torch.FloatTensor and its like name a dtype, too
 
 

@@ -156,7 +156,7 @@ def first_gradients(spec, call, lib, seed, create_graph=False):
     outputs = differentiable_outputs(run(spec, built, lib))
     if not outputs or not built.wanted():
         return None, built.wanted(), None
-    seeds = [lib.from_numpy(g).to(y.dtype) for g, y in zip(upstream(outputs, seed), outputs, strict=True)]
+    seeds = [lib.from_numpy(g).to(y.dtype).to(y.device) for g, y in zip(upstream(outputs, seed), outputs, strict=True)]
     if create_graph:
         seeds = [g.requires_grad_() for g in seeds]
     grads = lib.autograd.grad(outputs, built.wanted(), seeds, create_graph=create_graph, allow_unused=True)
@@ -169,7 +169,7 @@ def second_gradients(spec, call, lib, seed):
     if grads is None:
         return None
     found = [g for g in grads if g is not None]
-    vs = [lib.from_numpy(v).to(g.dtype) for v, g in zip(upstream(found, seed + 1), found, strict=True)]
+    vs = [lib.from_numpy(v).to(g.dtype).to(g.device) for v, g in zip(upstream(found, seed + 1), found, strict=True)]
     kept = [(g, v) for g, v in zip(found, vs, strict=True) if g.requires_grad]
     if not kept:
         return [lib.zeros_like(x) for x in (*inputs, *seeds)]

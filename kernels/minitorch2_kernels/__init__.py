@@ -1,7 +1,8 @@
 """Array kernels of minitorch2: arrays in, arrays out, no autograd. See kernels/README.md.
 
 NumPy's own functions stand here too. They need no `xp`: through the __array_ufunc__ and __array_function__ protocols
-`exp(x)` computes on the GPU when x is a CuPy array.
+`exp(x)` computes on the GPU when x is a CuPy array. What makes an array of nothing (zeros, arange) has to be told
+where: `namespace(x).zeros`, or `zeros_like`.
 """
 
 from numpy import (
@@ -9,7 +10,6 @@ from numpy import (
     add,
     all,
     any,
-    arange,
     arccos,
     arccosh,
     arcsin,
@@ -19,8 +19,6 @@ from numpy import (
     arctanh,
     argpartition,
     argsort,
-    asarray,
-    ascontiguousarray,
     bincount,
     bitwise_and,
     bitwise_or,
@@ -40,7 +38,6 @@ from numpy import (
     diff,
     divide,
     einsum,
-    empty,
     empty_like,
     equal,
     exp,
@@ -53,7 +50,6 @@ from numpy import (
     fmax,
     fmin,
     fmod,
-    full,
     full_like,
     gcd,
     greater,
@@ -83,6 +79,7 @@ from numpy import (
     logical_or,
     logical_xor,
     maximum,
+    may_share_memory,
     minimum,
     moveaxis,
     multiply,
@@ -123,13 +120,11 @@ from numpy import (
     trunc,
     uint8,
     unique,
-    where,
-    zeros,
     zeros_like,
 )
 
 from . import cpu  # registers the fast CPU kernels
-from .dispatch import KERNELS, kernel, namespace, use_reference
+from .dispatch import KERNELS, asarray, ascontiguousarray, is_array, kernel, namespace, on_device, use_reference, where
 from .reference.attention import attention, attention_grad, hidden
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad

@@ -20,14 +20,51 @@ _reference_only = os.environ.get("MINITORCH2_KERNELS", "") == "reference"
 KERNELS: dict = {}  # name -> the kernel, for tests that hold every override to its reference
 
 
-def namespace(array):
+class _Nothing:
+    """The type of no array."""
+
+
+_device_array: type = _Nothing  # cupy.ndarray, once CuPy is in use
+
+
+def admit(array_type: type) -> None:
+    """Says that arrays of this type, CuPy's, are arrays from now on."""
+    global _device_array
+    _device_array = array_type
+
+
+def on_device(x) -> bool:
+    """Whether this is an array on a GPU."""
+    return type(x) is _device_array
+
+
+def is_array(x) -> bool:
+    """Whether this is an array, here or on a GPU."""
+    return isinstance(x, np.ndarray) or on_device(x)
+
+
+def namespace(array) -> Any:
     """The module that computes on this array: numpy, or cupy where the array is CuPy's."""
-    if isinstance(array, np.ndarray | np.generic):
-        return np
-    cupy = sys.modules.get("cupy")
-    if cupy is not None and isinstance(array, cupy.ndarray):
-        return cupy
-    return np
+    return sys.modules["cupy"] if on_device(array) else np
+
+
+def asarray(x, dtype=None):
+    """x as an array of `dtype` where it lies; itself if it is one. NumPy's scalars become arrays without dims."""
+    if on_device(x):
+        return x if dtype is None else x.astype(dtype, copy=False)
+    return np.asarray(x, dtype)
+
+
+def ascontiguousarray(x):
+    """x itself if its elements lie in row-major order, else a copy that does; where it lies."""
+    return namespace(x).ascontiguousarray(x)
+
+
+def where(condition, a, b):
+    """a where condition, b elsewhere. CuPy moves the bytes of a bfloat16, but does not choose among them."""
+    if on_device(condition) and a.__class__ is b.__class__ is condition.__class__ and a.dtype.kind == "V":
+        return np.where(condition, a.view(np.uint16), b.view(np.uint16)).view(a.dtype)
+    return np.where(condition, a, b)
 
 
 def _registrar(overrides: list):

@@ -114,7 +114,7 @@ def _roots(tensors, grad_tensors, create_graph):
             g = Function.variable(
                 K.full_like(t._data, 1)
                 if t._data.dtype.kind == "f"
-                else K.cast(K.full(t._data.shape, 1.0), t._data.dtype)
+                else K.cast(K.ones_like(t._data, dtype=float), t._data.dtype)
             )
         elif g._data.shape != t._data.shape:
             raise RuntimeError(

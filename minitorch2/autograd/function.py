@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 
+from minitorch2_kernels.dispatch import namespace
+
 from ..core.function import _FREED, Node
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
@@ -128,8 +130,11 @@ class Function(Op):
     def _connect(self, args, needs, outputs, finished) -> None:
         self.edges = tuple(a._edge() if need else None for a, need in zip(args, needs, strict=True))
         self.input_shapes = [a._data.shape if need else None for a, need in zip(args, needs, strict=True)]
+        self.input_dtypes = [a._data.dtype if need else None for a, need in zip(args, needs, strict=True)]
         self.n_outputs = len(outputs)
-        self.output_like = [(o._data.shape, o._data.dtype) if isinstance(o, Variable) else None for o in outputs]
+        self.output_like = [
+            (namespace(o._data), o._data.shape, o._data.dtype) if isinstance(o, Variable) else None for o in outputs
+        ]
         for nr, (before, o) in enumerate(zip(outputs, finished, strict=True)):
             if not isinstance(o, Variable) or any(before is f for f in self._flat) or o._data.dtype.kind not in "fV":
                 continue
@@ -168,6 +173,7 @@ class Function(Op):
                 f"Function {self.name()} returned an invalid gradient at index {i} - got {list(shape)} but expected "
                 f"shape compatible with {list(expected)}"
             )
+        result = Op.to_dtype(result, self.input_dtypes[i])  # a gradient has its input's dtype
         return result if create_graph else result._data
 
     def release(self) -> None:

@@ -1,6 +1,16 @@
-"""torch.device: where a tensor's numbers live."""
+"""torch.device: where a tensor's numbers live, and how they get there.
+
+On the CPU they are a NumPy array, on a GPU a CuPy array. CuPy is imported when a program first asks for a GPU.
+"""
 
 from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from minitorch2_kernels import dispatch
 
 
 class device:
@@ -46,16 +56,98 @@ class device:
 CPU = device("cpu")
 
 
+@functools.cache
+def cupy() -> Any:
+    """The module CuPy, with the kernels for its arrays registered; RuntimeError where no GPU can be had."""
+    try:
+        import cupy as module
+    except ImportError as error:
+        raise RuntimeError(
+            "minitorch2 computes on a GPU with CuPy, which is not installed: pip install 'minitorch2[cuda]', or use "
+            f"device='cpu' ({error})"
+        ) from None
+    if not module.is_available():
+        raise RuntimeError(
+            "Found no NVIDIA driver on your system, or no GPU that CuPy can use (torch.cuda.is_available() is False). "
+            "Please check that you have an NVIDIA GPU and installed its driver, or use device='cpu'"
+        )
+    dispatch.admit(module.ndarray)
+    import minitorch2_kernels.cuda  # noqa: F401  (registers the kernels)
+
+    return module
+
+
+def has_gpu() -> bool:
+    """Whether a GPU can be had, without an error where not."""
+    try:
+        cupy()
+    except RuntimeError:
+        return False
+    return True
+
+
 def check_available(where: device | str | int | None) -> device:
-    """The device asked for, or an error that says why it cannot be had. None means the CPU."""
+    """The device asked for, with its number, or an error that says why it cannot be had. None: the default device."""
     if where is None:
-        return CPU
+        return _default[0]
     if not isinstance(where, device | str | int):
         raise TypeError(f"argument 'device' must be torch.device, str or int, not {type(where).__name__}")
     found = where if isinstance(where, device) else device(where)
-    if found.type != "cpu":
+    if found.type == "cpu":
+        return CPU
+    runtime = cupy().cuda.runtime
+    if found.index is None:
+        return device("cuda", runtime.getDevice())
+    if found.index >= runtime.getDeviceCount():
         raise RuntimeError(
-            f"minitorch2: device '{found}' is not supported in this version, which computes on the CPU only; "
-            "use device='cpu'"
+            f"CUDA error: invalid device ordinal: '{found}' was asked for; there are {runtime.getDeviceCount()} GPUs"
         )
-    return CPU
+    return found
+
+
+_default = [CPU]
+
+
+def set_default(where: device | str | int | None) -> None:
+    """Where tensors are made that are made nowhere in particular; None: the CPU."""
+    _default[0] = CPU if where is None else check_available(where)
+
+
+def get_default() -> device:
+    return _default[0]
+
+
+def device_of(array) -> device:
+    """Where this array lies."""
+    return CPU if isinstance(array, np.ndarray | np.generic) else device("cuda", array.device.id)
+
+
+def module_on(where: device) -> Any:
+    """The module that makes arrays there: numpy or cupy."""
+    return np if where.type == "cpu" else cupy()
+
+
+def moved(array, where: device):
+    """The array there: itself if that is where it lies, else a copy."""
+    here = device_of(array)
+    if here == where:
+        return array
+    if where.type == "cpu":
+        return array.get()
+    return cupy().asarray(array)
+
+
+def like(values, array):
+    """`values`, from Python or NumPy, where `array` lies."""
+    if isinstance(array, np.ndarray | np.generic) or dispatch.on_device(values):
+        return values
+    return cupy().asarray(values)
+
+
+def describe_mismatch(op: str, arrays) -> str:
+    """torch's sentence on arrays that lie in different places."""
+    places = list(dict.fromkeys(str(device_of(a)) for a in arrays))
+    return (
+        f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(places)}! "
+        f"(in {op}; move one with .to(device))"
+    )

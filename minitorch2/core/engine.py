@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from minitorch2_kernels.dispatch import is_array, on_device
 from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
 
 from .function import AccumulateGrad, Function
@@ -40,7 +41,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
             slots[nr] = g
         elif create_graph or (node, nr) not in summed:
             slots[nr] = _plus(have, g)
-            if type(slots[nr]) is np.ndarray and slots[nr].dtype != BFLOAT16:
+            if is_array(slots[nr]) and slots[nr].dtype != BFLOAT16:
                 summed.add((node, nr))
         else:
             have += g
@@ -149,8 +150,9 @@ def _accumulate(leaf, g, nobody_else, create_graph):
     if create_graph:
         leaf._grad = g if leaf._grad is None else leaf._grad + g
     elif leaf._grad is None:
-        g = np.asarray(g)
-        owned = nobody_else and g.base is None and g.flags.writeable
+        if not on_device(g):
+            g = np.asarray(g)
+        owned = nobody_else and g.base is None and (on_device(g) or g.flags.writeable)
         leaf._grad = Function.variable(g if owned else g.copy(order="K" if g.flags.forc else "C"))
     elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
         leaf._grad = Function.variable(_plus(leaf._grad._data, g))
@@ -169,7 +171,7 @@ def _plus(a, b):
 
 
 def _is_bfloat16(g):
-    return isinstance(g, np.ndarray) and g.dtype == BFLOAT16
+    return is_array(g) and g.dtype == BFLOAT16
 
 
 def _call_hooks(hooks, slots):

@@ -24,9 +24,13 @@ import weakref
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
+from minitorch2_kernels.dispatch import is_array, namespace, on_device
 from minitorch2_kernels.reference.cast import cast
 
+from . import autocast
+from .device import CPU, describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
 from .quiet import IGNORE, restore, silence
@@ -96,6 +100,8 @@ class Function(Node):
     broadcasts = False  # inputs broadcast against each other: the engine sums gradients back to the inputs' shapes
     is_view = False  # the output looks into the first input's memory
     keeps_dtype = False  # moves elements without arithmetic, so half precision needs no detour through float32
+    takes_half = False  # rounds once in float16 on a GPU by itself, so it needs no detour there
+    crosses = False  # its inputs may lie on different devices
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     torch_name: str | None = None
 
@@ -156,13 +162,16 @@ class Function(Node):
     variable: Any = None
     Variable: Any = None
     to_dtype: Any = None
+    to_device: Any = None
     sum_to: Any = None
     vjp: Any = None
 
     @classmethod
     def apply(cls, *args) -> Any:
         """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
-        arrays, needs, tracked, low, found = [], [], False, None, False
+        if autocast.regions and autocast.lists(cls, args):
+            return autocast.run("float32", "cuda", cls.apply, args, {})
+        arrays, needs, tracked, low, found, on_gpu = [], [], False, None, False, False
         for a in args:
             if isinstance(a, Function.Variable):
                 found = True
@@ -170,6 +179,8 @@ class Function(Node):
                 need = a._requires_grad or (a._base is not None and a.requires_grad)
                 if need:
                     tracked = True
+                if type(data) is not ndarray and on_device(data):
+                    on_gpu = True
                 if data.itemsize == 2 and not cls.keeps_dtype and data.dtype in LOW_PRECISION:
                     low = data.dtype
                 arrays.append(data)
@@ -179,7 +190,9 @@ class Function(Node):
                 needs.append(False)
         if not found:
             return cls._apply_to_arrays(arrays)
-        if low is not None:
+        if on_gpu and not cls.crosses and (elsewhere := cls._where_needed(args)) is not None:
+            return cls.apply(*elsewhere)
+        if low is not None and not (on_gpu and cls.takes_half and low == np.float16):
             return cls._apply_in_float32(args, low)
 
         ctx = cls()
@@ -208,6 +221,19 @@ class Function(Node):
         return outputs if type(result) is tuple else outputs[0]
 
     @classmethod
+    def _where_needed(cls, args):
+        """The arguments with numbers that lie on the CPU (tensors without dims) brought to the GPU of the others; None
+        where all lie there. RuntimeError for other tensors that lie apart."""
+        arrays = [a._data for a in args if isinstance(a, Function.Variable)]
+        places = {device_of(a) for a in arrays}
+        if len(places) == 1:
+            return None
+        gpu = next(place for place in places if place is not CPU)
+        if len(places) > 2 or any(a.ndim for a in arrays if not on_device(a)):
+            raise RuntimeError(describe_mismatch(cls.__name__.lower(), arrays))
+        return [Function.to_device(a, gpu) if isinstance(a, Function.Variable) else a for a in args]
+
+    @classmethod
     def _apply_to_arrays(cls, arrays):
         if not state.backward:
             kind = type(arrays[0]).__name__ if arrays else "nothing"
@@ -216,18 +242,22 @@ class Function(Node):
         ctx.needs_input_grad = (False,) * len(arrays)
         if not cls.keeps_dtype:
             for a in arrays:
-                if isinstance(a, np.ndarray) and a.itemsize == 2 and a.dtype in LOW_PRECISION:
+                if is_array(a) and a.itemsize == 2 and a.dtype in LOW_PRECISION:
+                    if cls.takes_half and a.dtype == np.float16 and on_device(a):
+                        continue
                     return cls._arrays_in_float32(ctx, arrays, a.dtype)
         return cls.forward(ctx, *arrays)
 
     @classmethod
     def _arrays_in_float32(cls, ctx, arrays, low):
         """As _apply_in_float32, for a gradient in half precision that meets arithmetic."""
-        wide = [cast(a, float32.numpy) if isinstance(a, np.ndarray) and a.dtype == low else a for a in arrays]
+        wide = [cast(a, float32.numpy) if is_array(a) and a.dtype == low else a for a in arrays]
         result = cls.forward(ctx, *wide)
         if type(result) is tuple:
             return tuple(cast(r, low) if r.dtype == np.float32 else r for r in result)
-        return cast(np.asarray(result), low) if result.dtype == np.float32 else result
+        if isinstance(result, np.generic):
+            result = np.asarray(result)
+        return cast(result, low) if result.dtype == np.float32 else result
 
     @classmethod
     def _apply_in_float32(cls, args, low):
@@ -252,7 +282,7 @@ class Function(Node):
             self._save(args, outputs)
         if len(outputs) > 1:
             self.n_outputs = len(outputs)
-            self.output_like = [(o._data.shape, o._data.dtype) for o in outputs]
+            self.output_like = [(namespace(o._data), o._data.shape, o._data.dtype) for o in outputs]
         for i, output in enumerate(outputs):
             if output._data.dtype.kind in "fV":
                 output._requires_grad = True
@@ -311,8 +341,8 @@ class Function(Node):
         return results if type(results) is tuple else (results,)
 
     def _zeros(self, i: int, create_graph: bool):
-        shape, numpy_dtype = self.output_like[i]
-        zeros = np.zeros(shape, numpy_dtype)
+        xp, shape, numpy_dtype = self.output_like[i]
+        zeros = xp.zeros(shape, numpy_dtype)
         return Function.variable(zeros) if create_graph else zeros
 
     def _differentiate_composed(self, grads: list) -> tuple:

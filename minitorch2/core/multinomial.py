@@ -21,7 +21,7 @@ def multinomial(generator: Generator, weights: np.ndarray, n: int, replacement: 
     of those quotients are equal, which half precision and zero weights make likely, torch's choice is not
     defined.
     """
-    _check(weights, n, replacement)
+    check_weights(weights, n, replacement)
     if weights.size == 0:
         return np.empty((*weights.shape[:-1], n), np.int64)
     if replacement and n > 1:
@@ -29,7 +29,8 @@ def multinomial(generator: Generator, weights: np.ndarray, n: int, replacement: 
     return _race(generator, weights, n)
 
 
-def _check(weights, n, replacement):
+def check_weights(weights, n, replacement) -> None:
+    """torch's errors for what can be told without looking at the weights."""
     if weights.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     d = dtypes.from_numpy_dtype(weights.dtype)

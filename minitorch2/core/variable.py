@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import dtypes
+from . import autocast, dtypes
 from .function import accumulator
 from .grad_mode import state
 from .size import Size
@@ -135,3 +135,6 @@ class Variable:
         """`torch.FloatTensor [2, 3]`, as torch's messages name a tensor."""
         kind = dtypes.from_numpy_dtype(self._data.dtype).torch_type
         return f"torch.{kind}Tensor {list(self._data.shape)}"
+
+
+autocast.Variable = Variable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import os
 from numbers import Number
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core import dtypes
+from ..core.device import CPU, device_of, moved
 from ..core.function import Function
 from ..core.variable import Variable
 
@@ -76,6 +78,63 @@ def to_dtype(x, numpy_dtype):
 
 
 Function.to_dtype = staticmethod(to_dtype)
+
+
+class ToDevice(Function):
+    """A copy on another device; the gradient comes back to the first one."""
+
+    keeps_dtype = True
+    torch_name = "ToCopyBackward0"
+
+    @staticmethod
+    def forward(ctx, x, where):
+        ctx.device = device_of(x)
+        return moved(x, where)
+
+    @staticmethod
+    def backward(ctx, g):
+        return ToDevice.apply(g, ctx.device), None
+
+
+def to_device(x, where):
+    """x on this device: itself if it is there already."""
+    return x if device_of(x._data) == where else ToDevice.apply(x, where)
+
+
+Function.to_device = staticmethod(to_device)
+
+
+CHECK_ON_GPU = os.environ.get("MINITORCH2_CHECK_INDICES", "") == "1"
+
+
+def within(index, n: int) -> bool:
+    """Whether all elements of this array lie in [0, n).
+
+    On a GPU the answer would have to be waited for, by every op that takes indices, and no graph could be captured; so
+    there it is yes unless MINITORCH2_CHECK_INDICES=1 in the environment asks for the check. What an op reads or writes
+    for an index out of range is not defined then (torch stops the program with a device-side assertion).
+    """
+    if K.on_device(index) and not CHECK_ON_GPU:
+        return True
+    return not index.size or bool(index.min() >= 0 and index.max() < n)
+
+
+def on_host(function):
+    """A function that CuPy has no means for: tensors on a GPU are brought to the CPU for it, and the results back."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        where = next((device_of(a._data) for a in args if isinstance(a, Variable) and K.on_device(a._data)), None)
+        if where is None:
+            return function(*args, **kwargs)
+        here = (to_device(a, CPU) if isinstance(a, Variable) else a for a in args)
+        result = function(*here, **{n: to_device(a, CPU) if isinstance(a, Variable) else a for n, a in kwargs.items()})
+        if isinstance(result, Variable):
+            return to_device(result, where)
+        back = [to_device(r, where) for r in result]
+        return type(result)(*back) if hasattr(result, "_fields") else tuple(back)
+
+    return call
 
 
 def to_float(x) -> Any:
@@ -196,3 +255,14 @@ def element(value, numpy_dtype) -> np.ndarray:
         raise RuntimeError("value cannot be converted to type float without overflow")
     with np.errstate(over="ignore"):
         return K.cast(np.asarray(value, np.float64), numpy_dtype)
+
+
+def fill_array(array, value) -> None:
+    """Every element of `array` becomes the Python number `value`, converted as `element` does it."""
+    number = element(value, array.dtype)
+    if K.on_device(array):
+        if array.dtype.kind == "V":  # the device knows the bytes of a bfloat16, not the type
+            array, number = array.view(np.uint16), number.view(np.uint16)
+        array.fill(number[()])
+    else:
+        array[...] = number

@@ -15,6 +15,9 @@ from typing import Any
 
 import numpy as np
 
+import minitorch2_kernels as K
+
+from ..core.device import like
 from ..core.variable import Variable
 from ._data import array_of
 from .index_ops import UnsqueezeIndex
@@ -23,9 +26,10 @@ from .view_ops import Select, Slice
 _FULL = slice(None)
 
 
-def take_apart(shape, index) -> tuple[Any, Any, Any]:
-    """(op, basic, arrays): the view op and its index, or None where that changes nothing; the arrays, one
-    per dim of the view and None for a dim without, or None where there are none."""
+def take_apart(data, index) -> tuple[Any, Any, Any]:
+    """(op, basic, arrays) of an index into this array: the view op and its index, or None where that changes nothing;
+    the arrays, where `data` lies, one per dim of the view and None for a dim without, or None where there are none."""
+    shape = data.shape
     if type(index) is slice:
         if not shape:
             raise IndexError("slice() cannot be applied to a 0-dim tensor.")
@@ -35,7 +39,7 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
     items = index if type(index) is tuple else _as_items(index)
     if len(items) <= len(shape) and all(type(i) is int or type(i) is slice for i in items):
         return _take_apart_plain(shape, items)
-    items = [array_from(i) if _is_array_like(i) else i for i in items]
+    items: Any = [like(array_from(i), data) if _is_array_like(i) else i for i in items]
     used = sum(_dims_used(i) for i in items)
     if used > len(shape):
         if not shape and not isinstance(index, tuple):
@@ -59,7 +63,7 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
             basic.extend([_FULL] * skipped)
             arrays.extend([None] * skipped)
             dim, skipped = dim + skipped, 0
-        elif isinstance(item, np.ndarray) and (item.ndim or item.dtype.kind == "b"):
+        elif K.is_array(item) and (item.ndim or item.dtype.kind == "b"):
             op = op if item.ndim else UnsqueezeIndex
             basic.extend([_FULL] * _dims_used(item) or [None])
             append_array(arrays, item)
@@ -70,7 +74,7 @@ def take_apart(shape, index) -> tuple[Any, Any, Any]:
             dim += 1
     if all(a is None for a in arrays):
         arrays = None
-    elif any(isinstance(a, np.ndarray) and a.dtype.kind == "b" for a in arrays):
+    elif any(K.is_array(a) and a.dtype.kind == "b" for a in arrays):
         check_masks(np.broadcast_to(np.empty(()), shape)[tuple(basic)].shape, arrays)
     return op, tuple(basic) if op else None, arrays
 
@@ -133,7 +137,7 @@ def _is_array_like(item) -> bool:
     return False
 
 
-def array_from(item, one_dim=False) -> np.ndarray:
+def array_from(item, one_dim=False) -> Any:
     """int64 indices or a mask, in memory of its own: the graph may keep it."""
     if isinstance(item, Variable):
         array = item._data
@@ -155,7 +159,7 @@ def array_from(item, one_dim=False) -> np.ndarray:
             UserWarning,
             stacklevel=4,
         )
-        array = np.asarray(array != 0)
+        array = K.asarray(array != 0)
     if one_dim and not array.ndim and array.dtype.kind != "b":
         array = array.reshape(1)
     return array.astype(np.bool_ if array.dtype.kind == "b" else np.int64)
@@ -164,7 +168,7 @@ def array_from(item, one_dim=False) -> np.ndarray:
 def _dims_used(item) -> int:
     if item is None or item is ...:
         return 0
-    return item.ndim if isinstance(item, np.ndarray) and item.dtype.kind == "b" else 1
+    return item.ndim if K.is_array(item) and item.dtype.kind == "b" else 1
 
 
 def append_array(arrays, array) -> None:
@@ -173,7 +177,7 @@ def append_array(arrays, array) -> None:
         arrays.append(array)
         arrays.extend([_FULL] * (array.ndim - 1))  # placeholders: these dims belong to the mask
     elif array.dtype.kind == "b":  # True reads all of a new dim of size 1, False none of it
-        arrays.append(np.zeros(1 if array else 0, np.int64))
+        arrays.append(K.namespace(array).zeros(1 if array else 0, np.int64))
     else:
         arrays.append(array)
 
@@ -181,7 +185,7 @@ def append_array(arrays, array) -> None:
 def check_masks(shape, arrays) -> None:
     """Raises torch's error for a mask that has another shape than the dims it stands for."""
     for dim, mask in enumerate(arrays):
-        if not isinstance(mask, np.ndarray) or mask.dtype.kind != "b":
+        if not K.is_array(mask) or mask.dtype.kind != "b":
             continue
         for i, n in enumerate(mask.shape):
             if dim + i >= len(shape) or n != shape[dim + i]:
@@ -194,13 +198,13 @@ def check_masks(shape, arrays) -> None:
 
 def among_slices(arrays) -> tuple:
     """The index NumPy takes: full slices for dims without an array; a mask stays one if it stands alone."""
-    real = [a for a in arrays if isinstance(a, np.ndarray)]
+    real = [a for a in arrays if K.is_array(a)]
     alone = len(real) == 1
     index: list = []
     for a in arrays:
         if a is None:
             index.append(_FULL)
-        elif isinstance(a, np.ndarray):
+        elif K.is_array(a):
             if a.dtype.kind == "b" and not alone:
                 index.extend(a.nonzero())
             else:

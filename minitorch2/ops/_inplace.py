@@ -9,9 +9,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-
 import minitorch2_kernels as K
+from minitorch2_kernels.dispatch import is_array, namespace, on_device
 
 from ..core import dtypes
 from ..core.function import Function
@@ -19,7 +18,8 @@ from ..core.grad_mode import state
 
 
 def inplace(function):
-    """The method that writes function(self, ...) into self and returns self."""
+    """The method that writes function(self, ...) into self and returns self. Autocast does not change it."""
+    function = getattr(function, "outside_autocast", function)
 
     @functools.wraps(function)
     def method(self, *args, **kwargs):
@@ -62,7 +62,7 @@ def check_memory(data) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
         )
-    if not data.flags.writeable:
+    if not on_device(data) and not data.flags.writeable:
         raise RuntimeError(
             "the memory of this tensor is read-only (it was made from a read-only NumPy array or file); clone() it "
             "first"
@@ -134,7 +134,8 @@ class ViewWrite(Function):
         for op, arguments, nr in ctx.replay:
             value_grad = op.apply(value_grad, *arguments)
             value_grad = value_grad[nr] if isinstance(value_grad, tuple) else value_grad
-        zero = np.zeros(ctx.value_shape, value_grad.dtype if isinstance(g, np.ndarray) else value_grad._data.dtype)
+        made = value_grad if is_array(g) else value_grad._data
+        zero = namespace(made).zeros(ctx.value_shape, made.dtype)
         zero = Function.variable(zero) if ctx.create_graph else zero
         return ViewWrite.apply(g, zero, ctx.replay), value_grad, None
 
@@ -145,7 +146,7 @@ def _region(array, replay):
     for op, arguments, nr in replay:
         region = op.forward(op(), region, *arguments)
         region = region[nr] if isinstance(region, tuple) else region
-    if region.size and not np.may_share_memory(region, array):
+    if region.size and not K.may_share_memory(region, array):
         raise RuntimeError(
             "minitorch2: writing through this view is not supported, because its base is laid out in memory in a way "
             "that the view's ops cannot follow; call contiguous() on the base first"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
 from ..core.dtypes import as_dtype
 from ..core.function import Function
 from ._common import numpy_names, require_floating, to_dtype, wrap_dim
@@ -63,6 +64,9 @@ def _along(op, input, dim, dtype):
         wrap_dim(dim, 0)
         return op.apply(input.reshape(1), 0).reshape(())
     return op.apply(input, wrap_dim(dim, input._data.ndim))
+
+
+listed(globals())
 
 
 class ActivationMethods:

@@ -22,7 +22,7 @@ class SegmentMean(Function):
     @staticmethod
     def forward(ctx, x, count, dim):
         ctx.n, ctx.dim = x.shape[dim], dim
-        y = K.empty((*x.shape[:dim], count, *x.shape[dim + 1 :]), x.dtype)
+        y = K.namespace(x).empty((*x.shape[:dim], count, *x.shape[dim + 1 :]), x.dtype)
         before = (slice(None),) * dim
         for i, (start, stop) in enumerate(segments(ctx.n, count)):
             y[(*before, i)] = x[(*before, slice(start, stop))].sum(axis=dim, dtype=x.dtype) / (stop - start)
@@ -39,7 +39,7 @@ class SegmentSpread(Function):
     @staticmethod
     def forward(ctx, g, n, dim):
         ctx.count, ctx.dim = g.shape[dim], dim
-        x = K.zeros((*g.shape[:dim], n, *g.shape[dim + 1 :]), g.dtype)
+        x = K.namespace(g).zeros((*g.shape[:dim], n, *g.shape[dim + 1 :]), g.dtype)
         before = (slice(None),) * dim
         for i, (start, stop) in enumerate(segments(n, ctx.count)):
             x[(*before, slice(start, stop))] += g[(*before, slice(i, i + 1))] / (stop - start)
@@ -77,8 +77,8 @@ class AddPlane(Function):
         ctx.save_constants(indices)
         n, c = shape[:2]
         plane = math.prod(shape[2:])
-        index = indices.reshape(n * c, math.prod(indices.shape[2:])) + K.arange(n * c)[:, None] * plane
-        flat = K.index_add(K.zeros(n * c * plane, g.dtype), index.reshape(-1), g.reshape(-1))
+        index = indices.reshape(n * c, math.prod(indices.shape[2:])) + K.namespace(g).arange(n * c)[:, None] * plane
+        flat = K.index_add(K.namespace(g).zeros(n * c * plane, g.dtype), index.reshape(-1), g.reshape(-1))
         return flat.reshape(shape)
 
     @staticmethod
@@ -89,7 +89,7 @@ class AddPlane(Function):
 def adaptive_max_indices(x, out):
     """Where in its flattened plane (H, W) each window's largest element stands: int64 (N, C, OH, OW). NaN wins."""
     n, c, h, w = x.shape
-    indices = K.empty((n, c, *out), K.int64)
+    indices = K.namespace(x).empty((n, c, *out), K.int64)
     for i, (top, bottom) in enumerate(segments(h, out[0])):
         for j, (left, right) in enumerate(segments(w, out[1])):
             place = x[:, :, top:bottom, left:right].reshape(n, c, (bottom - top) * (right - left)).argmax(axis=2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import (
@@ -280,7 +281,7 @@ def where(condition, input=None, other=None):
                 f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
             )
     if is_number(input) and is_number(other):
-        input = Function.variable(K.full((), input, result_type(input, other).numpy))
+        input = Function.variable(K.full_like(condition._data, input, result_type(input, other).numpy, shape=()))
     input, other = promote("where", input, other)
     broadcast_shapes("where", condition.shape, *(x.shape for x in (input, other) if isinstance(x, Variable)))
     return Where.apply(condition, input, other)
@@ -375,6 +376,9 @@ def reflected(function):
         return function(other, self) if is_number(other) else NotImplemented
 
     return operator
+
+
+listed(globals())
 
 
 class ArithmeticMethods:

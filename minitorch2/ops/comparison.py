@@ -135,7 +135,7 @@ def isfinite(input):
 
 def _of_float(ufunc, input, for_integers):
     data = _plain(input)
-    return Function.variable(ufunc(data) if data.dtype.kind == "f" else K.full(data.shape, for_integers))
+    return Function.variable(ufunc(data) if data.dtype.kind == "f" else K.full_like(data, for_integers, dtype=bool))
 
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):

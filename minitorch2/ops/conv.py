@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
 from ..core.function import Function
 from ._common import require_tensor
 from .joining import cat
@@ -109,10 +110,9 @@ def _pad_same(input, kernel, stride, dilation):
     total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
     for i, reach in enumerate(total):
         if reach % 2:
-            shape = list(input._data.shape)
-            dim = len(shape) - len(total) + i
-            shape[dim] = 1
-            input = cat([input, Function.variable(K.zeros(tuple(shape), input._data.dtype))], dim)
+            dim = input._data.ndim - len(total) + i
+            shape = (*input._data.shape[:dim], 1, *input._data.shape[dim + 1 :])
+            input = cat([input, Function.variable(K.zeros_like(input._data, shape=shape))], dim)
     return input, tuple(t // 2 for t in total)
 
 
@@ -299,3 +299,6 @@ def conv_transpose1d(
     return _conv_transpose(
         "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
+
+
+listed(globals())

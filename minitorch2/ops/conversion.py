@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 import minitorch2_kernels as K
+from minitorch2_kernels.dispatch import is_array, namespace, on_device
 
 from ..core import dtypes
-from ..core.device import check_available, device
+from ..core.device import CPU, check_available, device, device_of, moved
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.layout import check_memory_format
 from ..core.variable import Variable
-from ._common import ToCopy, element, is_number, to_dtype
+from ._common import ToCopy, ToDevice, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
 
@@ -30,16 +31,16 @@ class Clone(Function):
 
 
 class Copy(Function):
-    """The values of `source`, broadcast to x's shape, in x's dtype: what x.copy_(source) leaves in x."""
+    """The values of `source`, broadcast to x's shape, in x's dtype and on its device: what x.copy_(source) leaves."""
 
     keeps_dtype = True
+    crosses = True
     torch_name = "CopyBackwards"
 
     @staticmethod
     def forward(ctx, x, source):
-        ctx.source_shape, ctx.source_dtype = source.shape, source.dtype
-        value = source if source.dtype == x.dtype else K.cast(source, x.dtype)
-        return K.broadcast_to(value, x.shape)
+        ctx.source_shape, ctx.source_dtype, ctx.source_device = source.shape, source.dtype, device_of(source)
+        return K.broadcast_to(_as(x, source), x.shape)
 
     @staticmethod
     def backward(ctx, g):
@@ -47,6 +48,8 @@ class Copy(Function):
         grad = sum_to(g, ctx.source_shape) if need_source else None
         if need_source and getattr(g, "_data", g).dtype != ctx.source_dtype:
             grad = ToCopy.apply(grad, ctx.source_dtype)
+        if need_source and device_of(getattr(g, "_data", g)) != ctx.source_device:
+            grad = ToDevice.apply(grad, ctx.source_device)
         return Fill.apply(g, 0) if need_x else None, grad
 
 
@@ -57,12 +60,18 @@ class Fill(Function):
 
     @staticmethod
     def forward(ctx, x, value):
-        ctx.tensor_value = isinstance(value, np.ndarray) or hasattr(value, "__cuda_array_interface__")
+        ctx.tensor_value = is_array(value)
         return K.full_like(x, value)
 
     @staticmethod
     def backward(ctx, g):
         return g * 0, sum_to(g, ()) if ctx.tensor_value else None
+
+
+def _as(x, source):
+    """The array `source` in x's dtype and on its device: converted where it is small, moved last or first."""
+    value = source if source.dtype == x.dtype else K.cast(source, x.dtype)
+    return moved(value, device_of(x))
 
 
 def clone(input, *, memory_format=None):
@@ -102,7 +111,7 @@ def copy_(self, src, non_blocking=False):
         )
     if state.grad and (self.requires_grad or src.requires_grad):
         return write(self, Copy.apply(self, src), "copy")
-    K.copyto(self._data, src._data if src._data.dtype == self._data.dtype else K.cast(src._data, self._data.dtype))
+    K.copyto(self._data, _as(self._data, src._data))
     self._bump()
     return self
 
@@ -141,7 +150,7 @@ def fill_diagonal_(self, fill_value, wrap=False):
         raise RuntimeError("dimensions must larger than 1")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
-    on = np.arange(min(shape))
+    on = namespace(self._data).arange(min(shape))
     self[(Function.variable(on),) * len(shape)] = fill_value
     return self
 
@@ -156,30 +165,33 @@ _fill_in_place = inplace(fill)
 
 def to(self, *args, **kwargs):
     """to(dtype), to(device), to(device, dtype), to(other): itself where nothing changes and copy=False."""
-    dtype, copy = None, kwargs.pop("copy", False)
+    dtype, where, copy = None, None, kwargs.pop("copy", False)
     kwargs.pop("non_blocking", None)
     check_memory_format(kwargs.pop("memory_format", None))
     for a in (*args, kwargs.pop("device", None), kwargs.pop("dtype", None)):
         if isinstance(a, dtypes.dtype | type):
             dtype = dtypes.as_dtype(a, "to")
         elif isinstance(a, Variable):
-            dtype = dtypes.from_numpy_dtype(a._data.dtype)
+            dtype, where = dtypes.from_numpy_dtype(a._data.dtype), device_of(a._data)
         elif isinstance(a, bool):
             copy = copy or (a and len(args) > 2 and a is args[-1])
         elif a is not None:
             if not isinstance(a, device | str | int):
                 raise TypeError(f"to() received an invalid combination of arguments - got {type(a).__name__}")
-            check_available(a)
+            where = check_available(a)
     if kwargs:
         raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
-    if dtype is not None and dtype.numpy != self._data.dtype:
-        return to_dtype(self, dtype.numpy)
-    return clone(self) if copy else self
+    result = self
+    if where is not None:
+        result = to_device(result, where)
+    if dtype is not None:
+        result = to_dtype(result, dtype.numpy)
+    return clone(self) if copy and result is self else result
 
 
 def type_as(input, other):
     """input in the dtype of other."""
-    return to_dtype(input, other._data.dtype)
+    return to_dtype(to_device(input, device_of(other._data)), other._data.dtype)
 
 
 def _caster(dtype):
@@ -193,11 +205,11 @@ def _caster(dtype):
 
 def cpu(self):
     """The tensor on the CPU: itself, if it is there."""
-    return self
+    return to_device(self, CPU)
 
 
 def cuda(self, device=None, non_blocking=False):
-    """A copy on the GPU; RuntimeError where this version or machine has none."""
+    """The tensor on the GPU: itself, if it is there; RuntimeError where none can be had."""
     return self.to(device="cuda" if device is None else device)
 
 
@@ -218,6 +230,13 @@ def numpy(self, *, force=False):
     """The array itself, sharing memory. A tensor that requires grad must be detached first (force=True does so)."""
     if self.requires_grad and not force:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    if on_device(self._data):
+        if not force:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
+        self = self.detach().cpu()
     if self._data.dtype.kind == "V":
         raise TypeError("Got unsupported ScalarType BFloat16: NumPy has none; convert with .float() first")
     return self._data

@@ -6,6 +6,7 @@ import string
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
 from ..core.function import Function
 from ..core.variable import Variable
 from .reduce import spread
@@ -125,3 +126,6 @@ def _fit_sizes(names, operands):
                 )
             sizes[c] = size if sizes.get(c, 1) == 1 else sizes[c]
     return [x.expand([sizes[c] for c in n]) for n, x in zip(names, operands, strict=True)]
+
+
+listed(globals())

@@ -27,10 +27,10 @@ class EmbeddingGrad(Function):
 
     @staticmethod
     def forward(ctx, g, indices, rows, padding, by_frequency):
-        ctx.scale = _scale(indices, rows, padding, by_frequency, g.dtype)
+        ctx.scale = _scale(g, indices, rows, padding, by_frequency)
         ctx.save_constants(indices)
         flat = indices.reshape(-1).astype(K.int64, copy=False)
-        weight = K.index_add(K.zeros((rows, g.shape[-1]), g.dtype), flat, g.reshape(-1, g.shape[-1]))
+        weight = K.index_add(K.namespace(g).zeros((rows, g.shape[-1]), g.dtype), flat, g.reshape(-1, g.shape[-1]))
         if ctx.scale is not None:
             weight *= ctx.scale
         return weight
@@ -42,14 +42,14 @@ class EmbeddingGrad(Function):
         return Embedding.apply(gg, ctx.constants[0], None, False), None, None, None, None
 
 
-def _scale(indices, rows, padding, by_frequency, dtype):
-    """The factor of each row's gradient (rows, 1); None where all are 1."""
+def _scale(g, indices, rows, padding, by_frequency):
+    """The factor of each row's gradient g (rows, 1); None where all are 1."""
     if padding is None and not by_frequency:
         return None
-    scale = K.full((rows, 1), 1, dtype)
+    scale = K.ones_like(g, shape=(rows, 1))
     if by_frequency:
         counts = K.bincount(indices.reshape(-1), minlength=rows)
-        scale /= K.maximum(counts, 1).astype(dtype)[:, None]
+        scale /= K.maximum(counts, 1).astype(g.dtype)[:, None]
     if padding is not None:
         scale[padding] = 0
     return scale

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..core import dtypes
+from ..core.autocast import listed
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import element, to_dtype, wrap_dim
+from ._common import element, to_dtype, within, wrap_dim
 from ._inplace import inplace
 from .index_ops import Gather, Index, IndexAccumulate, IndexPut
 
@@ -170,9 +171,12 @@ def refuse_out_of_range(index, dim, n):
 
 def _out_of_range(index, n):
     """The first element that is not in [0, n), or None."""
-    if not index.size or (index.min() >= 0 and index.max() < n):
+    if within(index, n):
         return None
     return int(index[(index < 0) | (index >= n)].reshape(-1)[0])
+
+
+listed(globals())
 
 
 class GatheringMethods:

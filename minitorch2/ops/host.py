@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from minitorch2_kernels.dispatch import on_device
+
+from ..core.device import cupy, has_gpu
+from ..core.function import Function
+
 
 class HostMethods:
     def apply_(self: Any, function):
@@ -33,11 +38,27 @@ class HostMethods:
     def is_shared(self) -> bool:
         return False
 
-    def is_pinned(self, device=None) -> bool:
-        return False
+    def is_pinned(self: Any, device=None) -> bool:
+        """Whether this is a CPU tensor in pinned memory."""
+        if on_device(self._data) or not has_gpu():
+            return False
+        runtime = cupy().cuda.runtime
+        return runtime.pointerGetAttributes(self.data_ptr()).type == runtime.memoryTypeHost
 
-    def pin_memory(self, device=None):
-        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs a GPU")
+    def pin_memory(self: Any, device=None):
+        """A copy of this CPU tensor in pinned memory, from which a GPU copies without holding the program up; itself if
+        it lies there already. RuntimeError without a GPU."""
+        if on_device(self._data):
+            raise RuntimeError(f"cannot pin '{self.type()}' only dense CPU tensors can be pinned")
+        if not has_gpu():
+            raise RuntimeError("Cannot access accelerator device when none is available: pin_memory() needs a GPU")
+        if self.is_pinned():
+            return self
+        from cupyx import empty_pinned
+
+        pinned = empty_pinned(self._data.shape, self._data.dtype)
+        pinned[...] = self._data
+        return Function.variable(pinned)
 
     def share_memory_(self):
         raise NotImplementedError(

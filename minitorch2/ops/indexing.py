@@ -7,10 +7,14 @@ from typing import Any
 
 import numpy as np
 
+import minitorch2_kernels as K
+
+from ..core.autocast import listed
+from ..core.device import like
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.variable import Variable
-from ._common import element, to_dtype
+from ._common import element, fill_array, to_dtype
 from ._index import among_slices, append_array, array_from, check_masks, checked_int, take_apart, type_name
 from ._inplace import check_memory, check_writable, inplace, write
 from .conversion import _fill_in_place as fill_
@@ -24,7 +28,7 @@ def getitem(self, index):
     """self[index]: a view for ints, slices, None and Ellipsis; a copy where arrays or masks take part."""
     if type(index) is int:
         return Select.apply(self, (checked_int(index, self._data.shape, 0, alone=True),))
-    op, basic, arrays = take_apart(self._data.shape, index)
+    op, basic, arrays = take_apart(self._data, index)
     if basic is not None:
         self = op.apply(self, basic)
     elif arrays is None:
@@ -37,7 +41,7 @@ def setitem(self, index, value):
     is_tensor = isinstance(value, Variable)
     if not is_tensor and (not isinstance(value, int | float | np.integer)):
         raise TypeError(f"can't assign a {type_name(value)} to a torch.{self.dtype.torch_type}Tensor")
-    op, basic, arrays = take_apart(self._data.shape, index)
+    op, basic, arrays = take_apart(self._data, index)
     if state.grad and (self.requires_grad or (is_tensor and value.requires_grad)):
         target = self if basic is None else op.apply(self, basic)
         _set_with_gradient(target, arrays, value)
@@ -48,11 +52,15 @@ def setitem(self, index, value):
         if is_tensor:
             value = to_dtype(value, target.dtype)
     else:
-        if not target.flags.writeable:
+        if K.on_device(target) or not target.flags.writeable:
             check_memory(target)
         index = among_slices(arrays)
         value = _matching_value(self, target.shape, index, value)
-    new = value._data if isinstance(value, Variable) else element(value, target.dtype)
+    if arrays is None and not is_tensor:
+        fill_array(target, value)
+        self._bump()
+        return
+    new = like(value._data if isinstance(value, Variable) else element(value, target.dtype), target)
     try:
         if new.ndim > target.ndim or (arrays is not None and new.ndim > 1):
             new = _without_leading_ones(
@@ -95,7 +103,7 @@ def index_put(input, indices, values, accumulate=False):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(item)}")
     arrays: list = []
     for item in indices:  # a 0-d index is an array here, never a select
-        append_array(arrays, array_from(item, one_dim=True))
+        append_array(arrays, like(array_from(item, one_dim=True), input._data))
     check_masks(input._data.shape, arrays)
     index = among_slices(arrays)
     value = _matching_value(input, input._data.shape, index, values, single_may_differ=False)
@@ -122,9 +130,9 @@ def _writable(array, basic):
         view = array[...]
     else:
         view = array[basic]
-        if not isinstance(view, np.ndarray):
+        if isinstance(view, np.generic):
             view = array[(*basic, ...)]
-    if not view.flags.writeable and 0 in array.strides:
+    if not K.on_device(view) and not view.flags.writeable and 0 in array.strides:
         with contextlib.suppress(ValueError):  # where the owner of the memory is read-only, too
             view.setflags(write=True)
     return view
@@ -135,7 +143,7 @@ def _matching_value(target, shape, index, value, single_may_differ=True):
     more."""
     if not isinstance(value, Variable) or value._data.dtype == target._data.dtype:
         return value
-    masked = any(isinstance(i, np.ndarray) and i.dtype.kind == "b" for i in index)
+    masked = any(K.is_array(i) and i.dtype.kind == "b" for i in index)
     if single_may_differ and masked and value._data.size == 1:
         return to_dtype(value, target._data.dtype)
     _fitting(value, _result_shape(shape, index))
@@ -156,11 +164,21 @@ def _without_leading_ones(value, ndim) -> Any:
 
 def _result_shape(shape, index) -> tuple[int, ...]:
     """The shape of x[index] for an x of `shape`."""
+    if any(K.on_device(i) for i in index):  # only the shapes matter, and how many elements a mask lets through
+        index = tuple(j for i in index for j in _on_host(i))
     try:
         return np.broadcast_to(np.empty(()), shape)[index].shape
     except IndexError:
         explain_out_of_range(shape, index)
         raise
+
+
+def _on_host(i):
+    if isinstance(i, slice):
+        return [i]
+    if i.dtype.kind == "b":
+        return [np.zeros(int(i.sum()), np.int64)] * i.ndim
+    return [np.zeros(i.shape, np.int64)]
 
 
 def _fitting(value, shape):
@@ -184,6 +202,9 @@ def _explain_failed_write(shape, index, value):
 
 
 index_put_ = inplace(index_put)
+
+
+listed(globals())
 
 
 class IndexingMethods:

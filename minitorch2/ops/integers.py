@@ -30,8 +30,9 @@ def bitwise_right_shift(input, other):
 
 def _shift(name, shift, input, other, beyond):
     a, b = _integers(name, input, other)
-    width = (a if isinstance(a, Variable) else b)._data.itemsize * 8
-    a, b = (x._data if isinstance(x, Variable) else K.asarray(x, (b if x is a else a)._data.dtype) for x in (a, b))
+    like = (a if isinstance(a, Variable) else b)._data
+    width = like.itemsize * 8
+    a, b = (x._data if isinstance(x, Variable) else K.full_like(like, x, shape=()) for x in (a, b))
     inside = (b >= 0) & (b < width)
     return Function.variable(K.asarray(K.where(inside, shift(a, K.where(inside, b, 0)), beyond(a)), a.dtype))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ..core.autocast import listed
 from ..core.variable import Variable
 from ._common import numpy_names, result_type, shape_from, to_dtype, wrap_dim
 from .conversion import Clone
@@ -98,6 +99,9 @@ def tile(input, *dims):
     """repeat, with missing leading counts taken as 1."""
     dims = shape_from(dims)
     return repeat(input, (1,) * (input._data.ndim - len(dims)) + dims)
+
+
+listed(globals())
 
 
 class JoiningMethods:

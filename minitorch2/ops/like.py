@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..core.device import check_available
+from ..core.device import check_available, device_of, module_on, moved
 from ..core.dtypes import as_dtype
 from ..core.function import Function
-from ._common import element, shape_from
+from ._common import fill_array, shape_from
 from ._data import array_of, legacy_array
 
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
     """A tensor that owns a copy of data, in this one's dtype unless told."""
-    check_available(device)
-    return Function.variable(array_of(data, _dtype(self, dtype))).requires_grad_(requires_grad)
+    array = moved(array_of(data, _dtype(self, dtype)), _place(self, device))
+    return Function.variable(array).requires_grad_(requires_grad)
 
 
 def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
     """An uninitialised tensor in this one's dtype unless told."""
-    check_available(device)
     shape = shape_from(sizes if size is None else size)
-    return Function.variable(np.empty(shape, _dtype(self, dtype).numpy)).requires_grad_(requires_grad)
+    array = module_on(_place(self, device)).empty(shape, _dtype(self, dtype).numpy)
+    return Function.variable(array).requires_grad_(requires_grad)
 
 
 def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
@@ -41,13 +39,17 @@ def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad=Fal
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor of one value in this one's dtype unless told."""
     made = new_empty(self, size=size, dtype=dtype, device=device)
-    made._data[...] = element(fill_value, made._data.dtype)
+    fill_array(made._data, fill_value)
     return made.requires_grad_(requires_grad)
 
 
 def new(self, *args):
     """torch's legacy constructor, in this one's dtype: sizes (uninitialised), or data."""
-    return Function.variable(legacy_array(args, self.dtype))
+    return Function.variable(moved(legacy_array(args, self.dtype), device_of(self._data)))
+
+
+def _place(self, device):
+    return device_of(self._data) if device is None else check_available(device)
 
 
 def _dtype(self, dtype):

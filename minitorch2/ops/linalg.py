@@ -7,6 +7,7 @@ from typing import Any
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
 from ..core.dtypes import as_dtype, from_numpy_dtype
 from ..core.function import Function
 from ..core.variable import Variable
@@ -332,6 +333,9 @@ class Norm2(Function):
         x, y = ctx.saved
         y = spread(y, x.shape, ctx.dims)
         return spread(g, x.shape, ctx.dims) * Where.apply(y == 0, 0.0, x / y), None, None
+
+
+listed(globals())
 
 
 class LinalgMethods:

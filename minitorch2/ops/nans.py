@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core import dtypes
+from ..core.autocast import listed
 from ..core.function import Function
 from ._common import to_dtype
 from ._inplace import inplace
@@ -62,6 +63,9 @@ class NanToNum(Function):
     def backward(ctx, g):  # what was replaced is constant
         (finite,) = ctx.constants
         return Where.apply(finite, g, 0.0), None, None, None
+
+
+listed(globals())
 
 
 class NanMethods:

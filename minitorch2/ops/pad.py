@@ -19,7 +19,7 @@ class Pad(Function):
     def forward(ctx, x, before, after, value):
         shape = tuple(b + n + a for b, n, a in zip(before, x.shape, after, strict=True))
         ctx.inside = tuple(slice(b, b + n) for b, n in zip(before, x.shape, strict=True))
-        y = K.zeros(shape, x.dtype) if value == 0 else K.full_like(x, value, shape=shape)
+        y = K.namespace(x).zeros(shape, x.dtype) if value == 0 else K.full_like(x, value, shape=shape)
         y[ctx.inside] = x
         return y
 
@@ -51,7 +51,7 @@ class AddSorted(Function):
     def forward(ctx, g, index, n, dim):
         ctx.save_constants(index)
         ctx.dim = dim
-        x = K.zeros((*g.shape[:dim], n, *g.shape[dim + 1 :]), g.dtype)
+        x = K.namespace(g).zeros((*g.shape[:dim], n, *g.shape[dim + 1 :]), g.dtype)
         if index.size:
             starts = K.nonzero(K.diff(index, prepend=-1))[0]
             x[(slice(None),) * dim + (index[starts],)] = K.add.reduceat(g, starts, axis=dim)
@@ -75,7 +75,7 @@ def pad_constant(x, before, after, value):
 def pad_replicate(x, dim, before, after):
     """The edges of `dim` repeated; a negative amount cuts away."""
     n = x._data.shape[dim]
-    return TakeSorted.apply(x, K.arange(-before, n + after).clip(0, n - 1), dim)
+    return TakeSorted.apply(x, K.namespace(x._data).arange(-before, n + after).clip(0, n - 1), dim)
 
 
 def pad_reflect(x, dim, before, after):

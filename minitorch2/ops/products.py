@@ -6,6 +6,9 @@ import math
 
 import numpy as np
 
+import minitorch2_kernels as K
+
+from ..core.autocast import listed
 from ..core.dtypes import get_default_dtype
 from ..core.function import Function
 from ._common import broadcast_shapes, to_dtype, wrap_dim
@@ -133,7 +136,7 @@ def matrix_power(input, n):
         n >>= 1
         input = matmul(input, input) if n else input
     if power is None:
-        identity = Function.variable(np.eye(input._data.shape[-1], dtype=np.float32))
+        identity = Function.variable(K.namespace(input._data).eye(input._data.shape[-1], dtype=np.float32))
         return expand(to_dtype(identity, input._data.dtype), input._data.shape).clone()
     return power.clone() if power is input else power
 
@@ -172,6 +175,9 @@ def block_diag(*tensors):
         rows.append(cat((x.new_zeros(height, left), x, x.new_zeros(height, width - left - n)), dim=1))
         left += n
     return cat(rows)
+
+
+listed(globals())
 
 
 class ProductMethods:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from ..core import generator as core
-from ..core.device import CPU, check_available
+from ..core.cuda_generator import CudaGenerator, cuda_generator
+from ..core.device import CPU, check_available, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.multinomial import multinomial as draw_categories
@@ -19,11 +21,14 @@ from .views import expand
 class Generator(core.Generator):
     """A stream of random numbers: torch.Generator, with its seeds and its saved states.
 
-    Seeded with 67280421310721 until told otherwise. Threads may share one.
+    Seeded with 67280421310721 until told otherwise. Threads may share one. Generator("cuda") is a CudaGenerator.
     """
 
+    def __new__(cls, device="cpu") -> Any:  # a CudaGenerator for a GPU
+        where = check_available(device)
+        return object.__new__(cls) if where == CPU else CudaGenerator(where)
+
     def __init__(self, device="cpu"):
-        check_available(device)
         super().__init__()
 
     device = CPU
@@ -48,12 +53,14 @@ default_generator = Generator()
 default_generator.seed()  # a program that does not seed gets other numbers each time, as with torch
 
 
-def resolved(generator: Generator | None) -> Generator:
-    """The generator meant by a `generator=` argument."""
+def resolved(generator: Generator | None, where=CPU) -> Any:
+    """The generator meant by a `generator=` argument, for numbers on this device; RuntimeError for one of another."""
     if generator is None:
-        return default_generator
-    if not isinstance(generator, Generator):
+        return default_generator if where == CPU else cuda_generator(where.index or 0)
+    if not isinstance(generator, Generator | CudaGenerator):
         raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
+    if generator.device.type != where.type:
+        raise RuntimeError(f"Expected a '{where}' device type for generator but found '{generator.device}'")
     return generator
 
 
@@ -102,7 +109,7 @@ def _refill(x, op, draw):
     view = x._data.transpose(axes)
     values = draw(view.shape, view.dtype)
     if state.grad and x.requires_grad:
-        return write(x, op.apply(x, values.transpose(np.argsort(axes))), op.__name__)
+        return write(x, op.apply(x, values.transpose(np.argsort(axes).tolist())), op.__name__)
     view[...] = values
     x._bump()
     return x
@@ -110,37 +117,37 @@ def _refill(x, op, draw):
 
 def uniform_(input, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None):
     """Fills the tensor with numbers uniform in [from, to)."""
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     return _refill(input, Uniform, lambda shape, dtype: g.uniform(shape, dtype, float(from_), float(to)))
 
 
 def normal_(input, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None):
     """Fills the tensor with normal numbers of this mean and standard deviation."""
-    g, contiguous = resolved(generator), input._data.flags.c_contiguous
+    g, contiguous = resolved(generator, device_of(input._data)), input._data.flags.c_contiguous
     return _refill(input, Normal, lambda shape, dtype: g.normal(shape, dtype, float(mean), float(std), contiguous))
 
 
 def log_normal_(input, mean: float = 1.0, std: float = 2.0, *, generator: Generator | None = None):
     """Fills the tensor with exp of normal numbers; mean and std are the normal's."""
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     return _refill(input, LogNormal, lambda shape, dtype: g.log_normal(shape, dtype, float(mean), float(std)))
 
 
 def exponential_(input, lambd: float = 1.0, *, generator: Generator | None = None):
     """Fills the tensor with exponential numbers of rate lambd."""
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     return _refill(input, Exponential, lambda shape, dtype: g.exponential(shape, dtype, float(lambd)))
 
 
 def geometric_(input, p: float, *, generator: Generator | None = None):
     """Fills the tensor with the numbers of trials up to a first success of probability p."""
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     return _refill(input, Geometric, lambda shape, dtype: g.geometric(shape, dtype, float(p)))
 
 
 def cauchy_(input, median: float = 0.0, sigma: float = 1.0, *, generator: Generator | None = None):
     """Fills the tensor with Cauchy numbers of location median and scale sigma."""
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     return _refill(input, Cauchy, lambda shape, dtype: g.cauchy(shape, dtype, float(median), float(sigma)))
 
 
@@ -158,7 +165,7 @@ def random_(input, *bounds, to=_MISSING, generator: Generator | None = None):
     if len(bounds) > 2:
         raise TypeError(f"random_() takes at most from and to, got {len(bounds)} numbers")
     low, high = (None, None) if not bounds else (0, *bounds)[-2:]
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     return _refill(input, Random, lambda shape, dtype: g.integers(shape, dtype, low, high))
 
 
@@ -167,7 +174,7 @@ def bernoulli_(input, p=0.5, *, generator: Generator | None = None):
 
     p: a number, or a tensor that broadcasts to this one's shape.
     """
-    g = resolved(generator)
+    g = resolved(generator, device_of(input._data))
     if not isinstance(p, Variable):
         return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, float(p)))
     axes = core.memory_order(input._data)
@@ -182,7 +189,7 @@ def bernoulli(input, p: float | None = None, *, generator: Generator | None = No
     """
     refuse_out("bernoulli", out)
     data = input._data
-    values = resolved(generator).bernoulli(data.shape, data.dtype, data if p is None else float(p))
+    values = resolved(generator, device_of(data)).bernoulli(data.shape, data.dtype, data if p is None else float(p))
     return Bernoulli.apply(input, values)
 
 
@@ -194,7 +201,9 @@ def multinomial(input, num_samples: int, replacement: bool = False, *, generator
     RuntimeError for more samples than categories without replacement.
     """
     refuse_out("multinomial", out)
-    return Function.variable(draw_categories(resolved(generator), input._data, num_samples, replacement))
+    g = resolved(generator, device_of(input._data))
+    draw = g.categories if isinstance(g, CudaGenerator) else functools.partial(draw_categories, g)
+    return Function.variable(draw(input._data, num_samples, replacement))
 
 
 def refuse_out(name: str, out) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
 import minitorch2_kernels as K
 
 from ..core import dtypes
+from ..core.autocast import listed
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
@@ -58,8 +60,9 @@ class Tril(Function):
     def forward(cls, ctx, x, diagonal):
         ctx.diagonal = diagonal
         rows, columns = x.shape[-2:]
-        above = K.arange(columns) - K.arange(rows)[:, None]  # the number of the diagonal each place is on
-        return K.where(above <= diagonal if cls.lower else above >= diagonal, x, K.zeros((), x.dtype))
+        xp = K.namespace(x)
+        above = xp.arange(columns) - xp.arange(rows)[:, None]  # the number of the diagonal each place is on
+        return K.where(above <= diagonal if cls.lower else above >= diagonal, x, xp.zeros((), x.dtype))
 
     @classmethod
     def backward(cls, ctx, g):
@@ -129,22 +132,22 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Every element repeated `repeats` times (a number, or one per slice along dim) right after itself;
     without dim, of the flattened input. With repeats alone: the index that does it."""
     if repeats is None:
-        return Function.variable(_repeated(input._data.size, input))
+        return Function.variable(_repeated(input._data.size, input, K.namespace(input._data)))
     if dim is None:
         input, dim = reshape(input, -1), 0
     dim = wrap_dim(dim, input._data.ndim)
     n = input._data.shape[dim] if input._data.ndim else 1
-    index = _repeated(n, repeats)
+    index = _repeated(n, repeats, K.namespace(input._data))
     if output_size is not None and output_size != index.size:
         raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the repeats add up to {index.size}")
     return Index.apply(input if input._data.ndim else reshape(input, 1), (slice(None),) * dim + (index,))
 
 
-def _repeated(n, repeats) -> np.ndarray:
+def _repeated(n, repeats, xp) -> Any:
     if not isinstance(repeats, Variable):
         if repeats < 0:
             raise RuntimeError("Repeats must be non-negative")
-        return np.repeat(np.arange(n), repeats)
+        return xp.repeat(xp.arange(n), repeats)
     counts = repeats._data
     if counts.dtype.name not in ("int64", "int32"):
         raise NotImplementedError(
@@ -159,7 +162,8 @@ def _repeated(n, repeats) -> np.ndarray:
         )
     if (counts < 0).any():
         raise RuntimeError("repeats can not be negative")
-    return np.repeat(np.arange(n), counts)
+    ends = K.cumsum(K.broadcast_to(counts, (n,)))  # CuPy's repeat takes no counts from the GPU
+    return K.searchsorted(ends, xp.arange(int(ends[-1]) if n else 0), "right")
 
 
 def tril(input, diagonal=0):
@@ -266,6 +270,9 @@ def cartesian_prod(*tensors):
     count = math.prod(t._data.size for t in tensors)
     columns = [reshape(g, count) for g in meshgrid(*tensors, indexing="ij")]
     return stack(columns, dim=1)
+
+
+listed(globals())
 
 
 class RearrangingMethods:

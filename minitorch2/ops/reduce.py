@@ -7,6 +7,7 @@ import math
 import minitorch2_kernels as K
 
 from ..core import dtypes
+from ..core.autocast import listed
 from ..core.function import Function
 from ..core.grad_mode import no_grad
 from ..core.variable import Variable
@@ -20,6 +21,8 @@ class Sum(Function):
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
+        if K.on_device(x) and x.ndim > 1 and not keepdim and dims == (0, *range(2, x.ndim)):  # a bias's gradient
+            return K.channel_sums(x)
         return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
 
     @staticmethod
@@ -160,9 +163,15 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over all elements, or over dim(s). Integers and bools are summed as int64."""
     require_tensor("sum", input)
     if dtype is not None:
-        input = to_dtype(input, dtypes.as_dtype(dtype, "sum").numpy)
-    elif input._data.dtype.kind in "biu":
+        return sum_in(input, dtypes.as_dtype(dtype, "sum").numpy, dim, keepdim)
+    if input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
+    return Sum.apply(input, reduced_dims(dim, input), keepdim)
+
+
+def sum_in(input, numpy_dtype, dim, keepdim):
+    """The sum in a dtype that was asked for: autocast leaves it alone."""
+    input = to_dtype(input, numpy_dtype)
     return Sum.apply(input, reduced_dims(dim, input), keepdim)
 
 
@@ -266,7 +275,7 @@ def _max_or_min(input, dim, keepdim, name, whole, pairwise, index_of, pair):
         return whole.apply(input, tuple(range(input._data.ndim)), False)
     dim = wrap_dim(dim, input._data.ndim)
     if input._data.ndim == 0:
-        return pair(input.clone(), Function.variable(K.zeros((), K.int64)))
+        return pair(input.clone(), Function.variable(K.zeros_like(input._data, dtype=K.int64)))
     indices = index_of(input, dim, keepdim=True)
     values = PickAlong.apply(input, indices, dim, keepdim)
     return pair(values, indices if keepdim else indices.squeeze(dim))
@@ -298,7 +307,7 @@ def _arg(name, input, dim, keepdim):
             "dim with the 'dim' argument."
         )
     if data.ndim == 0:
-        return Function.variable(K.zeros((), K.int64))
+        return Function.variable(K.zeros_like(input._data, dtype=K.int64))
     return Function.variable(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
 
 
@@ -405,6 +414,9 @@ def _require_float(op, input):
             f"{op}(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {input.dtype.torch_type}"
         )
+
+
+listed(globals())
 
 
 class ReduceMethods:

@@ -7,9 +7,10 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core import dtypes
+from ..core.autocast import listed
 from ..core.function import Function
 from . import _return_types as return_types
-from ._common import numpy_names, to_dtype, wrap_dim
+from ._common import numpy_names, on_host, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where, sub
 from .comparison import logical_xor
@@ -149,12 +150,14 @@ def _running(op, input, dim, dtype):
     return op.apply(input, dim)
 
 
+@on_host
 def cummax(input, dim):
     """(values, indices) of the largest element so far along `dim`: the last of equals, and NaN from the
     first NaN on."""
     return _running_extreme(K.maximum, return_types.cummax, input, dim)
 
 
+@on_host
 def cummin(input, dim):
     """(values, indices) of the smallest element so far along `dim`: the last of equals, and NaN from the
     first NaN on."""
@@ -165,16 +168,17 @@ def _running_extreme(choose, kind, input, dim):
     dim = wrap_dim(dim, input._data.ndim)
     data = K.widen(input._data) if input._data.dtype.kind == "V" else input._data
     if not data.ndim or not data.size:
-        return kind(input.clone(), Function.variable(K.zeros(data.shape, K.int64)))
+        return kind(input.clone(), Function.variable(K.zeros_like(data, dtype=K.int64)))
     best = choose.accumulate(data, axis=dim)
     shape = [1] * data.ndim
     shape[dim] = -1
-    position = K.arange(data.shape[dim]).reshape(shape)
+    position = K.namespace(data).arange(data.shape[dim]).reshape(shape)
     reached = (data == best) | (data != data)
     indices = Function.variable(K.maximum.accumulate(K.where(reached, position, 0), axis=dim))
     return kind(Gather.apply(input, indices, dim), indices)
 
 
+@on_host
 def logcumsumexp(input, dim):
     """log of the running sum of exp(input) along `dim`, without overflow."""
     dim = wrap_dim(dim, input._data.ndim)
@@ -202,6 +206,9 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         later, earlier = narrow(input, dim, 1, length), narrow(input, dim, 0, length)
         input = logical_xor(later, earlier) if input._data.dtype.kind == "b" else sub(later, earlier)
     return input
+
+
+listed(globals())
 
 
 class ScanMethods:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
@@ -9,9 +10,11 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
+from ..core.device import like
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import ToCopy, element, is_number, to_dtype, wrap_dim
+from ._common import ToCopy, element, is_number, on_host, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where
 from .gathering import as_int64, refuse_out_of_range
@@ -62,12 +65,25 @@ def scatter_add(input, dim, index, src):
     return input + _scattered(input._data.shape, dim, index, src)
 
 
+def _on_host_unless_sum(function):
+    """CuPy has the means for sums and means alone."""
+    elsewhere = on_host(function)
+
+    @functools.wraps(function)
+    def call(input, dim, index, src, reduce, *, include_self=True):
+        chosen = function if reduce in ("sum", "mean") else elsewhere
+        return chosen(input, dim, index, src, reduce, include_self=include_self)
+
+    return call
+
+
 def _scattered(shape, dim, index, src):
     """The sum of the elements of src that index sends to each place of `shape`."""
     index, src = _same_dims(index, src, shape)
     return ScatterAdd.apply(src, index, shape or (1,), dim).reshape(shape)
 
 
+@_on_host_unless_sum
 def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     """input with the elements of src that index sends to the same place combined there: reduce is 'sum',
     'prod', 'mean', 'amax' or 'amin'. include_self=False leaves input's own element out where any came."""
@@ -82,7 +98,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     untouched = came == 0
     own = input
     if not include_self:
-        neutral = Function.variable(element(_neutral(reduce, input._data.dtype), input._data.dtype))
+        neutral = Function.variable(like(element(_neutral(reduce, input._data.dtype), input._data.dtype), input._data))
         own = Where.apply(untouched, input, neutral)
     if reduce in ("sum", "mean"):
         total = own + _scattered(shape, dim, index, src)
@@ -188,6 +204,9 @@ def _check_scatter(name, input, dim, index, src):
         raise RuntimeError(text)
     refuse_out_of_range(index._data, dim, shape[dim])
     return dim, as_int64(index)
+
+
+listed(globals())
 
 
 class ScatteringMethods:

@@ -6,8 +6,9 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ..core.device import like
 from ..core.function import Function
-from ._common import is_number, promote, wrap_dim
+from ._common import is_number, on_host, promote, wrap_dim
 
 
 def nonzero(input, *, as_tuple=False):
@@ -17,8 +18,8 @@ def nonzero(input, *, as_tuple=False):
     if as_tuple:
         return tuple(Function.variable(i) for i in (data.reshape(1) if not data.ndim else data).nonzero())
     if not data.ndim:
-        return Function.variable(K.zeros((int(data != 0), 0), K.int64))
-    return Function.variable(np.ascontiguousarray(np.stack(data.nonzero(), axis=1)))
+        return Function.variable(K.namespace(data).zeros((int(data != 0), 0), K.int64))
+    return Function.variable(K.ascontiguousarray(K.stack(data.nonzero(), axis=1)))
 
 
 def argwhere(input):
@@ -35,7 +36,8 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         raise RuntimeError(
             "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
         )
-    edges, values = _comparable(sorted_sequence), _values(input)
+    edges = _comparable(sorted_sequence)
+    values = like(np.asarray(input), edges) if is_number(input) else _comparable(input)
     if edges.ndim != 1 and (values.ndim != edges.ndim or edges.shape[:-1] != values.shape[:-1]):
         raise RuntimeError(
             "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions "
@@ -49,7 +51,9 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     side = "right" if right or side == "right" else "left"
     dtype = np.int32 if out_int32 else np.int64
     if edges.ndim == 1:
-        return Function.variable(np.asarray(np.searchsorted(edges, values, side), dtype))
+        return Function.variable(K.asarray(K.searchsorted(edges, values, side), dtype))
+    if K.on_device(edges):
+        return on_host(searchsorted)(Function.variable(edges), input, out_int32=out_int32, side=side)
     places = np.empty(values.shape, dtype)
     for row in np.ndindex(edges.shape[:-1]):
         places[row] = np.searchsorted(edges[row], values[row], side)
@@ -61,10 +65,6 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
     if boundaries._data.ndim != 1:
         raise RuntimeError(f"bucketize(): boundaries tensor must be 1 dimension, but got dim({boundaries._data.ndim})")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
-
-
-def _values(input):
-    return np.asarray(input) if is_number(input) else _comparable(input)
 
 
 def bincount(input, weights=None, minlength=0):
@@ -112,6 +112,7 @@ def histc(input, bins=100, min=0, max=0):
     return Function.variable(K.cast(counts.astype(np.float64), input._data.dtype))
 
 
+@on_host
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element is one of test_elements: bool. One of the two may be a number."""
     if is_number(elements) or is_number(test_elements):
@@ -125,6 +126,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     )
 
 
+@on_host
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements in order (or slices along dim), and if asked for the index of each element
     among them and how often each occurs. Every NaN is different from every other."""
@@ -145,6 +147,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     return _unique_result(first, order, new, data.shape, return_inverse, return_counts)
 
 
+@on_host
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
     """input without the elements (or slices along dim) that equal the one before."""
     data = _comparable(input)

@@ -9,10 +9,12 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
+from ..core.device import like
 from ..core.function import Function
 from ..core.variable import Variable
 from . import _return_types as return_types
-from ._common import wrap_dim
+from ._common import on_host, wrap_dim
 from .arithmetic import lerp
 from .gathering import gather
 from .reduce import PickAlong, spread
@@ -53,7 +55,11 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     dim, n = _nonempty_dim("kthvalue", input, dim)
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
-    return _at_rank(return_types.kthvalue, input, dim, keepdim, lambda data: k - 1)
+
+    def rank(data):
+        return K.full_like(data, k - 1, dtype=K.int64, shape=(*data.shape[:-1], 1))
+
+    return _at_rank(return_types.kthvalue, input, dim, keepdim, rank)
 
 
 def median(input, dim=None, keepdim=False):
@@ -72,6 +78,7 @@ def nanmedian(input, dim=None, keepdim=False):
     return _at_rank(return_types.nanmedian, input, dim, keepdim, _rank_of_nanmedian)
 
 
+@on_host
 def mode(input, dim=-1, keepdim=False):
     """(values, indices) of the most frequent element along `dim`: the smallest of several, where it stands
     last."""
@@ -141,7 +148,7 @@ def _quantile(name, input, q, dim, keepdim, interpolation, ignore_nan):
     if ignore_nan:
         last = np.maximum(n - 1 - is_nan.sum(axis=-1, keepdims=True), 0)
     else:
-        last = np.full((*data.shape[:-1], 1), n - 1)
+        last = K.full_like(data, n - 1, shape=(*data.shape[:-1], 1))
     rank = Function.variable(last.astype(data.dtype)) * reshape(q, -1)  # (..., q)
     if not ignore_nan:  # a row with a NaN has it last
         rank = rank.masked_fill(Function.variable(is_nan[..., -1:]), n - 1)
@@ -175,7 +182,7 @@ def _checked_q(name, input, q, interpolation):
     if not isinstance(q, Variable):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
-        return Function.variable(np.asarray(q, dtype))
+        return Function.variable(like(np.asarray(q, dtype), input._data))
     if q._data.ndim > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q._data.dtype != dtype:
@@ -189,7 +196,7 @@ def _order(input, dim, descending):
     """The indices of input's elements in order along dim, equals in theirs."""
     data = _comparable(input)
     if not data.ndim:
-        return K.zeros((), K.int64)
+        return K.zeros_like(input._data, dtype=K.int64)
     if not descending:
         return K.argsort(data, axis=dim, kind="stable")
     # backwards twice: largest first, yet equals in their own order
@@ -201,7 +208,7 @@ def _first_few(input, k, dim, largest):
     data = _comparable(input)
     n = data.shape[dim] if data.ndim else 1
     if not data.ndim:
-        return K.zeros((), K.int64)
+        return K.zeros_like(input._data, dtype=K.int64)
     if n < _PARTITION_FROM or k > n // 8 or k == 0:
         return _head(_order(input, dim, largest), dim, k)
     parted = K.argpartition(data, n - k if largest else k - 1, axis=dim)
@@ -234,14 +241,14 @@ def _rank_of_nanmedian(data):
 def _index_at_rank(input, dim, rank):
     """Where the element of that rank along dim is; the dim stays, with size 1."""
     order = np.moveaxis(_order(input, dim, False), dim, -1)
-    ranks = np.asarray(rank(np.moveaxis(_comparable(input), dim, -1)))
+    ranks = K.asarray(rank(np.moveaxis(_comparable(input), dim, -1)))
     chosen = K.take_along_axis(order, np.broadcast_to(ranks, (*order.shape[:-1], 1)), axis=-1)
     return np.moveaxis(chosen, -1, dim)
 
 
 def _at_rank(kind, input, dim, keepdim, rank):
     if not input._data.ndim:
-        return kind(input.clone(), Function.variable(K.zeros((), K.int64)))
+        return kind(input.clone(), Function.variable(K.zeros_like(input._data, dtype=K.int64)))
     return _picked(kind, input, Function.variable(_index_at_rank(input, dim, rank)), dim, keepdim)
 
 
@@ -266,6 +273,9 @@ def _nonempty_dim(name, input, dim):
 
 def _comparable(x):
     return K.widen(x._data) if x._data.dtype.kind == "V" else x._data
+
+
+listed(globals())
 
 
 class SortingMethods:

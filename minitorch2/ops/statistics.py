@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 
+from ..core.autocast import listed
+from ..core.device import like
 from ..core.function import Function
 from ._common import to_dtype, to_float, wrap_dim
 from .joining import stack
@@ -76,7 +78,7 @@ def combinations(input, r=2, with_replacement=False):
         return input.new_empty(0)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input._data.size), r)), np.int64).reshape(-1, r)
-    return input[Function.variable(rows)]
+    return input[Function.variable(like(rows, input._data))]
 
 
 def vander(x, N=None, *, increasing=False):
@@ -104,6 +106,9 @@ def renorm(input, p, dim, maxnorm):
     norms = vector_norm(input, p, [d for d in range(input._data.ndim) if d != dim], keepdim=True)
     scale = (maxnorm / (norms + 1e-7)).where(norms > maxnorm, 1.0)
     return input * to_dtype(scale, input._data.dtype)
+
+
+listed(globals())
 
 
 class StatisticsMethods:

@@ -405,7 +405,7 @@ def clamp(input, min=None, max=None):
         else:  # a bound is an element of input's dtype, in uint8 -1 is 255
             if input._data.dtype.kind == "b" and not isinstance(max if min is None else min, bool):
                 input = input.to(int64)
-            min, max = (x if x is None else element(x, input._data.dtype) for x in (min, max))
+            min, max = (x if x is None else element(x, input._data.dtype)[()] for x in (min, max))
     return Clamp.apply(input, min, max)
 
 

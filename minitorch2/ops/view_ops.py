@@ -178,7 +178,7 @@ class DiagonalBackward(Function):
 
 def _writable_like(view, x):
     """NumPy's diagonal() is read-only, though it looks into x's memory."""
-    if isinstance(view, np.ndarray) and x.flags.writeable:
+    if isinstance(view, np.ndarray) and x.flags.writeable:  # a GPU's arrays know no such thing
         view.setflags(write=True)
     return view
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from minitorch2_kernels.dispatch import on_device
 
 from ..core import dtypes
 
@@ -26,8 +29,22 @@ class StorageTable:
     def __init__(self) -> None:
         self.storages: list[SavedStorage] = []
         self._by_memory: dict[tuple[int, int], SavedStorage] = {}
+        self._fetched: dict[int, tuple[Any, np.ndarray]] = {}  # address on a GPU -> that memory, and its copy here
 
-    def locate(self, array: np.ndarray) -> tuple[SavedStorage, int, tuple[int, ...]]:
+    def _from_gpu(self, array) -> np.ndarray:
+        """The array as a view of a copy of its whole memory, fetched once for all arrays that look into it."""
+        owner = array if array.base is None else array.base
+        if not owner.flags.c_contiguous:
+            owner = owner.T if owner.flags.f_contiguous else array.copy()
+        address = owner.data.ptr
+        if not address <= array.data.ptr < address + max(owner.nbytes, 1):  # a copy
+            array = owner
+        if address not in self._fetched:
+            self._fetched[address] = owner, owner.get().reshape(-1)
+        memory = self._fetched[address][1]
+        return np.ndarray(array.shape, array.dtype, memory.view(np.uint8), array.data.ptr - address, array.strides)
+
+    def locate(self, array: Any) -> tuple[SavedStorage, int, tuple[int, ...]]:
         """(storage, offset, stride) of an array, in elements; the storage is the whole memory it belongs to.
 
         An array torch cannot describe (backwards, or not at whole elements from the start of its memory) is
@@ -35,6 +52,8 @@ class StorageTable:
         another dtype.
         """
         dtype = dtypes.from_numpy_dtype(array.dtype)
+        if on_device(array):
+            array = self._from_gpu(array) if array.size else array.get()
         if array.size == 0:
             return self._add(dtype, array.view(), 0, 0), 0, _contiguous_stride(array.shape)
         owner = _owner(array)

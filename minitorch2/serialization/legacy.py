@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from minitorch2_kernels.dispatch import on_device
+
 from .builders import TABLE
 from .errors import damaged
 from .mapping import addresses, map_file
@@ -82,7 +84,8 @@ def load(
         raise RuntimeError(f"Invalid protocol version: only {_PROTOCOL} is known; save again with a newer torch")
     machine(reader, {}).load()  # the writer's sizes of C types; the bytes are little-endian in any case
     start, left = file.tell(), reader.left
-    storages = _Storages(reader, restore, _placeholder if mmap else _zeros)
+    where_they_are = (lambda storage, location: storage) if mmap else restore  # a first pass only finds the places
+    storages = _Storages(reader, where_they_are, _placeholder if mmap else _zeros)
     result = machine(reader, TABLE, storages.load, encoding).load()
     places = {}
     for key, storage in storages.listed(machine).items():
@@ -167,7 +170,8 @@ def _part(root: Storage, metadata: Any) -> Storage:
 
 
 def _fill(storage: Storage, reader: BoundedReader) -> None:
-    data = storage.array.view(np.uint8)
+    array = np.empty(storage.array.shape, storage.array.dtype) if on_device(storage.array) else storage.array
+    data = array.view(np.uint8)
     for start in range(0, data.size, _CHUNK):
         chunk = data[start : start + _CHUNK]
         read = reader.read(chunk.size)
@@ -176,6 +180,8 @@ def _fill(storage: Storage, reader: BoundedReader) -> None:
         chunk[...] = np.frombuffer(read, np.uint8)
     # For what it does with the bytes themselves: their order, and the check of bools.
     storage_from_bytes(data, storage.dtype, storage.array.size, storage.location, _SWAP)
+    if array is not storage.array:
+        storage.array.set(array)
 
 
 def _refuse_other_files(file: BinaryIO) -> None:

@@ -227,14 +227,12 @@ class Pickler:
 
     def _tensor_arguments(self, arguments: _TensorArguments) -> None:
         tensor = arguments.tensor
-        if not isinstance(tensor._data, np.ndarray):
-            self._refuse("is a tensor on another device; save tensor.cpu()")
         storage, offset, stride = self.storages.locate(tensor._data)
         self.out += pickle.MARK + pickle.MARK
         self._save("storage")
         self._global(f"torch.{storage.dtype.torch_type}Storage")
         self._save(storage.key)
-        self._save("cpu")
+        self._save(str(tensor.device))
         self._save(storage.numel)
         self.out += pickle.TUPLE
         self._remember(object(), None)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from minitorch2_kernels.dispatch import namespace, on_device
+
 from ..core import dtypes
-from ..core.device import device
+from ..core.device import CPU, check_available, device, device_of, has_gpu, moved
 from .errors import damaged
 
 # How checkpoint files name the storage of each dtype: torch.FloatStorage and so on.
@@ -36,20 +38,28 @@ _READ = 1 << 24
 class Storage:
     """A flat buffer: `array` has shape (numel,) and the NumPy dtype of `dtype`; `location` as in the file.
 
-    What a `map_location` callable receives; returning it (or `storage.cpu()`) keeps the storage on the CPU.
+    What a `map_location` callable receives; returning it (or `storage.cpu()`) keeps the storage on the CPU,
+    `storage.cuda()` brings it to a GPU.
     """
 
-    def __init__(self, array: np.ndarray, dtype: dtypes.dtype, location: str):
+    def __init__(self, array: Any, dtype: dtypes.dtype, location: str):
         self.array = array
         self.dtype = dtype
         self.location = location
 
     @property
     def device(self) -> device:
-        return device("cpu")
+        return device_of(self.array)
 
     def cpu(self) -> Storage:
-        return self
+        return self.to(CPU)
+
+    def cuda(self, where: Any = None) -> Storage:
+        return self.to(check_available("cuda" if where is None else where))
+
+    def to(self, where: device) -> Storage:
+        """The storage there: itself if that is where it is, else a copy."""
+        return self if self.device == where else Storage(moved(self.array, where), self.dtype, self.location)
 
     def nbytes(self) -> int:
         return self.array.nbytes
@@ -105,7 +115,7 @@ def storage_from_bytes(data: np.ndarray, dtype: dtypes.dtype, numel: int, locati
     return Storage(array, dtype, location)
 
 
-def view(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> np.ndarray:
+def view(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...]) -> Any:
     """The strided view of a storage a tensor is: `offset` and `stride` in elements, bounds checked.
 
     Raises: UnpicklingError if any element would lie outside the storage.
@@ -124,12 +134,14 @@ def view(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int
     if last > numel or math.prod(size) * dtype.itemsize >= 2**63 or len(size) > 64:
         damaged(f"a tensor of size {size}, stride {stride} and offset {offset} does not fit its {numel} elements")
     if 0 in size:
-        return np.empty(size, dtype)
+        return namespace(storage.array).empty(size, dtype)
+    if on_device(storage.array):
+        return namespace(storage.array).lib.stride_tricks.as_strided(storage.array[offset:], size, strides)
     return np.ndarray(size, dtype, storage.array, offset * dtype.itemsize, strides)
 
 
 def restore_location(map_location: Any) -> Callable[[Storage, str], Storage]:
-    """torch.load's `map_location` as one function (storage, the file's location) -> storage on the CPU."""
+    """torch.load's `map_location` as one function (storage, the file's location) -> storage where it is to be."""
     if map_location is None:
         return restore
     if isinstance(map_location, dict):
@@ -156,15 +168,17 @@ def restore_location(map_location: Any) -> Callable[[Storage, str], Storage]:
 
 
 def restore(storage: Storage, location: Any) -> Storage:
-    """`storage` itself if its location is the CPU; RuntimeError, as torch's, for a device there is not."""
+    """`storage` at its location: itself on the CPU; RuntimeError, as torch's, for a device there is not."""
     name = str(location)
     if name == "cpu":
         return storage
     kind = name.partition(":")[0]
+    if kind == "cuda" and has_gpu():
+        return storage.cuda(device(name))
     if kind in ("cuda", "mps", "xpu", "hpu", "mtia"):
         raise RuntimeError(
-            f"Attempting to deserialize object on a {kind.upper()} device but minitorch2 restores "
-            f"checkpoints on the CPU (the file or map_location says '{name}'); pass map_location='cpu'"
+            f"Attempting to deserialize object on a {kind.upper()} device but minitorch2 finds none here "
+            f"(the file or map_location says '{name}'); pass map_location='cpu' to load it to the CPU"
         )
     if kind == "meta":
         raise NotImplementedError("minitorch2: the meta device is not supported; pass map_location='cpu'")

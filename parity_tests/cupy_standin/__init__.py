@@ -3,9 +3,9 @@
     import cupy_standin
     cupy_standin.install()          # sys.modules["cupy"] is the stand-in from now on
 
-It computes with NumPy and refuses what CuPy refuses: a NumPy array where one on the device is needed, the conversion of a
-device array to NumPy without being asked (`__array__`), names and arguments that CuPy lacks (names.json holds those of
-the version named in it), `where=` in a ufunc, lists in a ufunc. What it cannot show is whether the GPU's own code is
+It computes with NumPy and refuses what CuPy refuses: a NumPy array where one on the device is needed, the conversion of
+a device array to NumPy without being asked (`__array__`), names and arguments that CuPy lacks (names.json holds those
+of the version named in it), `where=` in a ufunc, lists in a ufunc. What it cannot show is whether the GPU's own code is
 right: no GPU code runs. Every transfer between host and device is counted in `transfers`.
 
 Where CuPy is laxer than this, the stand-in is strict on purpose: indexing with a NumPy array (CuPy copies it to the

@@ -9,9 +9,22 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from . import cuda
+
 NAMES = json.loads(Path(__file__).with_name("names.json").read_text())
 MEMBERS = frozenset(NAMES["ndarray"])
-transfers: collections.Counter = collections.Counter()  # "to host", "to device": how often something crossed
+
+
+class Transfers(collections.Counter):
+    """ "to host", "to device": how often something crossed. While a stream is captured it is refused, as by CuPy."""
+
+    def __setitem__(self, kind, count):
+        if count:
+            cuda.forbid()
+        super().__setitem__(kind, count)
+
+
+transfers = Transfers()
 
 
 def unwrapped(value, where: str):
@@ -36,10 +49,25 @@ def wrapped(value):
     return value
 
 
+# What a capture cannot hold: results whose size the host must know; libraries under CuPy's own handles.
+_OF_UNKNOWN_SIZE = frozenset(("nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "trim_zeros"))
+_BY_LIBRARIES = frozenset(
+    ("matmul", "__matmul__", "dot", "vdot", "inner", "tensordot", "einsum", "cholesky", "inv", "lstsq", "qr", "solve")
+)
+
+
+def check_capture(name: str) -> None:
+    if name in _OF_UNKNOWN_SIZE:
+        cuda.forbid()
+    if name in _BY_LIBRARIES:
+        cuda.forbid("calling cuBLAS API during stream capture is currently unsupported", NotImplementedError)
+
+
 def on_device(function, name: str):
     """`function`, a NumPy function or method, for arrays on the device."""
 
     def call(*args, **kwargs):
+        check_capture(name)
         out = kwargs.get("out")
         args = [unwrapped(a, name) for a in args]
         result = function(*args, **{key: unwrapped(value, name) for key, value in kwargs.items()})
@@ -99,7 +127,9 @@ class ndarray:
     @property
     def flags(self):  # CuPy's have no `writeable`
         flags = self._a.flags
-        return SimpleNamespace(c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata)
+        return SimpleNamespace(
+            c_contiguous=flags.c_contiguous, f_contiguous=flags.f_contiguous, owndata=flags.owndata, forc=flags.forc
+        )
 
     @property
     def base(self):
@@ -129,13 +159,16 @@ class ndarray:
         return ndarray(self._a.view() if dtype is None else self._a.view(dtype))
 
     def fill(self, value):
-        if isinstance(value, np.ndarray) and value.ndim:
-            raise TypeError("fill takes a number")
         self._a.fill(unwrapped(value, "fill"))
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         with np.errstate(all="ignore"):
             return ndarray(self._a.astype(dtype, order=order, copy=copy))
+
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        view = self._a.diagonal(offset, axis1, axis2)
+        view.flags.writeable = self._a.flags.writeable  # NumPy's is read-only
+        return ndarray(view)
 
     def __getattr__(self, name):
         if name.startswith("__") or name not in MEMBERS:
@@ -147,8 +180,6 @@ class ndarray:
         return ndarray(self._a[_index(key)])
 
     def __setitem__(self, key, value):
-        if isinstance(value, np.ndarray) and not value.ndim:
-            value = value[()]
         self._a[_index(key)] = unwrapped(value, "__setitem__")
 
     def __len__(self):
@@ -194,6 +225,8 @@ def _index(key):
         return tuple(_index(k) for k in key)
     if isinstance(key, list):
         raise TypeError("an index that is a list would be copied to the device in silence")
+    if isinstance(key, ndarray) and key._a.dtype == bool:
+        cuda.forbid()  # how much it selects, the host must know
     return unwrapped(key, "an index")
 
 
@@ -201,6 +234,7 @@ def _operator(name):
     def apply(self, other, *rest):
         if isinstance(other, list | tuple | str | bytes) or other is None:
             return NotImplemented
+        check_capture(name)
         with np.errstate(all="ignore"):
             result = getattr(self._a, name)(unwrapped(other, name), *rest)
         if result is NotImplemented:
@@ -215,7 +249,21 @@ def _unary(name):
     return lambda self: wrapped(getattr(self._a, name)())
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift", "rshift"):
+for _name in (
+    "add",
+    "sub",
+    "mul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "pow",
+    "matmul",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+):
     for _kind in ("", "r", "i"):
         setattr(ndarray, f"__{_kind}{_name}__", _operator(f"__{_kind}{_name}__"))
 for _name in ("lt", "le", "gt", "ge", "eq", "ne"):

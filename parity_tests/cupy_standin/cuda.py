@@ -1,8 +1,8 @@
 """The stand-in's cupy.cuda: one device on which all is done at once, so that no stream has to be waited for.
 
-A stream can be put into capture. What runs meanwhile runs as ever (nothing is recorded, a graph's launch is only
-counted), but what CuPy refuses during a capture is refused: copies between host and device, waiting, CuPy's own cuBLAS
-and random numbers. Memory is counted, not given: `MemoryPool.malloc` knows sizes, and `limit` makes it run out.
+A stream can be put into capture; recording.py says what becomes of it. What CuPy refuses during a capture is refused:
+copies between host and device, waiting, CuPy's own cuBLAS and random numbers. Memory is counted, not given:
+`MemoryPool.malloc` knows sizes, and `Memory.limit` makes it run out.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import itertools
 import time
 from types import ModuleType, SimpleNamespace
 from typing import ClassVar
+
+from . import recording
+from .recording import Recording
 
 CAPTURING = "the current stream is capturing, so synchronous API calls are disallowed"
 TOTAL = 80 << 30
@@ -131,14 +134,17 @@ class Stream:
             raise RuntimeError("cannot capture on the default (legacy) stream")
         assert mode in (None, 0, 1, 2) and not self.capturing
         self.capturing, self.invalidated = True, False
+        self.recording = Recording()
+        self.recording.start()
 
     def end_capture(self):
         if not self.capturing:
             raise CUDARuntimeError(901)
         self.capturing = False
+        self.recording.stop()
         if self.invalidated:
             raise CUDARuntimeError(901)
-        return Graph._made()
+        return Graph._made(self.recording)
 
     def is_capturing(self):
         if self.capturing and self.invalidated:
@@ -164,13 +170,14 @@ class Graph:
         raise NotImplementedError("currently this class cannot be initiated by the user")
 
     @classmethod
-    def _made(cls):
+    def _made(cls, recording):
         made = cls.__new__(cls)
-        made.launches = []
+        made.launches, made.recording = [], recording
         return made
 
     def launch(self, stream=None):
         self.launches.append(stream or get_current_stream())
+        self.recording.replay()
 
     def upload(self, stream=None):
         pass
@@ -290,7 +297,8 @@ def _properties(index):
 
 
 def furnish(cupy) -> None:
-    """Adds `cuda` to the stand-in's module."""
+    """Adds `cuda` to the stand-in's module, and has what it does recorded."""
+    recording.furnish(cupy)
     cuda = cupy.cuda = ModuleType("cupy.cuda")
     cuda.__path__ = []
     for each in (Device, Event, Stream, Graph, Memory, MemoryPointer, MemoryPool, get_elapsed_time):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
+from cuda_emulation import CompileException, RawKernel, RawModule
 
 from . import cublas
 from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
@@ -18,6 +19,8 @@ class ufunc:
     """A ufunc with CuPy's keywords, which are fewer than NumPy's; `at` where CuPy has it."""
 
     AT = frozenset(("add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"))
+
+    ATOMIC = frozenset(("int32", "int64", "float16", "float32", "float64", "uint32", "uint64"))
 
     def __init__(self, function):
         self._function, self.__name__ = function, function.__name__
@@ -38,6 +41,10 @@ class ufunc:
     def at(self, a, indices, b=None):
         if self.__name__ not in self.AT:
             raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
+        if isinstance(indices, tuple):
+            raise TypeError(f"operand type(s) all returned NotImplemented from __array_ufunc__({self.__name__}, 'at')")
+        if a.dtype.name not in self.ATOMIC:
+            raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(sorted(self.ATOMIC))} as data type")
         self._function.at(*(unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b)))
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
@@ -135,6 +142,8 @@ def make() -> Module:
         np.lib.stride_tricks.as_strided, "as_strided", ["x", "shape", "strides"]
     )
     cuda.furnish(cupy)
+    cupy.RawModule, cupy.RawKernel = RawModule, RawKernel
+    cupy.cuda.compiler = SimpleNamespace(CompileException=CompileException)
     return cupy
 
 

@@ -2,7 +2,8 @@
 
     python parity_tests/cupy_standin/names.py > parity_tests/cupy_standin/names.json
 
-CuPy imports without a driver, so no GPU is needed. The stand-in refuses every name and argument that is not in the list.
+CuPy imports without a driver, so no GPU is needed. The stand-in refuses every name and argument that is
+not in the list.
 """
 
 import inspect

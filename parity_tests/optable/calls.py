@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+DEVICES = {"torch": "cpu", "minitorch2": "cpu"}  # where the tensors of a call are built, for each library
 CARRIERS = {"bfloat16": "float32"}  # NumPy has no bfloat16: its values travel as float32
 
 
@@ -85,7 +86,7 @@ def _tensors(x):
 def _build(arg: Any, lib, leaves: list):
     if isinstance(arg, TensorArg):
         base, view = _laid_out(arg)
-        tensor = lib.from_numpy(base.copy()).to(getattr(lib, arg.dtype))
+        tensor = lib.from_numpy(base.copy()).to(getattr(lib, arg.dtype)).to(DEVICES[lib.__name__])
         tensor = eval(f"tensor{view}", {"tensor": tensor})  # what a snippet shows is what was run
         leaves.append(tensor)
         return tensor

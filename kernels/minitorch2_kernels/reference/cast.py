@@ -23,7 +23,7 @@ def cast(x, dtype):
 
 def widen(x):
     """bfloat16 -> float32, exactly: the missing 16 bits of the fraction are zero."""
-    return (x["bfloat16"].astype(np.uint32) << 16).view(np.float32)
+    return (x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
 def narrow(x):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..dispatch import kernel, namespace
 
 
@@ -13,7 +15,13 @@ def index_add(out, index, values):
 
     out: (M, ...), index: (n,) int64 in [0, M), values: (n, ...) in out's dtype.
     """
-    namespace(out).add.at(out, index, values)
+    xp = namespace(out)
+    if xp is not np and out.dtype.kind in "biu" and out.dtype.itemsize < 4:  # which a GPU's atomics do not know
+        wide = out.astype(np.int64)
+        xp.add.at(wide, index, values.astype(np.int64))
+        out[...] = wide.astype(out.dtype)
+    else:
+        xp.add.at(out, index, values)
     return out
 
 

@@ -6,6 +6,7 @@ import warnings
 
 import minitorch2_kernels as K
 
+from ...core.autocast import listed, stacklevel
 from ...core.dtypes import float64
 from ...core.function import Function
 from ...ops import unary
@@ -14,7 +15,7 @@ from ...ops._inplace import check_writable, write
 from ...ops.activation import log_softmax as log_softmax_along
 from ...ops.activation import softmax as softmax_along
 from ...ops.arithmetic import Where
-from ...ops.random import default_generator
+from ...ops.random import resolved
 from ...ops.rectifiers import Elu, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, Softshrink, Threshold
 from ...ops.reduce import PutAlong
 from ...ops.smooth_activations import Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus
@@ -121,9 +122,9 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     x = input if input._data.itemsize > 2 else input.float()
-    slopes = K.full(x._data.shape, 1.0, x._data.dtype)
+    slopes = K.ones_like(x._data)
     negative = x._data <= 0  # slopes are drawn for these alone, in their order
-    slopes[negative] = default_generator.uniform((int(negative.sum()),), float64.numpy, lower, upper)
+    slopes[negative] = resolved(None, x.device).uniform((int(negative.sum()),), float64.numpy, lower, upper)
     y = (x * Function.variable(slopes)).to(input.dtype)
     if not inplace:
         return y
@@ -260,13 +261,13 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     return log_softmax_along(input, _implicit("log_softmax", input, dim, _stacklevel), dtype)
 
 
-def _implicit(name, input, dim, stacklevel):
+def _implicit(name, input, dim, level):
     """torch's first guess at a missing dim, with its warning."""
     if dim is not None:
         return dim
     warnings.warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel,
+        stacklevel=stacklevel(level),
     )
     return 0 if input._data.ndim in (0, 1, 3) else 1
 
@@ -278,17 +279,19 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = Function.variable(default_generator.exponential(logits._data.shape, logits._data.dtype))
+    noise = Function.variable(resolved(None, logits.device).exponential(logits._data.shape, logits._data.dtype))
     soft = softmax_along((logits - noise.log()) / tau, dim)
     if not hard:
         return soft
     dim = wrap_dim(dim, soft._data.ndim)
     place = soft.detach().max(dim, keepdim=True)[1]._data
     one_hot = PutAlong.apply(
-        Function.variable(K.full(place.shape, 1.0, soft._data.dtype)), place, soft._data.shape, dim
+        Function.variable(K.full_like(soft._data, 1.0, shape=place.shape)), place, soft._data.shape, dim
     )
     return one_hot - soft.detach() + soft
 
+
+listed(globals())
 
 __all__ = [
     "celu",

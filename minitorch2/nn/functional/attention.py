@@ -8,12 +8,13 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ...core.autocast import listed
 from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import broadcast_shapes, require_tensor
 from ...ops.attention import Attention
 from ...ops.linalg import c_name, matmul
-from ...ops.random import default_generator
+from ...ops.random import resolved
 
 
 def scaled_dot_product_attention(
@@ -38,10 +39,10 @@ def scaled_dot_product_attention(
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
     kept, keep = None, 1.0
     if dropout_p == 1:
-        kept = np.zeros(shape, bool)
+        kept = K.namespace(query._data).zeros(shape, bool)
     elif dropout_p > 0 and 0 not in shape:
         keep = 1 - dropout_p
-        kept = default_generator.bernoulli(shape, np.dtype(bool), keep)
+        kept = resolved(None, query.device).bernoulli(shape, np.dtype(bool), keep)
     return Attention.apply(query, key, value, attn_mask, bool(is_causal), scale, kept, keep)
 
 
@@ -115,5 +116,7 @@ def _additive(mask, query, shape):
     dtype = query._data.dtype if query._data.itemsize > 2 else float32.numpy
     return Function.variable(K.where(mask._data, dtype.type(0), dtype.type(-math.inf)))
 
+
+listed(globals())
 
 __all__ = ["scaled_dot_product_attention"]

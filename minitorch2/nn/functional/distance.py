@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.autocast import listed
 from ...ops._common import require_floating, result_type, to_dtype
 from ...ops.linalg import vector_norm
 
@@ -22,5 +23,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     require_floating("pairwise_distance", difference)
     return difference.norm(p, -1, keepdim)
 
+
+listed(globals())
 
 __all__ = ["cosine_similarity", "pairwise_distance"]

@@ -9,28 +9,31 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ...core.device import device_of
 from ...core.function import Function
 from ...core.generator import memory_order
 from ...ops._common import require_tensor
 from ...ops._inplace import check_writable, write
-from ...ops.random import default_generator
+from ...ops.random import resolved
 
 # -(scale * alpha) of selu: what its activations tend to for large negative inputs
 _SELU_LIMIT = 1.7580993408473766
 
 
 class Dropout(Function):
-    """x * mask / keep; mask (bool) broadcasts to x."""
+    """x * mask / keep; mask (bool) broadcasts to x. Without a mask one is drawn in the same pass, on a GPU."""
 
     torch_name = "MulBackward0"
 
     @staticmethod
     def forward(ctx, x, mask, keep):
-        ctx.save_constants(mask)
         ctx.keep = keep
-        y = x * (x.dtype.type(1) / x.dtype.type(keep))
-        y *= mask
-        return y
+        if mask is None:
+            y, mask = resolved(None, device_of(x)).dropout(x, keep)
+            ctx.save_constants(mask)
+            return y
+        ctx.save_constants(mask)
+        return K.masked_scale(x, mask, keep)
 
     @staticmethod
     def backward(ctx, g):
@@ -119,17 +122,19 @@ def _warn_of_dims(name, ndim, spatial, wanted):
 
 
 def _element_mask(data, keep):
-    """One draw per element, in the order of its memory."""
+    """One draw per element, in the order of its memory; None where the GPU draws while it drops."""
+    if K.on_device(data) and data.flags.c_contiguous:
+        return None
     axes = memory_order(data)
-    mask = default_generator.bernoulli(data.transpose(axes).shape, np.dtype(bool), keep)
-    return mask.transpose(np.argsort(axes))
+    mask = resolved(None, device_of(data)).bernoulli(data.transpose(axes).shape, np.dtype(bool), keep)
+    return mask.transpose(np.argsort(axes).tolist())
 
 
 def _channel_mask(data, keep):
     """One draw per sample and channel."""
     if data.ndim < 2:
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return default_generator.bernoulli(data.shape[:2] + (1,) * (data.ndim - 2), np.dtype(bool), keep)
+    return resolved(None, device_of(data)).bernoulli(data.shape[:2] + (1,) * (data.ndim - 2), np.dtype(bool), keep)
 
 
 def _unbatched_channel_mask(data, keep):
@@ -157,6 +162,8 @@ def _alpha_dropout(input, p, training, inplace, draw):
         y = input * 0.0
     else:
         mask = draw(input._data, 1 - p)
+        if mask is None:
+            mask = resolved(None, input.device).bernoulli(input._data.shape, np.dtype(bool), 1 - p)
         a = 1.0 / math.sqrt((_SELU_LIMIT * _SELU_LIMIT * p + 1) * (1 - p))
         dropped = K.where(mask, a * _SELU_LIMIT * p, a * _SELU_LIMIT * (p - 1))
         y = input * Function.variable(mask).to(input.dtype) * a + Function.variable(dropped).to(input.dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
+from ...core.autocast import listed, stacklevel
 from ...core.grad_mode import no_grad
 from ...ops._common import broadcast_shapes, require_floating, require_tensor, to_dtype
 from ...ops.arithmetic import Where
@@ -13,12 +14,12 @@ from ...ops.smooth_activations import LogSigmoid
 from .loss import check_reduction, reduced
 
 
-def _warn_of_broadcasting(input, target, stacklevel=3):
+def _warn_of_broadcasting(input, target):
     if input._data.shape != target._data.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
             "likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=stacklevel,
+            stacklevel=stacklevel(3),
         )
 
 
@@ -138,7 +139,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
             "divides only by "
             "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
             "'batchmean' in the next major release.",
-            stacklevel=2,
+            stacklevel=stacklevel(2),
         )
     for position, (name, t) in enumerate((("input", input), ("target", target)), 1):
         require_tensor("kl_div", t, name, position)
@@ -197,6 +198,8 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
     reduction = check_reduction(reduction, size_average, reduce)
     return reduced((-input * target).exp().log1p(), reduction)
 
+
+listed(globals())
 
 __all__ = [
     "binary_cross_entropy",

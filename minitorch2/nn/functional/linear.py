@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.autocast import listed
 from ...ops.einsum import einsum
 from ...ops.linalg import linear
 
@@ -28,5 +29,7 @@ def bilinear(input1, input2, weight, bias=None):
     y = y if bias is None else y + bias
     return y.reshape(*first[:-1], out)
 
+
+listed(globals())
 
 __all__ = ["bilinear", "linear"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import minitorch2_kernels as K
 
+from ...core.autocast import listed, stacklevel
 from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function
 from ...ops._common import require_floating, require_tensor
@@ -20,7 +22,7 @@ def check_reduction(reduction, size_average=None, reduce=None) -> str:
         reduction = ("mean" if average else "sum") if reduce in (None, True) else "none"
         warnings.warn(
             f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=3,
+            stacklevel=stacklevel(3),
         )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -48,6 +50,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if unbatched:
         input, target = input.unsqueeze(0), target.reshape(1)
     t, classes = target._data, input._data.shape[1]
+    if K.on_device(t):
+        return _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched)
     if weight is None and not 0 <= ignore_index < classes and t.size and t.min() >= 0 and t.max() < classes:
         losses = NLLLoss.apply(input, t.astype(K.int64, copy=False), None)  # every target is one, and counts
         if reduction == "mean":
@@ -58,13 +62,27 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if wrong.any():
         raise IndexError(f"Target {t[wrong].flat[0]} is out of bounds.")
     safe = K.where(ignored, 0, t).astype(K.int64, copy=False)
-    scale = K.full(t.shape, 1, input._data.dtype) if weight is None else weight._data[safe]
+    scale = K.ones_like(t, dtype=input._data.dtype) if weight is None else weight._data[safe]
     scale = K.where(ignored, scale.dtype.type(0), scale)
     losses = NLLLoss.apply(input, safe, scale)
     if reduction == "none":
         return losses.squeeze(0) if unbatched else losses
     total = losses.sum()
     return total / Function.variable(K.asarray(scale.sum(), scale.dtype)) if reduction == "mean" else total
+
+
+def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
+    """nll_loss without waiting for the GPU. A target out of range cannot raise there: its loss is NaN."""
+    classes = input._data.shape[1]
+    ignored = t == ignore_index
+    wrong = (t < 0) | (t >= classes)
+    safe = K.where(wrong, 0, t).astype(K.int64, copy=False)
+    scale = K.ones_like(t, dtype=input._data.dtype) if weight is None else weight._data[safe]
+    scale = K.where(ignored, scale.dtype.type(0), K.where(wrong, scale.dtype.type(math.nan), scale))
+    losses = NLLLoss.apply(input, safe, scale)
+    if reduction == "none":
+        return losses.squeeze(0) if unbatched else losses
+    return losses.sum() / Function.variable(scale.sum()) if reduction == "mean" else losses.sum()
 
 
 def _check_nll(input, target, weight):
@@ -169,5 +187,7 @@ def _smoothed(scores, target, weight, ignore_index, reduction, smoothing, dim, h
 def _per_class(weight, scores, dim):
     return weight.reshape([-1 if d == dim else 1 for d in range(scores._data.ndim)])
 
+
+listed(globals())
 
 __all__ = ["cross_entropy", "nll_loss"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
+from ...core.autocast import listed
 from ...core.function import Function
-from ...ops._common import require_floating
+from ...ops._common import require_floating, within
 from ...ops.arithmetic import Where, where
 from ...ops.index_ops import Gather
 from ...ops.reduce import PickAlong
@@ -113,13 +114,13 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
         )
-    if t.size and (t.min() < 0 or t.max() >= classes):
+    if not within(t, classes):
         raise RuntimeError("target out of range")
     above = (margin - PickAlong.apply(x, t[:, None], 1, True) + x).relu()
     above = above if p == 1 else above * above
     if weight is not None:
         above = above * weight[target.reshape(-1, 1)]
-    losses = Where.apply(Function.variable(t[:, None] != K.arange(classes)), above, 0.0).sum(1) / classes
+    losses = Where.apply(Function.variable(t[:, None] != K.namespace(t).arange(classes)), above, 0.0).sum(1) / classes
     return reduced(losses if input._data.ndim == 2 else losses.squeeze(0), reduction)
 
 
@@ -139,7 +140,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     if t.size and (t.min() < -1 or t.max() >= classes):
         raise RuntimeError("argument #2 'target' is out of range")
     listed = K.cumsum(t < 0, axis=1) == 0
-    is_label = K.zeros((n, classes), K.bool)
+    is_label = K.namespace(t).zeros((n, classes), K.bool)
     rows, _ = K.nonzero(listed)
     is_label[rows, t[listed]] = True
     labelled = Gather.apply(x, Function.variable(K.where(listed, t, 0)), 1)
@@ -156,6 +157,8 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     losses = losses if weight is None else losses * weight
     return reduced(losses.mean(-1), reduction)
 
+
+listed(globals())
 
 __all__ = [
     "cosine_embedding_loss",

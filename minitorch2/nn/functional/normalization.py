@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from ...core.autocast import listed
 from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
 from ...ops._common import require_tensor, to_dtype
 from ...ops.norm import LayerNorm
@@ -207,6 +208,8 @@ def _check_mixed(input, *others):
             f"parameters and statistics are {names}; convert with .to()"
         )
 
+
+listed(globals())
 
 __all__ = [
     "batch_norm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...core.autocast import listed
 from ...ops.pad import pad_circular, pad_constant, pad_reflect, pad_replicate
 
 _BY_MODE = {"reflect": pad_reflect, "replicate": pad_replicate, "circular": pad_circular}
@@ -67,5 +68,7 @@ def _check(shape, pads, before, after, mode):
                 f"Padding ({b}, {a}) would leave dimension {dim} of input {list(shape)} with a negative size"
             )
 
+
+listed(globals())
 
 __all__ = ["pad"]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 import minitorch2_kernels as K
 
+from ...core.autocast import listed
+from ...core.device import like
 from ...core.dtypes import float32
 from ...core.function import Function
-from ...ops._common import require_tensor
+from ...ops._common import require_tensor, within
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
@@ -144,13 +148,13 @@ def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_in
         if divisor.min() == divisor.max():
             divisor = int(divisor[0, 0])
         else:
-            divisor = divisor.astype(x._data.dtype if x._data.itemsize > 2 else float32.numpy)
+            divisor = like(divisor.astype(x._data.dtype if x._data.itemsize > 2 else float32.numpy), x._data)
     return _shaped_back(AvgPool2d.apply(x, divisor, (kernel, stride, padding), out), dims, unbatched)
 
 
 def _window_sizes(n, kernel, stride, padding, out, count_padding):
     """How many elements each window counts along one dim."""
-    start = K.arange(out) * stride - padding
+    start = np.arange(out) * stride - padding
     stop = K.minimum(start + kernel, n + padding)
     return stop - start if count_padding else K.minimum(stop, n) - K.maximum(start, 0)
 
@@ -191,7 +195,7 @@ def _max_unpool(op, dims, input, indices, kernel_size, stride, padding, output_s
     out = _unpooled_sizes(shape[-dims:], kernel, stride, padding, output_size)
     plane = math.prod(out)
     where = indices._data
-    if where.size and (where.min() < 0 or where.max() >= plane):
+    if not within(where, plane):
         wrong = where[(where < 0) | (where >= plane)].reshape(-1)[0]
         raise RuntimeError(
             f"Found an invalid max index: {wrong} (output volumes are of size {'x'.join(map(str, out))})"
@@ -231,6 +235,8 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding: Sizes = 0, o
     """input (N, C, H, W) or (C, H, W) put back to where max_pool2d found it (`indices`), zeros elsewhere."""
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
+
+listed(globals())
 
 __all__ = [
     "avg_pool1d",

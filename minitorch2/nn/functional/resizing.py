@@ -8,6 +8,7 @@ from typing import Any
 
 import minitorch2_kernels as K
 
+from ...core.autocast import listed
 from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import require_floating
@@ -73,7 +74,7 @@ def interpolate(
     for i, (n, out) in enumerate(zip(shape[2:], sizes, strict=True)):
         scale = None if scales is None else scales[i]
         if mode in ("nearest", "nearest-exact"):
-            input = TakeSorted.apply(input, _nearest(n, out, scale, mode == "nearest-exact"), 2 + i)
+            input = TakeSorted.apply(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
         else:
             input = _linear(input, 2 + i, n, out, scale, align_corners)
     return input
@@ -98,10 +99,10 @@ def _output_sizes(shape, dims, size, scale_factor):
     return tuple(math.floor(n * float(s)) for n, s in zip(shape[2:], each, strict=True)), each
 
 
-def _nearest(n, out, scale, exact):
-    """Which of n elements each of `out` takes: torch computes it in float32, so the same ones come out."""
+def _nearest(x, n, out, scale, exact):
+    """Which of x's n elements each of `out` takes: torch computes it in float32, so the same ones come out."""
     step = float32.numpy.type(n / out if scale is None else 1.0 / scale)
-    places = K.arange(out).astype(float32.numpy)
+    places = K.namespace(x).arange(out).astype(float32.numpy)
     places = (places + float32.numpy.type(0.5)) * step if exact else places * step
     return K.minimum(K.floor(places).astype(K.int64), n - 1)
 
@@ -111,7 +112,7 @@ def _linear(x, dim, n, out, scale, align_corners):
     if n == out and scale in (None, 1):
         return x
     dtype = (x._data.dtype if x._data.itemsize > 2 else float32.numpy).type
-    places = K.arange(out).astype(dtype)
+    places = K.namespace(x._data).arange(out).astype(dtype)
     if align_corners:
         places = places * dtype((n - 1) / (out - 1) if out > 1 else 0)
     else:
@@ -132,5 +133,7 @@ def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=
     warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
 
+
+listed(globals())
 
 __all__ = ["interpolate", "upsample"]

@@ -5,6 +5,7 @@ As in torch these are not part of nn.functional's namespace; the modules are the
 
 from __future__ import annotations
 
+from ...core.autocast import listed
 from ...ops.joining import cat, stack
 from ...ops.rnn import GRULayer, LSTMLayer, RNNLayer
 from .dropout import dropout
@@ -21,7 +22,7 @@ def recurrent_stack(mode, x, sizes, state, weights, dropout_p, training):
     for layer, directions in enumerate(weights):
         outputs = []
         for reverse, parameters in enumerate(directions):
-            y, *new = _layer(mode, x, tuple(s[number] for s in state), parameters, sizes, bool(reverse))
+            y, *new = recurrent_layer(mode, x, tuple(s[number] for s in state), parameters, sizes, bool(reverse))
             outputs.append(y)
             found.append(new)
             number += 1
@@ -31,7 +32,7 @@ def recurrent_stack(mode, x, sizes, state, weights, dropout_p, training):
     return x, tuple(stack(s) for s in zip(*found, strict=True))
 
 
-def _layer(mode, x, state, parameters, sizes, reverse):
+def recurrent_layer(mode, x, state, parameters, sizes, reverse):
     w_ih, w_hh, b_ih, b_hh, w_hr = parameters
     for t in (x, *state):
         if t._data.dtype != w_ih._data.dtype:
@@ -59,5 +60,8 @@ def recurrent_cell(mode, x, state, w_ih, w_hh, b_ih, b_hh):
             raise RuntimeError(
                 f"hidden{i} has inconsistent hidden_size: got {h._data.shape[1]}, expected {w_hh._data.shape[1]}"
             )
-    _, *new = _layer(mode, x, state, (w_ih, w_hh, b_ih, b_hh, None), (len(x._data),), False)
+    _, *new = recurrent_layer(mode, x, state, (w_ih, w_hh, b_ih, b_hh, None), (len(x._data),), False)
     return tuple(new)
+
+
+listed(globals())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ...core.function import Function
-from ...ops._common import require_tensor
+from ...ops._common import require_tensor, within
 from ...ops.embedding import Embedding, limit_norms
 
 
@@ -34,7 +34,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding_idx %= rows
-    if indices.size and (indices.min() < 0 or indices.max() >= rows):
+    if not within(indices, rows):
         raise IndexError("index out of range in self")
     if max_norm is not None:
         limit_norms(weight, indices, max_norm, norm_type)
@@ -50,7 +50,7 @@ def one_hot(tensor, num_classes=-1):
     if not classes.size:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return Function.variable(K.zeros((*classes.shape, num_classes), K.int64))
+        return Function.variable(K.namespace(classes).zeros((*classes.shape, num_classes), K.int64))
     if classes.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
@@ -59,7 +59,7 @@ def one_hot(tensor, num_classes=-1):
         raise RuntimeError("num_classes should be positive")
     elif classes.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return Function.variable((classes[..., None] == K.arange(num_classes)).astype(K.int64))
+    return Function.variable((classes[..., None] == K.namespace(classes).arange(num_classes)).astype(K.int64))
 
 
 __all__ = ["embedding", "one_hot"]

@@ -7,6 +7,7 @@ import numbers
 import warnings
 from typing import Any
 
+from ...core import autocast
 from ...creation import empty, zeros
 from ...tensor import Tensor
 from .. import init
@@ -153,7 +154,7 @@ class RNNBase(Module):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raises where the (batched or packed) input does not fit the layer."""
         weight = self._flat_weights[0]
-        if input.dtype != weight.dtype:
+        if input.dtype != weight.dtype and not autocast.regions:
             raise ValueError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). Convert input: "
                 f"input.to({weight.dtype}), or convert model: model.to({input.dtype})"

@@ -46,8 +46,8 @@ class DataLoader(Generic[_T_co]):
     for each worker (2). timeout: seconds to wait for a batch, 0 for ever. worker_init_fn: called with the
     worker's id in each worker, after `random`, `numpy.random` and the default generator were seeded.
     multiprocessing_context: "fork", "spawn", "forkserver" or a context. persistent_workers: keep the
-    processes for the next pass. in_order=False: hand out batches as they arrive. pin_memory: no effect but a
-    warning, since there is no accelerator.
+    processes for the next pass. in_order=False: hand out batches as they arrive. pin_memory:
+    batches in pinned memory; without a GPU no effect but a warning.
 
     The same seed gives the same batches as in torch, for any number of workers.
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from ...core.device import has_gpu
 from .fetch import make_fetcher
+from .pinning import pinned
 from .sampler import draw_seed
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ class LoaderIterator:
     def __init__(self, loader: DataLoader) -> None:
         self._dataset = loader.dataset
         self._index_sampler = loader._index_sampler
+        self._pins = loader.pin_memory and has_gpu()
         if loader.pin_memory:
             if loader.pin_memory_device:
                 warnings.warn(
@@ -25,11 +28,12 @@ class LoaderIterator:
                     f"ignore pin_memory_device='{loader.pin_memory_device}'.",
                     stacklevel=5,
                 )
-            warnings.warn(
-                "'pin_memory' argument is set as true but no accelerator is found, "
-                "then device pinned memory won't be used.",
-                stacklevel=5,
-            )
+            if not self._pins:
+                warnings.warn(
+                    "'pin_memory' argument is set as true but no accelerator is found, "
+                    "then device pinned memory won't be used.",
+                    stacklevel=5,
+                )
         # The sampler before the seed, as in torch: both may draw from the same generator.
         self._start_pass(loader)
         self._base_seed = draw_seed(loader.generator)
@@ -59,7 +63,7 @@ class LoaderIterator:
                 "them must iterate over its own part of the data; see get_worker_info.",
                 stacklevel=2,
             )
-        return batch
+        return pinned(batch) if self._pins else batch
 
     def __reduce__(self):
         raise NotImplementedError(
