@@ -116,6 +116,23 @@ def layer_norm_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight
 
 
+def moments(d):
+    """Runs too short, short and long, in packs and not; few images and many."""
+    images, channels, length = d.of(1, 2, 5, 40), d.of(1, 3, 4, 33), d.of(1, 2, 4, 7, 8, 9, 16, 49, 64, 1028, 5000)
+    return (d.array(images if length < 1000 else 2, channels, length),)
+
+
+def normalize(d):
+    (x,) = moments(d)
+    weight, bias = (d.array(x.shape[1]) if d.of(True, False) else None for _ in range(2))
+    return x, d.array(x.shape[1]), d.array(x.shape[1]) ** 2, weight, bias
+
+
+def normalize_grad(d):
+    x, mean, rstd, weight, _ = normalize(d)
+    return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
+
+
 # The kernels with overrides for the GPU, by name.
 KERNELS: dict[str, Case] = {
     "matmul": kernel("matmul", ANOTHER_ORDER),
@@ -127,6 +144,9 @@ KERNELS: dict[str, Case] = {
     "log_softmax": kernel("log_softmax", ANOTHER_ORDER, softmax),
     "layer_norm": kernel("layer_norm", ANOTHER_ORDER, layer_norm),
     "layer_norm_grad": kernel("layer_norm_grad", ANOTHER_ORDER, layer_norm_grad),
+    "moments": kernel("moments", ANOTHER_ORDER, moments),
+    "normalize": kernel("normalize", FUSED, normalize),
+    "normalize_grad": kernel("normalize_grad", ANOTHER_ORDER, normalize_grad),
     "sgd": kernel("sgd", FUSED, sgd),
     "adam": kernel("adam", FUSED, adam),
     "sgd_many": kernel("sgd_many", FUSED, sgd_many),

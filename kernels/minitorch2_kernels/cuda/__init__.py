@@ -4,6 +4,21 @@ Importing this package registers them. It is imported when the first array goes 
 program on the CPU pays nothing for it.
 """
 
-from . import attention, capture, conv, gemm, indexing, memory, optim, picking, pointwise, pooling, rnn, rows, sums
+from . import (
+    attention,
+    capture,
+    conv,
+    gemm,
+    indexing,
+    memory,
+    norm,
+    optim,
+    picking,
+    pointwise,
+    pooling,
+    rnn,
+    rows,
+    sums,
+)
 
 memory.install()

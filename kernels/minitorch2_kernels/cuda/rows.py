@@ -41,18 +41,18 @@ def _softmax(x, axis: int, log: bool):
     axis %= x.ndim
     width, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
     rows = x.size // (width * inner)
-    sizes, log = (np.int64(rows), np.int64(width)), np.bool_(log)
+    sizes, flag = (np.int64(rows), np.int64(width)), np.bool_(log)
     if inner != 1:
         kernel = function("softmax.cu", "softmax_columns", x.dtype)
-        spread(kernel, rows * inner, (x, y, *sizes, np.int64(inner), log))
+        spread(kernel, rows * inner, (x, y, *sizes, np.int64(inner), flag))
     elif width > WIDEST:
         launch(
-            function("softmax.cu", "softmax_wide", x.dtype), min(rows, MAX_BLOCKS), _WIDE_THREADS, (x, y, *sizes, log)
+            function("softmax.cu", "softmax_wide", x.dtype), min(rows, MAX_BLOCKS), _WIDE_THREADS, (x, y, *sizes, flag)
         )
     else:
         threads, values = _group(width)
         kernel = function("softmax.cu", f"softmax_{threads}_{values}", x.dtype)
-        launch(kernel, _blocks(rows, threads), _THREADS, (x, y, sizes[0], np.int32(width), log))
+        launch(kernel, _blocks(rows, threads), _THREADS, (x, y, sizes[0], np.int32(width), flag))
     return y
 
 
