@@ -64,6 +64,24 @@ def masked_scale(d):
     return x, d.rng.rand(*x.shape) < 0.5, d.of(0.5, 0.9)
 
 
+def wide(draw):
+    """A draw whose first array is now and then long enough for sixteen bytes at a time and a rest."""
+
+    def drawn(d):
+        args = draw(d)
+        if d.of(True, False):
+            return args
+        n = d.of(16, 19, 1031)
+        return tuple(np.resize(a, n) if isinstance(a, np.ndarray) else a for a in args)
+
+    return drawn
+
+
+def relu_grad(d):
+    y = np.maximum(d.array(d.int(1, 5), d.int(1, 9), special=True), 0)
+    return d.array(*y.shape, special=True), y
+
+
 def channel_sums(d):
     outer, channels, inner = d.of(
         (1, 1, 1), (3, 70, 1), (300, 33, 1), (7, 3, 5), (2, 5, 300), (5, 2, 2000), (9, 40, 49)
@@ -84,13 +102,14 @@ CASES = {
     "max_pool2d_pick": _of("max_pool2d_pick", EXACT),
     "avg_pool2d": _of("avg_pool2d", EXACT, average(test_kernels.avg_pool2d)),
     "avg_pool2d_put": _of("avg_pool2d_put", EXACT, average(test_kernels.avg_pool2d_put)),
-    "hardtanh": _of("hardtanh", EXACT),
-    "hardtanh_grad": _of("hardtanh_grad", EXACT),
-    "gelu": _of("gelu", OTHER_LIBRARY),
-    "gelu_grad": _of("gelu_grad", OTHER_LIBRARY),
-    "gelu_tanh": _of("gelu_tanh", OTHER_LIBRARY),
-    "gelu_tanh_grad": _of("gelu_tanh_grad", OTHER_LIBRARY),
-    "masked_scale": _of("masked_scale", EXACT, masked_scale),
+    "hardtanh": _of("hardtanh", EXACT, wide(test_kernels.hardtanh)),
+    "hardtanh_grad": _of("hardtanh_grad", EXACT, wide(test_kernels.hardtanh_grad)),
+    "relu_grad": _of("relu_grad", EXACT, wide(relu_grad)),
+    "gelu": _of("gelu", OTHER_LIBRARY, wide(sequence_kernels.gelu)),
+    "gelu_grad": _of("gelu_grad", OTHER_LIBRARY, wide(sequence_kernels.gelu_grad)),
+    "gelu_tanh": _of("gelu_tanh", OTHER_LIBRARY, wide(sequence_kernels.gelu)),
+    "gelu_tanh_grad": _of("gelu_tanh_grad", OTHER_LIBRARY, wide(sequence_kernels.gelu_tanh_grad)),
+    "masked_scale": _of("masked_scale", EXACT, wide(masked_scale)),
     "index_add": _of("index_add", ANOTHER_ORDER),
     "channel_sums": _of("channel_sums", ANOTHER_ORDER, channel_sums),
     "rnn": _of("rnn", ANOTHER_ORDER),

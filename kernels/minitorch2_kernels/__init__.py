@@ -142,7 +142,7 @@ from .reference.pooling import (
     max_pool2d_put,
     winner_indices,
 )
-from .reference.rectifiers import hardtanh, hardtanh_grad
+from .reference.rectifiers import hardtanh, hardtanh_grad, relu_grad
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.softmax import log_softmax, softmax
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma

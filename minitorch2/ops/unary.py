@@ -238,7 +238,7 @@ class Relu(Function):
     @staticmethod
     def backward(ctx, g):  # the slope is 0 at 0 and 1 at nan, as torch has it
         (y,) = ctx.saved
-        return g * (y != 0)
+        return K.relu_grad(g, y) if K.on_device(g) else g * (y != 0)
 
 
 class Clamp(Function):

@@ -1,4 +1,4 @@
-// Element by element, one pass.
+// Element by element, one pass, sixteen bytes at a time where all arrays are on multiples of that.
 
 __device__ __forceinline__ float erf_of(float x) { return erff(x); }
 __device__ __forceinline__ double erf_of(double x) { return erf(x); }
@@ -10,58 +10,92 @@ __device__ __forceinline__ double tanh_of(double x) { return tanh(x); }
 #define ROOT_2_OVER_PI ACC(0.79788456080286535588)
 #define CUBIC ACC(0.044715)
 
-extern "C" __global__ void gelu(const REAL* __restrict__ x, REAL* __restrict__ y, REAL* __restrict__ phi, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        ACC v = x[i], p = (erf_of(v * ROOT_HALF) + 1) * ACC(0.5);
-        y[i] = REAL(v * p);
-        phi[i] = REAL(p);
+// f(i, a, b, c, y, z) for every element i < n: a, b and c what the inputs have there, y and z what the outputs get.
+// Inputs and outputs that a kernel does not have are null.
+template <class F>
+__device__ __forceinline__ void each(const REAL* pa, const REAL* pb, const REAL* pc, REAL* py, REAL* pz, i64 n, F f) {
+    constexpr int N = Pack<REAL>::N;
+    i64 done = 0;
+    if (aligned16(pa, pb, pc, py, pz)) {
+        done = n / N * N;
+        for (i64 first = first_index() * N; first < done; first += grid_size() * N) {
+            Pack<REAL> a, b, c, y, z;
+            a = load_pack(pa + first);
+            if (pb) b = load_pack(pb + first);
+            if (pc) c = load_pack(pc + first);
+#pragma unroll
+            for (int j = 0; j < N; ++j) {
+                ACC to_y, to_z;
+                f(first + j, (ACC)a.v[j], pb ? (ACC)b.v[j] : ACC(0), pc ? (ACC)c.v[j] : ACC(0), to_y, to_z);
+                y.v[j] = REAL(to_y);
+                if (pz) z.v[j] = REAL(to_z);
+            }
+            store_pack(py + first, y);
+            if (pz) store_pack(pz + first, z);
+        }
     }
+    for (i64 i = done + first_index(); i < n; i += grid_size()) {
+        ACC to_y, to_z;
+        f(i, (ACC)pa[i], pb ? (ACC)pb[i] : ACC(0), pc ? (ACC)pc[i] : ACC(0), to_y, to_z);
+        py[i] = REAL(to_y);
+        if (pz) pz[i] = REAL(to_z);
+    }
+}
+
+extern "C" __global__ void gelu(const REAL* __restrict__ x, REAL* __restrict__ y, REAL* __restrict__ phi, i64 n) {
+    each(x, nullptr, nullptr, y, phi, n, [](i64, ACC v, ACC, ACC, ACC& value, ACC& p) {
+        p = (erf_of(v * ROOT_HALF) + 1) * ACC(0.5);
+        value = v * p;
+    });
 }
 
 extern "C" __global__ void gelu_grad(const REAL* __restrict__ g, const REAL* __restrict__ x,
                                      const REAL* __restrict__ phi, REAL* __restrict__ dx, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        ACC v = x[i];
-        dx[i] = REAL((exp_of(v * v * ACC(-0.5)) * v * INVERSE_ROOT_2PI + (ACC)phi[i]) * (ACC)g[i]);
-    }
+    each(g, x, phi, dx, nullptr, n, [](i64, ACC d, ACC v, ACC p, ACC& value, ACC&) {
+        value = (exp_of(v * v * ACC(-0.5)) * v * INVERSE_ROOT_2PI + p) * d;
+    });
 }
 
 extern "C" __global__ void gelu_tanh(const REAL* __restrict__ x, REAL* __restrict__ y, REAL* __restrict__ t, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        ACC v = x[i], tangent = tanh_of((v * v * CUBIC + 1) * v * ROOT_2_OVER_PI);
-        y[i] = REAL((tangent + 1) * v * ACC(0.5));
-        t[i] = REAL(tangent);
-    }
+    each(x, nullptr, nullptr, y, t, n, [](i64, ACC v, ACC, ACC, ACC& value, ACC& tangent) {
+        tangent = tanh_of((v * v * CUBIC + 1) * v * ROOT_2_OVER_PI);
+        value = (tangent + 1) * v * ACC(0.5);
+    });
 }
 
 extern "C" __global__ void gelu_tanh_grad(const REAL* __restrict__ g, const REAL* __restrict__ x,
                                           const REAL* __restrict__ t, REAL* __restrict__ dx, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        ACC v = x[i], tangent = t[i];
+    each(g, x, t, dx, nullptr, n, [](i64, ACC d, ACC v, ACC tangent, ACC& value, ACC&) {
         ACC slope = (v * v * (3 * CUBIC) + 1) * v * ROOT_2_OVER_PI * (1 - tangent * tangent) + tangent + 1;
-        dx[i] = REAL(slope * ACC(0.5) * (ACC)g[i]);
-    }
+        value = slope * ACC(0.5) * d;
+    });
 }
 
 // NaN stays: no comparison with it is true.
 extern "C" __global__ void hardtanh(const REAL* __restrict__ x, REAL* __restrict__ y, ACC low, ACC high, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        ACC v = x[i];
+    each(x, nullptr, nullptr, y, nullptr, n, [=](i64, ACC v, ACC, ACC, ACC& value, ACC&) {
         v = v < low ? low : v;
-        y[i] = REAL(v > high ? high : v);
-    }
+        value = v > high ? high : v;
+    });
 }
 
 extern "C" __global__ void hardtanh_grad(const REAL* __restrict__ g, const REAL* __restrict__ x, REAL* __restrict__ dx,
                                          ACC low, ACC high, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        ACC v = x[i];
-        dx[i] = v <= low || v >= high ? REAL(ACC(0)) : g[i];
-    }
+    each(g, x, nullptr, dx, nullptr, n, [=](i64, ACC d, ACC v, ACC, ACC& value, ACC&) {
+        value = v <= low || v >= high ? ACC(0) : d;
+    });
+}
+
+// g where relu gave something else than 0, a NaN too.
+extern "C" __global__ void relu_grad(const REAL* __restrict__ g, const REAL* __restrict__ y, REAL* __restrict__ dx,
+                                     i64 n) {
+    each(g, y, nullptr, dx, nullptr, n, [](i64, ACC d, ACC v, ACC, ACC& value, ACC&) { value = v == 0 ? ACC(0) : d; });
 }
 
 // x * scale where mask, else x * scale * 0 (a NaN stays one).
 extern "C" __global__ void masked_scale(const REAL* __restrict__ x, const bool* __restrict__ mask, REAL* __restrict__ y,
                                         ACC scale, i64 n) {
-    for (i64 i = first_index(); i < n; i += grid_size()) y[i] = REAL((ACC)x[i] * scale * (mask[i] ? ACC(1) : ACC(0)));
+    each(x, nullptr, nullptr, y, nullptr, n, [=](i64 i, ACC v, ACC, ACC, ACC& value, ACC&) {
+        value = v * scale * (mask[i] ? ACC(1) : ACC(0));
+    });
 }

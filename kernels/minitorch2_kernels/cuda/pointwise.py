@@ -28,13 +28,18 @@ def _supports_limits_grad(g, x, low, high) -> bool:
     return alike(g, x) and g.shape == x.shape
 
 
+def _supports_relu(g, y) -> bool:
+    return alike(g, y) and g.shape == y.shape
+
+
 def _supports_mask(x, mask, keep) -> bool:
     return alike(x) and isinstance(mask, cupy.ndarray) and mask.dtype == bool and mask.shape == x.shape
 
 
 def _run(name, x, *arguments) -> None:
     """The kernel `name` over as many elements as x has."""
-    spread(function("pointwise.cu", name, x.dtype), x.size, (*arguments, np.int64(x.size)))
+    kernel = function("pointwise.cu", name, x.dtype)
+    spread(kernel, x.size, (*arguments, np.int64(x.size)), per_thread=16 // x.itemsize)
 
 
 def _with_saved(name, x):
@@ -89,6 +94,14 @@ def hardtanh_grad(g, x, low, high):
     number = acc(x.dtype)
     dx = cupy.empty(g.shape, g.dtype)
     _run("hardtanh_grad", x, packed(g), packed(x), dx, number(low), number(high))
+    return dx
+
+
+@rectifiers.relu_grad.cuda_override(_supports_relu)
+def relu_grad(g, y):
+    """relu_grad in one pass."""
+    dx = cupy.empty(g.shape, g.dtype)
+    _run("relu_grad", g, packed(g), packed(y), dx)
     return dx
 
 
