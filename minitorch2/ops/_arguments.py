@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 
+from ..core import autocast
 from ..core.variable import Variable
 
 
@@ -12,13 +13,16 @@ def names_arguments(function, name: str, is_method: bool = False):
     """`function` under this name, whose error for a list (or None, or a number) in a tensor's place names the argument.
 
     The ops do not ask each argument what it is; they find out when they look for its `_data`. That AttributeError is
-    what is translated here, so that calls without a mistake pay for no check.
+    what is translated here, so that calls without a mistake pay for no check. Nor do they pay for autocast's
+    wrapper while no region is open.
     """
+
+    plain = function.__wrapped__ if hasattr(function, "outside_autocast") else function
 
     @functools.wraps(function)
     def call(*args, **kwargs):
         try:
-            return function(*args, **kwargs)
+            return (function if autocast.regions else plain)(*args, **kwargs)
         except AttributeError as error:
             culprit = _argument_of(function, args, kwargs, error.obj)
             if culprit is None:

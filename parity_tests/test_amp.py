@@ -1,0 +1,398 @@
+"""autocast beside torch's: dtypes and values of every listed function, regions, caches, decorators, training.
+
+Both compute halves from float32 and round, but round intermediate results at other places: TOLERANCE is a few units of
+the lower dtype, relative to values around 1. CUDA's lists are compared by dtype: torch's with real tensors where it
+finds a GPU, else with its FakeTensors, which pass the same dispatcher; ours on the GPU or on the stand-in for CuPy.
+"""
+
+import contextlib
+import threading
+import warnings
+
+import amp_cases
+import numpy as np
+import pytest
+import torch
+from on_gpu import gpu
+from side_by_side import BOTH, same
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+import minitorch2 as mt
+
+TOLERANCE = {"bfloat16": 3e-2, "float16": 4e-3}
+VARIANTS = ("float32", "lower", "mixed")
+LISTED, OTHERS = amp_cases.lines(amp_cases.LISTED), amp_cases.lines(amp_cases.OTHERS)
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+
+def tensors(lib, variant, lower, device="cpu"):
+    """What the expressions name: floats in float32, in the lower dtype, or every other one in it."""
+    found = {"torch": lib, "F": lib.nn.functional}
+    for i, (name, array) in enumerate(amp_cases.arrays().items()):
+        t = lib.from_numpy(array)
+        if isinstance(device, FakeTensorMode):
+            with device:
+                t = torch.empty(array.shape, dtype=t.dtype, device="cuda")
+        elif device != "cpu":
+            t = t.to(device)
+        if array.dtype.kind == "f" and (variant == "lower" or (variant == "mixed" and i % 2)):
+            with device if isinstance(device, FakeTensorMode) else contextlib.nullcontext():
+                t = t.to(getattr(lib, lower))
+        found[name] = t
+    return found
+
+
+def dtype_name(t):
+    return str(t.dtype).removeprefix("torch.")
+
+
+def as_array(t):
+    return t.detach().float().cpu().numpy()
+
+
+@pytest.mark.parametrize("lower", ["bfloat16", "float16"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_function_has_torchs_dtype_and_value_on_the_cpu(variant, lower):
+    ours, theirs = (tensors(lib, variant, lower) for lib in (mt, torch))
+    wrong = []
+    for expression in LISTED + OTHERS:
+        try:
+            with torch.autocast("cpu", dtype=getattr(torch, lower)):
+                b = eval(expression, dict(theirs))
+        except RuntimeError:  # torch refuses some mixtures of dtypes where this library promotes
+            assert variant == "mixed", f"torch cannot do {expression}"
+            continue
+        with mt.autocast("cpu", dtype=getattr(mt, lower)):
+            a = eval(expression, dict(ours))
+        if dtype_name(a) != dtype_name(b):
+            wrong.append(f"{expression}: {dtype_name(a)}, in torch {dtype_name(b)}")
+        elif not np.allclose(as_array(a), as_array(b), rtol=TOLERANCE[lower], atol=TOLERANCE[lower]):
+            wrong.append(f"{expression}: off by {np.abs(as_array(a) - as_array(b)).max()}")
+    assert not wrong, "\n".join(wrong)
+
+
+# What torch cannot do: refused under autocast, not there for halves, or with FakeTensors, which hold no numbers.
+NOT_IN_TORCH = {
+    "F.binary_cross_entropy(p, z)",
+    "torch.quantile(x, 0.3)",
+    "torch.nanquantile(x, 0.3, dim=1)",
+    "torch.cov(x)",
+    "torch.corrcoef(x)",
+    "F.gaussian_nll_loss(x, y, z)",
+    "F.unfold(img, 2)",
+}
+
+
+@contextlib.contextmanager
+def torch_cuda_region(lower):
+    """torch.autocast("cuda"), which torch refuses without a GPU, by its switches."""
+    torch.set_autocast_dtype("cuda", getattr(torch, lower))
+    torch.set_autocast_enabled("cuda", True)
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled("cuda", False)
+        torch.set_autocast_dtype("cuda", torch.float16)
+        torch.clear_autocast_cache()
+
+
+@pytest.mark.parametrize("lower", ["float16", "bfloat16"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_function_has_torchs_dtype_on_cuda(variant, lower):
+    where = "cuda" if torch.cuda.is_available() else FakeTensorMode()
+    theirs, expected = tensors(torch, variant, lower, where), {}
+    with where if isinstance(where, FakeTensorMode) else contextlib.nullcontext():
+        for expression in LISTED + OTHERS:
+            with torch_cuda_region(lower), contextlib.suppress(Exception):
+                expected[expression] = dtype_name(eval(expression, dict(theirs)))
+    missing = set(LISTED + OTHERS) - set(expected) - NOT_IN_TORCH
+    assert variant == "mixed" or not missing, f"torch cannot do {missing}"
+    wrong = []
+    with gpu():
+        ours = tensors(mt, variant, lower, "cuda")
+        for expression, dtype in expected.items():
+            with mt.autocast("cuda", dtype=getattr(mt, lower)):
+                try:
+                    found = dtype_name(eval(expression, dict(ours)))
+                except Exception as error:
+                    found = repr(error)
+            if found != dtype:
+                wrong.append(f"{expression}: {found}, in torch {dtype}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_binary_cross_entropy_is_refused_on_cuda():
+    with gpu():
+        p = mt.full((2,), 0.5, device="cuda")
+        with mt.autocast("cuda"), pytest.raises(RuntimeError, match="are unsafe to autocast"):
+            mt.nn.functional.binary_cross_entropy(p, p)
+        with mt.autocast("cpu"):  # a region for other tensors
+            assert mt.mm(mt.eye(2, device="cuda"), mt.eye(2, device="cuda")).dtype is mt.float32
+
+
+def one_layer(lib, *, dtype="bfloat16"):
+    w = lib.linspace(-1, 1, 12).reshape(3, 4).requires_grad_()
+    x = lib.linspace(-2, 2, 8).reshape(2, 4).requires_grad_()
+    with lib.autocast("cpu", dtype=getattr(lib, dtype)):
+        y = lib.nn.functional.linear(x, w).relu()
+        loss = lib.nn.functional.mse_loss(y, lib.ones(2, 3))
+    loss.backward()
+    return loss, w.grad, x.grad
+
+
+def test_gradients_come_back_in_float32():
+    for a, b in zip(one_layer(mt), one_layer(torch), strict=True):
+        assert dtype_name(a) == dtype_name(b) == "float32"
+        np.testing.assert_allclose(as_array(a), as_array(b), rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_regions_nest_and_end(lib):
+    x = lib.ones(2, 2)
+    product = lambda: dtype_name(x @ x)  # noqa: E731
+    seen = [product()]
+    with lib.autocast("cpu"):
+        seen += [product(), lib.is_autocast_enabled("cpu")]
+        with lib.autocast("cpu", enabled=False):
+            seen += [product(), lib.is_autocast_enabled("cpu")]
+            with lib.autocast("cpu", dtype=lib.float16):
+                seen += [product(), str(lib.get_autocast_dtype("cpu"))]
+        seen += [product(), str(lib.get_autocast_dtype("cpu"))]
+        with contextlib.suppress(ValueError), lib.autocast("cpu", enabled=False):
+            raise ValueError
+        seen.append(product())
+    seen += [product(), lib.is_autocast_enabled("cpu")]
+    expected = ["float32", "bfloat16", True, "float32", False, "float16", "torch.float16", "bfloat16"]
+    assert seen == [*expected, "torch.bfloat16", "bfloat16", "float32", False]
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_one_object_is_entered_again_and_decorates(lib):
+    region = lib.autocast("cpu")
+
+    @region
+    def product(depth):
+        """Its docstring."""
+        x = lib.ones(2, 2)
+        return [dtype_name(x @ x)] + (product(depth - 1) if depth else [])
+
+    class Net(lib.nn.Module):
+        @lib.amp.autocast("cpu", dtype=lib.float16)
+        def forward(self, x):
+            return x @ x
+
+    depth = 2 if lib is mt else 0  # torch's object remembers one outer state only, and leaves the region open
+    assert product(depth) == ["bfloat16"] * (depth + 1) and product.__doc__ == "Its docstring."
+    assert dtype_name(Net()(lib.ones(2, 2))) == "float16"
+    assert not lib.is_autocast_enabled("cpu")
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_a_region_is_its_threads_own(lib):
+    x, seen = lib.ones(2, 2), []
+    with lib.autocast("cpu"):
+        thread = threading.Thread(target=lambda: seen.append((lib.is_autocast_enabled("cpu"), dtype_name(x @ x))))
+        thread.start()
+        thread.join()
+        seen.append(dtype_name(x @ x))
+    assert seen == [(False, "float32"), "bfloat16"]
+
+
+def test_a_parameter_is_cast_once_until_the_outermost_region_ends():
+    w, x, casts = mt.ones(3, 3, requires_grad=True), mt.ones(2, 3), mt.core.autocast.state.casts
+
+    def product():
+        mt.mm(x, w)
+        return [cast for _, cast in casts.values()]
+
+    with mt.autocast("cpu"):
+        (first,) = product()
+        assert first.dtype is mt.bfloat16 and first.requires_grad
+        with mt.autocast("cpu", dtype=mt.bfloat16):
+            assert product()[0] is first
+        assert product()[0] is first
+        mt.clear_autocast_cache()
+        with mt.autocast("cpu", cache_enabled=False):
+            assert not product()
+        assert product()[0] is not first
+    assert not casts
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_a_cast_made_without_a_graph_does_not_cut_the_graph_later(lib):
+    w, x = lib.ones(3, 3, requires_grad=True), lib.ones(2, 3)
+    with lib.autocast("cpu"):
+        with lib.no_grad():
+            lib.mm(x, w)
+        y = lib.mm(x, w)
+    y.sum().backward()
+    assert dtype_name(w.grad) == "float32" and w.grad[0, 0].item() == 2
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_what_torch_leaves_alone(lib):
+    x, d, n = lib.ones(2, 2), lib.ones(2, 2, dtype=lib.float64), lib.ones(2, 2, dtype=lib.int64)
+    with lib.autocast("cpu"):
+        assert dtype_name(d @ d) == "float64"
+        assert dtype_name(n @ n) == "int64"
+        y = x.clone()
+        y.addmm_(x, x)
+        assert dtype_name(y) == "float32"
+        assert dtype_name(lib.cat([d, d])) == "float64"
+
+
+def test_errors_and_warnings_are_torchs():
+    same(lambda lib: lib.autocast(3))
+    same(lambda lib: lib.autocast("cpu")(3))
+    same(lambda lib: lib.amp.custom_fwd(device_type=3))
+    same(lambda lib: lib.amp.custom_bwd(device_type=3))
+    same(lambda lib: lib.set_autocast_enabled("cpu", 1))
+    for lib in (mt, torch):
+        with pytest.raises(RuntimeError, match="device type at start of device string: foo"):
+            lib.autocast("foo")
+        half = lib.ones(2, dtype=lib.float16)
+        with lib.autocast("cpu"), pytest.raises(RuntimeError, match="Unexpected floating ScalarType"):
+            lib.cat([half, half])
+        with pytest.warns(UserWarning, match="CPU Autocast only supports dtypes of torch.bfloat16, torch.float16"):
+            assert not lib.autocast("cpu", dtype=lib.float32)._enabled
+        with pytest.warns(DeprecationWarning, match=r"torch.get_autocast_gpu_dtype\(\) is deprecated"):
+            assert lib.get_autocast_gpu_dtype() is lib.float16
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("lib", BOTH)
+def test_without_a_gpu_cuda_warns_and_does_nothing(lib):
+    with pytest.warns(UserWarning, match="Disabling autocast"), lib.autocast("cuda"):
+        assert not lib.is_autocast_enabled()
+    with pytest.warns(FutureWarning, match=r"`torch.cuda.amp.autocast\(args...\)` is deprecated"):
+        assert not lib.cuda.amp.autocast()._enabled
+    with pytest.warns(FutureWarning, match=r"`torch.cuda.amp.GradScaler\(args...\)` is deprecated"):
+        assert not lib.cuda.amp.GradScaler().is_enabled()
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_switches_by_hand(lib):
+    x = lib.ones(2, 2)
+    lib.set_autocast_enabled("cpu", True)
+    lib.set_autocast_dtype("cpu", lib.float16)
+    try:
+        assert dtype_name(x @ x) == "float16"
+        assert (lib.autocast_increment_nesting(), lib.autocast_decrement_nesting()) == (1, 0)
+    finally:
+        lib.set_autocast_enabled("cpu", False)
+        lib.set_autocast_dtype("cpu", lib.bfloat16)
+    assert dtype_name(x @ x) == "float32" and not lib.is_autocast_enabled("cpu")
+    lib.set_autocast_cache_enabled(False)
+    assert not lib.is_autocast_cache_enabled()
+    lib.set_autocast_cache_enabled(True)
+
+
+def custom(lib, cast_inputs):
+    seen = []
+
+    class Product(lib.autograd.Function):
+        @staticmethod
+        @lib.amp.custom_fwd(device_type="cpu", cast_inputs=cast_inputs and getattr(lib, cast_inputs))
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            seen.append((dtype_name(a), dtype_name(a @ b), lib.is_autocast_enabled("cpu")))
+            return a @ b
+
+        @staticmethod
+        @lib.amp.custom_bwd(device_type="cpu")
+        def backward(ctx, g):
+            a, b = ctx.saved_tensors
+            seen.append((dtype_name(g), dtype_name(g.float() @ b.float().t()), lib.is_autocast_enabled("cpu")))
+            return g @ b.t().to(g.dtype), a.t().to(g.dtype) @ g
+
+    x = lib.ones(2, 2, requires_grad=True)
+    with lib.autocast("cpu"):
+        y = Product.apply(x, x)
+    y.sum().backward()
+    seen += [dtype_name(y), dtype_name(x.grad)]
+    Product.apply(x, x).sum().backward()
+    return seen
+
+
+@pytest.mark.parametrize("cast_inputs", [None, "float32", "float16"])
+def test_custom_functions(cast_inputs):
+    assert custom(mt, cast_inputs) == custom(torch, cast_inputs)
+
+
+@pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("lower_input", [False, True])
+def test_recurrent_layers(name, lower_input):
+    found = []
+    for lib in (mt, torch):
+        lib.manual_seed(0)
+        layer, cell = getattr(lib.nn, name)(3, 4, 2), getattr(lib.nn, f"{name}Cell")(3, 4)
+        x = lib.linspace(-1, 1, 30).reshape(5, 2, 3)
+        x = x.bfloat16() if lower_input else x
+        # oneDNN has no bfloat16 LSTM on every CPU
+        plain = torch.backends.mkldnn.flags(enabled=False) if lib is torch else contextlib.nullcontext()
+        with plain, lib.autocast("cpu"):
+            y, state = layer(x)
+            step = cell(x[0])
+            tensors = [y, *(state if name == "LSTM" else [state]), *(step if name == "LSTM" else [step])]
+            y.float().sum().backward()
+        found.append([*tensors, *(p.grad for p in layer.parameters())])
+    for a, b in zip(*found, strict=True):
+        assert dtype_name(a) == dtype_name(b)
+        np.testing.assert_allclose(as_array(a), as_array(b), rtol=6e-2, atol=6e-2)
+
+
+def test_attention_and_a_transformers_layer():
+    found = []
+    for lib in (mt, torch):
+        lib.manual_seed(0)
+        heads, layer = lib.nn.MultiheadAttention(8, 2), lib.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0)
+        x = lib.linspace(-1, 1, 48).reshape(3, 2, 8)
+        with lib.autocast("cpu"):
+            found.append([*heads(x, x, x), heads(x, x, x, need_weights=False)[0], layer(x)])
+    for a, b in zip(*found, strict=True):
+        assert dtype_name(a) == dtype_name(b)
+        np.testing.assert_allclose(as_array(a), as_array(b), rtol=3e-2, atol=3e-2)
+
+
+def train(lib, lower, steps=25):
+    """A small network by the book: autocast, GradScaler, unscale_, clipping, Adam."""
+    lib.manual_seed(0)
+    nn, rng = lib.nn, np.random.default_rng(0)
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    optimizer = lib.optim.Adam(model.parameters(), lr=1e-2)
+    scaler = lib.amp.GradScaler("cpu", init_scale=2.0**10, enabled=lower == "float16")
+    labels = rng.integers(0, 3, 24)
+    x = rng.standard_normal((24, 1, 8, 8)).astype("float32") + labels[:, None, None, None].astype("float32") * 0.3
+    x, t = lib.from_numpy(x), lib.from_numpy(labels)
+    losses = []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        with lib.autocast("cpu", dtype=getattr(lib, lower)):
+            loss = nn.functional.cross_entropy(model(x), t)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        losses.append(loss.item())
+    assert all(p.dtype is p.grad.dtype is lib.float32 for p in model.parameters())
+    return losses
+
+
+@pytest.mark.parametrize("lower", ["bfloat16", "float16"])
+def test_training_follows_torchs_curve(lower):
+    # Each step's gradient is off by some units of the lower dtype (2^-9, 2^-12), in directions that mostly cancel.
+    ours, theirs = train(mt, lower), train(torch, lower)
+    assert theirs[-1] < theirs[0] / 4
+    np.testing.assert_allclose(ours, theirs, rtol=0.05 if lower == "bfloat16" else 0.01, atol=0.01)
+
+
+def test_a_warning_still_points_at_the_callers_line():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        mt.nn.functional.mse_loss(mt.ones(2, 3), mt.ones(3))
+        mt.nn.functional.softmax(mt.ones(2, 3))
+        mt.nn.functional.l1_loss(mt.ones(2), mt.ones(2), size_average=True)
+        mt.nn.functional.kl_div(mt.zeros(2, 3), mt.ones(2, 3))
+    assert [w.filename for w in caught] == [__file__] * 4
