@@ -162,7 +162,8 @@ class Worker:
         wall = (time.perf_counter() - started) / steps
         times = [a.elapsed_time(b) for a, b in itertools.pairwise(events)]
         low, median, high = statistics.quantiles(times, n=4)
-        return {"ms": median, "ms_quartiles": [low, high], "wall_ms": wall * 1e3, "steps": steps}
+        mean = events[0].elapsed_time(events[-1]) / steps
+        return {"ms": median, "ms_quartiles": [low, high], "mean_ms": mean, "wall_ms": wall * 1e3, "steps": steps}
 
     def memory(self) -> dict[str, Any]:
         """The most that tensors held, and what the allocator keeps, since `prepare`; MiB."""
@@ -199,10 +200,11 @@ class Worker:
 
     def drop(self) -> None:
         """Forgets step, optimizer and gradients."""
-        self.step, self.optimizer = None, None
+        self.step, self.optimizer, self.captured = None, None, False
         if getattr(self, "program", None) is not None:
             self.program.net.zero_grad(set_to_none=True)
-        gc.collect()
+        if self.on_gpu:
+            gc.collect()
 
     def forget(self) -> None:
         """Forgets the program, too, and gives cached memory back."""
@@ -227,6 +229,7 @@ def main() -> int:
         try:
             if worker is None:
                 worker = Worker(framework, device)
+                gc.freeze()  # modules and functions stay: looking through them again costs time at each collection
             answer = getattr(worker, action)(**question)
         except Exception as error:
             frames = traceback.format_exc().splitlines()[-8:]
