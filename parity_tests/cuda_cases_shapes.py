@@ -23,6 +23,7 @@ def tiny_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "SMALL", 300)
         patch.setattr(conv, "WORKSPACE", 2048)
+        patch.setattr(conv, "WIDE", 9)
         patch.setattr(sums, "LEAST", 2)
         patch.setattr(precision, "layers_allow_tf32", False)
         yield

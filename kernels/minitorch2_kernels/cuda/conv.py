@@ -5,7 +5,8 @@ Three ways, by what there is to do:
 - direct kernels, one launch and no memory beside: depthwise convolutions (one channel in and one out for each group),
   and small ones, where launches cost more than arithmetic (a step of LeNet);
 - windows of 1x1 with stride 1 are a matrix product of the channels as they lie;
-- all others are matrix products of columns (im2col), made for as many images at a time as fit in WORKSPACE bytes.
+- all others are matrix products of columns (im2col), made for as many images at a time as fit in WORKSPACE bytes: one
+  product for each image, or for small maps and for groups one for all, their columns beside each other.
 
 Nothing is added with atomics: results repeat bit for bit.
 """
@@ -20,8 +21,11 @@ from .arguments import MOST, alike, int32s, packed
 from .gemm import layer_product
 from .launch import THREADS, function, launch, spread
 
-WORKSPACE = 64 << 20  # bytes of columns at a time (of one image where that has more); about a GPU's second-level cache
-SMALL = 1 << 23  # multiplications up to which one direct kernel beats columns and a product
+WORKSPACE = 32 << 20  # bytes of columns at a time (of one image where that has more): a second-level cache holds them
+WIDE = 128  # places of a map from which an image's product fills the GPU's tiles
+SMALL = 1 << 23  # multiplications up to which one direct kernel may beat columns and a product,
+DEEP = 512  # if a thread has no more of them than this, one after the other,
+FILTERS = 4096  # and the weight's gradient no more elements, each of them a block's
 
 
 def _supports(x, w, stride, padding, dilation, groups) -> bool:
@@ -53,11 +57,10 @@ class _Shape:
         self.hw, self.out, self.P = hw, out, out[0] * out[1]
         self.K = self.CG * khw[0] * khw[1]  # rows of a group's columns
         self.windows = (*hw, *out, *khw, *stride, *padding, *dilation)
+        self.depthwise = self.CG == self.OG == 1
+        self.by_image = groups == 1 and self.P >= WIDE
+        self.small = n * o * self.P * self.K <= SMALL
         self.plain = tuple(khw) == tuple(stride) == (1, 1) and tuple(padding) == (0, 0) and tuple(hw) == tuple(out)
-
-    @property
-    def direct(self) -> bool:
-        return self.CG == self.OG == 1 or self.N * self.O * self.P * self.K <= SMALL
 
     def direct_arguments(self):
         return int32s(self.CG, self.OG, self.groups, *self.windows)
@@ -106,11 +109,11 @@ def conv2d(x, w, stride, padding, dilation, groups):
     y = cupy.empty((s.N, s.O, *out), x.dtype)
     if not y.size:
         return y
-    if s.direct:
+    if s.depthwise or (s.small and s.K <= DEEP):
         arguments = (x, w, y, np.int64(y.size), *s.direct_arguments())
         spread(function("conv.cu", "conv2d_direct", x.dtype), y.size, arguments)
         return y
-    if groups == 1:
+    if s.by_image:
         matrix = w.reshape(s.O, s.K)
         if s.plain:
             layer_product(matrix, x.reshape(s.N, s.C, s.P), out=y.reshape(s.N, s.O, s.P))
@@ -131,11 +134,11 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     g, w = packed(g), packed(w)
     s = _Shape(len(g), w.shape[1] * groups, hw, len(w), g.shape[2:], w.shape[2:], stride, padding, dilation, groups)
     dx = cupy.empty((s.N, s.C, *hw), g.dtype)
-    if s.direct:
+    if s.depthwise or (s.small and s.OG * w.shape[2] * w.shape[3] <= DEEP):
         arguments = (g, w, dx, np.int64(dx.size), *s.direct_arguments())
         spread(function("conv.cu", "conv2d_input_grad_direct", g.dtype), dx.size, arguments)
         return dx
-    if groups == 1:
+    if s.by_image:
         matrix, places = w.reshape(s.O, s.K).T, g.reshape(s.N, s.O, s.P)
         if s.plain:
             layer_product(matrix, places, out=dx.reshape(s.N, s.C, s.P))
@@ -156,7 +159,7 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     g, x = packed(g), packed(x)
     s = _Shape(len(g), x.shape[1], x.shape[2:], g.shape[1], g.shape[2:], khw, stride, padding, dilation, groups)
     dw = cupy.empty((s.O, s.CG, *khw), g.dtype)
-    if s.direct:
+    if s.depthwise or (s.small and dw.size <= FILTERS):
         threads = min(THREADS, -(-s.N * s.P // 32) * 32)
         arguments = (g, x, dw, *int32s(s.N), *s.direct_arguments())
         launch(function("conv.cu", "conv2d_weight_grad_direct", g.dtype), dw.size, threads, arguments)
