@@ -83,6 +83,11 @@ def relu_grad(d):
     return d.array(*y.shape, special=True), y
 
 
+def two_alike(d):
+    (x,) = sequence_kernels.gelu(d)
+    return d.array(*x.shape), x
+
+
 def channel_sums(d):
     outer, channels, inner = d.of(
         (1, 1, 1), (3, 70, 1), (300, 33, 1), (7, 3, 5), (2, 5, 300), (5, 2, 2000), (9, 40, 49)
@@ -110,6 +115,11 @@ CASES = {
     "gelu_grad": _of("gelu_grad", OTHER_LIBRARY, wide(sequence_kernels.gelu_grad)),
     "gelu_tanh": _of("gelu_tanh", OTHER_LIBRARY, wide(sequence_kernels.gelu)),
     "gelu_tanh_grad": _of("gelu_tanh_grad", OTHER_LIBRARY, wide(sequence_kernels.gelu_tanh_grad)),
+    "sigmoid": _of("sigmoid", OTHER_LIBRARY, wide(sequence_kernels.gelu)),
+    "sigmoid_grad": _of("sigmoid_grad", OTHER_LIBRARY, wide(two_alike)),
+    "tanh_grad": _of("tanh_grad", OTHER_LIBRARY, wide(two_alike)),
+    "silu": _of("silu", OTHER_LIBRARY, wide(sequence_kernels.gelu)),
+    "silu_grad": _of("silu_grad", OTHER_LIBRARY, wide(two_alike)),
     "masked_scale": _of("masked_scale", EXACT, wide(masked_scale)),
     "index_add": _of("index_add", ANOTHER_ORDER),
     "channel_sums": _of("channel_sums", ANOTHER_ORDER, channel_sums),

@@ -144,6 +144,7 @@ from .reference.pooling import (
 )
 from .reference.rectifiers import hardtanh, hardtanh_grad, relu_grad
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
+from .reference.sigmoid import sigmoid, sigmoid_grad, silu, silu_grad, tanh_grad
 from .reference.softmax import log_softmax, softmax
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
 from .reference.sums import channel_sums

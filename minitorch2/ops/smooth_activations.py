@@ -63,11 +63,13 @@ class Silu(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return x / (1 + K.exp(-x))
+        return K.silu(x)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
+        if K.on_device(g):
+            return K.silu_grad(g, x)
         s = Sigmoid.apply(x)
         return g * (s * (1 + x * (1 - s)))
 

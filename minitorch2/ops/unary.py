@@ -188,20 +188,20 @@ class Tanh(Function):
     @staticmethod
     def backward(ctx, g):  # tanh' = 1 - tanh^2
         (y,) = ctx.saved
-        return g * (1 - y * y)
+        return K.tanh_grad(g, y) if K.on_device(g) else g * (1 - y * y)
 
 
 class Sigmoid(Function):
     @staticmethod
     def forward(ctx, x):
-        y = 1 / (1 + K.exp(-x))
+        y = K.sigmoid(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, g):  # s' = s (1 - s)
         (y,) = ctx.saved
-        return g * (y * (1 - y))
+        return K.sigmoid_grad(g, y) if K.on_device(g) else g * (y * (1 - y))
 
 
 class Erf(Function):

@@ -186,8 +186,8 @@ extern "C" __global__ void philox_integers(i64* __restrict__ out, i64 n, u64 ran
         walk<4>(n, [&] { r = p.next(); }, [&](i64 i, int j) { out[i] = (i64)(r.v[j] % range) + low; });
 }
 
-// y = x * kept / keep and the mask `kept`, true with the probability keep. VEC elements of a thread lie side by side, and
-// of a call's four numbers as many are used as there are elements (for VEC = 1, see walk).
+// y = x * kept / keep and the mask `kept`, true with the probability keep. VEC elements of a thread lie side by side,
+// and of a call's four numbers as many are used as there are elements (for VEC = 1, see walk).
 template <int VEC>
 __device__ __forceinline__ void dropout(const REAL* x, REAL* y, bool* kept, i64 n, ACC keep, Philox& p) {
     ACC scale = ACC(1.0 / keep);

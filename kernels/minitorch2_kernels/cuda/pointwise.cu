@@ -92,6 +92,34 @@ extern "C" __global__ void relu_grad(const REAL* __restrict__ g, const REAL* __r
     each(g, y, nullptr, dx, nullptr, n, [](i64, ACC d, ACC v, ACC, ACC& value, ACC&) { value = v == 0 ? ACC(0) : d; });
 }
 
+extern "C" __global__ void sigmoid(const REAL* __restrict__ x, REAL* __restrict__ y, i64 n) {
+    each(x, nullptr, nullptr, y, nullptr, n,
+         [](i64, ACC v, ACC, ACC, ACC& value, ACC&) { value = 1 / (1 + exp_of(-v)); });
+}
+
+extern "C" __global__ void sigmoid_grad(const REAL* __restrict__ g, const REAL* __restrict__ y, REAL* __restrict__ dx,
+                                        i64 n) {
+    each(g, y, nullptr, dx, nullptr, n, [](i64, ACC d, ACC v, ACC, ACC& value, ACC&) { value = d * (v * (1 - v)); });
+}
+
+extern "C" __global__ void tanh_grad(const REAL* __restrict__ g, const REAL* __restrict__ y, REAL* __restrict__ dx,
+                                     i64 n) {
+    each(g, y, nullptr, dx, nullptr, n, [](i64, ACC d, ACC v, ACC, ACC& value, ACC&) { value = d * (1 - v * v); });
+}
+
+extern "C" __global__ void silu(const REAL* __restrict__ x, REAL* __restrict__ y, i64 n) {
+    each(x, nullptr, nullptr, y, nullptr, n,
+         [](i64, ACC v, ACC, ACC, ACC& value, ACC&) { value = v / (1 + exp_of(-v)); });
+}
+
+extern "C" __global__ void silu_grad(const REAL* __restrict__ g, const REAL* __restrict__ x, REAL* __restrict__ dx,
+                                     i64 n) {
+    each(g, x, nullptr, dx, nullptr, n, [](i64, ACC d, ACC v, ACC, ACC& value, ACC&) {
+        ACC s = 1 / (1 + exp_of(-v));
+        value = d * (s * (1 + v * (1 - s)));
+    });
+}
+
 // x * scale where mask, else x * scale * 0 (a NaN stays one).
 extern "C" __global__ void masked_scale(const REAL* __restrict__ x, const bool* __restrict__ mask, REAL* __restrict__ y,
                                         ACC scale, i64 n) {

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..reference import gelu as of_gelu
 from ..reference import rectifiers
+from ..reference import sigmoid as of_sigmoid
 from ..reference.dropout import masked_scale as reference_masked_scale
 from .arguments import alike, packed
 from .launch import acc, function, spread
@@ -28,7 +29,7 @@ def _supports_limits_grad(g, x, low, high) -> bool:
     return alike(g, x) and g.shape == x.shape
 
 
-def _supports_relu(g, y) -> bool:
+def _supports_slope(g, y) -> bool:
     return alike(g, y) and g.shape == y.shape
 
 
@@ -40,6 +41,13 @@ def _run(name, x, *arguments) -> None:
     """The kernel `name` over as many elements as x has."""
     kernel = function("pointwise.cu", name, x.dtype)
     spread(kernel, x.size, (*arguments, np.int64(x.size)), per_thread=16 // x.itemsize)
+
+
+def _alone(name, x):
+    x = packed(x)
+    y = cupy.empty(x.shape, x.dtype)
+    _run(name, x, x, y)
+    return y
 
 
 def _with_saved(name, x):
@@ -97,12 +105,46 @@ def hardtanh_grad(g, x, low, high):
     return dx
 
 
-@rectifiers.relu_grad.cuda_override(_supports_relu)
+def _slope(name, g, y):
+    dx = cupy.empty(g.shape, g.dtype)
+    _run(name, g, packed(g), packed(y), dx)
+    return dx
+
+
+@rectifiers.relu_grad.cuda_override(_supports_slope)
 def relu_grad(g, y):
     """relu_grad in one pass."""
-    dx = cupy.empty(g.shape, g.dtype)
-    _run("relu_grad", g, packed(g), packed(y), dx)
-    return dx
+    return _slope("relu_grad", g, y)
+
+
+@of_sigmoid.sigmoid.cuda_override(_supports)
+def sigmoid(x):
+    """sigmoid in one pass."""
+    return _alone("sigmoid", x)
+
+
+@of_sigmoid.sigmoid_grad.cuda_override(_supports_slope)
+def sigmoid_grad(g, y):
+    """sigmoid_grad in one pass."""
+    return _slope("sigmoid_grad", g, y)
+
+
+@of_sigmoid.tanh_grad.cuda_override(_supports_slope)
+def tanh_grad(g, y):
+    """tanh_grad in one pass."""
+    return _slope("tanh_grad", g, y)
+
+
+@of_sigmoid.silu.cuda_override(_supports)
+def silu(x):
+    """silu in one pass."""
+    return _alone("silu", x)
+
+
+@of_sigmoid.silu_grad.cuda_override(_supports_slope)
+def silu_grad(g, x):
+    """silu_grad in one pass."""
+    return _slope("silu_grad", g, x)
 
 
 @reference_masked_scale.cuda_override(_supports_mask)

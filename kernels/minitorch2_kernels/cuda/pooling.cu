@@ -16,7 +16,7 @@ struct Element {  // element i of (planes, rows, columns)
     }
 };
 
-// y and winner (N, C, OH, OW): the largest of each window, a NaN above all, and the number of the first tap that had it.
+// y and winner (N, C, OH, OW): the largest of each window, a NaN above all, and the number of the first tap with it.
 extern "C" __global__ void max_pool2d(const REAL* __restrict__ x, REAL* __restrict__ y, WINNER* __restrict__ winner,
                                       i64 n, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
                                       int PW, int DH, int DW) {
