@@ -103,6 +103,44 @@ def softmax(d):
     return d.array(d.int(1, 9) if width < 2000 else 2, width, special=True) * d.of(1, 30), d.of(1, -1)
 
 
+def softmax_grad(d):
+    """Rows for a warp and for a block, columns; y may be anything."""
+    kind = d.of("rows", "rows", "wide", "columns")
+    if kind == "columns":
+        shape = tuple(d.int(1, 6) for _ in range(d.int(2, 4)))
+        return d.array(*shape), d.array(*shape), d.int(-len(shape), len(shape) - 1)
+    shape = (d.int(1, 20), d.int(1, 70)) if kind == "rows" else (d.int(1, 3), d.of(1023, 1024, 1500))
+    return d.array(*shape), d.array(*shape), d.of(1, -1)
+
+
+def targets(d):
+    """(x, class indices) with and without dims beyond the classes."""
+    rest = d.of((), (3,), (2, 4))
+    x = d.array(d.int(1, 40), d.int(1, 11), *rest)
+    return x, d.rng.randint(0, x.shape[1], (x.shape[0], *rest))
+
+
+def class_scale(d):
+    """Targets in and out of range, some to be ignored."""
+    x, target = targets(d)
+    classes = x.shape[1]
+    target = np.where(d.rng.rand(*target.shape) < 0.2, d.of(-100, -1, classes, 2), target)
+    kind = d.of(np.int64, np.int32) if target.min() < 0 else d.of(np.int64, np.uint8)
+    weight = abs(d.array(classes)) if d.of(True, False) else None
+    return target.astype(kind), weight, classes, d.of(-100, 2), np.dtype(d.dtype)
+
+
+def nll(d):
+    x, target = targets(d)
+    return x, target, d.of(None, np.round(d.array(*target.shape)))
+
+
+def nll_put(d):
+    x, target, scale = nll(d)
+    g = d.array(*target.shape)
+    return np.broadcast_to(g.ravel()[:1], g.shape) if d.of(True, False) else g, target, scale, x.shape
+
+
 def layer_norm(d):
     width = d.of(*WIDTHS)
     x = d.array(d.int(0, 40) if width < 100 else d.int(1, 3), width)
@@ -142,6 +180,11 @@ KERNELS: dict[str, Case] = {
     **{name: Case(*case) for name, case in cuda_cases_shapes.CASES.items()},
     "softmax": kernel("softmax", ANOTHER_ORDER, softmax),
     "log_softmax": kernel("log_softmax", ANOTHER_ORDER, softmax),
+    "softmax_grad": kernel("softmax_grad", ANOTHER_ORDER, softmax_grad),
+    "log_softmax_grad": kernel("log_softmax_grad", ANOTHER_ORDER, softmax_grad),
+    "class_scale": kernel("class_scale", EXACT, class_scale),
+    "nll": kernel("nll", EXACT, nll),
+    "nll_put": kernel("nll_put", EXACT, nll_put),
     "layer_norm": kernel("layer_norm", ANOTHER_ORDER, layer_norm),
     "layer_norm_grad": kernel("layer_norm_grad", ANOTHER_ORDER, layer_norm_grad),
     "moments": kernel("moments", ANOTHER_ORDER, moments),

@@ -127,6 +127,7 @@ from . import cpu  # registers the fast CPU kernels
 from .dispatch import KERNELS, asarray, ascontiguousarray, is_array, kernel, namespace, on_device, use_reference, where
 from .reference.attention import attention, attention_grad, hidden
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
+from .reference.class_loss import class_scale, nll, nll_put
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.dropout import masked_scale
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
@@ -145,7 +146,7 @@ from .reference.pooling import (
 from .reference.rectifiers import hardtanh, hardtanh_grad, relu_grad
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.sigmoid import sigmoid, sigmoid_grad, silu, silu_grad, tanh_grad
-from .reference.softmax import log_softmax, softmax
+from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
 from .reference.sums import channel_sums
 from .reference.unfold import fold, places, unfold

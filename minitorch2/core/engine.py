@@ -152,7 +152,7 @@ def _accumulate(leaf, g, nobody_else, create_graph):
     elif leaf._grad is None:
         if not on_device(g):
             g = np.asarray(g)
-        owned = nobody_else and g.base is None and (on_device(g) or g.flags.writeable)
+        owned = nobody_else and g.flags.forc and _whole(g) and (on_device(g) or g.flags.writeable)
         leaf._grad = Function.variable(g if owned else g.copy(order="K" if g.flags.forc else "C"))
     elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
         leaf._grad = Function.variable(_plus(leaf._grad._data, g))
@@ -164,6 +164,15 @@ def _accumulate(leaf, g, nobody_else, create_graph):
         leaf._grad._bump()
     for hook in list((leaf._after_accumulate or {}).values()):
         hook(leaf)
+
+
+def _whole(g) -> bool:
+    """Whether g is all of its memory, and nobody else looks into that: a reshaped result is as good as a fresh one."""
+    base = g.base
+    if base is None:
+        return True
+    only_g = sys.getrefcount(base) == 3  # g's own, the name base and getrefcount's argument
+    return only_g and is_array(base) and base.base is None and base.nbytes == g.nbytes
 
 
 def _plus(a, b):

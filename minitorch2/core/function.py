@@ -342,6 +342,8 @@ class Function(Node):
 
     def _zeros(self, i: int, create_graph: bool):
         xp, shape, numpy_dtype = self.output_like[i]
+        if numpy_dtype.kind not in "fV":  # indices and masks have no gradient, not even zeros
+            return None
         zeros = xp.zeros(shape, numpy_dtype)
         return Function.variable(zeros) if create_graph else zeros
 

@@ -23,10 +23,26 @@ class Softmax(Function):
         return y
 
     @staticmethod
-    def backward(ctx, g):  # dx = y (g - sum(g y))
+    def backward(ctx, g):
         (y,) = ctx.saved
-        gy = g * y
-        return gy - y * Sum.apply(gy, (ctx.dim,), True), None
+        return SoftmaxGrad.apply(g, y, ctx.dim), None
+
+
+class SoftmaxGrad(Function):
+    """dx = y (g - sum(g y)): linear in g, and its own transpose."""
+
+    @staticmethod
+    def forward(ctx, g, y, dim):
+        ctx.dim = dim
+        ctx.save_for_backward(g, y)
+        return K.softmax_grad(g, y, dim)
+
+    @staticmethod
+    def backward(ctx, h):  # d/dy of sum(h dx):  h (g - sum(g y)) - g sum(h y)
+        g, y = ctx.saved
+        dims = (ctx.dim,)
+        dy = h * (g - Sum.apply(g * y, dims, True)) - g * Sum.apply(h * y, dims, True)
+        return SoftmaxGrad.apply(h, y, ctx.dim), dy, None
 
 
 class LogSoftmax(Function):
@@ -40,9 +56,25 @@ class LogSoftmax(Function):
         return y
 
     @staticmethod
-    def backward(ctx, g):  # dx = g - softmax(x) sum(g)
+    def backward(ctx, g):
         (y,) = ctx.saved
-        return g - Exp.apply(y) * Sum.apply(g, (ctx.dim,), True), None
+        return LogSoftmaxGrad.apply(g, y, ctx.dim), None
+
+
+class LogSoftmaxGrad(Function):
+    """dx = g - exp(y) sum(g)"""
+
+    @staticmethod
+    def forward(ctx, g, y, dim):
+        ctx.dim = dim
+        ctx.save_for_backward(g, y)
+        return K.log_softmax_grad(g, y, dim)
+
+    @staticmethod
+    def backward(ctx, h):  # of sum(h dx):  d/dg = h - sum(h exp(y)),  d/dy = -h exp(y) sum(g)
+        g, y = ctx.saved
+        dims, hp = (ctx.dim,), h * Exp.apply(y)
+        return h - Sum.apply(hp, dims, True), -(hp * Sum.apply(g, dims, True)), None
 
 
 @numpy_names

@@ -22,7 +22,7 @@ class NLLLoss(Function):
     def forward(ctx, x, target, scale):
         ctx.save_constants(*((target,) if scale is None else (target, scale)))
         ctx.shape = x.shape
-        return _scaled(K.pick(x, target), scale)
+        return K.nll(x, target, scale)
 
     @staticmethod
     def backward(ctx, g):
@@ -36,19 +36,12 @@ class NLLLossPut(Function):
     @staticmethod
     def forward(ctx, g, target, scale, shape):
         ctx.save_constants(*((target,) if scale is None else (target, scale)))
-        return K.put(_scaled(g, scale), target, shape)
+        return K.nll_put(g, target, scale, shape)
 
     @staticmethod
     def backward(ctx, gg):
         target, scale = (*ctx.constants, None)[:2]
         return NLLLoss.apply(gg, target, scale), None, None, None
-
-
-def _scaled(x, scale):
-    """-scale * x, and 0 where that is 0, whatever x is there."""
-    if scale is None:
-        return -x
-    return K.where(scale == 0, 0, x * -scale).astype(x.dtype, copy=False)
 
 
 class Huber(Function):

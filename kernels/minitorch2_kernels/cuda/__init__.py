@@ -7,6 +7,7 @@ program on the CPU pays nothing for it.
 from . import (
     attention,
     capture,
+    class_loss,
     conv,
     gemm,
     indexing,
@@ -18,6 +19,7 @@ from . import (
     pooling,
     rnn,
     rows,
+    softmax_grad,
     sums,
 )
 

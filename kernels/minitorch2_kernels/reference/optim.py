@@ -16,6 +16,7 @@ keep their dtype.
 import numpy as np
 
 from ..dispatch import kernel, namespace
+from .cast import cast
 
 
 def _descent_direction(grad, param, weight_decay, maximize):
@@ -116,32 +117,44 @@ def adam(
 
 @kernel
 def sgd_many(params, grads, buffers, lr, *rest):
-    """`sgd` of each in lists of arrays; buffers is None where momentum is 0. lr may be an array of one element."""
+    """`sgd` of each in lists of arrays of one dtype; buffers is None where momentum is 0. lr may be an array of one
+    element. float16 and bfloat16 are computed in float32 and rounded once."""
     lr = _on_host(lr)
-    for i, (param, grad) in enumerate(zip(params, grads, strict=True)):
-        sgd(param, grad, None if buffers is None else buffers[i], lr, *rest)
+    for i in range(len(params)):
+        _in_float32(sgd, [None if arrays is None else arrays[i] for arrays in (params, grads, buffers)], lr, *rest)
 
 
 @kernel
 def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, steps, lr, *rest):
-    """`adam` of each in lists of arrays; max_exp_avg_sqs is None but under AMSGrad.
+    """`adam` of each in lists of arrays of one dtype; max_exp_avg_sqs is None but under AMSGrad.
 
     steps is the number that all have come to. Or it is a list of arrays of one element (float32 or float64): they
-    are advanced by one first. lr may be an array of one element.
+    are advanced by one first. lr may be an array of one element. float16 and bfloat16 as in `sgd_many`.
     """
     lr = _on_host(lr)
-    for i, param in enumerate(params):
+    lists = (params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs)
+    for i in range(len(params)):
         step = steps
         if isinstance(steps, list):
             steps[i] += 1
             step = float(steps[i])
-        maximum = None if max_exp_avg_sqs is None else max_exp_avg_sqs[i]
-        adam(param, grads[i], exp_avgs[i], exp_avg_sqs[i], maximum, step, lr, *rest)
+        _in_float32(adam, [None if arrays is None else arrays[i] for arrays in lists], step, lr, *rest)
 
 
 def _on_host(lr):
     """An array of one element as a number."""
     return lr if isinstance(lr, int | float | np.number) else lr.item()
+
+
+def _in_float32(update, arrays, *rest):
+    """`update(*arrays, *rest)`; two-byte floats are widened for it and all but the gradient rounded afterwards."""
+    if arrays[0].itemsize > 2:
+        return update(*arrays, *rest)
+    wide = [None if a is None else cast(a, np.dtype(np.float32)) for a in arrays]
+    update(*wide, *rest)
+    for i, a in enumerate(arrays):
+        if a is not None and i != 1:
+            a[...] = cast(wide[i], a.dtype)
 
 
 @kernel

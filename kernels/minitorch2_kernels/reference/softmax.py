@@ -26,3 +26,23 @@ def log_softmax(x, axis):
     y = x - x.max(axis=axis, keepdims=True)
     y -= xp.log(xp.exp(y).sum(axis=axis, keepdims=True))
     return y
+
+
+@kernel
+def softmax_grad(g, y, axis):
+    """y (g - sum(g y)): softmax's gradient from its result y, g of y's shape and dtype."""
+    xp = namespace(y)
+    dx = xp.multiply(g, y)
+    total = dx.sum(axis=axis, keepdims=True)
+    xp.subtract(g, total, out=dx)
+    dx *= y
+    return dx
+
+
+@kernel
+def log_softmax_grad(g, y, axis):
+    """g - exp(y) sum(g): log_softmax's gradient from its result y, g of y's shape and dtype."""
+    dx = namespace(y).exp(y)
+    dx *= -g.sum(axis=axis, keepdims=True)
+    dx += g
+    return dx

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import minitorch2_kernels as K
@@ -73,12 +72,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
     """nll_loss without waiting for the GPU. A target out of range cannot raise there: its loss is NaN."""
-    classes = input._data.shape[1]
-    ignored = t == ignore_index
-    wrong = (t < 0) | (t >= classes)
-    safe = K.where(wrong, 0, t).astype(K.int64, copy=False)
-    scale = K.ones_like(t, dtype=input._data.dtype) if weight is None else weight._data[safe]
-    scale = K.where(ignored, scale.dtype.type(0), K.where(wrong, scale.dtype.type(math.nan), scale))
+    weights = None if weight is None else weight._data
+    safe, scale = K.class_scale(t, weights, input._data.shape[1], ignore_index, input._data.dtype)
     losses = NLLLoss.apply(input, safe, scale)
     if reduction == "none":
         return losses.squeeze(0) if unbatched else losses
