@@ -168,7 +168,8 @@ def sanitizer_verdict(status: int | None, text: str, tests: int) -> str:
 
 def tests_said(text: str) -> dict[str, int]:
     """{"passed": 12, "failed": 1, ...} from pytest's last line."""
-    lines = [line for line in text.splitlines() if re.search(r"\d+ (passed|failed|error|skipped|deselected)", line)]
+    last = re.compile(r"\d+ (passed|failed|errors?|skipped|deselected)\b.* in [\d.]+s")
+    lines = [line for line in text.splitlines() if last.search(line)]
     return {word: int(n) for n, word in re.findall(r"(\d+) ([a-z]+)", lines[-1].split(" in ")[0])} if lines else {}
 
 

@@ -242,7 +242,8 @@ def test_a_phase_that_fails_does_not_stop_the_next(module, tmp_path, monkeypatch
 
 def test_what_pytest_and_the_sanitizer_said(module):
     check = module("gpu_check")
-    text = "a::b PASSED [50%]\n== 3 failed, 120 passed, 2 skipped, 7 deselected in 12.3s ==\ndevice: cpu"
+    text = "a::b PASSED [50%]\n== 3 failed, 120 passed, 2 skipped, 7 deselected in 12.3s ==\ndevice: cpu\n"
+    text += "========= ERROR SUMMARY: 0 errors"
     assert check.tests_said(text) == {"failed": 3, "passed": 120, "skipped": 2, "deselected": 7}
     assert check.tests_said("nothing") == {}
     clean = "========= ERROR SUMMARY: 0 errors\n========= RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)"
