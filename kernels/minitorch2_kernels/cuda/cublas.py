@@ -52,12 +52,12 @@ def _path() -> str:
     try:
         return pathfinder.load_nvidia_dynamic_lib("cublas").abs_path or "libcublas.so.13"
     except RuntimeError as error:
-        raise RuntimeError(_MISSING.format(error)) from None
+        raise RuntimeError(_MISSING.format(str(error).strip())) from None
 
 
 _MISSING = (
     "minitorch2 multiplies matrices on a GPU with NVIDIA's cuBLAS, which is not found: "
-    "pip install 'minitorch2[cuda]' brings it, so does the CUDA toolkit ({})"
+    "pip install 'cupy-cuda13x[ctk]' brings it, so does the CUDA toolkit ({})"
 )
 
 
