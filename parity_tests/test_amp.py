@@ -13,7 +13,7 @@ import amp_cases
 import numpy as np
 import pytest
 import torch
-from on_gpu import gpu
+from on_gpu import REAL, gpu
 from side_by_side import BOTH, same
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -24,6 +24,7 @@ VARIANTS = ("float32", "lower", "mixed")
 LISTED, OTHERS = amp_cases.lines(amp_cases.LISTED), amp_cases.lines(amp_cases.OTHERS)
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+on_cuda = pytest.mark.gpu if REAL else lambda test: test  # there it belongs to the tests of the GPU
 
 
 def tensors(lib, variant, lower, device="cpu"):
@@ -97,6 +98,7 @@ def torch_cuda_region(lower):
         torch.clear_autocast_cache()
 
 
+@on_cuda
 @pytest.mark.parametrize("lower", ["float16", "bfloat16"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_function_has_torchs_dtype_on_cuda(variant, lower):
@@ -122,6 +124,7 @@ def test_every_function_has_torchs_dtype_on_cuda(variant, lower):
     assert not wrong, "\n".join(wrong)
 
 
+@on_cuda
 def test_binary_cross_entropy_is_refused_on_cuda():
     with gpu():
         p = mt.full((2,), 0.5, device="cuda")
@@ -248,6 +251,12 @@ def test_errors_and_warnings_are_torchs():
     same(lambda lib: lib.amp.custom_fwd(device_type=3))
     same(lambda lib: lib.amp.custom_bwd(device_type=3))
     same(lambda lib: lib.set_autocast_enabled("cpu", 1))
+    same(lambda lib: lib.autocast("cpu", enabled=1).__enter__())
+    same(lambda lib: lib.autocast("cpu", "bfloat16").__enter__())
+    for lib in (mt, torch):  # torch sets one switch before it refuses the other
+        lib.set_autocast_enabled("cpu", False)
+        with lib.autocast("cpu:0"):
+            assert lib.is_autocast_enabled("cpu")
     for lib in (mt, torch):
         with pytest.raises(RuntimeError, match="device type at start of device string: foo"):
             lib.autocast("foo")
@@ -355,20 +364,65 @@ def test_attention_and_a_transformers_layer():
         np.testing.assert_allclose(as_array(a), as_array(b), rtol=3e-2, atol=3e-2)
 
 
-def train(lib, lower, steps=25):
+def penalised(lib, lower, steps=3):
+    """Gradients of gradients: torch's example of a gradient penalty."""
+    lib.manual_seed(0)
+    nn = lib.nn
+    model = nn.Sequential(nn.LayerNorm(4), nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    optimizer, scaler = lib.optim.SGD(model.parameters(), lr=0.02), lib.amp.GradScaler("cpu", init_scale=128.0)
+    x, y, found = lib.linspace(-1, 1, 12).reshape(3, 4), lib.zeros(3, 2), []
+    for _ in range(steps):
+        optimizer.zero_grad()
+        with lib.autocast("cpu", dtype=getattr(lib, lower)):
+            loss = nn.functional.mse_loss(model(x), y)
+        scaled = lib.autograd.grad(scaler.scale(loss), list(model.parameters()), create_graph=True)
+        grads = [g / scaler.get_scale() for g in scaled]
+        with lib.autocast("cpu", dtype=getattr(lib, lower)):
+            penalty = sum(g.pow(2).sum() for g in grads).sqrt()
+            loss = loss + penalty
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        found += [loss.item(), penalty.item()]
+    return found
+
+
+@pytest.mark.parametrize("lower", ["bfloat16", "float16"])
+def test_gradient_penalty(lower):
+    np.testing.assert_allclose(penalised(mt, lower), penalised(torch, lower), rtol=TOLERANCE[lower])
+
+
+def backward_in_region(lib, create_graph):
+    w, x = lib.linspace(-1, 1, 16).reshape(4, 4).requires_grad_(), lib.ones(2, 4, requires_grad=True)
+    with lib.autocast("cpu"):
+        (g,) = lib.autograd.grad(((x @ w).tanh() @ w).sum(), x, create_graph=create_graph)
+        if create_graph:
+            g.pow(2).sum().backward()
+    return g, *([w.grad] if create_graph else [])
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_backward_inside_a_region(create_graph):
+    for a, b in zip(backward_in_region(mt, create_graph), backward_in_region(torch, create_graph), strict=True):
+        assert dtype_name(a) == dtype_name(b)
+        np.testing.assert_allclose(as_array(a), as_array(b), rtol=3e-2, atol=3e-2)
+
+
+def train(lib, lower, steps=25, device="cpu"):
     """A small network by the book: autocast, GradScaler, unscale_, clipping, Adam."""
     lib.manual_seed(0)
     nn, rng = lib.nn, np.random.default_rng(0)
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    model.to(device)
     optimizer = lib.optim.Adam(model.parameters(), lr=1e-2)
-    scaler = lib.amp.GradScaler("cpu", init_scale=2.0**10, enabled=lower == "float16")
+    scaler = lib.amp.GradScaler(device, init_scale=2.0**10, enabled=lower == "float16")
     labels = rng.integers(0, 3, 24)
     x = rng.standard_normal((24, 1, 8, 8)).astype("float32") + labels[:, None, None, None].astype("float32") * 0.3
-    x, t = lib.from_numpy(x), lib.from_numpy(labels)
+    x, t = lib.from_numpy(x).to(device), lib.from_numpy(labels).to(device)
     losses = []
     for _ in range(steps):
         optimizer.zero_grad()
-        with lib.autocast("cpu", dtype=getattr(lib, lower)):
+        with lib.autocast(device, dtype=getattr(lib, lower)):
             loss = nn.functional.cross_entropy(model(x), t)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
@@ -385,6 +439,16 @@ def test_training_follows_torchs_curve(lower):
     # Each step's gradient is off by some units of the lower dtype (2^-9, 2^-12), in directions that mostly cancel.
     ours, theirs = train(mt, lower), train(torch, lower)
     assert theirs[-1] < theirs[0] / 4
+    np.testing.assert_allclose(ours, theirs, rtol=0.05 if lower == "bfloat16" else 0.01, atol=0.01)
+
+
+@on_cuda
+@pytest.mark.parametrize("lower", ["bfloat16", "float16"])
+def test_training_on_a_gpu_follows_torchs_curve(lower):
+    # Without a GPU torch computes on the CPU, where its lists give the ops of this network the same dtypes.
+    theirs = train(torch, lower, device="cuda" if torch.cuda.is_available() else "cpu")
+    with gpu():
+        ours = train(mt, lower, device="cuda")
     np.testing.assert_allclose(ours, theirs, rtol=0.05 if lower == "bfloat16" else 0.01, atol=0.01)
 
 

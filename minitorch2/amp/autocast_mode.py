@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core import autocast as core
 from ..core.device import device, has_gpu
 from ..core.dtypes import bfloat16, float16, float64
 from ..core.dtypes import dtype as Dtype
@@ -59,8 +58,8 @@ class autocast:
             raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
         self.device = device_type
         self.fast_dtype = switches.get_autocast_dtype(device_type) if dtype is None else dtype
-        self._cache_enabled = core.state.cache_enabled if cache_enabled is None else cache_enabled
-        if enabled and device_type == "cuda":
+        self._cache_enabled = switches.is_autocast_cache_enabled() if cache_enabled is None else cache_enabled
+        if enabled and device(device_type).type == "cuda":
             if not has_gpu():
                 warnings.warn("CUDA is not available or torch_xla is imported. Disabling autocast.", stacklevel=2)
                 enabled = False
@@ -75,11 +74,11 @@ class autocast:
         self._outer: list[tuple[bool, Dtype, bool]] = []  # what held before, once for each time this was entered
 
     def __enter__(self) -> autocast:
-        state = core.state
-        self._outer.append((getattr(state, self.device), state.lower[self.device], state.cache_enabled))
-        core.enable(self.device, bool(self._enabled))
-        state.lower[self.device] = self.fast_dtype
-        state.cache_enabled = self._cache_enabled
+        enabled, dtype = switches.is_autocast_enabled(self.device), switches.get_autocast_dtype(self.device)
+        switches.set_autocast_dtype(self.device, self.fast_dtype)
+        switches.set_autocast_enabled(self.device, self._enabled)
+        self._outer.append((enabled, dtype, switches.is_autocast_cache_enabled()))
+        switches.set_autocast_cache_enabled(self._cache_enabled)
         switches.autocast_increment_nesting()
         return self
 
@@ -87,9 +86,9 @@ class autocast:
         if switches.autocast_decrement_nesting() == 0:
             switches.clear_autocast_cache()
         enabled, dtype, cache_enabled = self._outer.pop()
-        core.enable(self.device, enabled)
-        core.state.lower[self.device] = dtype
-        core.state.cache_enabled = cache_enabled
+        switches.set_autocast_enabled(self.device, enabled)
+        switches.set_autocast_dtype(self.device, dtype)
+        switches.set_autocast_cache_enabled(cache_enabled)
         return False
 
     def __call__(self, func: Any) -> Any:
