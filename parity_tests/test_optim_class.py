@@ -312,6 +312,8 @@ def test_defaults_are_torchs():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 @pytest.mark.parametrize("option", ["differentiable", "capturable"])
 def test_unsupported_options_say_so(name, option):
+    if option == "capturable" and name in ("Adam", "AdamW"):
+        pytest.skip("supported: test_capturable_needs_a_gpu and test_optim_on_gpu.py")
     if option in getattr(minitorch2.optim, name)([p_of(minitorch2)]).defaults:
         with pytest.raises(NotImplementedError, match=f"{option}=True"):
             getattr(minitorch2.optim, name)([p_of(minitorch2)], **{option: True})
@@ -320,6 +322,16 @@ def test_unsupported_options_say_so(name, option):
     optimizer.param_groups[0][option] = True
     with pytest.raises(NotImplementedError, match=f"{option}=True"):
         optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_capturable_needs_a_gpu(name):
+    for library in LIBRARIES.values():
+        p = parameter(library, np.ones(3, np.float32))
+        optimizer = getattr(library.optim, name)([p], capturable=True)
+        set_grads(library, [p], [np.ones(3, np.float32)])
+        with pytest.raises(AssertionError, match="If capturable=True, params and state_steps must be on supported"):
+            optimizer.step()
 
 
 def test_state_of_another_model_is_refused():

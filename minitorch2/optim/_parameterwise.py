@@ -2,15 +2,19 @@
 
 Three keywords of torch's are accepted and change no result, since there is one implementation here: `foreach`
 and `fused` (None or a bool) choose among torch's equivalent loops; float16 and bfloat16 parameters are
-updated in float32 and rounded once, as torch's fused loops do. `capturable=True` and `differentiable=True`
-are refused.
+updated in float32 and rounded once, as torch's fused loops do. `differentiable=True` is refused, and so is
+`capturable=True` but by Adam and AdamW of parameters on a GPU: their "step" then lives there too, so that the
+update can be captured in a CUDA graph.
+
+On a GPU, SGD and Adam update all parameters of a group in one launch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+from minitorch2_kernels import asarray, ascontiguousarray, namespace, on_device
 from minitorch2_kernels.reference.cast import cast
 
 from ..core import dtypes
@@ -22,27 +26,33 @@ from .optimizer import Optimizer
 
 _UNSUPPORTED = {
     "differentiable": "write the update as ordinary tensor operations to differentiate through it",
-    "capturable": "leave it False",
+    "capturable": "leave it False, or take Adam or AdamW",
 }
 
 
 class ParameterwiseOptimizer(Optimizer):
-    """Runs `_update(p, group)` for each parameter that has a gradient."""
+    """Runs `_update(p, group)` for each parameter that has a gradient and was not updated by `_update_many`."""
 
     # Options that torch added over the years, with the value that an older checkpoint means.
     _later_options: ClassVar[dict[str, Any]] = {}
+    _supported: ClassVar[frozenset[str]] = frozenset()  # of the options in _UNSUPPORTED those that it does support
+
+    def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        """Updates together what can be, in a few launches on a GPU; returns the parameters that are left."""
+        return params
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(p, group)")
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         if isinstance(param_group, dict):
-            refuse_unsupported(self.defaults | param_group)
+            self._refuse_unsupported(self.defaults | param_group)
         super().add_param_group(param_group)
 
     @no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One update of all parameters that have a gradient; returns the closure's loss, if there is one."""
+        self._refuse_capture()
         loss = None
         if closure is not None:
             with enable_grad():
@@ -50,13 +60,31 @@ class ParameterwiseOptimizer(Optimizer):
         token = silence(IGNORE)
         try:
             for group in self.param_groups:
-                refuse_unsupported(group)  # again, because a loaded state_dict brings its own options
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._update(p, group)
+                self._refuse_unsupported(group)  # again, because a loaded state_dict brings its own options
+                for p in self._update_many([p for p in group["params"] if p.grad is not None], group):
+                    self._update(p, group)
         finally:
             restore(token)
         return loss
+
+    def _refuse_unsupported(self, group: dict[str, Any]) -> None:
+        """NotImplementedError for the options that would change what a step is."""
+        for option, instead in _UNSUPPORTED.items():
+            if group.get(option) and option not in self._supported:
+                raise NotImplementedError(f"minitorch2: optimizers do not support {option}=True; {instead}.")
+
+    def _refuse_capture(self) -> None:
+        """RuntimeError where a CUDA graph is being captured that could not count the steps, as torch has it."""
+        if "capturable" not in self.defaults or all(group.get("capturable") for group in self.param_groups):
+            return
+        first = self.param_groups[0]["params"][:1]
+        if first and on_device(first[0]._data):
+            stream = namespace(first[0]._data).cuda.get_current_stream()
+            if stream.is_capturing():
+                raise RuntimeError(
+                    f"Attempting CUDA graph capture of step() for an instance of {type(self).__name__} but "
+                    "param_groups' capturable is False."
+                )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -70,25 +98,13 @@ class ParameterwiseOptimizer(Optimizer):
                         self.state[p][name] = counter(float(value))
 
 
-def refuse_unsupported(group: dict[str, Any]) -> None:
-    """NotImplementedError for the options that would change what a step is."""
-    for option, instead in _UNSUPPORTED.items():
-        if group.get(option):
-            raise NotImplementedError(f"minitorch2: optimizers do not support {option}=True; {instead}.")
-
-
 def apply(kernel: Callable[..., None], p: Tensor, state: tuple[Tensor | None, ...], *hyperparameters: Any) -> None:
     """`kernel(parameter, gradient, *state, *hyperparameters)` on the arrays, which it changes in place."""
     written = [p, *state]
-    for t in state:
-        if t is not None and t.shape != p.shape:
-            raise RuntimeError(
-                f"the optimizer holds state of shape {tuple(t.shape)} for a parameter of shape "
-                f"{tuple(p.shape)}; was its state_dict saved for another model?"
-            )
+    check_shapes(p, state)
     arrays = [None if t is None else t._data for t in (p, p.grad, *state)]
     if p._data.dtype in dtypes.LOW_PRECISION:
-        wide = [None if a is None else cast(a, dtypes.float32.numpy) for a in arrays]
+        wide = [None if a is None else asarray(cast(a, dtypes.float32.numpy)) for a in arrays]
         kernel(*wide, *hyperparameters)
         for t, result in zip(written, (wide[0], *wide[2:]), strict=True):
             if t is not None:
@@ -98,6 +114,50 @@ def apply(kernel: Callable[..., None], p: Tensor, state: tuple[Tensor | None, ..
     for t in written:
         if t is not None:
             t._bump()
+
+
+def check_shapes(p: Tensor, state: Sequence[Tensor | None]) -> None:
+    for t in state:
+        if t is not None and t._data.shape != p._data.shape:
+            raise RuntimeError(
+                f"the optimizer holds state of shape {tuple(t.shape)} for a parameter of shape "
+                f"{tuple(p.shape)}; was its state_dict saved for another model?"
+            )
+
+
+class Batch:
+    """Parameters on a GPU that one launch updates: a list of their arrays, of their gradients', of each state's."""
+
+    def __init__(self) -> None:
+        self.written: list[Tensor] = []
+        self.lists: list[list[Any]] = []
+
+    def add(self, p: Tensor, state: Sequence[Tensor | None]) -> None:
+        check_shapes(p, state)
+        grad = p.grad._data  # type: ignore[union-attr]
+        grad = grad if grad.flags.c_contiguous else ascontiguousarray(grad)
+        arrays = [p._data, grad, *(None if t is None else t._data for t in state)]
+        if not self.lists:
+            self.lists = [[] for _ in arrays]
+        for values, array in zip(self.lists, arrays, strict=True):
+            values.append(array)
+        self.written += [p, *(t for t in state if t is not None)]
+
+    def apply(self, kernel: Callable[..., None], *hyperparameters: Any) -> None:
+        """`kernel(parameters, gradients, *states, *hyperparameters)`; None for a state that they do not have."""
+        kernel(*(None if values[0] is None else values for values in self.lists), *hyperparameters)
+        for t in self.written:
+            t._bump()
+
+
+def in_batches(p: Tensor) -> bool:
+    """Whether a Batch may take this parameter."""
+    return on_device(p._data) and p._data.flags.c_contiguous
+
+
+def rate(lr: Any) -> Any:
+    """A learning rate as a kernel for many tensors takes it: a number, or its array on the GPU."""
+    return lr._data if isinstance(lr, Tensor) and on_device(lr._data) else number(lr)
 
 
 def counter(value: float = 0.0) -> Tensor:

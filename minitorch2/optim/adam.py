@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, ClassVar
 
 from minitorch2_kernels.reference import optim as kernels
 
-from ..creation import zeros_like
+from ..core.dtypes import float32
+from ..creation import zeros, zeros_like
 from ..tensor import Tensor
 from ._parameterwise import (
+    Batch,
     ParameterwiseOptimizer,
     advance,
     apply,
@@ -17,7 +20,9 @@ from ._parameterwise import (
     check_lr,
     check_nonnegative,
     counter,
+    in_batches,
     number,
+    rate,
 )
 from .optimizer import ParamsT
 
@@ -31,9 +36,12 @@ class Adam(ParameterwiseOptimizer):
     (AdamW). amsgrad divides by the largest v so far (https://openreview.net/forum?id=ryQu7f-RZ).
 
     State per parameter: "step" (0-d), "exp_avg", "exp_avg_sq", and "max_exp_avg_sq" under amsgrad. ValueError
-    for a negative lr, eps or weight_decay and for betas outside [0, 1). See `_parameterwise` on foreach,
-    fused, capturable and differentiable.
+    for a negative lr, eps or weight_decay and for betas outside [0, 1). AssertionError in `step` where
+    capturable=True and a parameter or its "step" is not on a GPU. See `_parameterwise` on foreach, fused,
+    capturable and differentiable.
     """
+
+    _supported = frozenset({"capturable"})
 
     _later_options: ClassVar = {
         "amsgrad": False,
@@ -90,28 +98,58 @@ class Adam(ParameterwiseOptimizer):
         }
         super().__init__(params, defaults)
 
-    def _update(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _state_of(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        """p's state, made at its first step. "step" is on the CPU, where counting costs no launch, but for capturable
+        and fused. AssertionError where it is not where capturable needs it."""
         state = self.state[p]
+        there = group["capturable"] or group["fused"]
         if not state:
-            state["step"] = counter()
+            state["step"] = zeros((), dtype=float32, device=p.device) if there and p.is_cuda else counter()
             state["exp_avg"] = zeros_like(p)
             state["exp_avg_sq"] = zeros_like(p)
             if group["amsgrad"]:
                 state["max_exp_avg_sq"] = zeros_like(p)
+        if group["capturable"] and not (p.is_cuda and state["step"].is_cuda):
+            raise AssertionError(
+                "If capturable=True, params and state_steps must be on supported devices: ['cuda']. Here they are on "
+                f"{p.device} and {state['step'].device}."
+            )
+        return state
+
+    @staticmethod
+    def _moments(state: dict[str, Any], group: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:
+        return state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None
+
+    @staticmethod
+    def _numbers(group: dict[str, Any]) -> tuple[Any, ...]:
+        """What the kernels take after the learning rate."""
         beta1, beta2 = group["betas"]
-        apply(
-            kernels.adam,
-            p,
-            (state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None),
-            advance(state),
-            number(group["lr"]),
-            number(beta1),
-            number(beta2),
-            group["eps"],
-            number(group["weight_decay"]),
-            group["decoupled_weight_decay"],
-            group["maximize"],
-        )
+        decay = number(group["weight_decay"])
+        return number(beta1), number(beta2), group["eps"], decay, group["decoupled_weight_decay"], group["maximize"]
+
+    def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        batches: defaultdict[Any, Batch] = defaultdict(Batch)
+        counters: defaultdict[Any, list[Tensor]] = defaultdict(list)
+        for p in filter(in_batches, params):
+            state = self._state_of(p, group)
+            step = state["step"]
+            if step.is_cuda:
+                key = (p._data.dtype, step._data.dtype)
+                counters[key].append(step)
+            else:
+                key = (p._data.dtype, advance(state))
+            batches[key].add(p, self._moments(state, group))
+        for key, batch in batches.items():
+            steps = [step._data for step in counters[key]] if key in counters else key[1]
+            batch.apply(kernels.adam_many, steps, rate(group["lr"]), *self._numbers(group))
+            for step in counters.get(key, ()):
+                step._bump()
+        return [p for p in params if not in_batches(p)]
+
+    def _update(self, p: Tensor, group: dict[str, Any]) -> None:
+        state = self._state_of(p, group)
+        step = advance(state)
+        apply(kernels.adam, p, self._moments(state, group), step, number(group["lr"]), *self._numbers(group))
 
 
 def _refuse_foreach(name: str, foreach: bool | None, capturable: bool) -> None:

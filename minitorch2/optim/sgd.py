@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, ClassVar
 
 from minitorch2_kernels.reference import optim as kernels
 
 from ..creation import empty_like
 from ..tensor import Tensor
-from ._parameterwise import ParameterwiseOptimizer, apply, check_fused, check_lr, check_nonnegative, number
+from ._parameterwise import (
+    Batch,
+    ParameterwiseOptimizer,
+    apply,
+    check_fused,
+    check_lr,
+    check_nonnegative,
+    in_batches,
+    number,
+    rate,
+)
 from .optimizer import ParamsT
 
 __all__ = ["SGD"]
@@ -65,23 +76,30 @@ class SGD(ParameterwiseOptimizer):
         }
         super().__init__(params, defaults)
 
+    def _buffer(self, p: Tensor, group: dict[str, Any]) -> tuple[Tensor | None, bool]:
+        """p's momentum buffer, and whether this is the first step that it is for."""
+        if group["momentum"] == 0:
+            return None, False
+        state = self.state[p]
+        first_step = state.get("momentum_buffer") is None
+        if first_step:
+            state["momentum_buffer"] = empty_like(p)
+        return state["momentum_buffer"], first_step
+
+    def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        batches: defaultdict[Any, Batch] = defaultdict(Batch)
+        for p in filter(in_batches, params):
+            buffer, first_step = self._buffer(p, group)
+            batches[p._data.dtype, first_step].add(p, (buffer,))
+        for (_, first_step), batch in batches.items():
+            batch.apply(kernels.sgd_many, rate(group["lr"]), *self._numbers(group), first_step)
+        return [p for p in params if not in_batches(p)]
+
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
-        buffer, first_step = None, False
-        if group["momentum"] != 0:
-            state = self.state[p]
-            first_step = state.get("momentum_buffer") is None
-            if first_step:
-                state["momentum_buffer"] = empty_like(p)
-            buffer = state["momentum_buffer"]
-        apply(
-            kernels.sgd,
-            p,
-            (buffer,),
-            number(group["lr"]),
-            group["momentum"],
-            group["dampening"],
-            number(group["weight_decay"]),
-            group["nesterov"],
-            group["maximize"],
-            first_step,
-        )
+        buffer, first_step = self._buffer(p, group)
+        apply(kernels.sgd, p, (buffer,), number(group["lr"]), *self._numbers(group), first_step)
+
+    @staticmethod
+    def _numbers(group: dict[str, Any]) -> tuple[Any, ...]:
+        decay = number(group["weight_decay"])
+        return group["momentum"], group["dampening"], decay, group["nesterov"], group["maximize"]

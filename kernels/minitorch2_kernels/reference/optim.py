@@ -15,7 +15,7 @@ keep their dtype.
 
 import numpy as np
 
-from ..dispatch import kernel, namespace
+from ..dispatch import asarray, kernel, namespace
 from .cast import cast
 
 
@@ -150,7 +150,7 @@ def _in_float32(update, arrays, *rest):
     """`update(*arrays, *rest)`; two-byte floats are widened for it and all but the gradient rounded afterwards."""
     if arrays[0].itemsize > 2:
         return update(*arrays, *rest)
-    wide = [None if a is None else cast(a, np.dtype(np.float32)) for a in arrays]
+    wide = [None if a is None else asarray(cast(a, np.dtype(np.float32))) for a in arrays]
     update(*wide, *rest)
     for i, a in enumerate(arrays):
         if a is not None and i != 1:
