@@ -83,6 +83,15 @@ def relu_grad(d):
     return d.array(*y.shape, special=True), y
 
 
+def index_add(d):
+    """Of any dtype; now and then wide rows, many repetitions."""
+    out, index, values = test_kernels.index_add(d)
+    if d.of(True, False):
+        out, index, values = d.array(3, 5, 7), d.rng.randint(0, 3, 60), d.array(60, 5, 7)
+    kind = d.of(None, None, "int64", "int32", "int16", "uint8", "int8", "bool")
+    return (out, index, values) if kind is None else ((out * 50).astype(kind), index, (values * 50).astype(kind))
+
+
 def two_alike(d):
     (x,) = sequence_kernels.gelu(d)
     return d.array(*x.shape), x
@@ -121,7 +130,7 @@ CASES = {
     "silu": _of("silu", OTHER_LIBRARY, wide(sequence_kernels.gelu)),
     "silu_grad": _of("silu_grad", OTHER_LIBRARY, wide(two_alike)),
     "masked_scale": _of("masked_scale", EXACT, wide(masked_scale)),
-    "index_add": _of("index_add", ANOTHER_ORDER),
+    "index_add": _of("index_add", ANOTHER_ORDER, index_add),
     "channel_sums": _of("channel_sums", ANOTHER_ORDER, channel_sums),
     "rnn": _of("rnn", ANOTHER_ORDER),
     "rnn_grad": _of("rnn_grad", ANOTHER_ORDER),

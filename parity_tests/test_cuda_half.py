@@ -13,7 +13,7 @@ from test_kernels import Draw
 from minitorch2_kernels import KERNELS as ALL
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
-NAMES = [name for name in cuda_cases_shapes.CASES if name != "index_add"]  # no half atomics
+NAMES = list(cuda_cases_shapes.CASES)
 # Half an eps of the type for each rounding of what a kernel writes; recurrent layers round their states and gates in
 # every step and go on with them, attention its weights.
 ROUNDINGS = {

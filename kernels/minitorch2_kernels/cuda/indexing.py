@@ -13,33 +13,48 @@ import numpy as np
 from .. import determinism
 from ..reference import indexing as reference
 from .arguments import packed
-from .launch import FULL, function, spread
+from .launch import function, spread
+
+_ENTRIES = {"float32": "float", "float64": "double", "int32": "int", "int64": "i64"}
+# Others are added up as numbers of a type that has atomics, and then rounded, cut to their size or asked whether they
+# are 0: once, after all additions.
+_WIDER = {
+    **dict.fromkeys(("int8", "uint8", "int16", "bool"), np.dtype(np.int32)),
+    **dict.fromkeys(("float16", "bfloat16"), np.dtype(np.float32)),
+}
 
 
 def _supports(out, index, values) -> bool:
     return (
         isinstance(index, cupy.ndarray)
         and isinstance(values, cupy.ndarray)
-        and out.dtype in FULL
         and values.dtype == out.dtype
         and index.dtype == np.int64
-        and out.flags.c_contiguous
+        and (out.dtype.name in _ENTRIES or out.dtype.name in _WIDER)
     )
 
 
 @reference.index_add.cuda_override(_supports)
 def index_add(out, index, values):
     """index_add with atomics, or sorted: see above."""
-    index, values = packed(index), packed(values)
     if not values.size:
         return out
+    dtype = _WIDER.get(out.dtype.name, out.dtype)
+    table = out if dtype == out.dtype and out.flags.c_contiguous else out.astype(dtype, order="C")
+    _add(table, packed(index), packed(values.astype(dtype, copy=False)))
+    if table is not out:
+        out[...] = table.astype(out.dtype)
+    return out
+
+
+def _add(out, index, values) -> None:
+    entry = _ENTRIES[out.dtype.name]
     numbers = np.int64(values.size), np.int64(values.size // index.size)
     if determinism.required:
         order = cupy.argsort(index, kind="stable")
-        kernel = function("indexing.cu", "index_add_sorted", out.dtype)
+        kernel = function("indexing.cu", "index_add_sorted", ENTRY=entry)
         arguments = out, index[order], order, values, *numbers, np.int64(index.size)
     else:
-        kernel = function("indexing.cu", "index_add", out.dtype)
+        kernel = function("indexing.cu", "index_add", ENTRY=entry)
         arguments = out, index, values, *numbers
     spread(kernel, values.size, arguments)
-    return out
