@@ -248,6 +248,19 @@ def test_random_numbers_after_a_broken_capture(cuda):
     assert found == expected
 
 
+def test_adagrad(cuda):
+    """Its rate depends on the number of the step only where lr_decay says so."""
+
+    def adagrad(lr_decay):
+        return Step(mlp, lambda parameters: mt.optim.Adagrad(parameters, lr=0.05, lr_decay=lr_decay), (8, 6))
+
+    losses, _ = adagrad(0).train(captured=False)
+    ours, _ = adagrad(0).train(captured=True)
+    np.testing.assert_allclose(ours, losses, **TOLERANCE)
+    with pytest.raises(RuntimeError, match="for an instance of Adagrad with lr_decay"):
+        adagrad(0.1).train(captured=True)
+
+
 @pytest.mark.parametrize("optimizer", ["Adam", "AdamW", "RMSprop", "Adadelta", "NAdam", "Adamax", "RAdam"])
 def test_steps_counted_on_the_cpu_cannot_be_captured(cuda, optimizer):
     """torch refuses them too: what depends on the number of the step would stay what it was."""

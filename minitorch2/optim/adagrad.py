@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from minitorch2_kernels import namespace, on_device
 from minitorch2_kernels.reference import optim as kernels
 
 from ..creation import full_like
@@ -73,6 +74,12 @@ class Adagrad(ParameterwiseOptimizer):
         self.state[p] = {"step": counter(), "sum": full_like(p, self.defaults["initial_accumulator_value"])}
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
+        data = p._data
+        if group["lr_decay"] and on_device(data) and namespace(data).cuda.get_current_stream().is_capturing():
+            raise RuntimeError(
+                "Attempting CUDA graph capture of step() for an instance of Adagrad with lr_decay, which depends on a "
+                "count of steps on the CPU"
+            )
         if not self.state[p]:
             self._start(p)
         state = self.state[p]
