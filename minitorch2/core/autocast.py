@@ -49,9 +49,9 @@ def enable(device: str, enabled: bool) -> None:
             regions += 1 if enabled else -1
 
 
-def listed(namespace: dict[str, Any]) -> None:
-    """Makes the functions that a module defines, and that are on the lists, obey them."""
-    for name in FUNCTIONS.keys() & namespace.keys():
+def listed(namespace: dict[str, Any], *names: str) -> None:
+    """Makes the functions that a module defines, and that are on the lists, obey them: all of these, or the named."""
+    for name in names or FUNCTIONS.keys() & namespace.keys():
         function = namespace[name]
         if inspect.isfunction(function) and function.__module__ == namespace["__name__"]:
             namespace[name] = _obeying(function, *FUNCTIONS[name])
