@@ -111,7 +111,7 @@ def invert_permutation(permutation: Tensor | None) -> Tensor | None:
     if permutation is None:
         return None
     inverse = empty_like(permutation)
-    return inverse.scatter_(0, permutation, arange(0, permutation.numel()))
+    return inverse.scatter_(0, permutation, arange(0, permutation.numel(), device=permutation.device))
 
 
 def pack_padded_sequence(
@@ -127,10 +127,11 @@ def pack_padded_sequence(
     sorted_indices = None
     if not enforce_sorted:
         lengths, sorted_indices = sort(lengths, descending=True)
+        sorted_indices = sorted_indices.to(input.device)
         input = input.index_select(batch_dim, sorted_indices)
-    if lengths.dim() != 1:
+    if lengths.dim() != 1 or lengths.is_cuda:
         raise RuntimeError(
-            f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.dim()}D cpu Long tensor"
+            f"'lengths' argument should be a 1D CPU int64 tensor, but got {lengths.dim()}D {lengths.device} Long tensor"
         )
     batch, steps = input.size(batch_dim), input.size(1 - batch_dim)
     if not input.numel():
@@ -153,7 +154,7 @@ def pack_padded_sequence(
             f"pack_padded_sequence: a length of {n[0]} is more than the {steps} steps of input {list(input.shape)}"
         )
     places, batch_sizes = _places(n, int(n[0]), batch_first, steps)
-    rows = input.reshape(-1, *input.shape[2:]).index_select(0, places)
+    rows = input.reshape(-1, *input.shape[2:]).index_select(0, places.to(input.device))
     return PackedSequence(rows, batch_sizes, sorted_indices, None)
 
 
@@ -184,12 +185,14 @@ def pad_packed_sequence(
         steps = total_length
     lengths = (np.arange(batch)[:, None] < sizes).sum(axis=1, dtype=np.int64)
     places, _ = _places(lengths, len(sizes), batch_first, steps)
-    padded = full((steps * batch, *data.shape[1:]), padding_value, dtype=data.dtype).index_copy(0, places, data)
+    padded = full((steps * batch, *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device)
+    padded = padded.index_copy(0, places.to(data.device), data)
     padded = padded.reshape(*((batch, steps) if batch_first else (steps, batch)), *data.shape[1:])
     counts: Tensor = Function.variable(lengths)
     if sequence.unsorted_indices is None:
         return padded, counts
-    return padded.index_select(0 if batch_first else 1, sequence.unsorted_indices), counts[sequence.unsorted_indices]
+    order = sequence.unsorted_indices
+    return padded.index_select(0 if batch_first else 1, order), counts[order.to("cpu")]
 
 
 def pad_sequence(
@@ -222,8 +225,8 @@ def pad_sequence(
     sequence, step = present.nonzero()
     places = sequence * steps + step if batch_first else step * len(lengths) + sequence
     rows = cat([_like_first(s, trailing, first) for s in sequences])
-    padded = full((steps * len(lengths), *trailing), padding_value, dtype=first.dtype)
-    padded = padded.index_copy(0, Function.variable(places), rows)
+    padded = full((steps * len(lengths), *trailing), padding_value, dtype=first.dtype, device=first.device)
+    padded = padded.index_copy(0, as_tensor(places, device=first.device), rows)
     return padded.reshape(*((len(lengths), steps) if batch_first else (steps, len(lengths))), *trailing)
 
 
