@@ -30,7 +30,7 @@ from minitorch2_kernels.dispatch import is_array, namespace, on_device
 from minitorch2_kernels.reference.cast import cast
 
 from . import autocast
-from .device import CPU, describe_mismatch, device_of
+from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
 from .quiet import IGNORE, restore, silence
@@ -171,7 +171,7 @@ class Function(Node):
         """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
         if autocast.regions and autocast.lists(cls, args):
             return autocast.run("float32", "cuda", cls.apply, args, {})
-        arrays, needs, tracked, low, found, on_gpu = [], [], False, None, False, False
+        arrays, needs, tracked, low, found, on_cpu, on_gpu = [], [], False, None, False, False, False
         for a in args:
             if isinstance(a, Function.Variable):
                 found = True
@@ -179,7 +179,9 @@ class Function(Node):
                 need = a._requires_grad or (a._base is not None and a.requires_grad)
                 if need:
                     tracked = True
-                if type(data) is not ndarray and on_device(data):
+                if type(data) is ndarray:
+                    on_cpu = True
+                elif on_device(data):
                     on_gpu = True
                 if data.itemsize == 2 and not cls.keeps_dtype and data.dtype in LOW_PRECISION:
                     low = data.dtype
@@ -190,8 +192,8 @@ class Function(Node):
                 needs.append(False)
         if not found:
             return cls._apply_to_arrays(arrays)
-        if on_gpu and not cls.crosses and (elsewhere := cls._where_needed(args)) is not None:
-            return cls.apply(*elsewhere)
+        if on_gpu and on_cpu and not cls.crosses:
+            return cls.apply(*cls._on_the_gpu(args))
         if low is not None and not (on_gpu and cls.takes_half and low == np.float16):
             return cls._apply_in_float32(args, low)
 
@@ -221,16 +223,13 @@ class Function(Node):
         return outputs if type(result) is tuple else outputs[0]
 
     @classmethod
-    def _where_needed(cls, args):
-        """The arguments with numbers that lie on the CPU (tensors without dims) brought to the GPU of the others; None
-        where all lie there. RuntimeError for other tensors that lie apart."""
+    def _on_the_gpu(cls, args):
+        """The arguments with numbers that lie on the CPU (tensors without dims) brought to the GPU of the others.
+        RuntimeError for other tensors that lie apart."""
         arrays = [a._data for a in args if isinstance(a, Function.Variable)]
-        places = {device_of(a) for a in arrays}
-        if len(places) == 1:
-            return None
-        gpu = next(place for place in places if place is not CPU)
-        if len(places) > 2 or any(a.ndim for a in arrays if not on_device(a)):
+        if any(a.ndim for a in arrays if not on_device(a)):
             raise RuntimeError(describe_mismatch(cls.__name__.lower(), arrays))
+        gpu = next(device_of(a) for a in arrays if on_device(a))
         return [Function.to_device(a, gpu) if isinstance(a, Function.Variable) else a for a in args]
 
     @classmethod

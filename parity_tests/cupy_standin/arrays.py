@@ -177,7 +177,11 @@ class ndarray:
         return on_device(value, name) if callable(value) else wrapped(value) if name != "shape" else value
 
     def __getitem__(self, key):
-        return ndarray(self._a[_index(key)])
+        key = _index(key)
+        value = self._a[key]
+        if isinstance(value, np.generic):  # on the device that is a view without dims
+            value = self._a[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+        return ndarray(value)
 
     def __setitem__(self, key, value):
         self._a[_index(key)] = unwrapped(value, "__setitem__")
