@@ -45,7 +45,7 @@ def long_rows(draw):
     def drawn(d):
         if not d.of(True, False, False):
             return draw(d)
-        length, keys = d.int(1, 3), d.of(31, 33, 128, 129, 512, 513, 700)
+        length, keys = d.int(1, 3), d.of(31, 33, 128, 129, 255, 257, 512, 1024, 1030)
         q, k, v = d.array(2, length, 3), d.array(2, keys, 3), d.array(2, keys, 2)
         mask = d.of(None, d.array(length, keys))
         kept = d.of(None, d.rng.rand(2, length, keys) < 0.5)

@@ -1,7 +1,7 @@
 // The rows of attention's scores (batch, L, S), each one warp's, in place.
 
 #define LANES 32
-#define MOST_ITEMS (64 / (int)sizeof(ACC))  // of a lane: what registers hold
+#define MOST_ITEMS (128 / (int)sizeof(ACC))  // of a lane: what registers hold
 
 // The score of key j with its mask; -inf where the query does not see the key.
 struct Row {
@@ -67,7 +67,7 @@ __device__ __forceinline__ void softmax_row(REAL* scores, REAL* dropped, const b
 // scores become weights, softmax(scores + mask). rows: batch * L. The mask of batch element (b0, b1), b1 < B1, query i
 // and key j lies at b0 * m0 + b1 * m1 + i * m2 + j * m3; or it is null. causal: query i sees keys 0 to i only. kept
 // (rows, S), or null: `dropped` becomes what dropout leaves of the weights, times keep_scale.
-extern "C" __global__ void __launch_bounds__(256, 4)
+extern "C" __global__ void __launch_bounds__(256, 2)
     attention_softmax(REAL* __restrict__ scores, REAL* __restrict__ dropped, const REAL* __restrict__ mask,
                       const bool* __restrict__ kept, ACC keep_scale, i64 rows, int L, int S, int causal, int B1, i64 m0,
                       i64 m1, i64 m2, i64 m3) {
@@ -81,6 +81,8 @@ extern "C" __global__ void __launch_bounds__(256, 4)
         const bool* keep = kept ? kept + r * S : nullptr;
         if (S <= 4 * LANES)
             softmax_row<4>(at, to, keep, keep_scale, row, S, mask != nullptr);
+        else if (S <= 8 * LANES)
+            softmax_row<8>(at, to, keep, keep_scale, row, S, mask != nullptr);
         else if (S <= MOST_ITEMS * LANES)
             softmax_row<MOST_ITEMS>(at, to, keep, keep_scale, row, S, mask != nullptr);
         else
