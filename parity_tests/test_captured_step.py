@@ -248,6 +248,44 @@ def test_random_numbers_after_a_broken_capture(cuda):
     assert found == expected
 
 
+def test_rates_of_a_scheduler_and_a_loaded_state(cuda):
+    """What the optimizer is told between steps holds for the captured step too."""
+
+    def train(captured):
+        step = Step(mlp, sgd, (8, 6))
+        scheduler = mt.optim.lr_scheduler.StepLR(step.optimizer, 6, 0.1)
+        fast = cuda.capture_step(step) if captured else step
+        losses = []
+        for i, (x, y) in enumerate(step.batches):
+            losses.append(fast(x.to("cuda"), y.to("cuda")).item())
+            scheduler.step()
+            if i == 9:
+                step.optimizer.load_state_dict(step.optimizer.state_dict())
+                step.optimizer.param_groups[0]["weight_decay"] = 0.2
+        return losses
+
+    np.testing.assert_allclose(train(captured=True), train(captured=False), **TOLERANCE)
+
+
+def test_state_made_in_the_capture(cuda):
+    """Each replay would make it anew."""
+    step, calls = Step(mlp, sgd, (8, 6)), []
+
+    def late(x, y):
+        calls.append(0)
+        if len(calls) < 3:
+            return x.sum()
+        return step(x, y)
+
+    fast = cuda.capture_step(late)
+    x, y = (t.to("cuda") for t in step.batches[0])
+    fast(x, y)
+    fast(x, y)
+    with pytest.raises(RuntimeError, match="SGD made state during the capture"):
+        fast(x, y)
+    assert fast.graph is None
+
+
 def test_adagrad(cuda):
     """Its rate depends on the number of the step only where lr_decay says so."""
 

@@ -19,7 +19,7 @@ from ..core import device as core
 from ..core.function import Function
 from ..core.grad_mode import no_grad
 from ..core.variable import Variable
-from . import devices, graphs
+from . import devices, graphs, watched
 
 
 def capture_step(step: Callable, *example_inputs: Any, warmup: int = 2, pool: Any = None) -> CapturedStep:
@@ -42,8 +42,9 @@ def capture_step(step: Callable, *example_inputs: Any, warmup: int = 2, pool: An
 
     step: called with the inputs; must do on each call the same work for the GPU. It must be whole: gradients are made
         in it (zero_grad(set_to_none=True) at its start), and used in it. After the capture its Python code runs no
-        more: numbers in it (an SGD's lr) stay what they were; a lr to be changed is a tensor on the GPU, and an Adam
-        has capturable=True.
+        more, so numbers in it stay what they were, but for the options of its optimizers: where one is another
+        than before (a lr, by a scheduler), the step is captured anew, which takes longer than a step; a lr that
+        changes at each step is better a tensor on the GPU. Adam and its kin have capturable=True.
     example_inputs: say what shapes, dtypes and devices the inputs have, if not those of the first call. Not computed
         with.
     warmup: how many calls run `step` as it is, at least 1; the second is the first one whose optimizer finds its state
@@ -75,6 +76,7 @@ class CapturedStep:
         self._inputs: Any = None
         self._results: Any = None
         self._held: list = []
+        self._optimizers = watched.Optimizers()
         self._index = devices.current_device()
 
     def __call__(self, *inputs: Any) -> Any:
@@ -89,6 +91,11 @@ class CapturedStep:
             results = _mapped(_detached, self._step(*inputs))
             self._waiting -= 1
             return results
+        if self.graph is not None and self._optimizers.state_replaced():
+            self._forget()
+            return _mapped(_detached, self._step(*inputs))  # warms up what the new state needs
+        if self.graph is not None and self._optimizers.options_changed():
+            self._forget()
         if self.graph is None:
             self._capture(inputs)
         else:
@@ -97,11 +104,19 @@ class CapturedStep:
         self.graph.replay()
         return self._results
 
+    def _forget(self) -> None:
+        """Lets go of the graph and of its memory."""
+        if self.graph is not None:
+            self.graph.reset()
+        self.graph, self._inputs, self._results, self._held = None, None, None, []
+
     def _capture(self, inputs: tuple) -> None:
         own, graph, before = _mapped(_copied, inputs), graphs.CUDAGraph(), _leaves()
+        optimizers = watched.Optimizers()
         try:
-            with graphs.graph(graph, self._pool):
+            with graphs.graph(graph, self._pool), optimizers:
                 results = _mapped(_detached, self._step(*own))
+            optimizers.remember()
         except BaseException as error:
             # Gradients made in the failed capture were never computed; and the frames of the error hold its memory.
             _restore(before)
@@ -110,7 +125,7 @@ class CapturedStep:
                 traceback.clear_frames(cause.__traceback__)
                 cause = cause.__cause__
             raise
-        self.graph, self._inputs, self._results = graph, own, results
+        self.graph, self._inputs, self._results, self._optimizers = graph, own, results, optimizers
         # The graph writes to parameters and state by their addresses: should the program drop one (load_state_dict of
         # an optimizer does), its memory must not become somebody else's.
         self._held = [array for leaf, grad in before for array in (leaf, grad) if array is not None]
