@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ import test_kernels
 
 from minitorch2_kernels import dispatch
 
+SOURCES = Path(dispatch.__file__).with_name("cuda")  # where the .cu files are
 EXACT = 0.0
 ANOTHER_ORDER = test_kernels.ANOTHER_ORDER
 FUSED = 8.0  # the reference's operations in its order, some of them contracted to a fused multiply-add

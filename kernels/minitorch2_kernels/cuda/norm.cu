@@ -74,28 +74,29 @@ __device__ __forceinline__ void write_block(S s, ACC (*shared)[3], ACC* to) {  /
 
 // ---- partial results ----
 
-// Calls each(image, start, end, t) for the parts of runs that this thread's group has; a run is cut every `span`.
+// Calls each(image, start, n, t) for the parts of runs that this thread's group has: n numbers of the image's run, from
+// start on. A run is cut every `span`.
 template <class Each>
-__device__ __forceinline__ void each_run(i64 images, i64 l, int lanes, i64 span, const Each& each) {
+__device__ __forceinline__ void each_run(i64 images, i64 l, int lanes, int span, const Each& each) {
     int groups = blockDim.x / lanes, group = threadIdx.x / lanes, t = threadIdx.x % lanes;
     i64 cuts = (l + span - 1) / span;
     for (i64 u = blockIdx.y * (i64)groups + group; u < images * cuts; u += gridDim.y * (i64)groups) {
         i64 image = u / cuts, start = (u - image * cuts) * span;
-        each(image, start, min(l, start + span), t);
+        each(image, start, (int)min((i64)span, l - start), t);
     }
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    moments_runs(const REAL* __restrict__ x, ACC* partial, i64 images, i64 b, i64 l, int lanes, i64 span) {
+    moments_runs(const REAL* __restrict__ x, ACC* partial, i64 images, i64 b, i64 l, int lanes, int span) {
     __shared__ ACC shared[8][3];
     constexpr int N = Pack<REAL>::N;
     bool packs = l % N == 0 && aligned16(x);
     Moments s;
-    each_run(images, l, lanes, span, [&](i64 image, i64 start, i64 end, int t) {
-        const REAL* run = x + (image * b + blockIdx.x) * l;
+    each_run(images, l, lanes, span, [&](i64 image, i64 start, int n, int t) {
+        const REAL* run = x + (image * b + blockIdx.x) * l + start;
         if (packs) {
 #pragma unroll 4
-            for (i64 i = start + t * N; i < end; i += lanes * N) {
+            for (int i = t * N; i < n; i += lanes * N) {
                 Pack<REAL> pack = load_pack(run + i);
                 ACC v[N];
 #pragma unroll
@@ -104,7 +105,7 @@ extern "C" __global__ void __launch_bounds__(256)
             }
         } else {
 #pragma unroll 4
-            for (i64 i = start + t; i < end; i += lanes) {
+            for (int i = t; i < n; i += lanes) {
                 ACC v[1] = {run[i]};
                 s.add(v);
             }
@@ -115,18 +116,19 @@ extern "C" __global__ void __launch_bounds__(256)
 
 extern "C" __global__ void __launch_bounds__(256)
     products_runs(const REAL* __restrict__ g, const REAL* __restrict__ x, const REAL* mean, ACC* partial, i64 images,
-                  i64 b, i64 l, int lanes, i64 span) {
+                  i64 b, i64 l, int lanes, int span) {
     __shared__ ACC shared[8][3];
     constexpr int N = Pack<REAL>::N;
     bool packs = l % N == 0 && aligned16(g, x);
     ACC centre = mean[blockIdx.x];
     Products s;
-    each_run(images, l, lanes, span, [&](i64 image, i64 start, i64 end, int t) {
-        i64 run = (image * b + blockIdx.x) * l;
+    each_run(images, l, lanes, span, [&](i64 image, i64 start, int n, int t) {
+        i64 run = (image * b + blockIdx.x) * l + start;
+        const REAL *g_run = g + run, *x_run = x + run;
         if (packs) {
 #pragma unroll 2
-            for (i64 i = start + t * N; i < end; i += lanes * N) {
-                Pack<REAL> gs = load_pack(g + run + i), xs = load_pack(x + run + i);
+            for (int i = t * N; i < n; i += lanes * N) {
+                Pack<REAL> gs = load_pack(g_run + i), xs = load_pack(x_run + i);
 #pragma unroll
                 for (int j = 0; j < N; ++j) {
                     s.v[0] += (ACC)gs.v[j];
@@ -135,10 +137,10 @@ extern "C" __global__ void __launch_bounds__(256)
             }
         } else {
 #pragma unroll 4
-            for (i64 i = start + t; i < end; i += lanes) {
-                ACC slope = g[run + i];
+            for (int i = t; i < n; i += lanes) {
+                ACC slope = g_run[i];
                 s.v[0] += slope;
-                s.v[1] += slope * ((ACC)x[run + i] - centre);
+                s.v[1] += slope * ((ACC)x_run[i] - centre);
             }
         }
     });
@@ -258,25 +260,27 @@ struct NormalizeGrad {
 // y from u, and from w unless that is null, in runs of one b each.
 template <class F>
 __device__ __forceinline__ void map_runs(const F& f, const REAL* u, const REAL* w, REAL* y, i64 images, i64 b, i64 l,
-                                         int lanes, i64 span) {
+                                         int lanes, int span) {
     constexpr int N = Pack<REAL>::N;
     bool packs = l % N == 0 && aligned16(u, w, y);
     int groups = blockDim.x / lanes, t = threadIdx.x % lanes;
+    i64 start = blockIdx.y * (i64)span;
+    int n = (int)min((i64)span, l - start);
     for (i64 r = blockIdx.x * (i64)groups + threadIdx.x / lanes; r < images * b; r += gridDim.x * (i64)groups) {
-        typename F::Numbers n = f.numbers(r % b);
-        i64 start = blockIdx.y * span, end = min(l, start + span);
+        typename F::Numbers numbers = f.numbers(r % b);
+        const REAL *us = u + r * l + start, *ws = w ? w + r * l + start : us;
+        REAL* ys = y + r * l + start;
         if (packs) {
 #pragma unroll 2
-            for (i64 i = r * l + start + t * N; i < r * l + end; i += lanes * N) {
-                Pack<REAL> a = load_pack(u + i), c = w ? load_pack(w + i) : a;
+            for (int i = t * N; i < n; i += lanes * N) {
+                Pack<REAL> a = load_pack(us + i), c = w ? load_pack(ws + i) : a;
 #pragma unroll
-                for (int j = 0; j < N; ++j) a.v[j] = (REAL)F::result(n, a.v[j], c.v[j]);
-                store_pack(y + i, a);
+                for (int j = 0; j < N; ++j) a.v[j] = (REAL)F::result(numbers, a.v[j], c.v[j]);
+                store_pack(ys + i, a);
             }
         } else {
 #pragma unroll 4
-            for (i64 i = r * l + start + t; i < r * l + end; i += lanes)
-                y[i] = (REAL)F::result(n, u[i], w ? (ACC)w[i] : (ACC)0);
+            for (int i = t; i < n; i += lanes) ys[i] = (REAL)F::result(numbers, us[i], w ? (ACC)ws[i] : (ACC)0);
         }
     }
 }
@@ -312,7 +316,7 @@ __device__ __forceinline__ void map_columns(const F& f, const REAL* u, const REA
 
 extern "C" __global__ void __launch_bounds__(256)
     normalize_runs(const REAL* x, const REAL* mean, const REAL* rstd, const REAL* weight, const REAL* bias, REAL* y,
-                   i64 images, i64 b, i64 l, int lanes, i64 span) {
+                   i64 images, i64 b, i64 l, int lanes, int span) {
     map_runs(Normalize{mean, rstd, weight, bias}, x, (const REAL*)nullptr, y, images, b, l, lanes, span);
 }
 extern "C" __global__ void __launch_bounds__(256)
@@ -323,7 +327,7 @@ extern "C" __global__ void __launch_bounds__(256)
 extern "C" __global__ void __launch_bounds__(256)
     normalize_grad_runs(const REAL* g, const REAL* x, const REAL* mean, const REAL* rstd, const REAL* weight,
                         const REAL* dweight, const REAL* dbias, REAL* dx, ACC count, i64 images, i64 b, i64 l,
-                        int lanes, i64 span) {
+                        int lanes, int span) {
     map_runs(NormalizeGrad{mean, rstd, weight, dweight, dbias, count}, g, x, dx, images, b, l, lanes, span);
 }
 extern "C" __global__ void __launch_bounds__(256)

@@ -42,7 +42,7 @@ class _Cut:
             units = -(-images * -(-length // SPAN) * lanes // _THREADS)  # what a block can do at once is one
             self.splits = max(1, min(MOST_SPLITS, units, BLOCKS // channels))
             self.grid, self.per, self.columns = (channels, self.splits), 1, channels
-            self.sizes += (np.int32(lanes), np.int64(SPAN))
+            self.sizes += (np.int32(lanes), np.int32(SPAN))
         else:
             self.columns, self.per = channels * length, length
             blocks = -(-self.columns // 32)
@@ -73,7 +73,7 @@ def _map(name: str, x, args: tuple) -> None:
             function("norm.cu", f"{name}_runs", x.dtype),
             grid,
             _THREADS,
-            (*args, *sizes, np.int32(lanes), np.int64(SPAN)),
+            (*args, *sizes, np.int32(lanes), np.int32(SPAN)),
         )
     else:
         width = channels * length

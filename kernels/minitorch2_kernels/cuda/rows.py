@@ -13,7 +13,7 @@ import cupy
 import numpy as np
 
 from ..reference import norm, softmax
-from .launch import MAX_BLOCKS, REALS, acc, dense, function, launch, spread
+from .launch import FLOAT64, MAX_BLOCKS, REALS, acc, dense, function, launch, spread
 
 _THREADS = 256
 _WIDE_THREADS = 512
@@ -23,9 +23,9 @@ WIDEST = 256 * 16
 GRAD_BLOCKS = 264
 
 
-def _group(width: int) -> tuple[int, int]:
-    """The smallest (threads, values) that hold a row."""
-    return next(held for held in _HELD if width <= held[0] * held[1])
+def _group(width: int, dtype: np.dtype) -> tuple[int, int]:
+    """The smallest (threads, values) that hold a row. 32 doubles and what layer_norm_grad sums are too much for one."""
+    return next(held for held in _HELD if width <= held[0] * held[1] and (held[1] < 32 or dtype != FLOAT64))
 
 
 def _blocks(rows: int, threads: int, most: int = MAX_BLOCKS) -> int:
@@ -50,7 +50,7 @@ def _softmax(x, axis: int, log: bool):
             function("softmax.cu", "softmax_wide", x.dtype), min(rows, MAX_BLOCKS), _WIDE_THREADS, (x, y, *sizes, flag)
         )
     else:
-        threads, values = _group(width)
+        threads, values = _group(width, x.dtype)
         kernel = function("softmax.cu", f"softmax_{threads}_{values}", x.dtype)
         launch(kernel, _blocks(rows, threads), _THREADS, (x, y, sizes[0], np.int32(width), flag))
     return y
@@ -83,7 +83,7 @@ def layer_norm(x, weight, bias, eps):
     rows, width = x.shape
     real = acc(x.dtype)
     y, mean, rstd = cupy.empty(x.shape, x.dtype), cupy.empty((rows, 1), real), cupy.empty((rows, 1), real)
-    threads, values = _group(width)
+    threads, values = _group(width, x.dtype)
     if rows:
         kernel = function("layer_norm.cu", f"layer_norm_{threads}_{values}", x.dtype)
         args = (x, weight, bias, y, mean, rstd, np.int64(rows), np.int32(width), real(eps))
@@ -105,7 +105,7 @@ def layer_norm_grad(g, x, mean, rstd, weight):
     """layer_norm_grad: dx and each block's sums in one pass, then the sums of those, in a fixed order."""
     rows, width = x.shape
     dx, dweight, dbias = cupy.empty(x.shape, x.dtype), cupy.empty(width, x.dtype), cupy.empty(width, x.dtype)
-    threads, values = _group(width)
+    threads, values = _group(width, x.dtype)
     blocks = _blocks(rows, threads, GRAD_BLOCKS)
     real = np.dtype(acc(x.dtype))
     sums = cupy.empty((blocks, 2, width), real)
