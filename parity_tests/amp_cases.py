@@ -280,3 +280,16 @@ x.clone().pow_(2)
 
 def lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if line]
+
+
+# Halves are computed in float32 and rounded in both, but intermediate results at other places: a few units of the lower
+# dtype, relative to values around 1.
+TOLERANCE = {"bfloat16": 3e-2, "float16": 4e-3}
+
+
+def dtype_name(t):
+    return str(t.dtype).removeprefix("torch.")
+
+
+def as_array(t):
+    return t.detach().float().cpu().numpy()
