@@ -1,10 +1,12 @@
 """torch.cuda without a GPU, on the stand-in for CuPy (no GPU code runs), and, marked gpu, on a real one."""
 
 import gc
+import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from on_gpu import REAL, gpu
 import minitorch2 as mt
 
 pytestmark = [pytest.mark.gpu] if REAL else []  # where there is a GPU, `-m gpu` runs all of this
+ROOT = Path(__file__).resolve().parent.parent
 only_standin = pytest.mark.skipif(REAL, reason="a GPU is here")
 
 
@@ -66,7 +69,8 @@ with mt.cuda.device(-1), mt.cuda.device(None), mt.cuda.device_of(mt.ones(2)), mt
 @only_standin
 def test_without_a_gpu():
     """In a process of its own: nothing has used a GPU, or what stands in for one, before."""
-    subprocess.run([sys.executable, "-c", ANSWERS], check=True, env=None)
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "kernels")))
+    subprocess.run([sys.executable, "-c", ANSWERS], check=True, env=os.environ | {"PYTHONPATH": path})
 
 
 def test_names_that_are_missing():
