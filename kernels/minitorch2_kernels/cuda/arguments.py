@@ -7,6 +7,7 @@ import functools
 import cupy
 import numpy as np
 
+from ..reference.cast import BFLOAT16
 from .launch import REALS
 
 MOST = 2**31 - 1  # elements that kernels which count with 32 bits go through
@@ -20,7 +21,11 @@ def int32s(*values: int) -> tuple[np.int32, ...]:
 
 def packed(x: cupy.ndarray) -> cupy.ndarray:
     """x itself if it lies in C order without gaps, else a copy that does."""
-    return x if x.flags.c_contiguous else cupy.ascontiguousarray(x)
+    if x.flags.c_contiguous:
+        return x
+    if x.dtype == BFLOAT16:  # a structured dtype, which CuPy moves but does not compute with
+        return cupy.ascontiguousarray(x.view(np.uint16)).view(BFLOAT16)
+    return cupy.ascontiguousarray(x)
 
 
 def alike(first, *rest) -> bool:

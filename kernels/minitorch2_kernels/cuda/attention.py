@@ -10,7 +10,7 @@ import numpy as np
 
 from ..reference import attention as reference
 from ..reference.dropout import masked_scale
-from .arguments import alike
+from .arguments import alike, packed
 from .gemm import gemm
 from .launch import THREADS, acc, function, launch
 
@@ -48,10 +48,10 @@ def _mask(mask, shape):
         return None, 1, (0, 0, 0, 0)
     if mask.ndim < len(shape):
         mask = mask.reshape((1,) * (len(shape) - mask.ndim) + mask.shape)
-    mask = cupy.ascontiguousarray(mask)
+    mask = packed(mask)
     leading = shape[:-2]
     if mask.shape[:-2] != leading and len(leading) > 2:  # only two batch dims have a stride each
-        mask = cupy.ascontiguousarray(cupy.broadcast_to(mask, shape))
+        mask = packed(cupy.broadcast_to(mask, shape))
     strides, step = [], 1
     for size, full in zip(reversed(mask.shape), reversed(shape), strict=True):
         strides.insert(0, 0 if size == 1 and full != 1 else step)
@@ -91,7 +91,7 @@ def attention(q, k, v, mask, causal, scale, kept, keep):
 def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
     """attention_grad: four products, and one kernel from the weights' gradient to that of the scores."""
     q, k, v = _expanded(weights.shape[:-2], q, k, v)
-    weights = cupy.ascontiguousarray(weights)
+    weights = packed(weights)
     used = weights if kept is None else masked_scale(weights, kept, keep)
     dv = gemm(used.swapaxes(-1, -2), g)
     scores = gemm(g, v.swapaxes(-1, -2))

@@ -124,7 +124,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
     matrices = w.reshape(groups, s.OG, s.K)
     for a, b in s.chunks((s.K * groups + s.O) * s.P, x.itemsize):
         product = layer_product(matrices, _im2col(x[a:b], s, True).reshape(groups, s.K, -1))  # (groups, OG, images*P)
-        y[a:b] = product.reshape(s.O, b - a, *out).swapaxes(0, 1)
+        y[a:b] = packed(product.reshape(s.O, b - a, *out).swapaxes(0, 1))
     return y
 
 

@@ -12,15 +12,17 @@ import numpy as np
 
 from .. import determinism
 from ..reference import indexing as reference
+from ..reference.cast import BFLOAT16, cast
 from .arguments import packed
 from .launch import function, spread
 
-_ENTRIES = {"float32": "float", "float64": "double", "int32": "int", "int64": "i64"}
+_ENTRIES = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
+_ENTRIES |= {np.dtype(np.int32): "int", np.dtype(np.int64): "i64"}
 # Others are added up as numbers of a type that has atomics, and then rounded, cut to their size or asked whether they
 # are 0: once, after all additions.
 _WIDER = {
-    **dict.fromkeys(("int8", "uint8", "int16", "bool"), np.dtype(np.int32)),
-    **dict.fromkeys(("float16", "bfloat16"), np.dtype(np.float32)),
+    **dict.fromkeys(map(np.dtype, (np.int8, np.uint8, np.int16, np.bool_)), np.dtype(np.int32)),
+    **dict.fromkeys((np.dtype(np.float16), BFLOAT16), np.dtype(np.float32)),
 }
 
 
@@ -30,7 +32,7 @@ def _supports(out, index, values) -> bool:
         and isinstance(values, cupy.ndarray)
         and values.dtype == out.dtype
         and index.dtype == np.int64
-        and (out.dtype.name in _ENTRIES or out.dtype.name in _WIDER)
+        and (out.dtype in _ENTRIES or out.dtype in _WIDER)
     )
 
 
@@ -39,16 +41,19 @@ def index_add(out, index, values):
     """index_add with atomics, or sorted: see above."""
     if not values.size:
         return out
-    dtype = _WIDER.get(out.dtype.name, out.dtype)
-    table = out if dtype == out.dtype and out.flags.c_contiguous else out.astype(dtype, order="C")
-    _add(table, packed(index), packed(values.astype(dtype, copy=False)))
+    dtype = _WIDER.get(out.dtype, out.dtype)
+    if dtype == out.dtype:
+        table = packed(out)
+    else:
+        table, values = packed(cast(out, dtype)), cast(values, dtype)
+    _add(table, packed(index), packed(values))
     if table is not out:
-        out[...] = table.astype(out.dtype)
+        out[...] = cast(table, out.dtype)
     return out
 
 
 def _add(out, index, values) -> None:
-    entry = _ENTRIES[out.dtype.name]
+    entry = _ENTRIES[out.dtype]
     numbers = np.int64(values.size), np.int64(values.size // index.size)
     if determinism.required:
         order = cupy.argsort(index, kind="stable")

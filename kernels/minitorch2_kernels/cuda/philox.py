@@ -21,6 +21,7 @@ import math
 import cupy
 import numpy as np
 
+from ..reference.cast import cast
 from . import capture
 from .arguments import packed
 from .launch import FLOAT32, FLOAT64, FULL, REALS, acc, function, launch
@@ -105,7 +106,7 @@ def _real(shape, dtype):
 
 def _rounded(number: float, dtype, kind):
     """The number as `dtype` has it, for a kernel to take."""
-    return kind(np.asarray(number).astype(dtype).astype(kind))
+    return kind(cast(cast(np.asarray(number), dtype), np.dtype(kind)))
 
 
 def uniform(shape, dtype, low: float, high: float, state: PhiloxState) -> cupy.ndarray:
@@ -153,7 +154,7 @@ def bernoulli_each(probabilities: cupy.ndarray, dtype, state: PhiloxState) -> cu
         blocks = -(-out.size // (4 * BLOCK))
         arguments = given, out, np.int64(out.size), *state.take(10)
         launch(function("philox.cu", "philox_bernoulli_each", kind), blocks, BLOCK, arguments)
-    return out if dtype == kind else out.astype(dtype)
+    return out if dtype == kind else cast(out, dtype)
 
 
 def integers(shape, low: int, span: int, state: PhiloxState, wide: bool | None = None) -> cupy.ndarray:

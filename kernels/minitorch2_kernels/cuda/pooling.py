@@ -8,6 +8,7 @@ import cupy
 import numpy as np
 
 from ..reference import pooling as reference
+from ..reference.cast import cast
 from .arguments import MOST, alike, int32s, packed
 from .launch import acc, function, spread
 
@@ -85,9 +86,9 @@ def _divisors(x, divisor):
     """(an array of them or None, one number): what the kernels take."""
     number = acc(x.dtype)
     if isinstance(divisor, cupy.ndarray):
-        return packed(divisor.astype(number, copy=False)), number(1)
+        return packed(divisor if divisor.dtype == number else cast(divisor, np.dtype(number))), number(1)
     if isinstance(divisor, np.ndarray):
-        data = np.ascontiguousarray(divisor, number)
+        data = np.ascontiguousarray(cast(divisor, np.dtype(number)))
         return _uploaded(x.data.device_id, data.tobytes(), data.dtype), number(1)
     return None, number(divisor)
 

@@ -68,6 +68,19 @@ extern "C" __global__ void lstm_step_grad(const REAL* __restrict__ dy, const REA
     }
 }
 
+// out = a + b.
+extern "C" __global__ void add_states(const REAL* __restrict__ a, const REAL* __restrict__ b, REAL* __restrict__ out,
+                                      i64 n) {
+    for (i64 i = first_index(); i < n; i += grid_size()) out[i] = REAL((ACC)a[i] + (ACC)b[i]);
+}
+
+// out (n, H) = o tanh(c') once more, from gates (n, 4H) and cells (n, H): what a projection was multiplied with.
+extern "C" __global__ void lstm_outputs(const REAL* __restrict__ gates, const REAL* __restrict__ cells,
+                                        REAL* __restrict__ out, i64 n, int H) {
+    for (i64 i = first_index(); i < n; i += grid_size())
+        out[i] = REAL((ACC)gates[i / H * 4 * H + 3 * H + i % H] * tanh_of((ACC)cells[i]));
+}
+
 // gates (n, 3H) become their values, inner (n, H) the third of products + b_hh; y (n, H) and h, which was the state
 // before, the state after. b_hh (3H,) or null.
 extern "C" __global__ void gru_step(REAL* __restrict__ gates, const REAL* __restrict__ products,

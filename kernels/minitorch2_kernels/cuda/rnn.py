@@ -84,15 +84,20 @@ def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse):
     dy, gates, cells, before = (packed(a) for a in (dy, gates, cells, before))
     dgates, dh, dc = cupy.empty(gates.shape, gates.dtype), dh.copy(), dc.copy()
     dys = None if w_hr is None else cupy.empty(dy.shape, dy.dtype)
-    step = _runner("lstm_step_grad", dc)
+    step, add = _runner("lstm_step_grad", dc), function("rnn.cu", "add_states", dy.dtype)
     for start, stop in reference.steps(sizes, not reverse):
         n, at = stop - start, slice(start, stop)
         given = dy[at], dh[:n]
         if dys is not None:
-            given = layer_product(cupy.add(*given, out=dys[at]), w_hr), None
+            spread(add, dys[at].size, (*given, dys[at], np.int64(dys[at].size)))
+            given = layer_product(dys[at], w_hr), None
         step(n, *given, dc[:n], gates[at], cells[at], before[at], dgates[at])
         layer_product(dgates[at], w_hh, out=dh[:n])
-    return dgates, dh, dc, reference.projection_grad(dys, gates, cells, layer_product)
+    if dys is None:
+        return dgates, dh, dc, None
+    wide = cupy.empty(cells.shape, cells.dtype)
+    _runner("lstm_outputs", cells)(len(cells), gates, cells, wide)
+    return dgates, dh, dc, layer_product(dys.T, wide)
 
 
 @reference.gru.cuda_override(_overwrites)
