@@ -299,6 +299,26 @@ def test_one_object_many_times_costs_nothing():
     assert time.perf_counter() - started < 10
 
 
+@pytest.mark.parametrize("small", [b"]", b"}", b")", b"N\x85"], ids=["list", "dict", "no items", "one item"])
+def test_many_small_containers_cost_little_more_than_themselves(small):
+    data = archive(b"\x80\x02(" + small * 100_000 + b"t.")
+    tracemalloc.start()
+    try:
+        assert len(load(data)) == 100_000
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000 * 120
+
+
+@pytest.mark.parametrize("leaf", [b"]", b"(NNNNNt", b"ccollections\nOrderedDict\n)R"], ids=["small", "long", "ordered"])
+def test_depth_is_bounded_the_same_for_every_container(leaf):
+    assert len(load(archive(b"\x80\x02" + leaf + b"\x85" * 199 + b"."))) == 1
+    for shared in (b"", b"q\x00h\x00\x86"):  # inside a pair that holds it twice
+        with pytest.raises(pickle.UnpicklingError, match="deeper than 200"):
+            load(archive(b"\x80\x02" + leaf + b"\x85" * 200 + shared + b"."))
+
+
 def zipped(names_and_data, **options) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", **options) as z:
