@@ -36,7 +36,7 @@ class Arrays:
         return small if self.small else large
 
     def normal(self, *shape: int, dtype: Any = np.float32) -> Any:
-        return self.xp.asarray(self.random.standard_normal(shape)).astype(np.float32).astype(dtype)
+        return K.cast(self.xp.asarray(self.random.standard_normal(shape)).astype(np.float32), np.dtype(dtype))
 
     def integers(self, below: int, *shape: int) -> Any:
         return self.xp.asarray(self.random.randint(0, below, shape)).astype(np.int64)
@@ -44,7 +44,7 @@ class Arrays:
 
 def bfloat16(arrays: Arrays) -> np.dtype | None:
     """The dtype on a GPU; None where there is none (NumPy cannot multiply it)."""
-    return None if arrays.xp is np else np.dtype(importlib.import_module("ml_dtypes").bfloat16)
+    return None if arrays.xp is np else K.BFLOAT16
 
 
 def implementation(kernel: Any, args: tuple) -> str:

@@ -14,16 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minitorch2_kernels import precision
+from minitorch2_kernels.reference.cast import BFLOAT16, cast
 
-try:
-    from ml_dtypes import bfloat16
-except ImportError:  # comes with CuPy
-    bfloat16 = None
-
-DTYPES = [np.dtype(d) for d in (np.float32, np.float64, np.float16, bfloat16) if d is not None]
+DTYPES = [*map(np.dtype, (np.float32, np.float64, np.float16)), BFLOAT16]
 LAYOUTS = ("C", "transposed", "gaps between rows", "gaps between elements", "transposed with gaps", "backwards")
 # In units of the largest sum of |products|: the order of summation, and one rounding to the dtype.
-TOLERANCE = {"float32": 2e-6, "float64": 4e-15, "float16": 1e-3, "bfloat16": 8e-3}
+TOLERANCE = dict(zip(DTYPES, (2e-6, 4e-15, 1e-3, 8e-3), strict=True))
 
 only_standin = pytest.mark.skipif(has_gpu(), reason="a GPU is here: see the tests marked gpu")
 
@@ -58,7 +54,7 @@ def laid_out(cupy, values, layout):
 
 
 def numbers(shape, dtype, seed):
-    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+    return cast(np.random.default_rng(seed).standard_normal(shape), dtype)
 
 
 @st.composite
@@ -81,15 +77,18 @@ def products(draw):
 def check(cupy, a, a_layout, b, b_layout, out_layout, alpha, beta):
     from minitorch2_kernels.cuda.gemm import gemm
 
-    name = a.dtype.name
-    exact, scale = a.astype(np.float64) @ b.astype(np.float64), np.abs(a.astype("d")) @ np.abs(b.astype("d"))
+    wide_a, wide_b = cast(a, np.float64), cast(b, np.float64)
+    exact, scale = wide_a @ wide_b, np.abs(wide_a) @ np.abs(wide_b)
     expected, bound = alpha * exact, abs(alpha) * scale
     out = None
     if out_layout is not None:
         before = numbers(exact.shape, a.dtype, 3)
-        out = laid_out(cupy, before if beta else np.full_like(before, np.nan), out_layout)
+        out = laid_out(cupy, before if beta else cast(np.full(before.shape, np.nan), a.dtype), out_layout)
         if beta:
-            expected, bound = expected + beta * before.astype("d"), bound + abs(beta) * np.abs(before.astype("d"))
+            expected, bound = (
+                expected + beta * cast(before, np.float64),
+                bound + abs(beta) * np.abs(cast(before, np.float64)),
+            )
     on_device = laid_out(cupy, a, a_layout), laid_out(cupy, b, b_layout)
     found = gemm(*on_device, out, alpha, beta if out is not None else 0.0)
     if out is not None:
@@ -97,8 +96,8 @@ def check(cupy, a, a_layout, b, b_layout, out_layout, alpha, beta):
         np.testing.assert_array_equal(found.get(), out.get())
     assert found.dtype == a.dtype
     assert found.shape == exact.shape
-    error = np.abs(found.get().astype("d") - expected)
-    assert (error <= TOLERANCE[name] * (bound + 1)).all(), error.max()
+    error = np.abs(cast(found.get(), np.float64) - expected)
+    assert (error <= TOLERANCE[a.dtype] * (bound + 1)).all(), error.max()
     for before, after in zip((a, b), on_device, strict=True):
         np.testing.assert_array_equal(after.get(), before)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_kernels import Draw
 
 from minitorch2_kernels import KERNELS as ALL
+from minitorch2_kernels.reference.cast import BFLOAT16, cast
 
-ml_dtypes = pytest.importorskip("ml_dtypes")
 NAMES = list(cuda_cases_shapes.CASES)
 # Half an eps of the type for each rounding of what a kernel writes; recurrent layers round their states and gates in
 # every step and go on with them, attention its weights.
@@ -34,12 +34,12 @@ def cupy():
         yield module
 
 
-def cast(value, dtype):
-    """The arrays of float32 in it, in dtype."""
+def all_cast(value, dtype):
+    """The floating arrays in it, in dtype."""
     if isinstance(value, tuple | list):
-        return type(value)(cast(v, dtype) for v in value)
+        return type(value)(all_cast(v, dtype) for v in value)
     if isinstance(value, np.ndarray) and value.dtype.kind in "fV":
-        return value.astype(dtype)
+        return cast(value, dtype)
     return value
 
 
@@ -53,14 +53,14 @@ def test_half(name, cupy, data):
     draw = Draw(data.draw)
     draw.dtype = "float32"
     args = cuda_cases_shapes.CASES[name][0](draw)
-    dtype = np.dtype(draw.of(np.float16, ml_dtypes.bfloat16))
-    args = cast(args, dtype)
+    dtype = draw.of(np.dtype(np.float16), BFLOAT16)
+    args = all_cast(args, dtype)
     on_device = to_device(cupy, fresh(args))
     ((supports, function),) = ALL[name].cuda_overrides
     if not supports(*on_device):
         return
     with np.errstate(all="ignore"):
-        expected = to_host(ALL[name].reference(*cast(fresh(args), np.float32)))
+        expected = to_host(ALL[name].reference(*all_cast(fresh(args), np.float32)))
     found = to_host(function(*on_device))
     eps = 2.0**-10 if dtype == np.float16 else 2.0**-7
     for ours, theirs in zip(found, expected, strict=True):
@@ -68,5 +68,5 @@ def test_half(name, cupy, data):
         finite = np.abs(theirs[np.isfinite(theirs)])
         largest = finite.max(initial=0)
         np.testing.assert_allclose(
-            ours.astype(np.float64), theirs, rtol=eps, atol=ROUNDINGS.get(name, 1) * eps * largest + 1e-7, err_msg=name
+            cast(ours, np.float64), theirs, rtol=eps, atol=ROUNDINGS.get(name, 1) * eps * largest + 1e-7, err_msg=name
         )

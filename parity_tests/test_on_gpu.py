@@ -1,5 +1,5 @@
-"""Tensors on the GPU: where they are made and go, what is refused, and that nothing leaves it by itself. On the real one
-where there is one, else on the stand-in for CuPy."""
+"""Tensors on the GPU: where they are made and go, what is refused, and that nothing leaves it by itself. On the real
+one where there is one, else on the stand-in for CuPy."""
 
 import copy
 import io

@@ -126,6 +126,7 @@ from numpy import (
 from . import cpu  # registers the fast CPU kernels
 from .dispatch import KERNELS, asarray, ascontiguousarray, is_array, kernel, namespace, on_device, use_reference, where
 from .reference.attention import attention, attention_grad, hidden
+from .reference.bias import add_bias
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.class_loss import class_scale, nll, nll_put
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad

@@ -100,7 +100,7 @@ class Function(Node):
     broadcasts = False  # inputs broadcast against each other: the engine sums gradients back to the inputs' shapes
     is_view = False  # the output looks into the first input's memory
     keeps_dtype = False  # moves elements without arithmetic, so half precision needs no detour through float32
-    takes_half = False  # rounds once in float16 on a GPU by itself, so it needs no detour there
+    gpu_halves: Any = ()  # the half dtypes that its kernels for the GPU sum in float32 and round once: no detour there
     crosses = False  # its inputs may lie on different devices
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     torch_name: str | None = None
@@ -194,7 +194,7 @@ class Function(Node):
             return cls._apply_to_arrays(arrays)
         if on_gpu and on_cpu and not cls.crosses:
             return cls.apply(*cls._on_the_gpu(args))
-        if low is not None and not (on_gpu and cls.takes_half and low == np.float16):
+        if low is not None and not (on_gpu and low in cls.gpu_halves):
             return cls._apply_in_float32(args, low)
 
         ctx = cls()
@@ -242,7 +242,7 @@ class Function(Node):
         if not cls.keeps_dtype:
             for a in arrays:
                 if is_array(a) and a.itemsize == 2 and a.dtype in LOW_PRECISION:
-                    if cls.takes_half and a.dtype == np.float16 and on_device(a):
+                    if a.dtype in cls.gpu_halves and on_device(a):
                         continue
                     return cls._arrays_in_float32(ctx, arrays, a.dtype)
         return cls.forward(ctx, *arrays)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
+from ..core.dtypes import LOW_PRECISION
 from ..core.function import Function
 from ._common import require_tensor
 from .joining import cat
@@ -20,6 +21,7 @@ class Conv2d(Function):
     """y = x * w (+ bias). Settings: (stride, padding, dilation, groups)."""
 
     torch_name = "ConvolutionBackward0"
+    gpu_halves = LOW_PRECISION
 
     @staticmethod
     def forward(ctx, x, w, bias, settings):
@@ -27,9 +29,7 @@ class Conv2d(Function):
         ctx.settings, ctx.hw, ctx.khw = settings, x.shape[2:], w.shape[2:]
         ctx.save_for_backward(x if need_w else None, w if need_x else None)
         y = K.conv2d(x, w, *settings)
-        if bias is not None:
-            y += bias.reshape(-1, 1, 1)
-        return y
+        return y if bias is None else K.add_bias(y, bias)
 
     @staticmethod
     def backward(ctx, g):
@@ -46,6 +46,7 @@ class ConvInputGrad(Function):
     """dx from dy and w; as a layer of its own, the transposed convolution."""
 
     torch_name = "ConvolutionBackward0"
+    gpu_halves = LOW_PRECISION
 
     @staticmethod
     def forward(ctx, g, w, hw, settings):
@@ -69,6 +70,7 @@ class ConvWeightGrad(Function):
     """dw from dy and x."""
 
     torch_name = "ConvolutionBackwardBackward0"
+    gpu_halves = LOW_PRECISION
 
     @staticmethod
     def forward(ctx, g, x, khw, settings):

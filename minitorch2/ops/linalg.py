@@ -8,7 +8,7 @@ from typing import Any
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.dtypes import as_dtype, from_numpy_dtype
+from ..core.dtypes import LOW_PRECISION, as_dtype, from_numpy_dtype
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import is_number, require_tensor, to_dtype, wrap_dim
@@ -23,6 +23,7 @@ class MatMul(Function):
     """Matrices of (batched) (m, k) and (k, n); the batch dims broadcast."""
 
     broadcasts = True
+    gpu_halves = LOW_PRECISION
 
     @staticmethod
     def forward(ctx, a, b):
@@ -51,6 +52,7 @@ class Linear(Function):
     """x W^T + b over the last dim of x."""
 
     torch_name = "AddmmBackward0"
+    gpu_halves = LOW_PRECISION
 
     @staticmethod
     def forward(ctx, x, weight, bias):

@@ -11,13 +11,9 @@ import ctypes
 
 import numpy as np
 
-_DTYPES = {0: np.float32, 1: np.float64, 2: np.float16}
-try:
-    import ml_dtypes
-except ImportError:
-    pass
-else:
-    _DTYPES[14] = ml_dtypes.bfloat16
+from minitorch2_kernels.reference.cast import BFLOAT16, cast
+
+_DTYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float64), 2: np.dtype(np.float16), 14: BFLOAT16}
 _SUMMED_IN = {68: np.float32, 77: np.float32, 70: np.float64}
 INVALID_VALUE, NOT_SUPPORTED = 7, 15
 
@@ -91,8 +87,8 @@ class Library:
         dtype, summed_in = _DTYPES[a_type], _SUMMED_IN[compute]
         number = ctypes.c_double if compute == 70 else ctypes.c_float
         alpha, beta = (summed_in(number.from_address(p).value) for p in (alpha, beta))
-        left = _columns(a, dtype, a_rows, a_columns, lda, a_step, count).astype(summed_in)
-        right = _columns(b, dtype, b_rows, b_columns, ldb, b_step, count).astype(summed_in)
+        left = cast(_columns(a, dtype, a_rows, a_columns, lda, a_step, count), summed_in)
+        right = cast(_columns(b, dtype, b_rows, b_columns, ldb, b_step, count), summed_in)
         if transa:
             left = left.swapaxes(1, 2)
         if transb:
@@ -101,6 +97,6 @@ class Library:
         with np.errstate(all="ignore"):
             product = alpha * (left @ right)
             if beta:
-                product = product + beta * result.astype(summed_in)
-            result[...] = product.astype(dtype)
+                product = product + beta * cast(result, summed_in)
+            result[...] = cast(product, dtype)
         return 0

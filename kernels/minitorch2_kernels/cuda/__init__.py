@@ -6,6 +6,7 @@ program on the CPU pays nothing for it.
 
 from . import (
     attention,
+    bias,
     capture,
     class_loss,
     conv,

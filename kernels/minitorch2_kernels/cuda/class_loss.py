@@ -63,7 +63,9 @@ def nll_put(g, target, scale, shape):
     """nll_put, without zeros written first."""
     x = cupy.empty(shape, g.dtype)
     kernel = function("class_loss.cu", "nll_put", g.dtype, INDEX="i64")
-    step = 0 if _one_number(g) else 1
+    step = 1
+    if _one_number(g):
+        step, g = 0, g[(slice(1),) * g.ndim]
     numbers = np.int64(x.size), np.int64(shape[1]), np.int64(math.prod(shape[2:])), np.int64(step)
     spread(kernel, x.size, (g, target, scale, x, *numbers))
     return x

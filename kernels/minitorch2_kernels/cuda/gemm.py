@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import precision
 from ..reference import matmul as reference
+from ..reference.cast import BFLOAT16, cast
 from . import cublas
 
 _get_current_stream = cupy.cuda.get_current_stream
@@ -22,13 +23,8 @@ _TYPES = {  # dtype -> (how cuBLAS calls it, what it computes in, the type of al
     np.dtype(np.float32): (cublas.R_32F, cublas.COMPUTE_32F, ctypes.c_float),
     np.dtype(np.float64): (cublas.R_64F, cublas.COMPUTE_64F, ctypes.c_double),
     np.dtype(np.float16): (cublas.R_16F, cublas.COMPUTE_32F, ctypes.c_float),
+    BFLOAT16: (cublas.R_16BF, cublas.COMPUTE_32F, ctypes.c_float),
 }
-try:
-    import ml_dtypes
-except ImportError:  # CuPy then has no bfloat16 either
-    pass
-else:
-    _TYPES[np.dtype(ml_dtypes.bfloat16)] = (cublas.R_16BF, cublas.COMPUTE_32F, ctypes.c_float)
 _LOOPED = 8  # products called one by one before a copy that makes them one call is the cheaper
 _factors: dict = {}  # (type, number) -> the number in memory, and its address
 
@@ -210,10 +206,12 @@ def _gathered(a, b, out, batch, alpha, tf32):
 
 def _scaled(out, beta):
     """beta out: what is left where k is 0."""
-    if beta:
-        out *= out.dtype.type(beta)
+    if not beta:
+        out[...] = cupy.zeros((), out.dtype)
+    elif out.dtype == BFLOAT16:
+        out[...] = cast(cast(out, np.float32) * beta, BFLOAT16)
     else:
-        out.fill(0)
+        out *= out.dtype.type(beta)
     return out
 
 

@@ -26,26 +26,21 @@ from typing import Any
 import cupy
 import numpy as np
 
+from ..reference.cast import BFLOAT16
+
 FOLDER = Path(__file__).parent
 THREADS = 256  # in a block, where nothing speaks for another number
 MAX_BLOCKS = 4096  # of a kernel whose threads go on to the next element: more than any GPU runs at once
 
-_TYPES = {  # dtype's name -> REAL, ACC
-    "float32": ("float", "float"),
-    "float64": ("double", "double"),
-    "float16": ("f16", "float"),
-    "bfloat16": ("bf16", "float"),
-}
 FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 FULL = frozenset((FLOAT32, FLOAT64))
-_REALS = {FLOAT32, FLOAT64, np.dtype(np.float16)}
-try:
-    import ml_dtypes
-except ImportError:  # CuPy then has no bfloat16 either
-    pass
-else:
-    _REALS.add(np.dtype(ml_dtypes.bfloat16))
-REALS = frozenset(_REALS)  # every dtype that REAL can be
+_TYPES = {  # dtype -> REAL, ACC
+    FLOAT32: ("float", "float"),
+    FLOAT64: ("double", "double"),
+    np.dtype(np.float16): ("f16", "float"),
+    BFLOAT16: ("bf16", "float"),
+}
+REALS = frozenset(_TYPES)  # every dtype that REAL can be
 
 
 def acc(dtype: np.dtype) -> type:
@@ -72,7 +67,7 @@ def options(dtype: np.dtype | None, **defines: Any) -> tuple[str, ...]:
     """What the compiler is told: the language, the types, and one macro for each keyword."""
     macros = dict(defines)
     if dtype is not None:
-        macros["REAL"], macros["ACC"] = _TYPES[dtype.name]
+        macros["REAL"], macros["ACC"] = _TYPES[dtype]
     return ("--std=c++17", *(f"-D{name}={value}" for name, value in sorted(macros.items())))
 
 
