@@ -85,10 +85,8 @@ def check(cupy, a, a_layout, b, b_layout, out_layout, alpha, beta):
         before = numbers(exact.shape, a.dtype, 3)
         out = laid_out(cupy, before if beta else cast(np.full(before.shape, np.nan), a.dtype), out_layout)
         if beta:
-            expected, bound = (
-                expected + beta * cast(before, np.float64),
-                bound + abs(beta) * np.abs(cast(before, np.float64)),
-            )
+            wide = cast(before, np.float64)
+            expected, bound = expected + beta * wide, bound + abs(beta) * np.abs(wide)
     on_device = laid_out(cupy, a, a_layout), laid_out(cupy, b, b_layout)
     found = gemm(*on_device, out, alpha, beta if out is not None else 0.0)
     if out is not None:
