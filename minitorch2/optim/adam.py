@@ -130,7 +130,11 @@ class Adam(ParameterwiseOptimizer):
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
         batches: defaultdict[Any, Batch] = defaultdict(Batch)
         counters: defaultdict[Any, list[Tensor]] = defaultdict(list)
-        for p in filter(in_batches, params):
+        left = []
+        for p in params:
+            if not in_batches(p):
+                left.append(p)
+                continue
             state = self._state_of(p, group)
             step = state["step"]
             if step.is_cuda:
@@ -144,7 +148,7 @@ class Adam(ParameterwiseOptimizer):
             batch.apply(kernels.adam_many, steps, rate(group["lr"]), *self._numbers(group))
             for step in counters.get(key, ()):
                 step._bump()
-        return [p for p in params if not in_batches(p)]
+        return left
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         state = self._state_of(p, group)

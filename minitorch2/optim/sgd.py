@@ -88,12 +88,16 @@ class SGD(ParameterwiseOptimizer):
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
         batches: defaultdict[Any, Batch] = defaultdict(Batch)
-        for p in filter(in_batches, params):
+        left = []
+        for p in params:
+            if not in_batches(p):
+                left.append(p)
+                continue
             buffer, first_step = self._buffer(p, group)
             batches[p._data.dtype, first_step].add(p, (buffer,))
         for (_, first_step), batch in batches.items():
             batch.apply(kernels.sgd_many, rate(group["lr"]), *self._numbers(group), first_step)
-        return [p for p in params if not in_batches(p)]
+        return left
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         buffer, first_step = self._buffer(p, group)

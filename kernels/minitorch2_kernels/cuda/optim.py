@@ -48,13 +48,16 @@ def _tables(*rows: _Arrays | None) -> Iterator[tuple[np.ndarray, int, int, slice
         yield table, int(first[count]), tensors, part
 
 
-def _takes(params, grads, *states) -> bool:
+def _takes(*lists) -> bool:
     """Dense arrays of one of the dtypes, the same in every list (which may be None)."""
-    if not params or getattr(params[0], "dtype", None) not in REALS:
+    dtype = getattr(lists[0][0], "dtype", None) if lists[0] else None
+    if dtype not in REALS:
         return False
-    dtype = params[0].dtype
-    lists = [params, grads, *(s for s in states if s is not None)]
-    return all(dense(*arrays) and all(a.dtype == dtype for a in arrays) for arrays in lists)
+    for arrays in lists:
+        for a in arrays or ():
+            if not (isinstance(a, cupy.ndarray) and a.dtype == dtype and a.flags.c_contiguous):
+                return False
+    return True
 
 
 def _is_number(x) -> bool:
