@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 
 import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
-from minitorch2_kernels.cpu import blas, compiled_norm, conv, indexing, matmul, norm, optim, pooling, rectifiers
+from minitorch2_kernels.cpu import (
+    blas,
+    compiled_norm,
+    compiled_pooling,
+    conv,
+    indexing,
+    matmul,
+    norm,
+    optim,
+    pooling,
+    rectifiers,
+)
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference.conv import out_size
 
@@ -34,9 +45,10 @@ def tiny_blocks():
         patch.setattr(optim, "WORTH_SHARING", 2)
         patch.setattr(indexing, "_BLOCK", 8)
         patch.setattr(matmul, "ALONE", 0)
+        patch.setattr(matmul, "WORTH_SHARING", 50)
         patch.setattr(norm, "BLOCK_BYTES", 64)
         patch.setattr(norm, "LONG", 4)
-        for module in (norm, compiled_norm):
+        for module in (norm, compiled_norm, compiled_pooling):
             patch.setattr(module, "WORTH_SHARING", 0)
         patch.setattr(rectifiers, "BLOCK", 8)
         patch.setattr(rectifiers, "WORTH_SHARING", 0)

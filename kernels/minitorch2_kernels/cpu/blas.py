@@ -52,25 +52,33 @@ _depth = 0
 _found = 0
 
 
-@contextlib.contextmanager
-def one_thread():
+class _OneThread:
     """BLAS computes in the calling thread inside this block; the first to enter and the last to leave switch it."""
-    global _depth, _found
-    if not controllable:
-        yield
-        return
-    with _lock:
-        if _depth == 0:
-            _found = get_threads()
-            set_threads(1)
-        _depth += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _depth -= 1
-            if _depth == 0:
-                set_threads(_found)
+
+    def __enter__(self):
+        global _depth, _found
+        if controllable:
+            with _lock:
+                if _depth == 0:
+                    _found = get_threads()
+                    set_threads(1)
+                _depth += 1
+
+    def __exit__(self, *exc):
+        global _depth
+        if controllable:
+            with _lock:
+                _depth -= 1
+                if _depth == 0:
+                    set_threads(_found)
+
+
+_block = _OneThread()
+
+
+def one_thread() -> _OneThread:
+    """A block in which BLAS computes in the calling thread; the first to enter and the last to leave switch it."""
+    return _block
 
 
 def _forget() -> None:

@@ -8,6 +8,8 @@ from ..reference import pooling as reference
 from .jit import compile_once
 from .pool import share
 
+WORTH_SHARING = 1 << 16  # numbers; below, waking the other threads takes longer
+
 
 @compile_once
 def _max_pool(x, lowest, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw):
@@ -52,6 +54,13 @@ def _floats(x, *args) -> bool:
     return type(x) is np.ndarray and x.dtype.char in "fd" and x.size > 0
 
 
+def _share(function, images: int, numbers: int) -> None:
+    if numbers < WORTH_SHARING:
+        function(0, images)
+    else:
+        share(function, images)
+
+
 def _inside(g, winner, hw, kernel_size, stride, padding, dilation) -> bool:
     # With padding a window may have seen nothing else: its winner lies outside, where the reference adds and forgets.
     return _floats(g) and padding == (0, 0)
@@ -67,7 +76,7 @@ def register() -> None:
         winner = np.empty(y.shape, np.uint8 if kernel_size[0] * kernel_size[1] <= 256 else np.int32)
         lowest = x.dtype.type(-np.inf)
         settings = (*kernel_size, *stride, *padding, *dilation)
-        share(lambda start, stop: _max_pool(x, lowest, y, winner, start, stop, *settings), len(x))
+        _share(lambda start, stop: _max_pool(x, lowest, y, winner, start, stop, *settings), len(x), x.size)
         return y, winner
 
     @reference.max_pool2d_put.override(_inside)
@@ -75,5 +84,5 @@ def register() -> None:
         """Every g goes to its one place, where the reference compares all taps with the winner."""
         dx = np.zeros((*g.shape[:2], *hw), g.dtype)
         settings = kernel_size[1], *stride, *padding, *dilation
-        share(lambda start, stop: _max_pool_put(g, winner, dx, start, stop, *settings), len(g))
+        _share(lambda start, stop: _max_pool_put(g, winner, dx, start, stop, *settings), len(g), dx.size)
         return dx

@@ -16,7 +16,7 @@ from ..reference.conv import out_size, windows
 from .pool import share
 
 BLOCK_BYTES = 768 * 1024  # of a second-level cache of 1 MiB, the rest is for the operands
-_SMALL = 200_000  # multiplications below which waking threads costs more than it gives
+_SMALL = 5 << 19  # multiplications below which waking threads costs more than it gives
 _local = threading.local()
 
 

@@ -2,7 +2,8 @@
 
 BLAS's threads go on spinning for milliseconds after a product, waiting for the next one, and take a core from whatever
 our pool does then: two linear layers made the two convolutions beside them 1.5 times slower. So a large product is cut
-into parts for our threads, with BLAS held to one; a small one is computed by BLAS in the calling thread anyway.
+into parts for our threads, with BLAS held to one; a middling one is computed in the calling thread alone, where a small
+one is computed by BLAS anyway.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import matmul as reference
-from .blas import controllable
+from .blas import controllable, one_thread
 from .pool import share
 
 ALONE = 4 * 65536  # multiplications up to which OpenBLAS wakes no thread
+WORTH_SHARING = 4 << 20  # multiplications; below, waking another thread takes longer than its half
 
 
 def _large(a, b) -> bool:
@@ -34,7 +36,10 @@ def matmul(a, b):
     """The longer side of the product is cut into one part for each thread."""
     m, n = a.shape[0], b.shape[1]
     out = np.empty((m, n), a.dtype)
-    if m >= n:
+    if m * n * a.shape[1] < WORTH_SHARING:
+        with one_thread():
+            np.matmul(a, b, out=out)
+    elif m >= n:
         share(lambda start, stop: np.matmul(a[start:stop], b, out=out[start:stop]), m)
     else:
         share(lambda start, stop: np.matmul(a, b[:, start:stop], out=out[:, start:stop]), n)
@@ -61,7 +66,10 @@ def linear(x, weight, bias):
         if bias is not None:
             out[:, start:stop] += bias[start:stop]
 
-    if m >= n:
+    if m * n * x.shape[1] < WORTH_SHARING:
+        with one_thread():
+            rows(0, m)
+    elif m >= n:
         share(rows, m)
     else:
         share(columns, n)
