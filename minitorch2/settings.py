@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from types import SimpleNamespace
 
-from minitorch2_kernels import determinism
+from minitorch2_kernels import cudnn_switches, determinism
 from minitorch2_kernels import precision as exactness
 
 from .core.device import device, get_default, has_gpu, set_default
@@ -53,15 +55,87 @@ def _no() -> bool:
     return False
 
 
-class _Cudnn(SimpleNamespace):
+def _bool(value, setter: str) -> bool:
+    """value, or the error of torch's setter for anything but True and False."""
+    if not isinstance(value, bool):
+        raise RuntimeError(f"{setter} expects a bool, but got {type(value).__name__}")
+    return value
+
+
+class _Cudnn:
+    """torch.backends.cudnn: convolutions on a GPU by NVIDIA's cuDNN, if it is installed with minitorch2[cudnn].
+
+    enabled: whether to use it; without it, minitorch2's own kernels compute. benchmark: the first convolution of its
+    shapes times the plans that cuDNN proposes (benchmark_limit of them, all if 0) and keeps the fastest; one that is
+    first met while a CUDA graph is captured does not use cuDNN. deterministic: only plans that repeat bit for bit.
+    allow_tf32, on by default as in torch, rules convolutions and recurrent layers by minitorch2's own kernels too.
+    """
+
+    @property
+    def enabled(self) -> bool:
+        return cudnn_switches.enabled
+
+    @enabled.setter
+    def enabled(self, value: bool):
+        cudnn_switches.enabled = _bool(value, "set_enabled_cudnn")
+
+    @property
+    def benchmark(self) -> bool:
+        return cudnn_switches.benchmark
+
+    @benchmark.setter
+    def benchmark(self, value: bool):
+        cudnn_switches.benchmark = _bool(value, "set_benchmark_cudnn")
+
+    @property
+    def benchmark_limit(self) -> int:
+        return cudnn_switches.benchmark_limit
+
+    @benchmark_limit.setter
+    def benchmark_limit(self, value: int):
+        cudnn_switches.benchmark_limit = int(value)
+
+    @property
+    def deterministic(self) -> bool:
+        return cudnn_switches.deterministic
+
+    @deterministic.setter
+    def deterministic(self, value: bool):
+        cudnn_switches.deterministic = _bool(value, "set_deterministic_cudnn")
+
     @property
     def allow_tf32(self) -> bool:
         """Whether convolutions and recurrent layers on a GPU may round float32 factors to TF32."""
         return exactness.layers_allow_tf32
 
     @allow_tf32.setter
-    def allow_tf32(self, allowed: bool):
-        exactness.layers_allow_tf32 = bool(allowed)
+    def allow_tf32(self, value: bool):
+        exactness.layers_allow_tf32 = _bool(value, "set_allow_tf32_cublas")  # the name that torch's error has
+
+    def is_available(self) -> bool:
+        """Whether there are a GPU and a cuDNN that can be loaded."""
+        return self.version() is not None
+
+    def version(self) -> int | None:
+        """91900 for cuDNN 9.19.0; None where it is not available."""
+        if not has_gpu():
+            return None
+        return importlib.import_module("minitorch2_kernels.cuda.cudnn").version()
+
+    @contextlib.contextmanager
+    def flags(self, enabled=False, benchmark=False, benchmark_limit=10, deterministic=False, allow_tf32=True):
+        """These settings inside a `with` block; the ones before are back after it."""
+        names = ("enabled", "benchmark", "benchmark_limit", "deterministic", "allow_tf32")
+        before = [getattr(self, name) for name in names]
+        try:
+            for name, value in zip(
+                names, (enabled, benchmark, benchmark_limit, deterministic, allow_tf32), strict=True
+            ):
+                setattr(self, name, value)
+            yield
+        finally:
+            for name, value in zip(names, before, strict=True):
+                setattr(self, name, value)
 
 
 class _Matmul(SimpleNamespace):
@@ -75,10 +149,9 @@ class _Matmul(SimpleNamespace):
         exactness.set_float32_matmul("high" if allowed else "highest")
 
 
-# torch.backends: the attributes that training scripts set and ask for. But for allow_tf32 they rule libraries that are
-# not here, and have no more effect than in a torch that was built for the CPU.
+# torch.backends: the attributes that training scripts set and ask for.
 backends = SimpleNamespace(
-    cudnn=_Cudnn(enabled=True, benchmark=False, deterministic=False, is_available=_no, version=lambda: None),
+    cudnn=_Cudnn(),
     cuda=SimpleNamespace(is_built=has_gpu, matmul=_Matmul()),
     mps=SimpleNamespace(is_available=_no, is_built=_no),
 )

@@ -108,11 +108,12 @@ class CudaGenerator:
 
     def integers(self, shape, np_dtype, low: int | None = None, high: int | None = None):
         """Integers in [low, high); without bounds over the dtype's values from 0 up."""
+        wide = None
         if low is None:
-            low, span = 0, native_range(np_dtype)[0]
+            low, (span, wide) = 0, native_range(np_dtype)
         else:
             low, span = checked_range(np_dtype, low, high)
-        drawn = self._kernels.integers(shape, low, span, self.state)
+        drawn = self._kernels.integers(shape, low, span, self.state, wide)
         return drawn if np_dtype == drawn.dtype else cast(drawn, np_dtype)
 
     def exponential(self, shape, np_dtype, lambd: float = 1.0):

@@ -33,7 +33,7 @@ from .. import determinism, precision
 from ..out_of_memory import OutOfMemoryError
 from ..reference.cast import BFLOAT16
 
-WORKSPACE = 1 << 30  # bytes of memory that a plan may ask for beside its arrays
+WORKSPACE = 2 << 30  # bytes of memory that a plan may ask for beside its arrays
 SAMPLES = 3  # timings of a plan, of which the least counts
 
 DTYPES = {  # -> the names of data_type for memory and for sums
@@ -114,18 +114,30 @@ class Handle:
     """One thread's cuDNN on one device, and the plans made with it."""
 
     def __init__(self, module: Any) -> None:
-        self.module, self.pointer = module, module.create_handle()
+        self.module = module
+        self.pointer = 0  # made by the first `use`, which is not in a capture
         self._stream: int | None = None
         self.plans: dict[tuple, Plan | None] = {}
         self.refusals: dict[tuple, str] = {}  # why there is no plan
 
     def use(self, stream: int) -> int:
-        """The handle, set to work on this stream."""
+        """The handle, set to work on this stream. RuntimeError where cuDNN cannot work on this machine."""
         if stream != self._stream:
             self._stream = None  # should this fail, the next call sets it again
+            if not self.pointer:
+                self.pointer = self._created()
             self.module.set_stream(handle=self.pointer, stream=stream)
             self._stream = stream
         return self.pointer
+
+    def _created(self) -> int:
+        try:
+            return self.module.create_handle()
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"cuDNN {self.module.backend_version()} does not start: {str(error).strip()}. With "
+                "torch.backends.cudnn.enabled = False convolutions are computed without it"
+            ) from None
 
     def find(self, key: tuple, a, b, out) -> bool:
         """Makes the plan for this convolution and computes `out` by it; False, and remembered, where there is none."""
