@@ -10,18 +10,16 @@ arrays and the sources run emulated.
 from __future__ import annotations
 
 import contextlib
-import importlib
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import cuda_cases_shapes
-import cuda_emulation
-import cupy_standin
 import numpy as np
 import test_kernels
+from on_gpu import REAL, gpu
 
+from minitorch2.core import device
 from minitorch2_kernels import dispatch
 
 SOURCES = Path(dispatch.__file__).with_name("cuda")  # where the .cu files are
@@ -219,30 +217,14 @@ FUNCTIONS: dict[str, Function] = {}
 
 def has_gpu() -> bool:
     """Whether there is a GPU and CuPy for it, the real one."""
-    try:
-        import cupy
-    except ImportError:
-        return False
-    return not isinstance(cupy, cupy_standin.module.Module) and cupy.is_available()
+    return REAL
 
 
 @contextlib.contextmanager
 def cupy_or_standin():
     """CuPy with a GPU, or else the stand-in as the module `cupy` for this block; the overrides are registered."""
-    real = has_gpu()
-    if real:
-        import cupy
-    else:
-        cupy = cupy_standin.install()
-        cupy.RawModule = cuda_emulation.RawModule
-        cupy.cuda.compiler = SimpleNamespace(CompileException=cuda_emulation.CompileException)
-    dispatch.admit(cupy.ndarray)
-    importlib.import_module("minitorch2_kernels.cuda")
-    try:
-        yield cupy
-    finally:
-        if not real:
-            cupy_standin.uninstall()
+    with gpu():
+        yield device.cupy()
 
 
 def to_device(cupy, value):
