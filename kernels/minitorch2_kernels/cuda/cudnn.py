@@ -15,9 +15,9 @@ Source: NVIDIA's cuDNN frontend, its documentation of the graph API and of convo
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
-import glob
 import importlib
 import importlib.util
 import os
@@ -46,24 +46,33 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 def _preload() -> None:
-    """Opens what cuDNN looks for by name: the libraries of pip's packages lie in no folder that the loader searches."""
-    try:
-        pathfinder = importlib.import_module("cuda.pathfinder")
-    except ImportError:  # an older CuPy finds them itself, so they are where the loader looks
-        pathfinder = None
-    for name in ("cudart", "cublasLt", "cublas", "nvrtc"):
-        try:
-            if pathfinder is not None:
+    """Opens what cuDNN looks for by name: the libraries of pip's packages lie in no folder that the loader searches.
+
+    OSError where one is missing that it cannot do without.
+    """
+    with contextlib.suppress(ImportError):  # CuPy finds its libraries with it
+        pathfinder: Any = importlib.import_module("cuda.pathfinder")
+        for name in ("cudart", "cublasLt", "cublas", "nvrtc"):
+            with contextlib.suppress(RuntimeError):  # not there, or where the loader finds it
                 pathfinder.load_nvidia_dynamic_lib(name)
-        except RuntimeError:  # not there: cuDNN says so if a plan needs it
-            continue
-    try:
+    folders: list[str] = []
+    with contextlib.suppress(ModuleNotFoundError):
         package = importlib.util.find_spec("nvidia.cudnn")
-    except ModuleNotFoundError:
-        return
-    for folder in (package and package.submodule_search_locations) or ():
-        for path in glob.glob(os.path.join(folder, "lib", "libcudnn.so.*")):
-            ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+        folders += (package and package.submodule_search_locations) or ()
+    name = "libcudnn.so.9"
+    library = _opened([os.path.join(folder, "lib", name) for folder in folders] + [name])
+    library.cudnnGetCudartVersion.restype = ctypes.c_size_t
+    # Where cuDNN does not find this one, it ends the process.
+    name = f"libcublasLt.so.{library.cudnnGetCudartVersion() // 1000}"
+    _opened([name] + [os.path.join(folder, "..", x, "lib", name) for folder in folders for x in ("cu13", "cublas")])
+
+
+def _opened(paths: list[str]) -> ctypes.CDLL:
+    """The first of these libraries that there is; OSError where there is none."""
+    for path in paths[:-1]:
+        with contextlib.suppress(OSError):
+            return ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+    return ctypes.CDLL(paths[-1], ctypes.RTLD_GLOBAL)
 
 
 @functools.cache
