@@ -63,7 +63,7 @@ def many(single, state: int):
     def draw(d):
         first = single(d)
         lists = [None if a is None else [a] for a in first[: 2 + state]]
-        for _ in range(d.of(0, 1, 3, 63, 64, 600)):
+        for _ in range(d.of(0, 1, 3, 63, 64, 513)):
             n, offset = d.of(0, 1, 5, 40), d.of(0, 0, 1)
             for i, arrays in enumerate(lists):
                 if arrays is not None:

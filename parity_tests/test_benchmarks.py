@@ -77,6 +77,7 @@ def test_every_operation_runs_in_both(monkeypatch):
     monkeypatch.syspath_prepend(ROOT)
     ops = importlib.import_module("ops")
     few = [name for name in ops.CASES if "1M" not in name and "1.2M" not in name and "conv" not in name]
+    few = few if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else few[::4]
     ours, theirs = (ops.time_operations(framework, few, 1, 0.0) for framework in ("minitorch2", "torch"))
     assert {name: set(parts) for name, parts in ours.items()} == {name: set(parts) for name, parts in theirs.items()}
 
