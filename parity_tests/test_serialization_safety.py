@@ -11,62 +11,11 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from serialization_cases import ALLOWED, archive, load, outcome
+from serialization_cases import ALLOWED, archive, load
+from serialization_pieces import BIG, FLOATS, SCALAR, ndarray, number, numpy_dtype, state_of, storage, tensor, text
 
-from minitorch2.serialization.plain import check_plain
 from minitorch2.serialization.zip_writer import ZipWriter
 
-
-def text(value: str) -> bytes:
-    return b"X" + struct.pack("<I", len(value)) + value.encode()
-
-
-def number(value: int) -> bytes:
-    data = pickle.encode_long(value)
-    return b"\x8a" + bytes([len(data)]) + data
-
-
-def storage(key=None, numel=None, location=None, name="FloatStorage") -> bytes:
-    key, numel, location = key or text("k"), numel or number(4), location or text("cpu")
-    return b"(" + text("storage") + f"ctorch\n{name}\n".encode() + key + location + numel + b"tQ"
-
-
-def tensor(offset=b"K\x00", size=b"K\x04\x85", stride=b"K\x01\x85", grad=b"\x89", hooks=b"}", **of_storage) -> bytes:
-    return (
-        b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage(**of_storage) + offset + size + stride + grad + hooks + b"tR"
-    )
-
-
-def state_of(tensor_pickle: bytes, **attributes: bytes) -> bytes:
-    """A tensor with Python attributes."""
-    items = b"".join(text(name) + value + b"s" for name, value in attributes.items())
-    builder, arguments = tensor_pickle[:-1].split(b"\n(", 1)
-    return (
-        b"ctorch._tensor\n_rebuild_from_type_v2\n("
-        + builder
-        + b"\nctorch\nTensor\n("
-        + arguments
-        + b"}"
-        + items
-        + b"tR"
-    )
-
-
-def numpy_dtype(spec: str, state: bytes = b"") -> bytes:
-    return b"cnumpy\ndtype\n" + text(spec) + b"\x89\x88\x87R" + state
-
-
-def ndarray(shape: bytes, dtype: bytes = numpy_dtype("f4")) -> bytes:
-    """An array of that shape around the bytes of four float32."""
-    begun = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
-    return begun + b"(K\x01" + shape + dtype + b"\x89C\x10" + FLOATS + b"tb"
-
-
-SCALAR = b"cnumpy.core.multiarray\nscalar\n"
-FLOATS = np.arange(4, dtype=np.float32).tobytes()
-BIG = number(2**62)
 NAMES = """
     os system, posix system, nt system, subprocess Popen, __builtin__ eval, builtins exec, builtins getattr,
     builtins __import__, builtins open, sys exit, functools partial, operator attrgetter, runpy run_path,
@@ -420,41 +369,3 @@ def test_other_files():
     ):
         with pytest.raises(error):
             load(data)
-
-
-GLOBALS = """
-    collections OrderedDict, collections Counter, __builtin__ set, __builtin__ bytearray, _codecs encode,
-    torch Size, torch device, torch float16, torch Tensor, torch._utils _rebuild_parameter,
-    torch._tensor _rebuild_from_type_v2
-"""
-PIECES = [
-    *(bytes([opcode]) for opcode in b"N\x88\x89)]}(t\x85\x86\x87aesuRb\x81Q"),
-    *(b"c" + name.strip().replace(" ", "\n").encode() + b"\n" for name in GLOBALS.split(",")),
-    *(
-        b"K\x01",
-        b"K\x00",
-        b"J\xff\xff\xff\xff",
-        b"G" + bytes(8),
-        number(2**40),
-        number(-3),
-        text(""),
-        text("k"),
-        b"U\x01a",
-        b"\x8c\x01a",
-        b"C\x01a",
-        b"\x94",
-        b"\x8f",
-        b"\x90",
-        b"\x91",
-        b"\x93",
-        numpy_dtype("f4"),
-        ndarray(b"K\x04\x85"),
-    ),
-    *(b"q\x00", b"h\x00", b"q\x01", b"h\x01", storage(), tensor()),
-]
-
-
-@given(st.lists(st.sampled_from(PIECES), max_size=40))
-def test_any_sequence_of_opcodes_is_survived(pieces):
-    data = b"\x80\x02" + b"".join(pieces) + b"."
-    check_plain(outcome(repr(data), archive(data, k=FLOATS)))
