@@ -136,7 +136,10 @@ def _verdict(report: Report, everything: bool) -> list[str]:
     if report.error is not None:
         return [*lines, "The file is damaged further on; up to there it asks for this."]
     if report.loads:
-        return [*lines, "minitorch2.load reads it."]
+        return [
+            *lines,
+            "minitorch2.load reads it" + (", if its checksums are right." if report.checksums == "unchecked" else "."),
+        ]
     if report.kind == "pickle":
         return [*lines, "minitorch2.load reads no plain pickles; save it with torch.save or minitorch2.save."]
     unknown = any(foreign.reason is None for foreign in findings.names.values())

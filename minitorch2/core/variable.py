@@ -10,6 +10,13 @@ from .grad_mode import state
 from .size import Size
 
 
+def type_name(value) -> str:
+    """The type of what is no tensor of ours, as messages name it; torch's tensor is a torch.Tensor."""
+    kind = type(value)
+    root = kind.__module__.partition(".")[0]
+    return f"{root}.{kind.__name__}" if root in ("numpy", "torch") else kind.__name__
+
+
 class Variable:
     """An array and its place in the graph.
 

@@ -6,7 +6,7 @@ import functools
 import inspect
 
 from ..core import autocast
-from ..core.variable import Variable
+from ..core.variable import Variable, type_name
 
 
 def names_arguments(function, name: str, is_method: bool = False):
@@ -30,7 +30,7 @@ def names_arguments(function, name: str, is_method: bool = False):
             argument, position = culprit
             raise TypeError(
                 f"{name}(): argument '{argument}' (position {position - is_method}) must be Tensor, not "
-                f"{type(error.obj).__name__}"
+                f"{type_name(error.obj)}"
             ) from None
 
     call.__name__ = call.__qualname__ = name

@@ -16,7 +16,7 @@ import minitorch2_kernels as K
 from ..core import dtypes
 from ..core.device import CPU, device_of, moved
 from ..core.function import Function
-from ..core.variable import Variable
+from ..core.variable import Variable, type_name
 
 
 def wrap_dim(dim: int, ndim: int) -> int:
@@ -161,7 +161,7 @@ def numpy_names(function):
 
 def require_tensor(op: str, x, argument: str = "input", position: int = 1) -> None:
     if not isinstance(x, Variable):
-        raise TypeError(f"{op}(): argument '{argument}' (position {position}) must be Tensor, not {type(x).__name__}")
+        raise TypeError(f"{op}(): argument '{argument}' (position {position}) must be Tensor, not {type_name(x)}")
 
 
 def require_floating(op: str, *tensors) -> None:
@@ -207,7 +207,7 @@ def promote(op: str, a, b) -> tuple[Any, Any]:
             return a, b
         second, first = _promote_with_number(op, b, a)
         return first, second
-    raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type(a).__name__}")
+    raise TypeError(f"{op}(): argument 'input' (position 1) must be Tensor, not {type_name(a)}")
 
 
 def _promote_with_number(op: str, tensor, number):

@@ -18,7 +18,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.device import like
-from ..core.variable import Variable
+from ..core.variable import Variable, type_name
 from ._data import array_of
 from .index_ops import UnsqueezeIndex
 from .view_ops import Select, Slice
@@ -245,8 +245,3 @@ def _checked_slice(item: slice) -> slice:
         return slice(first, last, step)
     except TypeError:
         raise TypeError("slice indices must be integers or None or have an __index__ method") from None
-
-
-def type_name(value) -> str:
-    kind = type(value)
-    return f"numpy.{kind.__name__}" if kind.__module__ == "numpy" else kind.__name__

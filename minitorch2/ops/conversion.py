@@ -12,7 +12,7 @@ from ..core.device import CPU, check_available, device, device_of, moved
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.layout import check_memory_format
-from ..core.variable import Variable
+from ..core.variable import Variable, type_name
 from ._common import ToCopy, ToDevice, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
@@ -97,7 +97,7 @@ def copy_(self, src, non_blocking=False):
     if is_number(src):
         src = Function.variable(np.asarray(src))
     if not isinstance(src, Variable):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(src)}")
     try:
         np.broadcast_shapes(src._data.shape, self._data.shape)
         fits = src._data.ndim <= self._data.ndim or src._data.size == self._data.size
