@@ -225,6 +225,7 @@ def test_benchmark_keeps_the_fastest(cudnn):
     args = call("conv2d_input_grad", "groups")
     with mt.backends.cudnn.flags(enabled=True, benchmark=True, benchmark_limit=3):
         check("conv2d_input_grad", args, "float32")
+        assert cudnn.ran[-1] == "fast" and "fastest, but the fifth" not in cudnn.ran
         cudnn.ran.clear()
         check("conv2d_input_grad", args, "float32")
     assert cudnn.ran == ["fast"]
