@@ -223,7 +223,9 @@ def installed(module=None):
             module = Cudnn()
             patch.setitem(sys.modules, "cudnn", module)
             patch.setattr(cudnn, "_preload", lambda: None)
-        patch.setattr(cudnn, "_handles", {})
+            patch.setattr(cudnn, "_handles", {})
+        for handle in cudnn._handles.values():
+            handle.plans, handle.refusals = {}, {}
         patch.setattr(cudnn_conv, "SMALL", 0)
         patch.setattr(cudnn_conv, "DEPTHWISE", True)
         patch.setattr(importlib.import_module("minitorch2_kernels.precision"), "layers_allow_tf32", False)

@@ -82,6 +82,8 @@ def test_every_override_has_a_case(cupy):
 def test_overrides_are_reached(name, cupy):
     """Ordinary float32 arrays in row-major order find each override: the fast path is not dead code."""
     reached = set()
+    # cuDNN, where it is installed, takes no arrays as small as these; test_cudnn.py is about it.
+    own = [supports for supports, f in ALL[name].cuda_overrides if not f.__module__.endswith("cudnn_conv")]
 
     @settings(max_examples=8)
     @given(data=st.data())
@@ -90,7 +92,7 @@ def test_overrides_are_reached(name, cupy):
             np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in KERNELS[name].draw(Draw(data.draw))
         )
         args = to_device(cupy, args)
-        reached.update(i for i, (supports, _) in enumerate(ALL[name].cuda_overrides) if supports(*args))
+        reached.update(i for i, supports in enumerate(own) if supports(*args))
 
     look()
-    assert reached == set(range(len(ALL[name].cuda_overrides)))
+    assert reached == set(range(len(own)))
