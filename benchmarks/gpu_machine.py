@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).with_name("results")
 NO_GPU = 2  # the exit status without one
-PACKAGES = ("numpy", "cupy-cuda13x", "ml_dtypes", "torch", "nvidia-cublas", "nvidia-cudnn-cu13", "pytest", "hypothesis")
+PACKAGES = ("numpy", "cupy-cuda13x", "torch", "nvidia-cublas", "nvidia-cudnn-cu13", "nvidia-cudnn-frontend")
 
 
 def why_no_gpu() -> str | None:

@@ -47,17 +47,14 @@ class Worker:
         self.on_gpu = device != "cpu"
         if self.on_gpu and not self.torch.cuda.is_available():
             raise RuntimeError(f"{framework} finds no GPU: its cuda.is_available() is False")
-        if not self.ours:
-            self.torch.backends.cuda.matmul.allow_tf32 = False
-            self.torch.backends.cudnn.allow_tf32 = False
-            self.torch.backends.cudnn.benchmark = True
-        elif self.on_gpu:  # its kernels are registered, and its context made, by the first array
+        backends = self.torch.backends
+        backends.cuda.matmul.allow_tf32 = backends.cudnn.allow_tf32 = False  # float32 means float32, in both
+        backends.cudnn.benchmark = True
+        if self.ours and self.on_gpu:  # its kernels are registered, and its context made, by the first array
             self.torch.zeros(1, device=device)
 
     def about(self) -> dict[str, Any]:
         """Version and settings."""
-        if self.ours:
-            return {"version": self.torch.__version__, "settings": {}}
         backends = self.torch.backends
         return {
             "version": self.torch.__version__,
@@ -66,7 +63,7 @@ class Worker:
                 "cudnn.allow_tf32": backends.cudnn.allow_tf32,
                 "cudnn.benchmark": backends.cudnn.benchmark,
                 "cudnn.version": backends.cudnn.version() if self.on_gpu else None,
-                "cuda": self.torch.version.cuda,
+                "cuda": None if self.ours else self.torch.version.cuda,
             },
         }
 

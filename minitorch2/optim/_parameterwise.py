@@ -38,7 +38,7 @@ class ParameterwiseOptimizer(Optimizer):
     _supported: ClassVar[frozenset[str]] = frozenset()  # of the options in _UNSUPPORTED those that it does support
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        """Updates together what can be, in a few launches on a GPU; returns the parameters that are left."""
+        """Updates together what can be, in a few launches or calls; returns the parameters that are left."""
         return params
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
@@ -126,7 +126,7 @@ def check_shapes(p: Tensor, state: Sequence[Tensor | None]) -> None:
 
 
 class Batch:
-    """Parameters on a GPU that one launch updates: a list of their arrays, of their gradients', of each state's."""
+    """Parameters that one launch or call updates: a list of their arrays, of their gradients', of each state's."""
 
     def __init__(self) -> None:
         self.written: list[Tensor] = []
@@ -151,8 +151,9 @@ class Batch:
 
 
 def in_batches(p: Tensor) -> bool:
-    """Whether a Batch may take this parameter."""
-    return on_device(p._data) and p._data.flags.c_contiguous
+    """Whether a Batch may take this parameter: on the CPU too, where a call for each of many small ones adds up."""
+    data = p._data
+    return data.flags.c_contiguous and (on_device(data) or data.dtype.char in "fd")
 
 
 def rate(lr: Any) -> Any:

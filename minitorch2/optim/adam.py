@@ -132,10 +132,10 @@ class Adam(ParameterwiseOptimizer):
         counters: defaultdict[Any, list[Tensor]] = defaultdict(list)
         left = []
         for p in params:
+            state = self._state_of(p, group)  # of those left too: state_dict is in the parameters' order
             if not in_batches(p):
                 left.append(p)
                 continue
-            state = self._state_of(p, group)
             step = state["step"]
             if step.is_cuda:
                 key = (p._data.dtype, step._data.dtype)

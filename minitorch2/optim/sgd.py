@@ -90,18 +90,16 @@ class SGD(ParameterwiseOptimizer):
         batches: defaultdict[Any, Batch] = defaultdict(Batch)
         left = []
         for p in params:
+            buffer, first_step = self._buffer(p, group)  # of those left too: state_dict is in the parameters' order
             if not in_batches(p):
-                left.append(p)
+                left.append((p, buffer, first_step))
                 continue
-            buffer, first_step = self._buffer(p, group)
             batches[p._data.dtype, first_step].add(p, (buffer,))
         for (_, first_step), batch in batches.items():
             batch.apply(kernels.sgd_many, rate(group["lr"]), *self._numbers(group), first_step)
-        return left
-
-    def _update(self, p: Tensor, group: dict[str, Any]) -> None:
-        buffer, first_step = self._buffer(p, group)
-        apply(kernels.sgd, p, (buffer,), number(group["lr"]), *self._numbers(group), first_step)
+        for p, buffer, first_step in left:
+            apply(kernels.sgd, p, (buffer,), number(group["lr"]), *self._numbers(group), first_step)
+        return []
 
     @staticmethod
     def _numbers(group: dict[str, Any]) -> tuple[Any, ...]:

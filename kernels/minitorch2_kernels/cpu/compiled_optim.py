@@ -9,75 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import optim as reference
-from .jit import compile_once
 from .pool import share
 
 WORTH_SHARING = 1 << 17  # elements; below, waking the other threads takes longer than the update
-
-
-@compile_once
-def _adam(
-    param,
-    grad,
-    exp_avg,
-    exp_avg_sq,
-    largest,
-    amsgrad,
-    start,
-    stop,
-    sign,
-    shrink,
-    decay,
-    weight,
-    beta2,
-    scale,
-    root,
-    eps,
-    rate,
-):
-    one = param.dtype.type(1)
-    sign, shrink, decay = param.dtype.type(sign), param.dtype.type(shrink), param.dtype.type(decay)
-    near, far = param.dtype.type(weight), param.dtype.type(1 - weight)
-    beta2, scale, root = param.dtype.type(beta2), param.dtype.type(scale), param.dtype.type(root)
-    eps, rate = param.dtype.type(eps), param.dtype.type(rate)
-    from_start = weight < 0.5
-    for i in range(start, stop):
-        p = param[i]
-        if shrink != one:
-            p = p * shrink
-        g = grad[i] * sign
-        if decay != 0:
-            g = g + decay * p
-        m = exp_avg[i]
-        if from_start:
-            m = m + (g - m) * near
-        else:
-            m = g - (g - m) * far
-        v = exp_avg_sq[i] * beta2 + scale * g * g
-        exp_avg[i] = m
-        exp_avg_sq[i] = v
-        if amsgrad:
-            # as np.maximum: a NaN in either stays
-            held = largest[i]
-            v = held if held > v or held != held else v
-            largest[i] = v
-        param[i] = p + rate * m / (np.sqrt(v) / root + eps)
-
-
-@compile_once
-def _sgd(param, grad, buffer, momentum, start, stop, sign, decay, beta, undamped, nesterov, first, rate):
-    sign, decay, beta = param.dtype.type(sign), param.dtype.type(decay), param.dtype.type(beta)
-    undamped, rate = param.dtype.type(undamped), param.dtype.type(rate)
-    for i in range(start, stop):
-        p = param[i]
-        g = grad[i] * sign
-        if decay != 0:
-            g = g + decay * p
-        if momentum:
-            b = g if first else buffer[i] * beta + undamped * g
-            buffer[i] = b
-            g = g + beta * b if nesterov else b
-        param[i] = p + rate * g
 
 
 def _flat(array, like):
@@ -101,33 +35,82 @@ def _run(function, size: int) -> None:
         share(function, size)
 
 
+def _adam_numbers(step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize):
+    """What the loop computes with, from what the kernel is given."""
+    shrink = float(1 - lr * weight_decay) if decoupled else 1.0
+    decay = 0.0 if decoupled else float(weight_decay)
+    near = float(1 - beta1)
+    root, rate = float((1 - beta2**step) ** 0.5), -float(lr / (1 - beta1**step))
+    sign = -1.0 if maximize else 1.0
+    return sign, shrink, decay, near, float(1 - near), float(beta2), float(1 - beta2), root, float(eps), rate
+
+
+def _sgd_numbers(lr, momentum, dampening, weight_decay, nesterov, maximize, first_step):
+    sign, undamped = -1.0 if maximize else 1.0, float(1 - dampening)
+    return sign, float(weight_decay), float(momentum), undamped, bool(nesterov), bool(first_step), float(-lr)
+
+
+def _supports_many(params, *rest) -> bool:
+    """Lists of C-contiguous arrays of one dtype, float32 or float64; step and rate numbers."""
+    if not params or type(params[0]) is not np.ndarray or params[0].dtype.char not in "fd":
+        return False
+    dtype = params[0].dtype
+    for values in (params, *rest):
+        if type(values) is list:
+            for a in values:
+                if type(a) is not np.ndarray or a.dtype is not dtype or not a.flags.c_contiguous:
+                    return False
+        elif isinstance(values, np.ndarray):
+            return False
+    return True
+
+
+def _table(lists, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """(addresses (tensors, columns), where each tensor's elements end when they are counted one after the other)."""
+    table = np.empty((len(lists[0]), columns), np.uint64)
+    for column, arrays in enumerate(lists):
+        if arrays is not None:
+            table[:, column] = [a.__array_interface__["data"][0] for a in arrays]
+    return table, np.cumsum([a.size for a in lists[0]])
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
 
     @reference.adam.override(_supports)
-    def adam(
-        param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize
-    ):
+    def adam(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, *rest):
         """Adam and AdamW in one pass."""
+        from .optim_loops import adam as loop
+
         flat = param.reshape(-1)
         arrays = flat, grad.reshape(-1), exp_avg.reshape(-1), exp_avg_sq.reshape(-1), _flat(max_exp_avg_sq, flat)
-        shrink = float(1 - lr * weight_decay) if decoupled else 1.0
-        decay = 0.0 if decoupled else float(weight_decay)
-        root = float((1 - beta2**step) ** 0.5)
-        rate = -float(lr / (1 - beta1**step))
-        numbers = (
-            *(-1.0 if maximize else 1.0, shrink, decay, float(1 - beta1), float(beta2), float(1 - beta2)),
-            *(root, float(eps), rate),
-        )
-        amsgrad = max_exp_avg_sq is not None
-        _run(lambda start, stop: _adam(*arrays, amsgrad, start, stop, *numbers), flat.size)
+        numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sq is not None
+        _run(lambda start, stop: loop(arrays, amsgrad, start, stop, numbers), flat.size)
 
     @reference.sgd.override(_supports)
-    def sgd(param, grad, momentum_buffer, lr, momentum, dampening, weight_decay, nesterov, maximize, first_step):
+    def sgd(param, grad, momentum_buffer, *rest):
         """Gradient descent, with momentum or without, in one pass."""
+        from .optim_loops import sgd as loop
+
         flat = param.reshape(-1)
         arrays = flat, grad.reshape(-1), _flat(momentum_buffer, flat)
-        has_momentum = momentum_buffer is not None
-        sign, rate, undamped = -1.0 if maximize else 1.0, float(-lr), float(1 - dampening)
-        numbers = sign, float(weight_decay), float(momentum), undamped, bool(nesterov), bool(first_step), rate
-        _run(lambda start, stop: _sgd(*arrays, has_momentum, start, stop, *numbers), flat.size)
+        numbers, momentum = _sgd_numbers(*rest), momentum_buffer is not None
+        _run(lambda start, stop: loop(arrays, momentum, start, stop, numbers), flat.size)
+
+    @reference.adam_many.override(_supports_many)
+    def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, *rest):
+        """All parameters by one call, shared among the threads where they are many numbers together."""
+        from .optim_loops import adam_many as loop
+
+        table, ends = _table((params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs), 5)
+        numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sqs is not None
+        _run(lambda start, stop: loop(table, ends, params[0], amsgrad, start, stop, numbers), int(ends[-1]))
+
+    @reference.sgd_many.override(_supports_many)
+    def sgd_many(params, grads, buffers, *rest):
+        """All parameters by one call, as `adam_many`."""
+        from .optim_loops import sgd_many as loop
+
+        table, ends = _table((params, grads, buffers), 3)
+        numbers, momentum = _sgd_numbers(*rest), buffers is not None
+        _run(lambda start, stop: loop(table, ends, params[0], momentum, start, stop, numbers), int(ends[-1]))
