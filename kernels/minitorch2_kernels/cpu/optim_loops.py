@@ -5,6 +5,7 @@ One parameter by its arrays, or many by a table of addresses: a small network's 
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numba
@@ -12,7 +13,10 @@ import numpy as np
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .jit import jit
+from . import jit as compiling
+
+# With NumPy's division there is no test for zero in the loop, and so eight numbers go at once.
+jit = functools.partial(compiling.jit, error_model="numpy")
 
 
 def _as_pointer(typing_context, address):
@@ -28,47 +32,75 @@ _pointer: Any = intrinsic(_as_pointer)
 
 
 @jit
+def _updated(p, g, m, v, shrink, near, beta2, scale, root, eps, rate):
+    """(param, exp_avg, exp_avg_sq) after a step of Adam, of one element."""
+    m = m + (g - m) * near
+    v = v * beta2 + scale * g * g
+    return p * shrink + rate * m / (np.sqrt(v) / root + eps), m, v
+
+
+@jit
 def adam(arrays, amsgrad, start, stop, numbers):
-    """Adam of the elements start to stop of (param, grad, exp_avg, exp_avg_sq, largest), all flat."""
-    param, grad, exp_avg, exp_avg_sq, largest = arrays
+    """Adam of the elements start to stop of (param, grad, exp_avg, exp_avg_sq, largest), all flat.
+
+    A loop over all of an array (numba looks at an index that could be negative) that asks nothing of its elements
+    takes eight of them at once, in a tenth of the time: so there is one for Adam as it
+    mostly is, one with weight decay in the gradient, and one for the rest.
+    """
+    param, grad, exp_avg, exp_avg_sq, largest = (
+        arrays[0][start:stop],
+        arrays[1][start:stop],
+        arrays[2][start:stop],
+        arrays[3][start:stop],
+        arrays[4][start:stop],
+    )
     sign, shrink, decay, near, far, beta2, scale, root, eps, rate = numbers
-    one = param.dtype.type(1)
     sign, shrink, decay = param.dtype.type(sign), param.dtype.type(shrink), param.dtype.type(decay)
     from_start = near < 0.5
     near, far = param.dtype.type(near), param.dtype.type(far)
     beta2, scale, root = param.dtype.type(beta2), param.dtype.type(scale), param.dtype.type(root)
     eps, rate = param.dtype.type(eps), param.dtype.type(rate)
-    for i in range(start, stop):
-        p = param[i]
-        if shrink != one:
-            p = p * shrink
-        g = grad[i] * sign
-        if decay != 0:
-            g = g + decay * p
-        m = exp_avg[i]
-        if from_start:
-            m = m + (g - m) * near
-        else:
-            m = g - (g - m) * far
-        v = exp_avg_sq[i] * beta2 + scale * g * g
-        exp_avg[i] = m
-        exp_avg_sq[i] = v
-        if amsgrad:
-            # as np.maximum: a NaN in either stays
-            held = largest[i]
-            v = held if held > v or held != held else v
-            largest[i] = v
-        param[i] = p + rate * m / (np.sqrt(v) / root + eps)
+    if from_start and not amsgrad and decay == 0:
+        for i in range(len(param)):
+            param[i], exp_avg[i], exp_avg_sq[i] = _updated(
+                param[i], grad[i] * sign, exp_avg[i], exp_avg_sq[i], shrink, near, beta2, scale, root, eps, rate
+            )
+    elif from_start and not amsgrad:
+        for i in range(len(param)):
+            p = param[i]
+            param[i], exp_avg[i], exp_avg_sq[i] = _updated(
+                p, grad[i] * sign + decay * p, exp_avg[i], exp_avg_sq[i], shrink, near, beta2, scale, root, eps, rate
+            )
+    else:
+        for i in range(len(param)):
+            p = param[i] * shrink
+            g = grad[i] * sign
+            if decay != 0:
+                g = g + decay * p
+            m = exp_avg[i]
+            if from_start:
+                m = m + (g - m) * near
+            else:
+                m = g - (g - m) * far
+            v = exp_avg_sq[i] * beta2 + scale * g * g
+            exp_avg[i] = m
+            exp_avg_sq[i] = v
+            if amsgrad:
+                # as np.maximum: a NaN in either stays
+                held = largest[i]
+                v = held if held > v or held != held else v
+                largest[i] = v
+            param[i] = p + rate * m / (np.sqrt(v) / root + eps)
 
 
 @jit
 def sgd(arrays, momentum, start, stop, numbers):
     """SGD of the elements start to stop of (param, grad, buffer), all flat."""
-    param, grad, buffer = arrays
+    param, grad, buffer = arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop]
     sign, decay, beta, undamped, nesterov, first, rate = numbers
     sign, decay, beta = param.dtype.type(sign), param.dtype.type(decay), param.dtype.type(beta)
     undamped, rate = param.dtype.type(undamped), param.dtype.type(rate)
-    for i in range(start, stop):
+    for i in range(len(param)):
         p = param[i]
         g = grad[i] * sign
         if decay != 0:
