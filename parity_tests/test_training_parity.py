@@ -14,6 +14,7 @@ import torch
 import minitorch2 as mt
 
 LOSS = 1e-5  # relative
+NEAR_ZERO = 2.0**-23  # a cross-entropy near 0 is a difference of numbers near 1, in both libraries
 WEIGHTS = 1e-4  # relative to the largest weight of the tensor; Adam divides by square roots of squares near 0
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*lr_scheduler.step.*:UserWarning")
@@ -130,7 +131,7 @@ def test_training_runs(run):
     ours, theirs = (train(lib, network, make_optimizer, **options) for lib in (mt, torch))
     assert ours[2] == theirs[2], "the batches come in another order"
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-12, err_msg="learning rates")
-    np.testing.assert_allclose(ours[0], theirs[0], rtol=LOSS, err_msg="losses")
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=LOSS, atol=NEAR_ZERO, err_msg="losses")
     assert ours[0][-1] < 0.7 * ours[0][0], "nothing was learned: the comparison says little"
     assert ours[3].keys() == theirs[3].keys()
     for name, w in theirs[3].items():

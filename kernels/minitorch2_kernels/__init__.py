@@ -128,7 +128,7 @@ from .dispatch import KERNELS, asarray, ascontiguousarray, is_array, kernel, nam
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bias import add_bias
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
-from .reference.class_loss import class_scale, nll, nll_put
+from .reference.class_loss import class_scale, nll, nll_mean, nll_mean_put, nll_put
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.dropout import masked_scale
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad

@@ -44,6 +44,35 @@ class NLLLossPut(Function):
         return NLLLoss.apply(gg, target, scale), None, None, None
 
 
+class NLLLossMean(Function):
+    """The mean of NLLLoss where every target counts the same."""
+
+    torch_name = "NllLossBackward0"
+
+    @staticmethod
+    def forward(ctx, x, target):
+        ctx.save_constants(target)
+        ctx.shape = x.shape
+        return K.nll_mean(x, target)
+
+    @staticmethod
+    def backward(ctx, g):
+        return NLLLossMeanPut.apply(g, ctx.constants[0], ctx.shape), None
+
+
+class NLLLossMeanPut(Function):
+    """NLLLossMean's transpose: -g / N put at the targets."""
+
+    @staticmethod
+    def forward(ctx, g, target, shape):
+        ctx.save_constants(target)
+        return K.nll_mean_put(g, target, shape)
+
+    @staticmethod
+    def backward(ctx, gg):
+        return NLLLossMean.apply(gg, ctx.constants[0]), None, None
+
+
 class Huber(Function):
     """x^2 / 2 where |x| <= delta, and from there on straight: c (x - c/2) with c = x limited to [-delta, delta]."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..reference import attention as reference_attention
 from ..reference import gelu as reference_gelu
 from ..reference import norm as reference_norm
+from ..reference import softmax as reference_softmax
 from . import attention as blocks
 from .layer_norm import in_parts
 from .pool import share
@@ -69,6 +70,29 @@ def _softmax_grad(d, weights, scale) -> None:
 
     keys = d.shape[-1]
     loops.softmax_grad(d.reshape(-1, keys), weights.reshape(-1, keys), np.float32(scale))
+
+
+def _along_rows(*args) -> bool:
+    *arrays, axis = args
+    return arrays[0].ndim == axis + 1 and arrays[0].size > 0 and _floats(*arrays)
+
+
+def _over_rows(name: str):
+    """The override that makes an array like those it takes, with the loop of that name over the rows of all."""
+
+    def override(*args):
+        from . import row_loops
+
+        loop, out, width = getattr(row_loops, name), np.empty_like(args[0]), args[0].shape[-1]
+        arrays = [a.reshape(-1, width) for a in (*args[:-1], out)]
+        if out.size < WORTH_SHARING_VALUES:
+            loop(*arrays)
+        else:
+            share(lambda i, j: loop(*(a[i:j] for a in arrays)), out.size // width)
+        return out
+
+    override.__doc__ = f"{name.removesuffix('_rows')} along the last axis, compiled."
+    return override
 
 
 def _attends(q, k, v, *rest) -> bool:
@@ -137,6 +161,8 @@ def register() -> None:
     for name in ("gelu", "gelu_tanh"):
         getattr(reference_gelu, name).override(_floats)(_value(name))
         getattr(reference_gelu, f"{name}_grad").override(_floats)(_slope(f"{name}_grad"))
+    for name in ("softmax", "log_softmax", "log_softmax_grad"):
+        getattr(reference_softmax, name).override(_along_rows)(_over_rows(f"{name}_rows"))
     reference_attention.attention.override(_attends)(attention)
     reference_attention.attention_grad.override(_attends_back)(attention_grad)
     reference_norm.layer_norm.override(_has_rows)(layer_norm)

@@ -164,6 +164,61 @@ def softmax_grad(d, weights, scale):
             row[j] = scale * weight[j] * (row[j] - total)
 
 
+@elementwise
+def _exp_or_nan(x):
+    """exp, and NaN for NaN."""
+    return x if x != x else exp(x)
+
+
+@summing
+def _total(row, top):
+    """The sum of exp(row - top)."""
+    total = _0
+    for j in range(row.size):
+        total += _exp_or_nan(row[j] - top)
+    return total
+
+
+@elementwise
+def softmax_rows(x, y):
+    """y = exp(x - max) / sum for rows (R, S)."""
+    for r in range(x.shape[0]):
+        row, out = x[r], y[r]
+        top = _top(row, row.size)
+        factor = _1 / _total(row, top)
+        for j in range(row.size):
+            out[j] = _exp_or_nan(row[j] - top) * factor
+
+
+@elementwise
+def log_softmax_rows(x, y):
+    """y = x - max - log(sum(exp(x - max))) for rows (R, S)."""
+    for r in range(x.shape[0]):
+        row, out = x[r], y[r]
+        top = _top(row, row.size)
+        log_total = np.log(_total(row, top))
+        for j in range(row.size):
+            out[j] = row[j] - top - log_total
+
+
+@summing
+def _sum(row):
+    total = _0
+    for j in range(row.size):
+        total += row[j]
+    return total
+
+
+@elementwise
+def log_softmax_grad_rows(g, y, dx):
+    """dx = g - exp(y) sum(g) for rows (R, S)."""
+    for r in range(g.shape[0]):
+        row, result, out = g[r], y[r], dx[r]
+        total = _sum(row)
+        for j in range(row.size):
+            out[j] = row[j] - _exp_or_nan(result[j]) * total
+
+
 @summing
 def layer_norm(x, weight, bias, eps, y, mean, rstd):
     """y, mean and rstd of rows x (R, D); weight and bias (D,)."""

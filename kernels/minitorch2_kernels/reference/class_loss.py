@@ -35,6 +35,20 @@ def nll_put(g, target, scale, shape):
     return put(_scaled(g, scale), target, shape)
 
 
+@kernel
+def nll_mean(x, target):
+    """-mean(x[n, target]) without dims, for targets that all are classes."""
+    picked = pick(x, target)
+    return -picked.sum() / x.dtype.type(target.size)
+
+
+@kernel
+def nll_mean_put(g, target, shape):
+    """-g / N at the N targets in zeros of `shape`, g without dims: nll_mean's transpose."""
+    share = -g / g.dtype.type(target.size)
+    return put(namespace(g).broadcast_to(share, target.shape), target, shape)
+
+
 def _scaled(x, scale):
     if scale is None:
         return -x

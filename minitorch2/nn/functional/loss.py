@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 import minitorch2_kernels as K
 
 from ...core.autocast import listed, stacklevel
@@ -11,7 +13,7 @@ from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function
 from ...ops._common import require_floating, require_tensor
 from ...ops.activation import log_softmax
-from ...ops.loss import NLLLoss
+from ...ops.loss import NLLLoss, NLLLossMean
 
 
 def check_reduction(reduction, size_average=None, reduce=None) -> str:
@@ -51,10 +53,11 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     t, classes = target._data, input._data.shape[1]
     if K.on_device(t):
         return _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched)
-    if weight is None and not 0 <= ignore_index < classes and t.size and t.min() >= 0 and t.max() < classes:
-        losses = NLLLoss.apply(input, t.astype(K.int64, copy=False), None)  # every target is one, and counts
+    if weight is None and not 0 <= ignore_index < classes and t.size and _all_below(t, classes):
+        indices = t.astype(K.int64, copy=False)  # every target is one, and counts
         if reduction == "mean":
-            return losses.sum() / t.size
+            return NLLLossMean.apply(input, indices)
+        losses = NLLLoss.apply(input, indices, None)
         return reduced(losses.squeeze(0) if unbatched and reduction == "none" else losses, reduction)
     ignored = t == ignore_index
     wrong = ((t < 0) | (t >= classes)) & ~ignored
@@ -68,6 +71,11 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
         return losses.squeeze(0) if unbatched else losses
     total = losses.sum()
     return total / Function.variable(K.asarray(scale.sum(), scale.dtype)) if reduction == "mean" else total
+
+
+def _all_below(t, classes: int) -> bool:
+    """Whether all numbers in t, not empty, are in [0, classes): a negative one is a large one without a sign."""
+    return t.view(np.uint64).max() < classes if t.dtype == K.int64 else t.max() < classes
 
 
 def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
