@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import row_kernels
 import sequence_kernels
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -339,6 +340,7 @@ CASES = {
     "nadam": (nadam, EXACT),
     "radam": (radam, EXACT),
     **sequence_kernels.CASES,
+    **row_kernels.cases(sgd, adam),
 }
 
 
@@ -346,8 +348,14 @@ def test_every_overridden_kernel_has_a_case():
     assert set(CASES) == set(OVERRIDDEN)
 
 
+def mapped(function, args):
+    """args with `function` of every array in them, and in lists of arrays."""
+    made = (mapped(function, a) if type(a) is list else function(a) if isinstance(a, np.ndarray) else a for a in args)
+    return type(args)(made)
+
+
 def copied(args):
-    return tuple(a.copy(order="K") if isinstance(a, np.ndarray) else a for a in args)
+    return mapped(lambda a: a.copy(order="K"), args)
 
 
 def results(function, args):
@@ -356,7 +364,8 @@ def results(function, args):
     with np.errstate(all="ignore"):
         result = function(*args)
     returned = result if isinstance(result, tuple) else (result,)
-    return [r for r in (*returned, *args) if isinstance(r, np.ndarray)]
+    flat = [r for value in (*returned, *args) for r in (value if type(value) is list else (value,))]
+    return [r for r in flat if isinstance(r, np.ndarray)]
 
 
 def assert_same(ours, reference, tolerance, what):
@@ -399,7 +408,7 @@ def test_overrides_are_reached(name):
 
     @given(data=st.data())
     def look(data):
-        args = tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in draw(Draw(data.draw)))
+        args = mapped(np.ascontiguousarray, draw(Draw(data.draw)))
         reached.update(i for i, (supports, _) in enumerate(kernel.overrides) if supports(*args))
 
     look()

@@ -144,7 +144,7 @@ from .reference.pooling import (
     max_pool2d_put,
     winner_indices,
 )
-from .reference.rectifiers import hardtanh, hardtanh_grad, relu_grad
+from .reference.rectifiers import hardtanh, hardtanh_grad, relu, relu_grad
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.sigmoid import sigmoid, sigmoid_grad, silu, silu_grad, tanh_grad
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad

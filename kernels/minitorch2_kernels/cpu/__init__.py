@@ -26,6 +26,7 @@ if jit.available:
         compiled_norm,
         compiled_optim,
         compiled_pooling,
+        compiled_rectifiers,
         compiled_rnn,
         compiled_rows,
     )
@@ -33,5 +34,5 @@ if jit.available:
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
     for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim):
         module.register()
-    for module in (compiled_rnn, compiled_rows):
+    for module in (compiled_rectifiers, compiled_rnn, compiled_rows):
         module.register()

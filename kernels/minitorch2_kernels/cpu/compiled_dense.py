@@ -19,8 +19,11 @@ from ..reference import conv as reference
 from ..reference.conv import out_size
 from .conv import share_work, workspace
 from .depthwise import floats
+from .jit import Loops
 from .planes import layout, phases
 from .pool import get_num_threads
+
+loops = Loops("dense_loops")
 
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
 _NUMBERS = 64 * 1024  # of all channels of the images in a row
@@ -100,8 +103,6 @@ def supports(x, w, stride, padding, dilation, groups) -> bool:
 
 def conv2d(x, w, stride, padding, dilation, groups):
     """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
-    from . import dense_loops
-
     (n, _, *hw), (o, cg, *khw) = x.shape, w.shape
     out = _sizes(hw, khw, stride, padding, dilation)
     plan = _plan((*hw,), (*khw,), stride, padding, dilation, out, n, cg, get_num_threads())
@@ -113,7 +114,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
 
     def part(start, stop, first=0, last=rows.shape[1]):
         padded, totals = plan.padded(x.dtype), plan.rows("totals", rows.shape[1], x.dtype)
-        dense_loops.conv(images, rows, y, padded, totals, *settings, start, stop, first, last)
+        loops.conv(images, rows, y, padded, totals, *settings, start, stop, first, last)
 
     if n < get_num_threads():
         share_work(lambda first, last: part(0, n, 4 * first, 4 * last), rows.shape[1] // 4, work)
@@ -129,8 +130,6 @@ def supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
 
 def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     """Every four channels collect what the taps that looked at them give back, phase by phase."""
-    from . import dense_loops
-
     (n, _, *out), (_, cg, kh, kw), og = g.shape, w.shape, w.shape[0] // groups
     plan = _plan((*hw,), (kh, kw), stride, padding, dilation, (*out,), n, cg, get_num_threads())
     taps, offsets, bounds = _backwards(plan, og)
@@ -143,7 +142,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     def part(start, stop):
         spread = workspace("spread", og * (plan.lead + plan.block * plan.numbers), g.dtype)
         totals = plan.rows("totals", weights.shape[1], g.dtype)
-        dense_loops.input_grad(grads, weights, dx, spread, totals, *settings, start, stop)
+        loops.input_grad(grads, weights, dx, spread, totals, *settings, start, stop)
 
     share_work(part, n, g.size * cg * kh * kw)
     return dx.reshape(n, groups * cg, *hw)
@@ -156,8 +155,6 @@ def supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
 
 def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
-    from . import dense_loops
-
     (n, o, *out), (_, c, *hw) = g.shape, x.shape
     cg, og = c // groups, o // groups
     plan = _plan((*hw,), (*khw,), stride, padding, dilation, (*out,), n, cg, get_num_threads())
@@ -170,7 +167,7 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     def part(start, stop):
         padded, spread = plan.padded(x.dtype), plan.rows("spread", fours, x.dtype)
         total = np.zeros((groups, fours, len(plan.offsets)), x.dtype)
-        dense_loops.weight_grad(grads, images, total, padded, spread, *settings, start, stop)
+        loops.weight_grad(grads, images, total, padded, spread, *settings, start, stop)
         sums[start] = total
 
     share_work(part, n, g.size * len(plan.offsets))

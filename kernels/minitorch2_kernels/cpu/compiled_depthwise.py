@@ -1,7 +1,7 @@
 """Depthwise convolution compiled by numba: one channel's image at a time, which stays in the first-level cache.
 
 The same layout as in depthwise.py, so all loops over pixels are unit-stride and of one kind, whatever window, stride,
-padding and dilation are: few functions to compile (depthwise_loops.py), not a set of them for each window.
+padding and dilation are: few functions to compile (loops.py), not a set of them for each window.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from ..reference.conv import out_size
 from . import depthwise as matrices
 from .conv import share_work, workspace
 from .depthwise import depthwise, floats
+from .jit import Loops
 from .planes import layout, phases
+
+loops = Loops("depthwise_loops")
 
 
 def conv2d(x, w, stride, padding, dilation, groups):
     """Depthwise, compiled: y is the sum of the shifted images."""
-    from . import depthwise_loops as loops
-
     (n, c, height, width), (o, _, kh, kw) = x.shape, w.shape
     oh, ow = (out_size(x.shape[2 + i], (kh, kw)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
     place = layout((height, width), (kh, kw), stride, padding, dilation, (oh, ow))
@@ -38,8 +39,6 @@ def conv2d(x, w, stride, padding, dilation, groups):
 
 def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     """Depthwise, compiled: every pixel collects what the taps that looked at it give back."""
-    from . import depthwise_loops as loops
-
     (n, o, oh, ow), (_, _, kh, kw), c = g.shape, w.shape, groups
     place = layout(tuple(hw), (kh, kw), stride, padding, dilation, (oh, ow))
     numbers = place.height * place.width
@@ -62,8 +61,6 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
 
 def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """Depthwise, compiled: each image's gradient by itself, then their sum."""
-    from . import depthwise_loops as loops
-
     (n, o, oh, ow), (_, c, height, width) = g.shape, x.shape
     place = layout((height, width), tuple(khw), stride, padding, dilation, (oh, ow))
     images = np.ascontiguousarray(x).reshape(n * c, height, width)

@@ -9,8 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import norm as reference
+from .jit import Loops
 from .norm import WORTH_SHARING, by_channels
 from .pool import share
+
+loops = Loops("norm_loops")
 
 
 def _supports(x, *rest) -> bool:
@@ -23,8 +26,6 @@ def _supports_grad(g, x, *rest) -> bool:
 
 def moments(x):
     """moments, compiled."""
-    from . import norm_loops as loops
-
     total, square, mean = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.empty(x.shape[1], x.dtype)
     by_channels(lambda a, b: loops.moments(x, total, square, mean, a, b), x)
     return mean, (square / (x.shape[0] * x.shape[2])).astype(x.dtype)
@@ -32,8 +33,6 @@ def moments(x):
 
 def normalize(x, mean, rstd, weight, bias):
     """normalize, compiled: one pass."""
-    from . import norm_loops as loops
-
     scale = rstd if weight is None else rstd * weight
     shift = -mean * scale if bias is None else bias - mean * scale
     y = np.empty_like(x)
@@ -43,8 +42,6 @@ def normalize(x, mean, rstd, weight, bias):
 
 def normalize_grad(g, x, mean, rstd, weight, from_batch):
     """normalize_grad, compiled: the second pass over a block of channels finds it in cache."""
-    from . import norm_loops as loops
-
     total, product = np.zeros(x.shape[1]), np.zeros(x.shape[1])
     scale, count = rstd if weight is None else rstd * weight, x.shape[0] * x.shape[2]
     along, shift, dx = np.zeros_like(mean), np.zeros_like(mean), np.empty_like(x)

@@ -11,7 +11,10 @@ import ctypes
 import numpy as np
 
 from ..reference import optim as reference
+from .jit import Loops
 from .pool import share
+
+loops = Loops("optim_loops")
 
 WORTH_SHARING = 1 << 17  # elements; below, waking the other threads takes longer than the update
 
@@ -90,8 +93,7 @@ def register() -> None:
     @reference.adam.override(_supports)
     def adam(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, *rest):
         """Adam and AdamW in one pass."""
-        from .optim_loops import adam as loop
-
+        loop = loops.adam
         flat = param.reshape(-1)
         arrays = flat, grad.reshape(-1), exp_avg.reshape(-1), exp_avg_sq.reshape(-1), _flat(max_exp_avg_sq, flat)
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sq is not None
@@ -100,8 +102,7 @@ def register() -> None:
     @reference.sgd.override(_supports)
     def sgd(param, grad, momentum_buffer, *rest):
         """Gradient descent, with momentum or without, in one pass."""
-        from .optim_loops import sgd as loop
-
+        loop = loops.sgd
         flat = param.reshape(-1)
         arrays = flat, grad.reshape(-1), _flat(momentum_buffer, flat)
         numbers, momentum = _sgd_numbers(*rest), momentum_buffer is not None
@@ -110,8 +111,7 @@ def register() -> None:
     @reference.adam_many.override(_supports_many)
     def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, *rest):
         """All parameters by one call, shared among the threads where they are many numbers together."""
-        from .optim_loops import adam_many as loop
-
+        loop = loops.adam_many
         table, ends = _table((params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs), 5)
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sqs is not None
         _run(lambda start, stop: loop(table, ends, params[0], amsgrad, start, stop, numbers), int(ends[-1]))
@@ -119,8 +119,7 @@ def register() -> None:
     @reference.sgd_many.override(_supports_many)
     def sgd_many(params, grads, buffers, *rest):
         """All parameters by one call, as `adam_many`."""
-        from .optim_loops import sgd_many as loop
-
+        loop = loops.sgd_many
         table, ends = _table((params, grads, buffers), 3)
         numbers, momentum = _sgd_numbers(*rest), buffers is not None
         _run(lambda start, stop: loop(table, ends, params[0], momentum, start, stop, numbers), int(ends[-1]))

@@ -12,6 +12,9 @@ import numpy as np
 from ..reference import rnn as reference
 from . import rnn as shared
 from .gemm import sgemm
+from .jit import Loops
+
+loops = Loops("rnn_loops")
 
 
 def _supports(*args) -> bool:
@@ -33,8 +36,6 @@ def _like_rows(gates, h):
 
 
 def _rnn_walk(gates, h, w_hh, b_hh, relu, rows, y):
-    from . import rnn_loops as loops
-
     if (multiply := sgemm()) is None:
         reference.rnn_walk(gates, h, w_hh, b_hh, relu, rows, y, loops.rnn_step)
     else:
@@ -42,8 +43,6 @@ def _rnn_walk(gates, h, w_hh, b_hh, relu, rows, y):
 
 
 def _rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates):
-    from . import rnn_loops as loops
-
     if (multiply := sgemm()) is None:
         reference.rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates, loops.rnn_step_grad)
     else:
@@ -51,8 +50,6 @@ def _rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates):
 
 
 def _lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells):
-    from . import rnn_loops as loops
-
     if w_hr is not None or (multiply := sgemm()) is None:
         reference.lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells, loops.lstm_step)
     else:
@@ -60,8 +57,6 @@ def _lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells):
 
 
 def _lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys):
-    from . import rnn_loops as loops
-
     if w_hr is not None or (multiply := sgemm()) is None:
         step = loops.lstm_step_grad
         reference.lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys, step)
@@ -70,8 +65,6 @@ def _lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, 
 
 
 def _gru_walk(gates, h, w_hh, b_hh, rows, y, inner):
-    from . import rnn_loops as loops
-
     if (multiply := sgemm()) is None:
         reference.gru_walk(gates, h, w_hh, b_hh, rows, y, inner, loops.gru_step)
     else:
@@ -80,8 +73,6 @@ def _gru_walk(gates, h, w_hh, b_hh, rows, y, inner):
 
 
 def _gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts):
-    from . import rnn_loops as loops
-
     if (multiply := sgemm()) is None:
         step = loops.gru_step_grad
         reference.gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, step)

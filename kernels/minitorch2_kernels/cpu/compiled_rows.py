@@ -9,8 +9,11 @@ from ..reference import gelu as reference_gelu
 from ..reference import norm as reference_norm
 from ..reference import softmax as reference_softmax
 from . import attention as blocks
+from .jit import Loops
 from .layer_norm import in_parts
 from .pool import share
+
+loops = Loops("row_loops")
 
 # How many numbers take longer than waking another thread: to normalise, and to put through an activation
 WORTH_SHARING, WORTH_SHARING_VALUES = 512 * 1024, 128 * 1024
@@ -32,9 +35,7 @@ def _value(name: str):
     """The override that computes two arrays from x with the loop of that name."""
 
     def override(x):
-        from . import row_loops
-
-        loop, first, second = getattr(row_loops, name), np.empty_like(x), np.empty_like(x)
+        loop, first, second = getattr(loops, name), np.empty_like(x), np.empty_like(x)
         arrays = [a.reshape(-1) for a in (x, first, second)]
         _share(lambda i, j: loop(*(a[i:j] for a in arrays)), x.size)
         return first, second
@@ -47,9 +48,7 @@ def _slope(name: str):
     """The override that computes dx from three arrays with the loop of that name."""
 
     def override(*args):
-        from . import row_loops
-
-        loop, dx = getattr(row_loops, name), np.empty_like(args[1])
+        loop, dx = getattr(loops, name), np.empty_like(args[1])
         arrays = [a.reshape(-1) for a in (*args, dx)]
         _share(lambda i, j: loop(*(a[i:j] for a in arrays)), dx.size)
         return dx
@@ -59,15 +58,11 @@ def _slope(name: str):
 
 
 def _softmax(scores, scale, causal) -> None:
-    from . import row_loops as loops
-
     length, keys = scores.shape[-2:]
     loops.softmax(scores.reshape(-1, keys), np.float32(scale), length, causal)
 
 
 def _softmax_grad(d, weights, scale) -> None:
-    from . import row_loops as loops
-
     keys = d.shape[-1]
     loops.softmax_grad(d.reshape(-1, keys), weights.reshape(-1, keys), np.float32(scale))
 
@@ -81,9 +76,7 @@ def _over_rows(name: str):
     """The override that makes an array like those it takes, with the loop of that name over the rows of all."""
 
     def override(*args):
-        from . import row_loops
-
-        loop, out, width = getattr(row_loops, name), np.empty_like(args[0]), args[0].shape[-1]
+        loop, out, width = getattr(loops, name), np.empty_like(args[0]), args[0].shape[-1]
         arrays = [a.reshape(-1, width) for a in (*args[:-1], out)]
         if out.size < WORTH_SHARING_VALUES:
             loop(*arrays)
@@ -119,8 +112,6 @@ def _has_rows(x, weight, bias, eps) -> bool:
 
 def layer_norm(x, weight, bias, eps):
     """layer_norm, compiled: a row stays in the first-level cache."""
-    from . import row_loops as loops
-
     rows, width = x.shape
     y, mean, rstd = np.empty_like(x), np.empty((rows, 1), x.dtype), np.empty((rows, 1), x.dtype)
     weight = np.ones(width, x.dtype) if weight is None else weight
@@ -139,8 +130,6 @@ def _has_rows_back(g, x, mean, rstd, weight) -> bool:
 
 def layer_norm_grad(g, x, mean, rstd, weight):
     """layer_norm_grad, compiled; the sums of the parts are added in the order of the threads."""
-    from . import row_loops as loops
-
     rows, width = x.shape
     dx = np.empty_like(x)
     weight = np.ones(width, x.dtype) if weight is None else weight

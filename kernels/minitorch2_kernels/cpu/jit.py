@@ -11,6 +11,7 @@ MINITORCH2_COMPILED=0 in the environment does as if numba were not installed.
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import os
 import sys
@@ -40,6 +41,19 @@ def compile_once(function: Callable[..., Any]) -> Callable[..., Any]:
     """As jit, at the first call and not before; every result is rounded as NumPy would."""
     compiled = functools.cache(lambda: jit(function))
     return functools.wraps(function)(lambda *args: compiled()(*args))
+
+
+class Loops:
+    """A module of compiled loops, imported when the first of them is asked for, and numba with it. An import statement
+    inside a kernel would cost a microsecond in every call."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def __getattr__(self, loop: str) -> Any:
+        module = importlib.import_module(f".{self._name}", __package__)
+        self.__dict__.update(vars(module))
+        return getattr(module, loop)
 
 
 @functools.cache

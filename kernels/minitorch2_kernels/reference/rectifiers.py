@@ -6,6 +6,12 @@ from ..dispatch import kernel, namespace
 
 
 @kernel
+def relu(x):
+    """max(x, 0), element by element; NaN stays."""
+    return namespace(x).maximum(x, 0)
+
+
+@kernel
 def relu_grad(g, y):
     """g where y, which relu gave, is not 0 (a NaN is not), else 0. g and y are of one shape and dtype."""
     return namespace(y).where(y == 0, g.dtype.type(0), g)

@@ -1,0 +1,55 @@
+"""Calls of the kernels of rectifiers, softmax and many parameters at once, for test_kernels.py."""
+
+import numpy as np
+
+EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
+
+
+def relu(d):
+    return (d.array(d.int(1, 9), d.int(1, 40), special=True),)
+
+
+def relu_grad(d):
+    (x,) = relu(d)
+    return d.array(*x.shape, special=True), np.maximum(x, 0)
+
+
+def softmax(d):
+    shape = tuple(d.int(1, 9) for _ in range(d.int(1, 2)))
+    return d.array(*shape, d.int(1, 40), special=True), d.of(len(shape), len(shape), 0)
+
+
+def log_softmax_grad(d):
+    x, axis = softmax(d)
+    x = np.round(x) if np.isfinite(x).all() else np.zeros_like(x)
+    return d.array(*x.shape), x - 2, axis
+
+
+def _many(single, states):
+    """Lists of what `single` draws, and of a few arrays more."""
+
+    def draw(d):
+        first = single(d)
+        lists = [None if a is None else [a] for a in first[: 2 + states]]
+        for _ in range(d.int(0, 4)):
+            shape = tuple(d.int(1, 9) for _ in range(d.int(1, 2)))
+            for i, arrays in enumerate(lists):
+                if arrays is not None:
+                    a = d.array(*shape)
+                    arrays.append(abs(a) if i > 2 else a)
+        return (*lists, *first[2 + states :])
+
+    return draw
+
+
+def cases(sgd, adam):
+    """name -> (draw, tolerance), from the draws of the updates of one parameter."""
+    return {
+        "relu": (relu, EXACT),
+        "relu_grad": (relu_grad, EXACT),
+        "softmax": (softmax, ANOTHER_ORDER),
+        "log_softmax": (softmax, ANOTHER_ORDER),
+        "log_softmax_grad": (log_softmax_grad, ANOTHER_ORDER),
+        "sgd_many": (_many(sgd, 1), EXACT),
+        "adam_many": (_many(adam, 3), EXACT),
+    }
