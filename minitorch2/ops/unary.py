@@ -11,6 +11,7 @@ from ..core.function import Function
 from ..core.variable import Variable
 from ._common import element, require_tensor, result_type, to_dtype, to_float
 from ._inplace import inplace
+from .relu import Relu
 from .rounding import Sign
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
@@ -226,19 +227,6 @@ class Erfc(Function):
     def backward(ctx, g):
         (x,) = ctx.saved
         return g * (-_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
-
-
-class Relu(Function):
-    @staticmethod
-    def forward(ctx, x):
-        y = K.maximum(x, 0)
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx, g):  # the slope is 0 at 0 and 1 at nan, as torch has it
-        (y,) = ctx.saved
-        return K.relu_grad(g, y) if K.on_device(g) else g * (y != 0)
 
 
 class Clamp(Function):

@@ -1,0 +1,34 @@
+"""max(x, 0)."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.function import Function
+
+
+class Relu(Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = K.relu(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved
+        return ReluGrad.apply(g, y)
+
+
+class ReluGrad(Function):
+    """g where y is not 0: the slope is 0 at 0 and 1 at nan, as torch has it. Linear in g, its own transpose."""
+
+    @staticmethod
+    def forward(ctx, g, y):
+        ctx.save_for_backward(y)
+        return K.relu_grad(g, y)
+
+    @staticmethod
+    def backward(ctx, h):
+        (y,) = ctx.saved
+        return ReluGrad.apply(h, y), None
