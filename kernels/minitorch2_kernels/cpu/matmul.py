@@ -15,7 +15,7 @@ from .blas import controllable, one_thread
 from .pool import share
 
 ALONE = 4 * 65536  # multiplications up to which OpenBLAS wakes no thread
-WORTH_SHARING = 4 << 20  # multiplications; below, waking another thread takes longer than its half
+WORTH_SHARING = 12 << 20  # multiplications; below, waking another thread costs a training step more than its half
 
 
 def _large(a, b) -> bool:
