@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minitorch2_kernels as K
-from minitorch2_kernels.cpu import conv, jit
+from minitorch2_kernels.cpu import blas, conv, jit, pool
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference import optim
 from minitorch2_kernels.reference.conv import out_size
@@ -159,6 +159,17 @@ def test_sgd(dtype):
         state[2] = state[2] if momentum else None
         settings = 0.1, momentum, dampening, weight_decay, bool(nesterov and momentum), maximize, first
         assert_same_bits(lambda s, settings=settings: optim.sgd(*s, *settings), state)
+
+
+@pytest.mark.skipif(not blas.controllable, reason="NumPy's BLAS here has no thread count to set")
+def test_one_thread_is_one_for_blas_too():
+    threads, seen = pool.get_num_threads(), []
+    pool.set_num_threads(1)
+    try:
+        pool.share(lambda start, stop: seen.append((blas.get_threads(), stop - start)), 8)
+    finally:
+        pool.set_num_threads(threads)
+    assert seen == [(1, 8)]
 
 
 def test_other_arrays_go_another_way():

@@ -50,7 +50,11 @@ def share(function, n: int) -> None:
     whole range is one part."""
     threads = min(_threads, n) if controllable and not getattr(_inside, "part", False) else 1
     if threads <= 1:
-        function(0, n)
+        if _threads == 1:  # what was asked for holds for BLAS too
+            with one_thread():
+                function(0, n)
+        else:
+            function(0, n)
         return
     bounds = [n * i // threads for i in range(threads + 1)]
     done: queue.SimpleQueue = queue.SimpleQueue()
