@@ -30,10 +30,10 @@ only_standin = pytest.mark.skipif(REAL, reason="a GPU is here: see the tests mar
 needs_cudnn = pytest.mark.skipif(REAL and not FOUND, reason="nvidia-cudnn-frontend is not installed")
 
 NAMES = ("conv2d", "conv2d_input_grad", "conv2d_weight_grad")
-DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64), "float16": np.dtype(np.float16)}
+DTYPES = {"float32": np.dtype(np.float32), "float16": np.dtype(np.float16)}
 DTYPES["bfloat16"] = BFLOAT16
 # In units of the largest value. The order of summation (cuDNN's Winograd too), and one rounding to the dtype.
-TOLERANCE = {"float32": 3e-5, "float64": 1e-13, "float16": 1e-3, "bfloat16": 8e-3}
+TOLERANCE = {"float32": 3e-5, "float16": 1e-3, "bfloat16": 8e-3}
 
 # N, C, H, W, O, KH, KW, strides, paddings, dilations, groups
 SHAPES = {
@@ -129,7 +129,7 @@ def test_drawn(data):
 def test_the_graph(cudnn):
     check("conv2d", call("conv2d", "strided, uneven"), "float16")
     check("conv2d_input_grad", call("conv2d_input_grad", "places left over"), "bfloat16")
-    check("conv2d_weight_grad", call("conv2d_weight_grad", "groups"), "float64")
+    check("conv2d_weight_grad", call("conv2d_weight_grad", "groups"), "float32")
     forward, input_grad, weight_grad = cudnn.graphs
     image, weight = forward.inputs
     assert (image.dim, image.stride, image.data_type) == ([3, 5, 13, 11], [715, 143, 11, 1], "HALF")
@@ -165,7 +165,7 @@ def test_what_plans_may_do(cudnn):
         check("conv2d", args, "float32")
     mt.use_deterministic_algorithms(True)
     try:
-        check("conv2d", args, "float64")
+        check("conv2d", args, "float32")
     finally:
         mt.use_deterministic_algorithms(False)
     assert cudnn.ran == ["tensor cores", "atomics", "tensor cores", "plain", "tensor cores"]
@@ -402,7 +402,8 @@ def test_switches():
     ours, theirs = mt.backends.cudnn, torch.backends.cudnn
     for name in ("enabled", "benchmark", "deterministic", "allow_tf32", "benchmark_limit"):
         if name != "benchmark_limit":  # None in a torch without cuDNN
-            assert getattr(ours, name) is getattr(theirs, name), name
+            if name != "allow_tf32" or not REAL:  # which the tests on a GPU switch off
+                assert getattr(ours, name) is getattr(theirs, name), name
             with pytest.raises(RuntimeError) as expected:
                 setattr(theirs, name, 1)
             with pytest.raises(RuntimeError) as found:

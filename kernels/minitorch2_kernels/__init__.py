@@ -38,7 +38,6 @@ from numpy import (
     diff,
     divide,
     einsum,
-    empty_like,
     equal,
     exp,
     exp2,
@@ -50,7 +49,6 @@ from numpy import (
     fmax,
     fmin,
     fmod,
-    full_like,
     gcd,
     greater,
     greater_equal,
@@ -88,7 +86,6 @@ from numpy import (
     nextafter,
     nonzero,
     not_equal,
-    ones_like,
     partition,
     permute_dims,
     power,
@@ -120,11 +117,24 @@ from numpy import (
     trunc,
     uint8,
     unique,
-    zeros_like,
 )
 
 from . import cpu  # registers the fast CPU kernels
-from .dispatch import KERNELS, asarray, ascontiguousarray, is_array, kernel, namespace, on_device, use_reference, where
+from .dispatch import (
+    KERNELS,
+    asarray,
+    ascontiguousarray,
+    empty_like,
+    full_like,
+    is_array,
+    kernel,
+    namespace,
+    on_device,
+    ones_like,
+    use_reference,
+    where,
+    zeros_like,
+)
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bias import add_bias
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen

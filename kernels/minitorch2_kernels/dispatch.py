@@ -60,6 +60,23 @@ def ascontiguousarray(x):
     return namespace(x).ascontiguousarray(x)
 
 
+def _like(function):
+    """NumPy's `function`(x, ..., shape=None), which makes an array like x. CuPy takes shape=() for no shape at all."""
+
+    @functools.wraps(function)
+    def make(x, *args, shape=None, **kwargs):
+        if shape is None:
+            return function(x, *args, **kwargs)
+        if shape == () and on_device(x):
+            return function(x, *args, shape=(1,), **kwargs).reshape(())
+        return function(x, *args, shape=shape, **kwargs)
+
+    return make
+
+
+empty_like, full_like, ones_like, zeros_like = map(_like, (np.empty_like, np.full_like, np.ones_like, np.zeros_like))
+
+
 def where(condition, a, b):
     """a where condition, b elsewhere. CuPy moves the bytes of a bfloat16, but does not choose among them."""
     if on_device(condition) and a.__class__ is b.__class__ is condition.__class__ and a.dtype.kind == "V":

@@ -86,6 +86,14 @@ def unwrapped_on_host(a):
     return a._a if isinstance(a, ndarray) else np.array(a, copy=True)
 
 
+_LIKE = ("empty_like", "full_like", "ones_like", "zeros_like")
+
+
+def _like(function):
+    """CuPy takes shape=() for no shape at all."""
+    return lambda *args, shape=None, **kwargs: function(*args, **kwargs, **({"shape": shape} if shape else {}))
+
+
 class Module(ModuleType):
     def __init__(self, name: str, numpy_module, table: dict):
         super().__init__(name)
@@ -94,6 +102,10 @@ class Module(ModuleType):
     def __getattr__(self, name: str):
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in _LIKE:
+            value = _like(_checked(getattr(self._numpy, name), name, self._table[name]))
+            setattr(self, name, value)
+            return value
         value = getattr(self._numpy, name, None)
         if value is None or (name not in self._table and callable(value) and not isinstance(value, type)):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")

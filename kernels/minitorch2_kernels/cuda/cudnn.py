@@ -5,7 +5,8 @@ and its parameters), those that may not be used are struck out, and the first th
 convolutions of the same shapes, dtype and settings. With `cudnn_switches.benchmark` the fastest of the first ones is.
 What cuDNN has no plan for is remembered too.
 
-float32, float16 and bfloat16 are summed in float32, float64 in float64. float32 is multiplied in TF32 unless
+float32, float16 and bfloat16 are summed in float32; float64 is left to conv.py: cuDNN 9.19 through the frontend 1.23
+left its results untouched on an H100. float32 is multiplied in TF32 unless
 `precision` forbids it to layers. Results may differ from run to run in the order of their sums, unless
 `cudnn_switches.deterministic` or `determinism.required` is set. As in torch, cuDNN may choose Winograd's and Fourier's
 algorithms, which round otherwise than a sum of products.
@@ -38,7 +39,6 @@ SAMPLES = 3  # timings of a plan, of which the least counts
 
 DTYPES = {  # -> the names of data_type for memory and for sums
     np.dtype(np.float32): ("FLOAT", "FLOAT"),
-    np.dtype(np.float64): ("DOUBLE", "DOUBLE"),
     np.dtype(np.float16): ("HALF", "FLOAT"),
     BFLOAT16: ("BFLOAT16", "FLOAT"),
 }
