@@ -20,7 +20,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help mnist cifar finetune finetune-digits test deep lint format bench bench-ops bench-gpu gpu-check growth \
-	profile fuzz package clean
+	profile fuzz package sanitize clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
@@ -77,6 +77,9 @@ fuzz: $(STAMP)-fuzz ## fuzz the reader of checkpoints for ten minutes (TARGET=ar
 
 package: $(STAMP)-dev ## build wheel and sdist, try both in an empty environment elsewhere
 	$(BIN)/python -m pytest -m package --timeout 900 $(ARGS) parity_tests/test_package.py
+
+sanitize: $(STAMP)-test ## run the CUDA kernels, emulated, under the address and undefined-behaviour sanitizers
+	$(BIN)/python -m pytest -m sanitize $(ARGS) parity_tests/test_cuda_emulation.py
 
 clean: ## remove builds and caches (not .venv, not data/, not runs/)
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis

@@ -202,7 +202,7 @@ def test_the_sanitizers_see_an_access_beyond_an_array():
     assert done.returncode and "heap-buffer-overflow" in done.stderr, done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.sanitize
 @pytest.mark.timeout(1200)
 def test_all_kernels_under_sanitizers():
     """No kernel touches memory that is not its own, or does what C++ leaves undefined."""
