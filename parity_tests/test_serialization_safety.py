@@ -260,6 +260,13 @@ def test_many_small_containers_cost_little_more_than_themselves(small):
     assert peak < 100_000 * 120
 
 
+@pytest.mark.parametrize("piece", [b"\x8f", b"(\x91"], ids=["set", "frozenset"])
+def test_sets_by_the_million_are_refused(piece):
+    """A byte or two would ask for 216 each."""
+    with pytest.raises(pickle.UnpicklingError, match="more than 500000 sets"):
+        load(archive(b"\x80\x04](" + piece * 600_000 + b"e."))
+
+
 @pytest.mark.parametrize("leaf", [b"]", b"(NNNNNt", b"ccollections\nOrderedDict\n)R"], ids=["small", "long", "ordered"])
 def test_depth_is_bounded_the_same_for_every_container(leaf):
     assert len(load(archive(b"\x80\x02" + leaf + b"\x85" * 199 + b"."))) == 1

@@ -24,7 +24,7 @@ from .numpy_values import NumpyDtype, set_array_state
 from .safe_globals import registered_by_path
 
 _MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
-_MAX_KEY_PARTS = 64
+_MAX_KEY_PARTS, _MAX_SETS = 64, 500_000  # a set takes 216 bytes, for one in the file
 _MAX_LINE = 1024  # characters of a name, or digits of a number written as text
 _DICTS = (dict, OrderedDict, Counter, defaultdict)
 _TEXT_OPCODES = b"dlFVSpg"  # of protocol 0, whose references to storages torch.load cannot read either
@@ -89,6 +89,7 @@ class Unpickler:
         self.stack: list[Any] = []
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.sets = 0
 
     operations: ClassVar[dict[int, Callable[[Any], None]]]  # opcode -> what it does; under the class
 
@@ -225,10 +226,12 @@ class Unpickler:
         target |= self._elements(items)
 
     def frozen_set(self) -> None:
-        items = self._pop_mark()
-        self.stack.append(frozenset(self._elements(items)))
+        self.stack.append(frozenset(self._elements(self._pop_mark())))
 
     def _elements(self, items: list[Any]) -> set[Any]:
+        self.sets += 1
+        if self.sets > _MAX_SETS:
+            damaged(f"the pickle makes more than {_MAX_SETS} sets, which no checkpoint does")
         for item in items:
             check_key(item)
         return set(items)
@@ -421,7 +424,7 @@ Unpickler.operations = {
         (pickle.EMPTY_TUPLE, _push(tuple)),
         (pickle.EMPTY_LIST, _push(list)),
         (pickle.EMPTY_DICT, _push(dict)),
-        (pickle.EMPTY_SET, _push(set)),
+        (pickle.EMPTY_SET, lambda self: self.stack.append(self._elements([]))),
         (pickle.TUPLE, Unpickler.tuple_of_mark),
         (pickle.TUPLE1, lambda self: self.tuple_of(1)),
         (pickle.TUPLE2, lambda self: self.tuple_of(2)),
