@@ -45,6 +45,8 @@ def tensors(result):
 
 
 def compare(spec, call, rounding):
+    if REAL and spec.name == "topk":  # torch 2.11 gives memory that nobody wrote for the first 0 of no dims
+        assume(call.args[0].values.ndim)
     ours, our_error = outcome(lambda: run(spec, call.built(mt), mt))
     theirs, their_error = outcome(lambda: run(spec, call.built(torch), torch))
     assume(not is_missing_kernel(their_error))
