@@ -138,7 +138,7 @@ def test_the_graph(cudnn):
     assert forward.window == ((2, 1), (1, 3), (1, 1))
     assert (forward.io, forward.sums, forward.limit) == ("HALF", "FLOAT", 2 << 30)
     assert (input_grad.io, input_grad.sums, input_grad.result.dim) == ("BFLOAT16", "FLOAT", [2, 4, 10, 11])
-    assert (weight_grad.io, weight_grad.sums, weight_grad.result.dim) == ("DOUBLE", "DOUBLE", [6, 4, 3, 3])
+    assert (weight_grad.io, weight_grad.sums, weight_grad.result.dim) == ("FLOAT", "FLOAT", [6, 4, 3, 3])
 
 
 @only_standin
@@ -168,7 +168,7 @@ def test_what_plans_may_do(cudnn):
         check("conv2d", args, "float32")
     finally:
         mt.use_deterministic_algorithms(False)
-    assert cudnn.ran == ["tensor cores", "atomics", "tensor cores", "plain", "tensor cores"]
+    assert cudnn.ran == ["tensor cores", "atomics", "tensor cores", "plain", "plain"]
     with backends.flags(enabled=False):
         check("conv2d", args, "float32")
     assert len(cudnn.ran) == 5
@@ -410,11 +410,12 @@ def test_switches():
                 setattr(ours, name, 1)
             assert str(found.value) == str(expected.value)
     assert ours.benchmark_limit == 10
+    allow_tf32 = ours.allow_tf32
     with ours.flags(enabled=True, benchmark=True, benchmark_limit=3, deterministic=True, allow_tf32=False):
         assert (cudnn_switches.benchmark, cudnn_switches.benchmark_limit) == (True, 3)
         assert ours.deterministic and not ours.allow_tf32
     assert (ours.enabled, ours.benchmark, ours.benchmark_limit) == (True, False, 10)
-    assert not ours.deterministic and ours.allow_tf32
+    assert not ours.deterministic and ours.allow_tf32 is allow_tf32
 
 
 def test_the_frontend_has_what_is_called():

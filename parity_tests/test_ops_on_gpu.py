@@ -3,6 +3,7 @@ torch on the CPU, which shows that the code keeps to CuPy's rules and that no ar
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
@@ -44,9 +45,16 @@ def tensors(result):
     return [y for y in (result if isinstance(result, tuple | list) else [result]) if isinstance(y, mt.Tensor)]
 
 
+def has_subnormals(call) -> bool:
+    """Whether a float32 or bfloat16 number is below the normal ones: CuPy compiles with -ftz=true, which makes it 0."""
+    sizes = [abs(t.values) for t in call.tensors() if t.dtype in ("float32", "bfloat16")]
+    return any(((x > 0) & (x < np.finfo("float32").tiny)).any() for x in sizes)
+
+
 def compare(spec, call, rounding):
     if REAL and spec.name == "topk":  # torch 2.11 gives memory that nobody wrote for the first 0 of no dims
         assume(call.args[0].values.ndim)
+    assume(not REAL or not has_subnormals(call))
     ours, our_error = outcome(lambda: run(spec, call.built(mt), mt))
     theirs, their_error = outcome(lambda: run(spec, call.built(torch), torch))
     assume(not is_missing_kernel(their_error))
@@ -80,15 +88,25 @@ def test_half_precision(spec, data):
 @few
 @given(data=st.data(), seed=st.integers(0, 1000))
 def test_gradients(spec, data, seed):
-    """First and, where there are any, second derivatives."""
-    call = data.draw(spec.calls("gradient", spec.gradient_dtypes))
+    """First and, where there are any, second derivatives: those away from kinks, as in test_ops.py."""
+    call = drawn(spec, data, "gradient", spec.gradient_dtypes)
     with shown(spec, call), warnings.catch_warnings():
         theirs, error = outcome(lambda: first_gradients(spec, call, torch, seed)[0])
         assume(error is None)
         ours = first_gradients(spec, call, mt, seed)[0]
         assert_same_gradients(ours, theirs, spec.gradient, "gradient", coarsest(call))
-        if spec.second:
-            theirs, error = outcome(lambda: second_gradients(spec, call, torch, seed))
-            assume(error is None)
-            ours = second_gradients(spec, call, mt, seed)
-            assert_same_gradients(ours, theirs, spec.gradient, "second derivative", coarsest(call))
+    if not spec.second:
+        return
+    call = drawn(spec, data, "second", spec.dtypes_among(("float64",)) or spec.gradient_dtypes)
+    with shown(spec, call), warnings.catch_warnings():
+        theirs, error = outcome(lambda: second_gradients(spec, call, torch, seed))
+        assume(error is None)
+        ours = second_gradients(spec, call, mt, seed)
+        assert_same_gradients(ours, theirs, spec.gradient, "second derivative", coarsest(call))
+
+
+def drawn(spec, data, use, dtypes):
+    call = data.draw(spec.calls(use, dtypes))
+    if REAL and spec.name == "index_fill":  # torch's backward reads with the negative index: an assertion on the GPU
+        assume((call.args[2].values >= 0).all())
+    return call

@@ -115,6 +115,9 @@ SPECS = (
         over(some=False, dtype=True),
         ALL,
         rounding=PRODUCT,
+        gradient=Rounding(
+            16.0, 128.0, "torch divides the product by its factors: second derivatives cancel terms / x**2"
+        ),
         half=Rounding(4.0, 0.0, "n roundings"),
         errors=bad_dims("prod"),
     ),

@@ -37,7 +37,8 @@ def _supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
 
 
 def _supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
-    return alike(g, x) and _fits(g, x, x.shape[1] // groups * g.shape[1], groups, padding, khw)
+    filters = x.shape[1] // groups * g.shape[1] * khw[0] * khw[1]  # the result, which has no images
+    return alike(g, x) and 0 < filters <= MOST and _fits(g, x, max(g.shape[1], x.shape[1]), groups, padding)
 
 
 def _fits(a, b, channels, groups, padding, hw=(1, 1)) -> bool:
