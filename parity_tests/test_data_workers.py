@@ -33,11 +33,11 @@ pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="lo
 
 
 def children(pid="self") -> set[int]:
-    return {
-        int(child)
-        for task in os.listdir(f"/proc/{pid}/task")
-        for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()
-    }
+    found = set()
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended since it was listed
+            found |= {int(child) for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()}
+    return found
 
 
 def alive(pid: int) -> bool:

@@ -226,7 +226,8 @@ class Unpickler:
         target |= self._elements(items)
 
     def frozen_set(self) -> None:
-        self.stack.append(frozenset(self._elements(self._pop_mark())))
+        items = self._pop_mark()  # first: it makes another list the stack
+        self.stack.append(frozenset(self._elements(items)))
 
     def _elements(self, items: list[Any]) -> set[Any]:
         self.sets += 1
