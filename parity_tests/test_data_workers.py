@@ -253,6 +253,7 @@ def test_spawn_says_what_could_not_be_pickled():
     with pytest.raises(Exception, match="lambda") as caught:
         iter(loader)
     assert "start method 'spawn' pickles dataset" in caught.value.__notes__[0]
+    wait_until(lambda: all(map(is_server, children())), 10)  # spawn may have started its tracker, a copy of us at first
 
 
 def test_worker_info():
