@@ -2,6 +2,7 @@
 
 reader.py         load: the zip format; legacy.py: the format before torch 1.6
   zip_reader.py   records of an archive, checked before they are believed
+  keys.py         what may be a dict key
   unpickler.py    the pickle machine; builders.py: the only names it knows; plain.py: the last look
   storages.py     buffers, the views tensors are of them, map_location
 writer.py         save

@@ -18,8 +18,9 @@ from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
 from . import numpy_values
 from .errors import damaged
+from .keys import check_key
 from .storages import STORAGE_NAMES, UNSUPPORTED_STORAGES, Storage, StorageType, view
-from .unpickler import Function, Unsupported, check_key, set_attributes
+from .unpickler import Function, Unsupported, set_attributes
 
 
 class TensorType:

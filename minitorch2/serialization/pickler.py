@@ -18,15 +18,15 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import device
 from ..core.size import Size
-from ..nn.modules._torch_names import torch_state
+from ..nn.modules._torch_names import torch_state  # our own: names as text, without torch
 from ..nn.modules.module import Module
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
 from .arrays import StorageTable
+from .keys import key_problem
 from .modules import FUNCTIONS, path_of
 from .plain import MAX_DEPTH, own_attributes
 from .safe_globals import registered_by_path
-from .unpickler import key_problem
 
 _BATCH = 1000  # items per SETITEMS or APPENDS, so that a reader's stack stays small
 

@@ -20,11 +20,12 @@ import numpy as np
 from ..nn.modules._torch_names import fill
 from ..nn.modules.module import Module
 from .errors import damaged
+from .keys import check_key
 from .numpy_values import NumpyDtype, set_array_state
 from .safe_globals import registered_by_path
 
 _MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
-_MAX_KEY_PARTS, _MAX_SETS = 64, 500_000  # a set takes 216 bytes, for one in the file
+_MAX_SETS = 500_000  # a set takes 216 bytes, for one in the file
 _MAX_LINE = 1024  # characters of a name, or digits of a number written as text
 _DICTS = (dict, OrderedDict, Counter, defaultdict)
 _TEXT_OPCODES = b"dlFVSpg"  # of protocol 0, whose references to storages torch.load cannot read either
@@ -332,26 +333,6 @@ def _not_allowed(path: str) -> str:
         f"Weights only load failed: unsupported global: GLOBAL {path} was not an allowed global. "
         f"minitorch2 never imports what a file names. {way_out}"
     )
-
-
-def check_key(key: Any) -> None:
-    """Raises UnpicklingError for a dict key or set element that `key_problem` objects to."""
-    problem = key_problem(key)
-    if problem:
-        damaged(f"a dict key {problem}")
-
-
-def key_problem(key: Any) -> str | None:
-    """Why hashing `key` could be slow or made to collide: only scalars and small tuples of them are sure."""
-    parts = [key]
-    for count, part in enumerate(parts):
-        if count > _MAX_KEY_PARTS:
-            return f"is a tuple of more than {_MAX_KEY_PARTS} parts"
-        if isinstance(part, tuple):
-            parts.extend(part[: _MAX_KEY_PARTS + 1])
-        elif isinstance(part, int) and abs(part) >= 2**61 - 1:  # beyond it, distinct ints share a hash
-            return f"is too large a number ({part.bit_length()} bits)"
-    return None
 
 
 def set_attributes(target: Any, state: Any) -> None:
