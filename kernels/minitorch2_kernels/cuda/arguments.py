@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import cupy
 import numpy as np
@@ -33,3 +34,10 @@ def alike(first, *rest) -> bool:
     if not isinstance(first, cupy.ndarray) or first.dtype not in REALS:
         return False
     return all(isinstance(a, cupy.ndarray) and a.dtype == first.dtype for a in rest)
+
+
+def rows_along(x: cupy.ndarray, axis: int) -> tuple[int, int, int]:
+    """(rows, width, inner): the sizes of x before an axis, along it and after it. x is not empty."""
+    axis %= x.ndim
+    width, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
+    return x.size // (width * inner), width, inner

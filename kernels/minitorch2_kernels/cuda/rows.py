@@ -7,12 +7,11 @@ reference's.
 
 from __future__ import annotations
 
-import math
-
 import cupy
 import numpy as np
 
 from ..reference import norm, softmax
+from .arguments import rows_along
 from .launch import FLOAT64, MAX_BLOCKS, REALS, acc, dense, function, launch, spread
 
 _THREADS = 256
@@ -38,9 +37,7 @@ def _supports_softmax(x, axis) -> bool:
 
 def _softmax(x, axis: int, log: bool):
     y = cupy.empty(x.shape, x.dtype)
-    axis %= x.ndim
-    width, inner = x.shape[axis], math.prod(x.shape[axis + 1 :])
-    rows = x.size // (width * inner)
+    rows, width, inner = rows_along(x, axis)
     sizes, flag = (np.int64(rows), np.int64(width)), np.bool_(log)
     if inner != 1:
         kernel = function("softmax.cu", "softmax_columns", x.dtype)

@@ -3,12 +3,11 @@ thread for a column where the axis is not the last."""
 
 from __future__ import annotations
 
-import math
-
 import cupy
 import numpy as np
 
 from ..reference import softmax
+from .arguments import rows_along
 from .launch import MAX_BLOCKS, REALS, THREADS, dense, function, launch, spread
 
 _WIDE = 1024  # from here on a row keeps a block busy
@@ -20,9 +19,7 @@ def _supports(g, y, axis) -> bool:
 
 def _grad(g, y, axis: int, log: bool):
     dx = cupy.empty(y.shape, y.dtype)
-    axis %= y.ndim
-    width, inner = y.shape[axis], math.prod(y.shape[axis + 1 :])
-    rows = y.size // (width * inner)
+    rows, width, inner = rows_along(y, axis)
     sizes, flag = (np.int64(rows), np.int64(width)), np.bool_(log)
     if inner != 1:
         kernel = function("softmax_grad.cu", "softmax_grad_columns", y.dtype)
