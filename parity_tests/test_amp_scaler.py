@@ -20,18 +20,23 @@ def spoil(lib, w, how):
     w.grad = lib.tensor([1.0, float(how), 2.0])
 
 
+def iterate(lib, w, optimizer, scaler, event):
+    """A training step; an event is "good", or the number that spoils a gradient."""
+    optimizer.zero_grad()
+    scaler.scale((w * w).sum()).backward()
+    if event != "good":
+        spoil(lib, w, event)
+    scaler.step(optimizer)
+    scaler.update()
+
+
 def trace(lib, events, **settings):
-    """The scale, count and weights after each iteration; an event is "good", or the number that spoils a gradient."""
+    """The scale, count and weights after each event: see iterate."""
     w, optimizer = problem(lib)
     scaler = lib.amp.GradScaler("cpu", **settings)
     found = []
     for event in events:
-        optimizer.zero_grad()
-        scaler.scale((w * w).sum()).backward()
-        if event != "good":
-            spoil(lib, w, event)
-        scaler.step(optimizer)
-        scaler.update()
+        iterate(lib, w, optimizer, scaler, event)
         found.append((scaler.get_scale(), scaler._get_growth_tracker(), w.tolist(), scaler.state_dict()))
     return found
 
@@ -225,12 +230,7 @@ def test_a_state_goes_to_the_other_library_and_on(first, second):
         if state:
             scaler.load_state_dict(state)
         for event in events:
-            optimizer.zero_grad()
-            scaler.scale((w * w).sum()).backward()
-            if event != "good":
-                spoil(lib, w, event)
-            scaler.step(optimizer)
-            scaler.update()
+            iterate(lib, w, optimizer, scaler, event)
         return scaler.state_dict()
 
     state = go(first, None, ["good", "inf", "good", "good"])

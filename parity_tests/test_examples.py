@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from example_cases import Colours, assert_pictures
 
 import minitorch2 as torch
 from minitorch2 import nn
@@ -61,12 +61,6 @@ def numbers(pattern: str, text: str) -> list[float]:
     return found
 
 
-def assert_pictures(folder):
-    for name in PICTURES:
-        with Image.open(folder / name) as picture:
-            assert picture.format == "PNG" and len(np.unique(np.asarray(picture.convert("L")))) > 10
-
-
 def assert_same_bits(a, b, where):
     """Nested containers, tensors and numbers: equal to the last bit and of the same types."""
     assert type(a) is type(b), f"{where}: {type(a)} and {type(b)}"
@@ -107,7 +101,7 @@ def test_mnist(unbroken):
     assert history["train_loss"][-1] < history["train_loss"][0] and history["test_accuracy"][-1] > 0.5
     (right,) = numbers(r"([\d.]+)% of 60 test images right", text)
     assert right == round(100 * history["test_accuracy"][-1], 2)
-    assert_pictures(folder)
+    assert_pictures(folder, *PICTURES)
 
 
 def test_pytorch_opens_the_weights(unbroken):
@@ -207,21 +201,6 @@ def test_resume_refuses_the_checkpoint_of_another_run(load, tmp_path):
         trainer(load, tmp_path, batch_size=10, seed=6).resume()
 
 
-class Colours:
-    """In CIFAR-10's place: noise whose mean is the class, 120 to train and 30 to test."""
-
-    classes = ("dark", "grey", "bright")
-
-    def __init__(self, root, train=True, download=False):
-        numpy = np.random.default_rng(train)
-        self.targets = numpy.integers(0, 3, 120 if train else 30).tolist()
-        noise = numpy.integers(0, 60, (len(self), 32, 32, 3))
-        self.data = (noise + 90 * np.array(self.targets).reshape(-1, 1, 1, 1)).astype(np.uint8)
-
-    def __len__(self):
-        return len(self.targets)
-
-
 @pytest.mark.parametrize(("model", "more"), [("lenet", ["--lr", "0.01"]), ("resnet", ["--batch-size", "16"])])
 def test_cifar10(load, monkeypatch, tmp_path, capsys, model, more):
     cifar10 = load("cifar10")
@@ -231,7 +210,7 @@ def test_cifar10(load, monkeypatch, tmp_path, capsys, model, more):
     text = capsys.readouterr().out
     (right,) = numbers(r"([\d.]+)% of 24 test images right", text)
     assert right > 60  # guessing gives a third
-    assert_pictures(tmp_path)
+    assert_pictures(tmp_path, *PICTURES)
     assert cifar10.main([*arguments, "--resume"]) == 0  # of a run that is over: the same report once more
     again = capsys.readouterr().out
     assert "2 of 2 epochs" in again and again.splitlines()[-6:] == text.splitlines()[-6:]

@@ -4,9 +4,8 @@ import importlib
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from example_cases import Colours, assert_pictures
 
 import minitorch2 as torch
 from minitorch2.vision.models import efficientnet_lite0
@@ -25,12 +24,6 @@ def accuracies(text: str, *stages: str) -> list[float]:
     found = [re.search(rf"^{stage} +([\d.]+)% of the test images right$", text, re.M) for stage in stages]
     assert all(found), text
     return [float(match[1]) for match in found]
-
-
-def assert_pictures(folder, *names):
-    for name in names:
-        with Image.open(folder / name) as picture:
-            assert picture.format == "PNG" and len(np.unique(np.asarray(picture.convert("L")))) > 10
 
 
 @pytest.fixture
@@ -54,21 +47,6 @@ def test_digits(load, digits, tmp_path, capsys):
     net = example.DigitNet(4)
     net.load_state_dict(torch.load(tmp_path / "out" / "model.pt"))
     assert not (tmp_path / "data").exists()  # nothing was downloaded
-
-
-class Colours:
-    """In CIFAR-10's place: noise whose mean is the class, 120 to train and 30 to test."""
-
-    classes = ("dark", "grey", "bright")
-
-    def __init__(self, root, train=True, download=False):
-        numpy = np.random.default_rng(train)
-        self.targets = numpy.integers(0, 3, 120 if train else 30).tolist()
-        noise = numpy.integers(0, 60, (len(self), 32, 32, 3))
-        self.data = (noise + 90 * np.array(self.targets).reshape(-1, 1, 1, 1)).astype(np.uint8)
-
-    def __len__(self):
-        return len(self.targets)
 
 
 @pytest.fixture
