@@ -430,4 +430,4 @@ for _mixin in (
     for _name, _method in with_named_arguments(_mixin).items():
         setattr(Tensor, _name, _method)
 
-Function.Variable, Function.variable = Variable, Tensor._wrap
+Function.variable = Tensor._wrap

@@ -1,4 +1,4 @@
-"""Calls of the kernels of rectifiers, softmax and many parameters at once, for test_kernels.py."""
+"""Calls of the kernels of rectifiers, softmax, its loss and many parameters at once, for test_kernels.py."""
 
 import numpy as np
 
@@ -23,6 +23,16 @@ def log_softmax_grad(d):
     x, axis = softmax(d)
     x = np.round(x) if np.isfinite(x).all() else np.zeros_like(x)
     return d.array(*x.shape), x - 2, axis
+
+
+def nll_mean(d):
+    shape = d.int(1, 9), d.int(1, 6), *(d.int(1, 3) for _ in range(d.of(0, 0, 1)))
+    return d.array(*shape, special=True), d.rng.randint(0, shape[1], (shape[0], *shape[2:]))
+
+
+def nll_mean_put(d):
+    x, target = nll_mean(d)
+    return d.array(1).reshape(()), target, x.shape
 
 
 def _many(single, states):
@@ -50,6 +60,8 @@ def cases(sgd, adam):
         "softmax": (softmax, ANOTHER_ORDER),
         "log_softmax": (softmax, ANOTHER_ORDER),
         "log_softmax_grad": (log_softmax_grad, ANOTHER_ORDER),
+        "nll_mean": (nll_mean, ANOTHER_ORDER),
+        "nll_mean_put": (nll_mean_put, EXACT),
         "sgd_many": (_many(sgd, 1), EXACT),
         "adam_many": (_many(adam, 3), EXACT),
     }

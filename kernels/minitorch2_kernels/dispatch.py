@@ -25,11 +25,14 @@ class _Nothing:
 
 
 _device_array: type = _Nothing  # cupy.ndarray, once CuPy is in use
+ARRAYS = {np.ndarray}  # the types of arrays, for a look that costs less than `is_array`
 
 
 def admit(array_type: type) -> None:
     """Says that arrays of this type, CuPy's, are arrays from now on."""
     global _device_array
+    ARRAYS.discard(_device_array)
+    ARRAYS.add(array_type)
     _device_array = array_type
 
 
@@ -98,15 +101,15 @@ def _registrar(overrides: list):
 def kernel(reference) -> Any:
     """Makes `reference` a kernel: the same function, with `.override(supports)` to register a faster one for the CPU,
     `.cuda_override(supports)` for the GPU."""
-    on_host: list = []
+    on_host: list = []  # (supports, implementation), the newest last
     on_device: list = []
 
     def dispatch(*args):
         if not _reference_only:
-            first = args[0]
-            if first.__class__ is list:
-                first = first[0] if first else None
-            for supports, implementation in reversed(on_device if first.__class__ is _device_array else on_host):
+            kind = args[0].__class__
+            if kind is list:
+                kind = args[0][0].__class__ if args[0] else None
+            for supports, implementation in reversed(on_device if kind is _device_array else on_host):
                 if supports(*args):
                     return implementation(*args)
         return reference(*args)

@@ -6,9 +6,10 @@ import functools
 
 from minitorch2_kernels.dispatch import namespace
 
-from ..core.function import _FREED, Node
+from ..core.function import _FREED
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
+from ..core.node import Node
 from ..core.variable import Variable
 from ..ops.conversion import detach
 

@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from minitorch2_kernels.dispatch import is_array, on_device
+from minitorch2_kernels.dispatch import ARRAYS, is_array, on_device
 from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
 
-from .function import AccumulateGrad, Function
+from .function import Function
 from .grad_mode import state
+from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
+from .variable import Variable
 
 
 def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False) -> Any:
@@ -74,7 +76,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                         nobody_else = sys.getrefcount(g) == 2  # the name g and getrefcount's own argument
                         _accumulate(node.variable, g, nobody_else, create_graph)
                     continue
-                if not any(edge is not None and edge[0] in waiting for edge in node.edges):
+                if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
                     continue
                 results = node.run(slots, create_graph)
                 slots = None
@@ -150,10 +152,11 @@ def _accumulate(leaf, g, nobody_else, create_graph):
     if create_graph:
         leaf._grad = g if leaf._grad is None else leaf._grad + g
     elif leaf._grad is None:
-        if not on_device(g):
+        if type(g) not in ARRAYS:
             g = np.asarray(g)
-        owned = nobody_else and g.flags.forc and _whole(g) and (on_device(g) or g.flags.writeable)
-        leaf._grad = Function.variable(g if owned else g.copy(order="K" if g.flags.forc else "C"))
+        flags = g.flags
+        owned = nobody_else and flags.forc and _whole(g) and (on_device(g) or flags.writeable)
+        leaf._grad = Function.variable(g if owned else g.copy(order="K" if flags.forc else "C"))
     elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
         leaf._grad = Function.variable(_plus(leaf._grad._data, g))
     else:
@@ -162,8 +165,9 @@ def _accumulate(leaf, g, nobody_else, create_graph):
         else:
             leaf._grad._data += g
         leaf._grad._bump()
-    for hook in list((leaf._after_accumulate or {}).values()):
-        hook(leaf)
+    if leaf._after_accumulate:
+        for hook in list(leaf._after_accumulate.values()):
+            hook(leaf)
 
 
 def _whole(g) -> bool:
@@ -190,11 +194,11 @@ def _call_hooks(hooks, slots):
             g = slots[nr]
             if g is None:
                 continue
-            is_variable = isinstance(g, Function.Variable)
+            is_variable = isinstance(g, Variable)
             given = g if is_variable else Function.variable(g)
             returned = function(given)
             if returned is not None:
-                if not isinstance(returned, Function.Variable):
+                if not isinstance(returned, Variable):
                     raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
                 if returned.shape != given.shape:
                     raise RuntimeError(

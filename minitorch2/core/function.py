@@ -1,4 +1,4 @@
-"""Node and Function: an op is a class with a static `forward` and a static `backward`.
+"""Function: an op is a class with a static `forward` and a static `backward`.
 
     class Mul(Function):
         broadcasts = True
@@ -20,20 +20,21 @@ the gradient. Inside backward, therefore: operators, other ops' `apply`, and not
 
 from __future__ import annotations
 
-import weakref
 from typing import Any
 
 import numpy as np
 from numpy import ndarray
 
-from minitorch2_kernels.dispatch import is_array, namespace, on_device
+from minitorch2_kernels.dispatch import ARRAYS, is_array, namespace, on_device
 from minitorch2_kernels.reference.cast import cast
 
 from . import autocast
 from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
+from .node import AccumulateGrad, Node
 from .quiet import IGNORE, restore, silence
+from .variable import Variable
 
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -43,55 +44,7 @@ _FREED = (
 )
 
 
-_NEVER_WRITTEN = ([0], 0)
-
-
-class Node:
-    """A vertex of the graph: what to do with the gradients of its outputs, and where the results go."""
-
-    edges: tuple = ()  # one (node, output number) per input, None where no gradient is wanted
-    hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
-    n_outputs = 1
-
-    @classmethod
-    def name(cls) -> str:
-        return cls.__name__
-
-    @property
-    def next_functions(self) -> tuple:
-        return tuple(edge or (None, 0) for edge in self.edges)
-
-    def run(self, grads: list, create_graph: bool) -> tuple:
-        """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
-        raise AssertionError("a node says what it does")
-
-    def release(self) -> None:
-        """Lets go of the saved values; a second backward through them is an error."""
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
-
-
-class AccumulateGrad(Node):
-    """The end of the line: adds what arrives to its leaf's `.grad` (the engine does it)."""
-
-    def __init__(self, variable):
-        self.variable = variable
-
-    @property
-    def hooks(self):
-        functions = self.variable._hooks
-        return {0: functions.values()} if functions else None
-
-
-def accumulator(leaf) -> AccumulateGrad:
-    """The leaf's AccumulateGrad. The leaf refers to it weakly: the graph owns it, and no reference cycle keeps a dead
-    graph's memory until the garbage collector comes by."""
-    node = leaf._accumulator and leaf._accumulator()
-    if node is None:
-        node = AccumulateGrad(leaf)
-        leaf._accumulator = weakref.ref(node)
-    return node
+_NEVER_WRITTEN = [0]  # the version list of what has no memory to write to
 
 
 class Function(Node):
@@ -138,9 +91,9 @@ class Function(Node):
         """What save_for_backward kept, as arrays; as tensors with their history under create_graph."""
         if self._saved is None:
             raise RuntimeError(_FREED)
-        for (version, n), source in zip(self._watched, self._sources, strict=True):
+        for version, n in self._watched:
             if version[0] != n:
-                self._raise_modified(source, version[0], n)
+                self._raise_modified()
         if not self.create_graph:
             return self._saved
         return tuple(self._as_variable(a, source) for a, source in zip(self._saved, self._sources, strict=True))
@@ -158,9 +111,8 @@ class Function(Node):
             self._constants = None
         self._args = None
 
-    # What higher layers put here when imported: how to make a tensor, the class to recognise one by, and three ops.
+    # What higher layers put here when imported: how to make a tensor, and three ops.
     variable: Any = None
-    Variable: Any = None
     to_dtype: Any = None
     to_device: Any = None
     sum_to: Any = None
@@ -171,17 +123,16 @@ class Function(Node):
         """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
         if autocast.regions and autocast.lists(cls, args):
             return autocast.run("float32", "cuda", cls.apply, args, {})
-        arrays, needs, tracked, low, found, on_cpu, on_gpu = [], [], False, None, False, False, False
+        arrays, needs, tracked, low, on_cpu, on_gpu = [], [], False, None, False, False
         for a in args:
-            if isinstance(a, Function.Variable):
-                found = True
+            if isinstance(a, Variable):
                 data = a._data
                 need = a._requires_grad or (a._base is not None and a.requires_grad)
                 if need:
                     tracked = True
-                if type(data) is ndarray:
+                if type(data) is ndarray or not on_device(data):
                     on_cpu = True
-                elif on_device(data):
+                else:
                     on_gpu = True
                 if data.itemsize == 2 and not cls.keeps_dtype and data.dtype in LOW_PRECISION:
                     low = data.dtype
@@ -190,9 +141,10 @@ class Function(Node):
             else:
                 arrays.append(a)
                 needs.append(False)
-        if not found:
-            return cls._apply_to_arrays(arrays)
-        if on_gpu and on_cpu and not cls.crosses:
+        if not on_cpu:
+            if not on_gpu:
+                return cls._apply_to_arrays(args)
+        elif on_gpu and not cls.crosses:
             return cls.apply(*cls._on_the_gpu(args))
         if low is not None and not (on_gpu and low in cls.gpu_halves):
             return cls._apply_in_float32(args, low)
@@ -214,7 +166,7 @@ class Function(Node):
                 ctx._to_save = tuple([result if a is scalar else a for a in ctx._to_save])
             outputs = (Function.variable(result),)
         if tracked:
-            ctx._record(args, needs, outputs)
+            ctx._record(args, arrays, needs, outputs)
         if cls.is_view:
             ctx._link_views(args, outputs)
         if state.inference:
@@ -226,11 +178,11 @@ class Function(Node):
     def _on_the_gpu(cls, args):
         """The arguments with numbers that lie on the CPU (tensors without dims) brought to the GPU of the others.
         RuntimeError for other tensors that lie apart."""
-        arrays = [a._data for a in args if isinstance(a, Function.Variable)]
+        arrays = [a._data for a in args if isinstance(a, Variable)]
         if any(a.ndim for a in arrays if not on_device(a)):
             raise RuntimeError(describe_mismatch(cls.__name__.lower(), arrays))
         gpu = next(device_of(a) for a in arrays if on_device(a))
-        return [Function.to_device(a, gpu) if isinstance(a, Function.Variable) else a for a in args]
+        return [Function.to_device(a, gpu) if isinstance(a, Variable) else a for a in args]
 
     @classmethod
     def _apply_to_arrays(cls, arrays):
@@ -241,7 +193,7 @@ class Function(Node):
         ctx.needs_input_grad = (False,) * len(arrays)
         if not cls.keeps_dtype:
             for a in arrays:
-                if is_array(a) and a.itemsize == 2 and a.dtype in LOW_PRECISION:
+                if type(a) in ARRAYS and a.itemsize == 2 and a.dtype in LOW_PRECISION:
                     if a.dtype in cls.gpu_halves and on_device(a):
                         continue
                     return cls._arrays_in_float32(ctx, arrays, a.dtype)
@@ -262,7 +214,7 @@ class Function(Node):
     def _apply_in_float32(cls, args, low):
         # Half precision on the CPU: compute in float32, round once. The casts are ops, so gradients follow.
         wide = [
-            Function.to_dtype(a, float32.numpy) if isinstance(a, Function.Variable) and a._data.dtype == low else a
+            Function.to_dtype(a, float32.numpy) if isinstance(a, Variable) and a._data.dtype == low else a
             for a in args
         ]
         result = cls.apply(*wide)
@@ -270,15 +222,15 @@ class Function(Node):
             return tuple(Function.to_dtype(r, low) if r._data.dtype == np.float32 else r for r in result)
         return Function.to_dtype(result, low) if result._data.dtype == np.float32 else result
 
-    def _record(self, args, needs, outputs) -> None:
+    def _record(self, args, arrays, needs, outputs) -> None:
         """Makes this application a node: its edges, its saved values, its outputs' history."""
         self.edges = tuple([a._edge() if need else None for a, need in zip(args, needs, strict=True)])
         if self.broadcasts:
-            self.input_shapes = [a._data.shape if need else None for a, need in zip(args, needs, strict=True)]
+            self.input_shapes = [a.shape if need else None for a, need in zip(arrays, needs, strict=True)]
         if self.composed is not None:
             self._args = args
         if self._to_save:
-            self._save(args, outputs)
+            self._save(args, arrays, outputs)
         if len(outputs) > 1:
             self.n_outputs = len(outputs)
             self.output_like = [(namespace(o._data), o._data.shape, o._data.dtype) for o in outputs]
@@ -289,36 +241,33 @@ class Function(Node):
                 if i:
                     output._output_nr = i
 
-    def _save(self, args, outputs) -> None:
+    def _save(self, args, arrays, outputs) -> None:
         sources, watched = [], []
-        for array in self._to_save:
-            for i, a in enumerate(args):
-                if a is array:  # None or a Python number
-                    sources.append(None)
-                    watched.append(_NEVER_WRITTEN)
-                    break
-                if isinstance(a, Function.Variable) and a._data is array:
-                    if a._inference:
-                        raise RuntimeError(
-                            "Inference tensors cannot be saved for backward. To work around you can make a clone to "
-                            "get a normal tensor and use it in autograd."
-                        )
-                    sources.append(i)
-                    watched.append((a._counter, a._counter[0]))
-                    break
-            else:
-                for i, output in enumerate(outputs):
-                    if output._data is array:
-                        sources.append(-1 - i)
-                        watched.append((output._counter, output._counter[0]))
-                        break
-                else:
-                    if array is None:
-                        sources.append(None)
-                        watched.append(_NEVER_WRITTEN)
-                        continue
-                    raise AssertionError(f"{self.name()} saves an array that is neither an input nor an output")
+        for saved in self._to_save:
+            source, written = self._source_of(saved, args, arrays, outputs)
+            sources.append(source)
+            watched.append((written, written[0]))
         self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
+
+    def _source_of(self, saved, args, arrays, outputs):
+        """Which input (its number) or output (-1 - its number) this array is, and the version list of its memory."""
+        for i, a in enumerate(arrays):
+            if a is saved:
+                variable = args[i]
+                if variable is saved:  # None or a Python number
+                    return None, _NEVER_WRITTEN
+                if variable._inference:
+                    raise RuntimeError(
+                        "Inference tensors cannot be saved for backward. To work around you can make a clone to get a "
+                        "normal tensor and use it in autograd."
+                    )
+                return i, variable._counter
+        for i, output in enumerate(outputs):
+            if output._data is saved:
+                return -1 - i, output._counter
+        if saved is None:
+            return None, _NEVER_WRITTEN
+        raise AssertionError(f"{self.name()} saves an array that is neither an input nor an output")
 
     def _link_views(self, args, outputs) -> None:
         source = args[0]
@@ -366,7 +315,12 @@ class Function(Node):
             v._requires_grad, v._grad_fn = True, node
         return v
 
-    def _raise_modified(self, source: int, now: int, then: int) -> None:
+    def _raise_modified(self) -> None:
+        source, now, then = next(
+            (source, version[0], n)
+            for source, (version, n) in zip(self._sources, self._watched, strict=True)
+            if version[0] != n
+        )
         array = self._saved[self._sources.index(source)]
         node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
         what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import autocast, dtypes
-from .function import accumulator
 from .grad_mode import state
+from .node import accumulator
 from .size import Size
 
 

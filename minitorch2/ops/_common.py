@@ -152,7 +152,7 @@ def numpy_names(function):
 
     @functools.wraps(function)
     def renaming(*args, **kwargs):
-        if not kwargs.keys().isdisjoint(_NUMPY_NAMES):
+        if kwargs and not kwargs.keys().isdisjoint(_NUMPY_NAMES):
             kwargs = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
         return function(*args, **kwargs)
 

@@ -90,12 +90,14 @@ def log_softmax(input, dim, dtype=None):
 
 
 def _along(op, input, dim, dtype):
-    input = input if dtype is None else to_dtype(input, as_dtype(dtype, "softmax").numpy)
+    if dtype is not None:
+        input = to_dtype(input, as_dtype(dtype, "softmax").numpy)
     require_floating(op.__name__.lower(), input)
-    if input._data.ndim == 0:
+    ndim = input._data.ndim
+    if ndim == 0:
         wrap_dim(dim, 0)
         return op.apply(input.reshape(1), 0).reshape(())
-    return op.apply(input, wrap_dim(dim, input._data.ndim))
+    return op.apply(input, wrap_dim(dim, ndim))
 
 
 listed(globals())

@@ -126,34 +126,31 @@ def check_shapes(p: Tensor, state: Sequence[Tensor | None]) -> None:
 
 
 class Batch:
-    """Parameters that one launch or call updates: a list of their arrays, of their gradients', of each state's."""
+    """Parameters that one launch or call updates."""
 
     def __init__(self) -> None:
         self.written: list[Tensor] = []
-        self.lists: list[list[Any]] = []
+        self.rows: list[tuple[Any, ...]] = []  # for each parameter: its array, its gradient's, its states'
 
     def add(self, p: Tensor, state: Sequence[Tensor | None]) -> None:
         data, grad = p._data, p._grad._data
-        lists = self.lists
-        if not lists:
-            lists += [[] for _ in range(2 + len(state))]
-        lists[0].append(data)
-        lists[1].append(grad if grad.flags.c_contiguous else ascontiguousarray(grad))
+        row = [data, grad if grad.flags.c_contiguous else ascontiguousarray(grad)]
         self.written.append(p)
-        for i, t in enumerate(state, 2):
+        for t in state:
             if t is None:
-                lists[i].append(None)
+                row.append(None)
             else:
                 if t._data.shape != data.shape:
                     check_shapes(p, state)
-                lists[i].append(t._data)
+                row.append(t._data)
                 self.written.append(t)
+        self.rows.append(tuple(row))
 
     def apply(self, kernel: Callable[..., None], *hyperparameters: Any) -> None:
-        """`kernel(parameters, gradients, *states, *hyperparameters)`; None for a state that they do not have."""
-        kernel(*(None if values[0] is None else values for values in self.lists), *hyperparameters)
+        """`kernel(parameters, gradients, *states, *hyperparameters)`, lists; None for a state that they do not have."""
+        kernel(*(None if arrays[0] is None else list(arrays) for arrays in zip(*self.rows, strict=True)), *hyperparameters)
         for t in self.written:
-            t._bump()
+            t._counter[0] += 1
 
 
 def in_batches(p: Tensor) -> bool:
@@ -176,9 +173,10 @@ def counter(value: float = 0.0) -> Tensor:
 def advance(state: dict[str, Any]) -> float:
     """Counts one step in state["step"], in place, and returns the new count."""
     step = state["step"]
-    step._data += 1
+    count = step._data
+    count.fill(count.item() + 1)  # a fifth of the time of += 1
     step._bump()
-    return step._data.item()
+    return count.item()
 
 
 def number(x: Any) -> Any:

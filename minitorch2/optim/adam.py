@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any, ClassVar
 
+from minitorch2_kernels import on_device
 from minitorch2_kernels.reference import optim as kernels
 
 from ..core.dtypes import float32
@@ -137,7 +138,7 @@ class Adam(ParameterwiseOptimizer):
                 left.append(p)
                 continue
             step = state["step"]
-            if step.is_cuda:
+            if on_device(step._data):
                 key = (p._data.dtype, step._data.dtype)
                 counters[key].append(step)
             else:

@@ -7,6 +7,8 @@ written once. The operations, their order and their roundings are the reference'
 from __future__ import annotations
 
 import ctypes
+import weakref
+from itertools import chain
 
 import numpy as np
 
@@ -55,21 +57,6 @@ def _sgd_numbers(lr, momentum, dampening, weight_decay, nesterov, maximize, firs
     return sign, float(weight_decay), float(momentum), undamped, bool(nesterov), bool(first_step), float(-lr)
 
 
-def _supports_many(params, *rest) -> bool:
-    """Lists of C-contiguous arrays of one dtype, float32 or float64; step and rate numbers."""
-    if not params or type(params[0]) is not np.ndarray or params[0].dtype.char not in "fd":
-        return False
-    dtype = params[0].dtype
-    for values in (params, *rest):
-        if type(values) is list:
-            for a in values:
-                if type(a) is not np.ndarray or a.dtype is not dtype or not a.flags.c_contiguous:
-                    return False
-        elif isinstance(values, np.ndarray):
-            return False
-    return True
-
-
 def _address(array) -> int:
     """Where a C-contiguous array begins; six times as fast as by __array_interface__, where it can be written to."""
     try:
@@ -78,13 +65,64 @@ def _address(array) -> int:
         return array.__array_interface__["data"][0]
 
 
-def _table(lists, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """(addresses (tensors, columns), where each tensor's elements end when they are counted one after the other)."""
-    table = np.empty((len(lists[0]), columns), np.uint64)
-    for column, arrays in enumerate(lists):
-        if arrays is not None:
-            table[:, column] = [_address(a) for a in arrays]
-    return table, np.cumsum([a.size for a in lists[0]])
+class _Table:
+    """Where the arrays of a list of parameters and of their states lie: one row of addresses for each parameter, the
+    second of them its gradient's, which is another array in every step."""
+
+    def __init__(self, params, states):
+        arrays = list(chain(params, *states))
+        self._arrays = [weakref.ref(a) for a in arrays]
+        dtype = self.dtype = params[0].dtype
+        self.supported = dtype.char in "fd" and all(_fits(a, dtype) for a in arrays)
+        self.addresses = np.zeros((len(params), 2 + len(states)), np.uint64)
+        if self.supported:
+            columns = np.array([_address(a) for a in arrays], np.uint64).reshape(-1, len(params))
+            self.addresses[:, 0], self.addresses[:, 2:] = columns[0], columns[1:].T
+        self.ends = np.cumsum([p.size for p in params])  # of each parameter, counting one after the other's elements
+
+    def is_of(self, params, states) -> bool:
+        """Whether it is these arrays' table: of the same arrays, not of others that took their place in memory."""
+        return all(held() is array for held, array in zip(self._arrays, chain(params, *states), strict=True))
+
+    def with_gradients(self, grads) -> np.ndarray:
+        """A copy: another thread may be stepping too."""
+        table = self.addresses.copy()
+        table[:, 1] = [_address(g) for g in grads]
+        return table
+
+
+_tables: dict[tuple[int, ...], _Table] = {}
+_MOST_TABLES = 64
+
+
+def _table(params, states) -> _Table:
+    """The table of these arrays, lists or None: that of the last step, if it had the same."""
+    states = [arrays for arrays in states if arrays is not None]
+    key = id(params[0]), len(params), len(states)
+    table = _tables.get(key)
+    if table is None or not table.is_of(params, states):
+        while len(_tables) >= _MOST_TABLES:
+            _tables.pop(next(iter(_tables)), None)
+        table = _tables[key] = _Table(params, states)
+    return table
+
+
+def _fits(array, dtype) -> bool:
+    return type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous
+
+
+def _supports_many(params, grads, *rest) -> bool:
+    """Lists of C-contiguous arrays of one dtype, float32 or float64; step and rate numbers."""
+    if not params or type(params[0]) is not np.ndarray:
+        return False
+    states = []
+    for values in rest:
+        if type(values) is list:
+            states.append(values)
+        elif isinstance(values, np.ndarray):
+            return False
+    table = _table(params, states)
+    return table.supported and all(_fits(g, table.dtype) for g in grads)
 
 
 def register() -> None:
@@ -112,14 +150,16 @@ def register() -> None:
     def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, *rest):
         """All parameters by one call, shared among the threads where they are many numbers together."""
         loop = loops.adam_many
-        table, ends = _table((params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs), 5)
+        table = _table(params, (exp_avgs, exp_avg_sqs, max_exp_avg_sqs))
+        rows, ends = table.with_gradients(grads), table.ends
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sqs is not None
-        _run(lambda start, stop: loop(table, ends, params[0], amsgrad, start, stop, numbers), int(ends[-1]))
+        _run(lambda start, stop: loop(rows, ends, params[0], amsgrad, start, stop, numbers), int(ends[-1]))
 
     @reference.sgd_many.override(_supports_many)
     def sgd_many(params, grads, buffers, *rest):
         """All parameters by one call, as `adam_many`."""
         loop = loops.sgd_many
-        table, ends = _table((params, grads, buffers), 3)
+        table = _table(params, (buffers,))
+        rows, ends = table.with_gradients(grads), table.ends
         numbers, momentum = _sgd_numbers(*rest), buffers is not None
-        _run(lambda start, stop: loop(table, ends, params[0], momentum, start, stop, numbers), int(ends[-1]))
+        _run(lambda start, stop: loop(rows, ends, params[0], momentum, start, stop, numbers), int(ends[-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import rectifiers as reference
+from .alike import alike
 from .jit import Loops
 from .pool import share
 
@@ -13,31 +14,27 @@ loops = Loops("pointwise_loops")
 WORTH_SHARING = 1 << 18  # numbers; below, waking the other threads takes longer
 
 
-def _floats(*arrays) -> bool:
-    first = arrays[0]
-    return all(type(a) is np.ndarray and a.dtype == first.dtype and a.flags.c_contiguous for a in arrays) and (
-        first.dtype.char in "fd"
-    )
-
-
-def _run(loop, out, *arrays):
-    flat = [a.reshape(-1) for a in (*arrays, out)]
-    if out.size < WORTH_SHARING:
+def _run(loop, *flat) -> None:
+    size = flat[0].size
+    if size < WORTH_SHARING:
         loop(*flat)
     else:
-        share(lambda start, stop: loop(*(a[start:stop] for a in flat)), out.size)
-    return out
+        share(lambda start, stop: loop(*(a[start:stop] for a in flat)), size)
 
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
 
-    @reference.relu.override(_floats)
+    @reference.relu.override(alike)
     def relu(x):
         """relu, compiled."""
-        return _run(loops.relu, np.empty_like(x), x)
+        y = np.empty(x.shape, x.dtype)
+        _run(loops.relu, x.reshape(-1), y.reshape(-1))
+        return y
 
-    @reference.relu_grad.override(_floats)
+    @reference.relu_grad.override(alike)
     def relu_grad(g, y):
         """relu_grad, compiled."""
-        return _run(loops.relu_grad, np.empty_like(g), g, y)
+        dx = np.empty(g.shape, g.dtype)
+        _run(loops.relu_grad, g.reshape(-1), y.reshape(-1), dx.reshape(-1))
+        return dx

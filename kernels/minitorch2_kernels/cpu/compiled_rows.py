@@ -9,6 +9,7 @@ from ..reference import gelu as reference_gelu
 from ..reference import norm as reference_norm
 from ..reference import softmax as reference_softmax
 from . import attention as blocks
+from .alike import alike_float32
 from .jit import Loops
 from .layer_norm import in_parts
 from .pool import share
@@ -17,10 +18,6 @@ loops = Loops("row_loops")
 
 # How many numbers take longer than waking another thread: to normalise, and to put through an activation
 WORTH_SHARING, WORTH_SHARING_VALUES = 512 * 1024, 128 * 1024
-
-
-def _floats(*arrays) -> bool:
-    return all(type(a) is np.ndarray and a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
 
 
 def _share(function, size: int) -> None:
@@ -69,19 +66,24 @@ def _softmax_grad(d, weights, scale) -> None:
 
 def _along_rows(*args) -> bool:
     *arrays, axis = args
-    return arrays[0].ndim == axis + 1 and arrays[0].size > 0 and _floats(*arrays)
+    first = arrays[0]
+    return first.ndim == axis + 1 and first.size > 0 and alike_float32(*arrays)
 
 
 def _over_rows(name: str):
     """The override that makes an array like those it takes, with the loop of that name over the rows of all."""
 
     def override(*args):
-        loop, out, width = getattr(loops, name), np.empty_like(args[0]), args[0].shape[-1]
-        arrays = [a.reshape(-1, width) for a in (*args[:-1], out)]
+        loop, (*arrays, _) = getattr(loops, name), args
+        first = arrays[0]
+        out = np.empty(first.shape, first.dtype)
+        arrays.append(out)
+        if out.ndim != 2:
+            arrays = [a.reshape(-1, out.shape[-1]) for a in arrays]
         if out.size < WORTH_SHARING_VALUES:
             loop(*arrays)
         else:
-            share(lambda i, j: loop(*(a[i:j] for a in arrays)), out.size // width)
+            share(lambda i, j: loop(*(a[i:j] for a in arrays)), len(arrays[0]))
         return out
 
     override.__doc__ = f"{name.removesuffix('_rows')} along the last axis, compiled."
@@ -107,7 +109,7 @@ def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
 
 
 def _has_rows(x, weight, bias, eps) -> bool:
-    return x.size > 0 and _floats(*(a for a in (x, weight, bias) if a is not None))
+    return x.size > 0 and alike_float32(*(a for a in (x, weight, bias) if a is not None))
 
 
 def layer_norm(x, weight, bias, eps):
@@ -125,7 +127,7 @@ def layer_norm(x, weight, bias, eps):
 
 
 def _has_rows_back(g, x, mean, rstd, weight) -> bool:
-    return x.size > 0 and _floats(g, x, mean, rstd, *(() if weight is None else (weight,)))
+    return x.size > 0 and alike_float32(g, x, mean, rstd, *(() if weight is None else (weight,)))
 
 
 def layer_norm_grad(g, x, mean, rstd, weight):
@@ -148,8 +150,8 @@ def layer_norm_grad(g, x, mean, rstd, weight):
 def register() -> None:
     """Puts the compiled kernels before the others."""
     for name in ("gelu", "gelu_tanh"):
-        getattr(reference_gelu, name).override(_floats)(_value(name))
-        getattr(reference_gelu, f"{name}_grad").override(_floats)(_slope(f"{name}_grad"))
+        getattr(reference_gelu, name).override(alike_float32)(_value(name))
+        getattr(reference_gelu, f"{name}_grad").override(alike_float32)(_slope(f"{name}_grad"))
     for name in ("softmax", "log_softmax", "log_softmax_grad"):
         getattr(reference_softmax, name).override(_along_rows)(_over_rows(f"{name}_rows"))
     reference_attention.attention.override(_attends)(attention)

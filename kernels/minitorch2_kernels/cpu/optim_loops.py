@@ -121,26 +121,26 @@ def _array(address, n, like):
 @jit
 def adam_many(table, ends, like, amsgrad, start, stop, numbers):
     """`adam` of the elements start to stop of many tensors, counted one after the other: tensor i ends at ends[i], and
-    table[i] are the addresses of its five arrays. like: an array of their dtype."""
+    table[i] are the addresses of its four or, with amsgrad, five arrays. like: an array of their dtype."""
     begin = 0
     for i in range(len(ends)):
         n, row = ends[i] - begin, table[i]
         first, last = max(start - begin, 0), min(stop - begin, n)
         if first < last:
             param, grad = _array(row[0], n, like), _array(row[1], n, like)
-            avg, square, top = _array(row[2], n, like), _array(row[3], n, like), _array(row[4], n, like)
+            avg, square, top = _array(row[2], n, like), _array(row[3], n, like), _array(row[-1], n, like)
             adam((param, grad, avg, square, top), amsgrad, first, last, numbers)
         begin = ends[i]
 
 
 @jit
 def sgd_many(table, ends, like, momentum, start, stop, numbers):
-    """`sgd` of many tensors, as `adam_many`; table[i] are the addresses of three arrays."""
+    """`sgd` of many tensors, as `adam_many`; table[i] are the addresses of two or, with momentum, three arrays."""
     begin = 0
     for i in range(len(ends)):
         n, row = ends[i] - begin, table[i]
         first, last = max(start - begin, 0), min(stop - begin, n)
         if first < last:
-            arrays = _array(row[0], n, like), _array(row[1], n, like), _array(row[2], n, like)
+            arrays = _array(row[0], n, like), _array(row[1], n, like), _array(row[-1], n, like)
             sgd(arrays, momentum, first, last, numbers)
         begin = ends[i]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import kernel, namespace
+from ..dispatch import asarray, kernel, namespace
 from .picking import pick, put
 
 
@@ -39,7 +39,7 @@ def nll_put(g, target, scale, shape):
 def nll_mean(x, target):
     """-mean(x[n, target]) without dims, for targets that all are classes."""
     picked = pick(x, target)
-    return -picked.sum() / x.dtype.type(target.size)
+    return asarray(-picked.sum() / x.dtype.type(target.size))
 
 
 @kernel

@@ -75,7 +75,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 
 def _all_below(t, classes: int) -> bool:
     """Whether all numbers in t, not empty, are in [0, classes): a negative one is a large one without a sign."""
-    return t.view(np.uint64).max() < classes if t.dtype == K.int64 else t.max() < classes
+    return np.maximum.reduce(t.view(np.uint64) if t.dtype == _INDICES[0] else t, axis=None) < classes
 
 
 def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
@@ -88,10 +88,13 @@ def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
     return losses.sum() / Function.variable(scale.sum()) if reduction == "mean" else losses.sum()
 
 
+_INDICES = (np.dtype(np.int64), np.dtype(np.uint8))
+
+
 def _check_nll(input, target, weight):
     require_tensor("nll_loss", input)
     require_tensor("nll_loss", target, "target", 2)
-    x, t = list(input._data.shape), list(target._data.shape)
+    x, t = input._data.shape, target._data.shape
     if not x:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     require_floating("nll_loss", input)
@@ -102,10 +105,10 @@ def _check_nll(input, target, weight):
         raise ValueError(f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0] if t else 'none'}).")
     elif x[2:] != t[1:]:
         raise RuntimeError(
-            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {x}, but got {t}; "
+            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {list(x)}, but got {list(t)}; "
             "multi-target is not supported"
         )
-    if target._data.dtype not in (K.int64, K.uint8):
+    if target._data.dtype not in _INDICES:
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
     classes = x[1] if len(x) > 1 else x[0]
     if weight is not None and weight._data.shape != (classes,):

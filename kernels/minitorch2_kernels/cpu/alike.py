@@ -1,0 +1,24 @@
+"""Which arrays the compiled loops take: asked before every call, so spelled out."""
+
+from __future__ import annotations
+
+from numpy import ndarray
+
+
+def alike(*arrays) -> bool:
+    """Whether all are float32 or all float64, and each in row-major order."""
+    first = arrays[0]
+    if type(first) is not ndarray:
+        return False
+    dtype = first.dtype
+    if dtype.char not in "fd":
+        return False
+    for a in arrays:  # noqa: SIM110  (`all` of a generator takes twice the time)
+        if type(a) is not ndarray or a.dtype != dtype or not a.flags.c_contiguous:
+            return False
+    return True
+
+
+def alike_float32(*arrays) -> bool:
+    """Whether all are float32, and each in row-major order."""
+    return alike(*arrays) and arrays[0].dtype.char == "f"

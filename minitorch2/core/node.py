@@ -1,0 +1,54 @@
+"""Node: a vertex of the graph. AccumulateGrad: the node at a leaf."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+
+class Node:
+    """A vertex of the graph: what to do with the gradients of its outputs, and where the results go."""
+
+    edges: tuple = ()  # one (node, output number) per input, None where no gradient is wanted
+    hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
+    n_outputs = 1
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.__name__
+
+    @property
+    def next_functions(self) -> tuple:
+        return tuple(edge or (None, 0) for edge in self.edges)
+
+    def run(self, grads: list, create_graph: bool) -> tuple:
+        """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
+        raise AssertionError("a node says what it does")
+
+    def release(self) -> None:
+        """Lets go of the saved values; a second backward through them is an error."""
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class AccumulateGrad(Node):
+    """The end of the line: adds what arrives to its leaf's `.grad` (the engine does it)."""
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    @property
+    def hooks(self):
+        functions = self.variable._hooks
+        return {0: functions.values()} if functions else None
+
+
+def accumulator(leaf) -> AccumulateGrad:
+    """The leaf's AccumulateGrad. The leaf refers to it weakly: the graph owns it, and no reference cycle keeps a dead
+    graph's memory until the garbage collector comes by."""
+    node = leaf._accumulator and leaf._accumulator()
+    if node is None:
+        node = AccumulateGrad(leaf)
+        leaf._accumulator = weakref.ref(node)
+    return node
