@@ -214,8 +214,7 @@ class Function(Node):
     def _apply_in_float32(cls, args, low):
         # Half precision on the CPU: compute in float32, round once. The casts are ops, so gradients follow.
         wide = [
-            Function.to_dtype(a, float32.numpy) if isinstance(a, Variable) and a._data.dtype == low else a
-            for a in args
+            Function.to_dtype(a, float32.numpy) if isinstance(a, Variable) and a._data.dtype == low else a for a in args
         ]
         result = cls.apply(*wide)
         if type(result) is tuple:

@@ -148,7 +148,9 @@ class Batch:
 
     def apply(self, kernel: Callable[..., None], *hyperparameters: Any) -> None:
         """`kernel(parameters, gradients, *states, *hyperparameters)`, lists; None for a state that they do not have."""
-        kernel(*(None if arrays[0] is None else list(arrays) for arrays in zip(*self.rows, strict=True)), *hyperparameters)
+        kernel(
+            *(None if arrays[0] is None else list(arrays) for arrays in zip(*self.rows, strict=True)), *hyperparameters
+        )
         for t in self.written:
             t._counter[0] += 1
 

@@ -26,6 +26,7 @@ from .pool import get_num_threads
 loops = Loops("dense_loops")
 
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
+_TILE = 24  # tile.py's width of float32, two of float64: buffers end with a whole one
 _NUMBERS = 64 * 1024  # of all channels of the images in a row
 _DENSE = 0.4  # the part of a row that is places of the output, below which im2col wastes less
 
@@ -69,7 +70,7 @@ class _Plan:
         self.phase_of, self.within = np.divmod(place.offsets, self.numbers)
         self.lead = int(self.within.max())
         self.phases, self.shape = phases(place), (place.height, place.width, self.block)
-        self.padded_size = channels * count * self.block * self.numbers + self.lead
+        self.padded_size = channels * count * self.block * self.numbers + self.lead + _TILE
         rows = np.arange(channels)[:, None] * count + self.phase_of
         self.offsets = (rows * (self.block * self.numbers) + self.within).reshape(-1)
 
@@ -77,7 +78,8 @@ class _Plan:
         return workspace("padded", self.padded_size, dtype)
 
     def rows(self, name: str, count: int, dtype) -> np.ndarray:
-        return workspace(name, count * self.block * self.numbers, dtype).reshape(count, -1)
+        width = -(-self.block * self.numbers // _TILE) * _TILE
+        return workspace(name, count * width, dtype).reshape(count, width)
 
 
 @functools.lru_cache(maxsize=256)
@@ -140,7 +142,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     settings = plan.phases, offsets, bounds, plan.lead, *plan.shape
 
     def part(start, stop):
-        spread = workspace("spread", og * (plan.lead + plan.block * plan.numbers), g.dtype)
+        spread = workspace("spread", og * (plan.lead + plan.block * plan.numbers) + _TILE, g.dtype)
         totals = plan.rows("totals", weights.shape[1], g.dtype)
         loops.input_grad(grads, weights, dx, spread, totals, *settings, start, stop)
 

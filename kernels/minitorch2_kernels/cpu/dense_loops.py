@@ -7,42 +7,22 @@ in fours: four outputs read the same shifted images, and their sums and weights 
 from __future__ import annotations
 
 from .loops import jit, lay_out, take_back
+from .tile import ROW_BYTES, ROWS, tile
 
 _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so that they stay in the first-level cache
+_TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
 
 
 @jit
-def _add_to_four(source, weights, offsets, out, begin, count):
-    """out[r, q] += sum over t of weights[r, t] * source[offsets[t] + q], for four rows and q from begin on."""
-    end = begin + count
-    o0, o1, o2, o3 = out[0, begin:end], out[1, begin:end], out[2, begin:end], out[3, begin:end]
-    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
-    taps = len(offsets)
-    t = 0
-    while t + 3 <= taps:  # three at a time: twelve products for each time the four sums are fetched and put back
-        a, b, c = offsets[t] + begin, offsets[t + 1] + begin, offsets[t + 2] + begin
-        sa, sb, sc = source[a : a + count], source[b : b + count], source[c : c + count]
-        w0a, w0b, w0c = w0[t], w0[t + 1], w0[t + 2]
-        w1a, w1b, w1c = w1[t], w1[t + 1], w1[t + 2]
-        w2a, w2b, w2c = w2[t], w2[t + 1], w2[t + 2]
-        w3a, w3b, w3c = w3[t], w3[t + 1], w3[t + 2]
-        for q in range(count):
-            xa, xb, xc = sa[q], sb[q], sc[q]
-            o0[q] += w0a * xa + w0b * xb + w0c * xc
-            o1[q] += w1a * xa + w1b * xb + w1c * xc
-            o2[q] += w2a * xa + w2b * xb + w2c * xc
-            o3[q] += w3a * xa + w3b * xb + w3c * xc
-        t += 3
-    while t < taps:
-        a = offsets[t] + begin
-        sa, w0a, w1a, w2a, w3a = source[a : a + count], w0[t], w1[t], w2[t], w3[t]
-        for q in range(count):
-            xa = sa[q]
-            o0[q] += w0a * xa
-            o1[q] += w1a * xa
-            o2[q] += w2a * xa
-            o3[q] += w3a * xa
-        t += 1
+def _sum_shifted(source, weights, offsets, out, length, first, last):
+    """out[r, q] = sum over t of weights[r, t] * source[offsets[t] + q] for q < length, and for the rest of the last tile
+    what comes out there; rows first to last, in fours."""
+    width = ROW_BYTES // out.itemsize
+    for begin in range(0, length, _TILES * width):
+        end = min(length, begin + _TILES * width)
+        for r in range(first, last, ROWS):
+            for q in range(begin, end, width):
+                tile(source, q, weights, r, offsets, out)
 
 
 @jit
@@ -50,22 +30,26 @@ def _add_dots_of_four(source, g, offsets, out, begin, count):
     """out[r, t] += sum over q of g[r, q] * source[offsets[t] + q], for four rows and q from begin on."""
     end = begin + count
     g0, g1, g2, g3 = g[0, begin:end], g[1, begin:end], g[2, begin:end], g[3, begin:end]
-    zero = out.dtype.type(0)
-    for t in range(0, len(offsets), 2):  # two at a time: eight sums in registers
-        u = min(t + 1, len(offsets) - 1)
-        a, b = offsets[t] + begin, offsets[u] + begin
-        sa, sb = source[a : a + count], source[b : b + count]
-        s0a = s1a = s2a = s3a = s0b = s1b = s2b = s3b = zero
+    zero, last = out.dtype.type(0), len(offsets) - 1
+    for t in range(0, len(offsets), 3):  # three at a time: twelve sums in registers
+        u, v = min(t + 1, last), min(t + 2, last)
+        a, b, c = offsets[t] + begin, offsets[u] + begin, offsets[v] + begin
+        sa, sb, sc = source[a : a + count], source[b : b + count], source[c : c + count]
+        s0a = s1a = s2a = s3a = s0b = s1b = s2b = s3b = s0c = s1c = s2c = s3c = zero
         for q in range(count):
-            xa, xb, y0, y1, y2, y3 = sa[q], sb[q], g0[q], g1[q], g2[q], g3[q]
+            xa, xb, xc, y0, y1, y2, y3 = sa[q], sb[q], sc[q], g0[q], g1[q], g2[q], g3[q]
             s0a += y0 * xa
             s0b += y0 * xb
+            s0c += y0 * xc
             s1a += y1 * xa
             s1b += y1 * xb
+            s1c += y1 * xc
             s2a += y2 * xa
             s2b += y2 * xb
+            s2c += y2 * xc
             s3a += y3 * xa
             s3b += y3 * xb
+            s3c += y3 * xc
         out[0, t] += s0a
         out[1, t] += s1a
         out[2, t] += s2a
@@ -75,6 +59,11 @@ def _add_dots_of_four(source, g, offsets, out, begin, count):
             out[1, u] += s1b
             out[2, u] += s2b
             out[3, u] += s3b
+        if v > u:
+            out[0, v] += s0c
+            out[1, v] += s1c
+            out[2, v] += s2c
+            out[3, v] += s3c
 
 
 @jit
@@ -100,8 +89,8 @@ def _lay_out_images(x, padded, phases, height, width, block):
 @jit
 def conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, stop, first, last):
     """x (N, G, C/G, H, W), w (G, R, T) with R rows in fours, y (N, G, O/G, OH, OW); images start to stop, rows first to
-    last. padded (C/G * phases * block * height * width, and zeros behind it) and totals (R, block * height * width) are
-    this thread's.
+    last. padded (C/G * phases * block * height * width, zeros behind it, and another tile) and totals (R, block * height
+    * width up to a whole tile) are this thread's.
     """
     groups, outputs, oh, ow = y.shape[1:]
     numbers = height * width
@@ -111,11 +100,7 @@ def conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, 
         length = (images - 1) * numbers + (oh - 1) * width + ow
         for group in range(groups):
             _lay_out_images(x[n : n + images, group], padded, phases, height, width, block)
-            for begin in range(0, length, _CHUNK):
-                count = min(_CHUNK, length - begin)
-                for o in range(first, last, 4):
-                    totals[o : o + 4, begin : begin + count] = 0
-                    _add_to_four(padded, w[group, o : o + 4], offsets, totals[o : o + 4], begin, count)
+            _sum_shifted(padded, w[group], offsets, totals, length, first, last)
             for o in range(first, min(last, outputs)):
                 for b in range(images):
                     for i in range(oh):
@@ -128,7 +113,8 @@ def conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, 
 @jit
 def input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, width, block, start, stop):
     """g (N, G, O/G, OH, OW), dx (N, G, C/G, H, W) of zeros, w (G, R, O/G * KH*KW): the taps of phase p stand at
-    bounds[p] to bounds[p + 1] and so do their offsets into spread (O/G * (lead + block * height * width)).
+    bounds[p] to bounds[p + 1] and so do their offsets into spread (O/G * (lead + block * height * width), and another
+    tile). totals as for `conv`.
     """
     groups, channels, outputs = dx.shape[1], dx.shape[2], g.shape[2]
     numbers = height * width
@@ -144,18 +130,7 @@ def input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, 
                     _lay_out_rows(g[n + b, group, o], spread[at : at + numbers], width)
             for p in range(len(phases)):
                 first, last = bounds[p], bounds[p + 1]
-                for begin in range(0, length, _CHUNK):
-                    count = min(_CHUNK, length - begin)
-                    for c in range(0, w.shape[1], 4):
-                        totals[c : c + 4, begin : begin + count] = 0
-                        _add_to_four(
-                            spread,
-                            w[group, c : c + 4, first:last],
-                            offsets[first:last],
-                            totals[c : c + 4],
-                            begin,
-                            count,
-                        )
+                _sum_shifted(spread, w[group, :, first:last], offsets[first:last], totals, length, 0, w.shape[1])
                 for c in range(channels):
                     for b in range(images):
                         at = b * numbers
