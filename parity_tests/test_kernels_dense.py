@@ -27,9 +27,9 @@ def small_work():
         patch.setattr(conv, "_SMALL", 0)
         patch.setattr(compiled_optim, "WORTH_SHARING", 100)
         patch.setattr(compiled_dense, "_LONG", 60)  # several images in a row, and several rows
-        compiled_dense._plan.cache_clear()
+        compiled_dense._planned.cache_clear()
         yield
-    compiled_dense._plan.cache_clear()
+    compiled_dense._planned.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ are, at the rate of BLAS's products. Images of late layers, which have few pixel
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -31,17 +32,6 @@ _NUMBERS = 64 * 1024  # of all channels of the images in a row
 _DENSE = 0.4  # the part of a row that is places of the output, below which im2col wastes less
 
 
-def _worth_it(x_shape, w_shape, out, stride) -> bool:
-    """Whether rows are long and full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
-    (kh, kw), (oh, ow) = w_shape[2:], out
-    full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
-    return kh * kw > 1 and full and x_shape[0] > 0 and min(out) > 0
-
-
-def _sizes(hw, khw, stride, padding, dilation):
-    return tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-
-
 def _fours(n: int) -> int:
     return -(-n // 4) * 4
 
@@ -59,20 +49,42 @@ def _rows(matrix):
 class _Plan:
     """Where the numbers of `block` images stand, side by side, and where from there each tap looks."""
 
-    def __init__(self, hw, khw, stride, padding, dilation, out, n: int, channels: int, threads: int):
-        place = layout(hw, khw, stride, padding, dilation, out, True)
+    def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
+        (n, _, *hw), (o, cg, *khw) = x_shape, w_shape
+        self.out = tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+        self.images, self.outputs = (n, groups, cg, *hw), (n, groups, o // groups, *self.out)
+        self.work = math.prod(self.outputs) * cg * math.prod(khw)
+        self.worth_it = self.work > 0 and self._worth_it(khw, stride)
+        if not self.work:
+            return
+        place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
         count, self.numbers = len(place.phases), place.height * place.width
         # A thread's images, in equal blocks of about _LONG numbers that stay in the second-level cache.
-        most = max(1, -(-n // threads))
-        fitting = _NUMBERS // (channels * count * self.numbers)
+        self.splits_outputs = n < threads
+        most = n if self.splits_outputs else -(-n // threads)
+        fitting = _NUMBERS // (cg * count * self.numbers)
         blocks = -(-most // max(1, min(fitting, _LONG // self.numbers)))
         self.block = -(-most // blocks)
-        self.phase_of, self.within = np.divmod(place.offsets, self.numbers)
-        self.lead = int(self.within.max())
-        self.phases, self.shape = phases(place), (place.height, place.width, self.block)
-        self.padded_size = channels * count * self.block * self.numbers + self.lead + _TILE
-        rows = np.arange(channels)[:, None] * count + self.phase_of
-        self.offsets = (rows * (self.block * self.numbers) + self.within).reshape(-1)
+        self.phase_of, within = np.divmod(place.offsets, self.numbers)
+        self.lead = int(within.max())
+        self.padded_size = cg * count * self.block * self.numbers + self.lead + _TILE
+        self.reach = self.lead + self.block * self.numbers  # of one output's numbers, for the input's gradient
+        rows = np.arange(cg)[:, None] * count + self.phase_of
+        self.offsets = (rows * (self.block * self.numbers) + within).reshape(-1)
+        self.shape = place.height, place.width, self.block
+        self.settings = phases(place), self.offsets, *self.shape
+        # Backwards: the taps of each phase, how far behind a place of g's each one looks, where a phase's begin and end
+        self.taps = [np.flatnonzero(self.phase_of == number) for number in range(count)]
+        behind = np.arange(o // groups)[:, None] * self.reach + self.lead
+        back = [(behind - within[each]).reshape(-1) for each in self.taps]
+        bounds = np.cumsum([0, *map(len, back)])
+        self.back = phases(place), np.concatenate(back), bounds, self.lead, *self.shape
+
+    def _worth_it(self, khw, stride) -> bool:
+        """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
+        (kh, kw), (oh, ow) = khw, self.out
+        full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
+        return kh * kw > 1 and full
 
     def padded(self, dtype) -> np.ndarray:
         return workspace("padded", self.padded_size, dtype)
@@ -83,103 +95,102 @@ class _Plan:
 
 
 @functools.lru_cache(maxsize=256)
-def _plan(*shapes) -> _Plan:
+def _planned(*shapes) -> _Plan:
     return _Plan(*shapes)
 
 
-@functools.lru_cache(maxsize=256)
-def _backwards(plan: _Plan, outputs: int) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """For the input's gradient: the taps of each phase, how far behind a place of g's each one looks, and where a
-    phase's begin and end."""
-    reach = plan.lead + plan.block * plan.numbers
-    taps = [np.flatnonzero(plan.phase_of == number) for number in range(len(plan.phases))]
-    rows = np.arange(outputs)[:, None] * reach + plan.lead
-    offsets = [(rows - plan.within[each]).reshape(-1) for each in taps]
-    return taps, np.concatenate(offsets), np.cumsum([0, *map(len, offsets)])
+def _plan(x_shape, w_shape, stride, padding, dilation, groups) -> _Plan:
+    return _planned(x_shape, w_shape, stride, padding, dilation, groups, get_num_threads())
 
 
-def supports(x, w, stride, padding, dilation, groups) -> bool:
-    out = _sizes(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    return floats(x, w) and _worth_it(x.shape, w.shape, out, stride)
+def supports(x, w, *settings) -> bool:
+    return floats(x, w) and _plan(x.shape, w.shape, *settings).worth_it
 
 
-def conv2d(x, w, stride, padding, dilation, groups):
+def conv2d(x, w, *settings):
     """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
-    (n, _, *hw), (o, cg, *khw) = x.shape, w.shape
-    out = _sizes(hw, khw, stride, padding, dilation)
-    plan = _plan((*hw,), (*khw,), stride, padding, dilation, out, n, cg, get_num_threads())
-    rows = _rows(w.reshape(groups, o // groups, -1))
-    images = np.ascontiguousarray(x).reshape(n, groups, cg, *hw)
-    y = np.empty((n, groups, o // groups, *out), x.dtype)
-    settings = plan.phases, plan.offsets, *plan.shape
-    work = y.size * cg * khw[0] * khw[1]
+    plan = _plan(x.shape, w.shape, *settings)
+    n, groups, outputs, *out = plan.outputs
+    rows = _rows(w.reshape(groups, outputs, -1))
+    images, y = np.ascontiguousarray(x).reshape(plan.images), np.empty(plan.outputs, x.dtype)
+    fours = rows.shape[1]
 
-    def part(start, stop, first=0, last=rows.shape[1]):
-        padded, totals = plan.padded(x.dtype), plan.rows("totals", rows.shape[1], x.dtype)
-        loops.conv(images, rows, y, padded, totals, *settings, start, stop, first, last)
+    def part(start, stop, first=0, last=fours):
+        padded, totals = plan.padded(x.dtype), plan.rows("totals", fours, x.dtype)
+        loops.conv(images, rows, y, padded, totals, *plan.settings, start, stop, first, last)
 
-    if n < get_num_threads():
-        share_work(lambda first, last: part(0, n, 4 * first, 4 * last), rows.shape[1] // 4, work)
+    if plan.splits_outputs:
+        share_work(lambda first, last: part(0, n, 4 * first, 4 * last), fours // 4, plan.work)
     else:
-        share_work(part, n, work)
-    return y.reshape(n, o, *out)
+        share_work(part, n, plan.work)
+    return y.reshape(n, groups * outputs, *out)
 
 
-def supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
+def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
+    return _plan((len(g), w.shape[1] * groups, *hw), w.shape, stride, padding, dilation, groups)
+
+
+def supports_input_grad(g, w, hw, *settings) -> bool:
+    if not floats(g, w):
+        return False
+    plan = _plan_back(g, w, hw, *settings)
     # A weight that is not finite, times the zeros between the rows of g, would be a NaN that no place asked for.
-    return floats(g, w) and _worth_it(g.shape, w.shape, g.shape[2:], stride) and bool(np.isfinite(w).all())
+    return plan.worth_it and g.shape[2:] == plan.out and bool(np.isfinite(w).all())
 
 
-def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
+def conv2d_input_grad(g, w, hw, *settings):
     """Every four channels collect what the taps that looked at them give back, phase by phase."""
-    (n, _, *out), (_, cg, kh, kw), og = g.shape, w.shape, w.shape[0] // groups
-    plan = _plan((*hw,), (kh, kw), stride, padding, dilation, (*out,), n, cg, get_num_threads())
-    taps, offsets, bounds = _backwards(plan, og)
-    turned = w.reshape(groups, og, cg, kh * kw).swapaxes(1, 2)  # (G, C/G, O/G, taps)
-    weights = _rows(np.concatenate([turned[..., each].reshape(groups, cg, -1) for each in taps], axis=2))
-    grads = np.ascontiguousarray(g).reshape(n, groups, og, *out)
-    dx = np.zeros((n, groups, cg, *hw), g.dtype)
-    settings = plan.phases, offsets, bounds, plan.lead, *plan.shape
+    plan = _plan_back(g, w, hw, *settings)
+    n, groups, channels, *_ = plan.images
+    outputs = plan.outputs[2]
+    turned = w.reshape(groups, outputs, channels, -1).swapaxes(1, 2)  # (G, C/G, O/G, taps)
+    if len(plan.taps) > 1:
+        turned = np.concatenate([turned[..., each].reshape(groups, channels, -1) for each in plan.taps], axis=2)
+    weights = _rows(turned.reshape(groups, channels, -1))
+    grads, dx = np.ascontiguousarray(g).reshape(plan.outputs), np.zeros(plan.images, g.dtype)
 
     def part(start, stop):
-        spread = workspace("spread", og * (plan.lead + plan.block * plan.numbers) + _TILE, g.dtype)
+        spread = workspace("spread", outputs * plan.reach + _TILE, g.dtype)
         totals = plan.rows("totals", weights.shape[1], g.dtype)
-        loops.input_grad(grads, weights, dx, spread, totals, *settings, start, stop)
+        loops.input_grad(grads, weights, dx, spread, totals, *plan.back, start, stop)
 
-    share_work(part, n, g.size * cg * kh * kw)
-    return dx.reshape(n, groups * cg, *hw)
-
-
-def supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
-    shape = (g.shape[1], x.shape[1] // groups, *khw)
-    return floats(g, x) and _worth_it(x.shape, shape, g.shape[2:], stride)
+    share_work(part, n, plan.work)
+    return dx.reshape(n, groups * channels, *hw)
 
 
-def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
+def _plan_weight(g, x, khw, *settings) -> _Plan:
+    return _plan(x.shape, (g.shape[1], x.shape[1] // settings[-1], *khw), *settings)
+
+
+def supports_weight_grad(g, x, khw, *settings) -> bool:
+    if not floats(g, x):
+        return False
+    plan = _plan_weight(g, x, khw, *settings)
+    return plan.worth_it and g.shape[2:] == plan.out
+
+
+def conv2d_weight_grad(g, x, khw, *settings):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
-    (n, o, *out), (_, c, *hw) = g.shape, x.shape
-    cg, og = c // groups, o // groups
-    plan = _plan((*hw,), (*khw,), stride, padding, dilation, (*out,), n, cg, get_num_threads())
-    fours = _fours(og)
-    images = np.ascontiguousarray(x).reshape(n, groups, cg, *hw)
-    grads = np.ascontiguousarray(g).reshape(n, groups, og, *out)
-    settings = plan.phases, plan.offsets, *plan.shape
+    plan = _plan_weight(g, x, khw, *settings)
+    n, groups, outputs, *_ = plan.outputs
+    images, grads = np.ascontiguousarray(x).reshape(plan.images), np.ascontiguousarray(g).reshape(plan.outputs)
+    fours = _fours(outputs)
     sums: dict[int, np.ndarray] = {}
 
     def part(start, stop):
         padded, spread = plan.padded(x.dtype), plan.rows("spread", fours, x.dtype)
         total = np.zeros((groups, fours, len(plan.offsets)), x.dtype)
-        loops.weight_grad(grads, images, total, padded, spread, *settings, start, stop)
+        loops.weight_grad(grads, images, total, padded, spread, *plan.settings, start, stop)
         sums[start] = total
 
-    share_work(part, n, g.size * len(plan.offsets))
+    share_work(part, n, plan.work)
     total = sums.pop(0)
     for start in sorted(sums):
         total += sums[start]
     if not np.isfinite(total).all():
         # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.
-        return reference.conv2d_weight_grad.reference(g, x, khw, stride, padding, dilation, groups)
-    return total[:, :og].reshape(o, cg, *khw)
+        return reference.conv2d_weight_grad.reference(g, x, khw, *settings)
+    return total[:, :outputs].reshape(groups * outputs, -1, *khw)
 
 
 def register() -> None:

@@ -15,8 +15,8 @@ _TILES = 4  # side by side, before the next rows: what they read stays in the fi
 
 @jit
 def _sum_shifted(source, weights, offsets, out, length, first, last):
-    """out[r, q] = sum over t of weights[r, t] * source[offsets[t] + q] for q < length, and for the rest of the last tile
-    what comes out there; rows first to last, in fours."""
+    """out[r, q] = sum over t of weights[r, t] * source[offsets[t] + q] for q < length, and whatever comes out in
+    the rest of the last tile; rows first to last, in fours."""
     width = ROW_BYTES // out.itemsize
     for begin in range(0, length, _TILES * width):
         end = min(length, begin + _TILES * width)
@@ -89,8 +89,8 @@ def _lay_out_images(x, padded, phases, height, width, block):
 @jit
 def conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, stop, first, last):
     """x (N, G, C/G, H, W), w (G, R, T) with R rows in fours, y (N, G, O/G, OH, OW); images start to stop, rows first to
-    last. padded (C/G * phases * block * height * width, zeros behind it, and another tile) and totals (R, block * height
-    * width up to a whole tile) are this thread's.
+    last. padded (C/G * phases * block * height * width, zeros behind it, and another tile) and totals (R, block *
+    height * width up to a whole tile) are this thread's.
     """
     groups, outputs, oh, ow = y.shape[1:]
     numbers = height * width

@@ -105,8 +105,8 @@ def _check_nll(input, target, weight):
         raise ValueError(f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0] if t else 'none'}).")
     elif x[2:] != t[1:]:
         raise RuntimeError(
-            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {list(x)}, but got {list(t)}; "
-            "multi-target is not supported"
+            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {list(x)}, but got "
+            f"{list(t)}; multi-target is not supported"
         )
     if target._data.dtype not in _INDICES:
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
