@@ -12,8 +12,13 @@ from .reduce import Mean
 from .unary import Rsqrt
 
 
+def _channels(x):
+    """x (A, B, d1, ...) as the kernels take it: (A, B, L)."""
+    return x if x.ndim == 3 else x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+
+
 class BatchNorm(Function):
-    """x (A, B, L) normalised per b, with weight and bias (B,) or None.
+    """x (A, B, d1, ...) normalised per b, with weight and bias (B,) or None.
 
     mean and var (B,) are arrays. from_batch: they are x's own and so have a slope; otherwise they are constants.
     """
@@ -26,56 +31,72 @@ class BatchNorm(Function):
         ctx.from_batch = from_batch
         ctx.save_for_backward(x, weight)
         ctx.save_constants(mean, rstd)
-        return K.normalize(x, mean, rstd, weight, bias)
+        return K.normalize(_channels(x), mean, rstd, weight, bias).reshape(x.shape)
 
     @staticmethod
     def backward(ctx, g):
         x, weight = ctx.saved
-        dx, dweight, dbias = K.normalize_grad(g, x, *ctx.constants, weight, ctx.from_batch)
-        return dx, dweight, dbias, None, None, None, None
+        dx, dweight, dbias = K.normalize_grad(_channels(g), _channels(x), *ctx.constants, weight, ctx.from_batch)
+        return dx.reshape(x.shape), dweight, dbias, None, None, None, None
 
     @staticmethod
     def composed(x, weight, bias, mean, var, eps, from_batch):
+        per_channel = -1, *(1,) * (x._data.ndim - 2)
         if from_batch:
-            centred = x - Mean.apply(x, (0, 2), True)
-            variance = Mean.apply(centred * centred, (0, 2), True)
+            dims = 0, *range(2, x._data.ndim)
+            centred = x - Mean.apply(x, dims, True)
+            variance = Mean.apply(centred * centred, dims, True)
         else:
-            mean, variance = (Function.variable(a.reshape(-1, 1)) for a in (mean, var))
+            mean, variance = (Function.variable(a.reshape(per_channel)) for a in (mean, var))
             centred = x - mean
         y = centred * Rsqrt.apply(variance + eps)
-        y = y if weight is None else y * weight.reshape(-1, 1)
-        return y if bias is None else y + bias.reshape(-1, 1)
+        y = y if weight is None else y * weight.reshape(per_channel)
+        return y if bias is None else y + bias.reshape(per_channel)
+
+
+def _rows(x, dims: int):
+    """x (..., d1, ...) as rows of its last `dims` dims: (R, D)."""
+    return x if dims == 1 and x.ndim == 2 else x.reshape(-1, math.prod(x.shape[x.ndim - dims :]))
+
+
+def _flat(x):
+    return x if x is None or x.ndim == 1 else x.reshape(-1)
 
 
 class LayerNorm(Function):
-    """Rows x (R, D) normalised, with weight and bias (D,) or None."""
+    """x normalised over its last `dims` dims, with weight and bias of their sizes or None."""
 
     torch_name = "NativeLayerNormBackward0"
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps):
-        y, mean, rstd = K.layer_norm(x, weight, bias, eps)
+    def forward(ctx, x, weight, bias, dims, eps):
+        ctx.dims, ctx.sizes = dims, x.shape[x.ndim - dims :]
+        y, mean, rstd = K.layer_norm(_rows(x, dims), _flat(weight), _flat(bias), eps)
         ctx.save_for_backward(x, weight)
         ctx.save_constants(mean, rstd)
-        return y
+        return y.reshape(x.shape)
 
     @staticmethod
     def backward(ctx, g):
         x, weight = ctx.saved
-        return *K.layer_norm_grad(g, x, *ctx.constants, weight), None
+        dx, *rest = K.layer_norm_grad(_rows(g, ctx.dims), _rows(x, ctx.dims), *ctx.constants, _flat(weight))
+        return dx.reshape(x.shape), *(d.reshape(ctx.sizes) for d in rest), None, None
 
     @staticmethod
-    def composed(x, weight, bias, eps):
-        centred = x - Mean.apply(x, (1,), True)
-        y = centred * Rsqrt.apply(Mean.apply(centred * centred, (1,), True) + eps)
+    def composed(x, weight, bias, dims, eps):
+        over = tuple(range(x._data.ndim - dims, x._data.ndim))
+        centred = x - Mean.apply(x, over, True)
+        y = centred * Rsqrt.apply(Mean.apply(centred * centred, over, True) + eps)
         y = y if weight is None else y * weight
         return y if bias is None else y + bias
 
 
 def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps):
-    """x (A, B, L) normalised per b: by its own statistics while training (the running ones follow), else by those."""
+    """x (A, B, d1, ...) normalised per b: by its own statistics while training (the running ones follow), else by
+    those."""
     data = x._data if x._data.itemsize > 2 else K.cast(x._data, float32.numpy)
     if training:
+        data = _channels(data)
         mean, var = K.moments(data)
         if running_mean is not None:
             _move(running_mean, mean, momentum)

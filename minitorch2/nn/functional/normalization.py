@@ -37,9 +37,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     _check_mixed(x, *named.values())
     if not x._data.size:
         return _of_nothing(x, weight, bias)
-    x = x.reshape(shape[0], shape[1], math.prod(shape[2:]))
     y = normalize_batch(x, weight, bias, running_mean, running_var, training, momentum, eps)
-    return to_dtype(y.reshape(shape), input._data.dtype)
+    return to_dtype(y, input._data.dtype)
 
 
 def instance_norm(
@@ -113,9 +112,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     _check_mixed(input, weight, bias)
     if not input._data.size:
         return _of_nothing(input, weight, bias)
-    x = input.reshape(-1, math.prod(sizes))
-    flat = [None if t is None else t.reshape(-1) for t in (weight, bias)]
-    return to_dtype(LayerNorm.apply(x, *flat, eps).reshape(input._data.shape), input._data.dtype)
+    return to_dtype(LayerNorm.apply(input, weight, bias, len(sizes), eps), input._data.dtype)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
@@ -200,8 +197,8 @@ def _require_float(op, input):
 def _check_mixed(input, *others):
     """Parameters and statistics have the input's dtype; beside half precision they may be float32."""
     have = {t._data.dtype for t in others if t is not None}
-    low = input._data.dtype in LOW_PRECISION
-    if len(have) > 1 or any(d != input._data.dtype and not (low and d == float32.numpy) for d in have):
+    dtype = input._data.dtype
+    if len(have) > 1 or not (have <= {dtype} or (dtype in LOW_PRECISION and have == {float32.numpy})):
         names = ", ".join(sorted(from_numpy_dtype(d).name for d in have))
         raise RuntimeError(
             f"mixed dtype (CPU): all inputs must share same datatype, but the input is {input.dtype.name} and the "
