@@ -1,4 +1,4 @@
-"""Calls of the kernels of rectifiers, softmax, its loss and many parameters at once, for test_kernels.py."""
+"""Calls of the kernels of rectifiers, softmax, losses, biases and many parameters at once, for test_kernels.py."""
 
 import numpy as np
 
@@ -23,6 +23,20 @@ def log_softmax_grad(d):
     x, axis = softmax(d)
     x = np.round(x) if np.isfinite(x).all() else np.zeros_like(x)
     return d.array(*x.shape), x - 2, axis
+
+
+def add_bias(d):
+    """Rows of whole packs and others; what comes in is written to, and so in C order."""
+    y = np.ascontiguousarray(d.array(d.int(1, 3), d.int(1, 5), d.of(1, 3, 4), d.of(1, 4, 7)))
+    return y, np.ascontiguousarray(d.array(y.shape[1]))
+
+
+def channel_sums(d):
+    outer, channels, inner = d.of(
+        (1, 1, 1), (3, 70, 1), (300, 33, 1), (7, 3, 5), (2, 5, 300), (5, 2, 2000), (9, 40, 49)
+    )
+    inner = ((), (1,))[d.int(0, 1)] if inner == 1 else ((inner,), (1, inner))[d.int(0, 1)]
+    return (d.array(outer, channels, *inner),)
 
 
 def nll_mean(d):
@@ -60,6 +74,8 @@ def cases(sgd, adam):
         "softmax": (softmax, ANOTHER_ORDER),
         "log_softmax": (softmax, ANOTHER_ORDER),
         "log_softmax_grad": (log_softmax_grad, ANOTHER_ORDER),
+        "add_bias": (add_bias, EXACT),
+        "channel_sums": (channel_sums, ANOTHER_ORDER),
         "nll_mean": (nll_mean, ANOTHER_ORDER),
         "nll_mean_put": (nll_mean_put, EXACT),
         "sgd_many": (_many(sgd, 1), EXACT),

@@ -16,6 +16,7 @@ import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
 from minitorch2_kernels.cpu import (
     blas,
+    compiled_bias,
     compiled_norm,
     compiled_pooling,
     conv,
@@ -49,7 +50,7 @@ def tiny_blocks():
         patch.setattr(matmul, "WORTH_SHARING", 50)
         patch.setattr(norm, "BLOCK_BYTES", 64)
         patch.setattr(norm, "LONG", 4)
-        for module in (norm, compiled_norm, compiled_pooling):
+        for module in (norm, compiled_bias, compiled_norm, compiled_pooling):
             patch.setattr(module, "WORTH_SHARING", 0)
         patch.setattr(rectifiers, "BLOCK", 8)
         patch.setattr(rectifiers, "WORTH_SHARING", 0)

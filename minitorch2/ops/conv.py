@@ -9,7 +9,7 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION
 from ..core.function import Function
-from ._common import require_tensor
+from ._common import remembered, require_tensor
 from .joining import cat
 from .linalg import c_name
 from .pad import pad_constant
@@ -105,17 +105,14 @@ def pair(value: Sizes, n: int, op: str, name: str) -> tuple[int, ...]:
     return tuple(int(v) for v in values)
 
 
-def _pad_same(input, kernel, stride, dilation):
-    """padding='same': half of what the kernel reaches over on each side; an odd one goes to the end, as zeros."""
-    if any(s != 1 for s in stride):
-        raise RuntimeError("padding='same' is not supported for strided convolutions")
-    total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
-    for i, reach in enumerate(total):
-        if reach % 2:
-            dim = input._data.ndim - len(total) + i
+def _pad_odd(input, dims, same):
+    """padding='same' is half of `same` on each side; of an odd number one zero more goes to the end."""
+    for i, more in enumerate(same):
+        if more % 2:
+            dim = input._data.ndim - dims + i
             shape = (*input._data.shape[:dim], 1, *input._data.shape[dim + 1 :])
             input = cat([input, Function.variable(K.zeros_like(input._data, shape=shape))], dim)
-    return input, tuple(t // 2 for t in total)
+    return input
 
 
 def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
@@ -132,33 +129,14 @@ def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
         raise RuntimeError(
             f"\"{op}\" not implemented for '{input.dtype.torch_type}': convolutions take floating dtypes"
         )
-    stride, dilation = pair(stride, dims, op, "stride"), pair(dilation, dims, op, "dilation")
-    _check_shapes(op, dims, input, weight, bias, groups)
-    if min(stride) <= 0:
-        raise RuntimeError("non-positive stride is not supported")
-    if min(dilation) <= 0:
-        raise RuntimeError("dilation should be greater than zero")
+    bias_shape = None if bias is None else bias._data.shape
+    arguments = input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
+    stride, padding, dilation, same = _settings(op, dims, *arguments)
     unbatched = input._data.ndim == dims + 1
     if unbatched:
         input = unsqueeze(input, 0)
-    kernel = weight._data.shape[2:]
-    if isinstance(padding, str):
-        if padding not in ("same", "valid"):
-            raise RuntimeError(f"Invalid padding string: '{padding}'; expected 'same' or 'valid'")
-        if padding == "same":
-            input, padding = _pad_same(input, kernel, stride, dilation)
-        else:
-            padding = (0,) * dims
-    padding = pair(padding, dims, op, "padding")
-    if min(padding) < 0:
-        raise RuntimeError("negative padding is not supported")
-    sizes = [n + 2 * p for n, p in zip(input._data.shape[2:], padding, strict=True)]
-    reach = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if any(n < r for n, r in zip(sizes, reach, strict=True)):
-        raise RuntimeError(
-            f"Calculated padded input size per channel: ({' x '.join(map(str, sizes))}). Kernel size: "
-            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
-        )
+    if same:
+        input = _pad_odd(input, dims, same)
     if dims == 1:  # one row of a 2-d convolution
         input, weight = unsqueeze(input, 2), unsqueeze(weight, 2)
         stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
@@ -167,8 +145,41 @@ def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
     return squeeze(y, 0) if unbatched else y
 
 
-def _check_shapes(op, dims, input, weight, bias, groups):
-    x, w = list(input._data.shape), list(weight._data.shape)
+@remembered
+def _settings(op, dims, x, w, bias, stride, padding, dilation, groups):
+    """(stride, padding, dilation), one number per dim, checked against the shapes of input, weight and bias; and for
+    padding='same' by how much each dim grows in all, else ()."""
+    stride, dilation = pair(stride, dims, op, "stride"), pair(dilation, dims, op, "dilation")
+    _check_shapes(op, dims, x, w, bias, groups)
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise RuntimeError("dilation should be greater than zero")
+    reach = [d * (k - 1) + 1 for k, d in zip(w[2:], dilation, strict=True)]
+    same = ()
+    if isinstance(padding, str):
+        if padding not in ("same", "valid"):
+            raise RuntimeError(f"Invalid padding string: '{padding}'; expected 'same' or 'valid'")
+        if padding == "same":
+            if any(s != 1 for s in stride):
+                raise RuntimeError("padding='same' is not supported for strided convolutions")
+            same = tuple(r - 1 for r in reach)
+        padding = tuple(n // 2 for n in same) or (0,) * dims
+    padding = pair(padding, dims, op, "padding")
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    grown = same or [2 * p for p in padding]
+    sizes = [n + more for n, more in zip(x[-dims:], grown, strict=True)]
+    if any(n < r for n, r in zip(sizes, reach, strict=True)):
+        raise RuntimeError(
+            f"Calculated padded input size per channel: ({' x '.join(map(str, sizes))}). Kernel size: "
+            f"({' x '.join(map(str, reach))}). Kernel size can't be greater than actual input size"
+        )
+    return stride, padding, dilation, same
+
+
+def _check_shapes(op, dims, x, w, bias, groups):
+    x, w = list(x), list(w)
     if len(w) != dims + 2:
         raise RuntimeError(
             f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
@@ -190,10 +201,10 @@ def _check_shapes(op, dims, input, weight, bias, groups):
             f"Given groups={groups}, weight of size {w}, expected input{x} to have {w[1] * groups} channels, but got "
             f"{channels} channels instead"
         )
-    if bias is not None and bias._data.shape != (w[0],):
+    if bias is not None and bias != (w[0],):
         raise RuntimeError(
             f"Given weight of size {w}, expected bias to be 1-dimensional with {w[0]} elements, but got bias of size "
-            f"{list(bias._data.shape)} instead"
+            f"{list(bias)} instead"
         )
 
 

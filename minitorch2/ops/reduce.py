@@ -21,7 +21,7 @@ class Sum(Function):
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
-        if K.on_device(x) and x.ndim > 1 and not keepdim and dims == (0, *range(2, x.ndim)):  # a bias's gradient
+        if x.ndim > 1 and not keepdim and dims == (0, *range(2, x.ndim)):  # a bias's gradient
             return K.channel_sums(x)
         return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
 

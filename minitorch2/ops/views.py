@@ -92,7 +92,10 @@ def reshape(input, *sizes, shape=None):
     """As view where the memory allows it, a copy where not."""
     require_tensor("reshape", input)
     shape = sizes if shape is None else shape
-    shape = infer_shape(shape_from(shape), input._data.size, "reshape")
+    return _reshaped(input, infer_shape(shape_from(shape), input._data.size, "reshape"))
+
+
+def _reshaped(input, shape):
     return (View if _can_view(input._data, shape) else Reshape).apply(input, shape)
 
 
@@ -117,7 +120,7 @@ def flatten(input, start_dim=0, end_dim=-1):
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if start == end:
         return input
-    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    return _reshaped(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 def unflatten(input, dim, sizes):

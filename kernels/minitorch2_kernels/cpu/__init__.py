@@ -21,6 +21,7 @@ from . import (
 
 if jit.available:
     from . import (
+        compiled_bias,
         compiled_class_loss,
         compiled_dense,
         compiled_depthwise,
@@ -35,5 +36,5 @@ if jit.available:
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
     for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim):
         module.register()
-    for module in (compiled_class_loss, compiled_rectifiers, compiled_rnn, compiled_rows):
+    for module in (compiled_bias, compiled_class_loss, compiled_rectifiers, compiled_rnn, compiled_rows):
         module.register()

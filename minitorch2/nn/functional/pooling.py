@@ -12,7 +12,7 @@ from ...core.autocast import listed
 from ...core.device import like
 from ...core.dtypes import float32
 from ...core.function import Function
-from ...ops._common import require_tensor, within
+from ...ops._common import remembered, require_tensor, within
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
@@ -38,8 +38,9 @@ def sizes(op, dims, name, value) -> tuple[int, ...]:
     return tuple(int(v) for v in values)
 
 
-def _arguments(op, dims, input, kernel_size, stride, padding, dilation):
-    """The four settings as pairs, the input as (N, C, H, W), and whether it came without a batch."""
+@remembered
+def _windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
+    """((kernel, stride, padding, dilation), output size) of an input of this shape, checked; all of them as pairs."""
     kernel = sizes(op, dims, "kernel_size", kernel_size)
     stride = kernel if stride is None or stride == [] else sizes(op, dims, "stride", stride)
     padding, dilation = sizes(op, dims, "padding", padding), sizes(op, dims, "dilation", dilation)
@@ -56,30 +57,30 @@ def _arguments(op, dims, input, kernel_size, stride, padding, dilation):
             raise RuntimeError(
                 f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} and dilation=1"
             )
-    require_tensor(op, input)
-    shape = input._data.shape
     if len(shape) not in (dims + 1, dims + 2) or 0 in shape[-dims - 1 :]:
         raise RuntimeError(
             f"{op}: Expected {dims + 1}D or {dims + 2}D (batch mode) tensor with optional 0 dim batch size for input, "
             f"but got:{list(shape)}"
         )
-    unbatched = len(shape) == dims + 1
-    x = input.unsqueeze(0) if unbatched else input
+    hw = shape[-dims:]
     if dims == 1:
-        x = x.unsqueeze(2)
-        kernel, stride, padding, dilation = (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
-    return x, unbatched, (kernel, stride, padding, dilation)
-
-
-def _pooled_sizes(x, settings, ceil_mode):
-    channels, *hw = x._data.shape[1:]
+        hw, kernel, stride, padding, dilation = (1, *hw), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
+    settings = kernel, stride, padding, dilation
     out = tuple(pooled_size(n, *each, ceil_mode=ceil_mode) for n, *each in zip(hw, *settings, strict=True))
     if min(out) <= 0:
+        channels = shape[-dims - 1]
         raise RuntimeError(
             f"Given input size: ({channels}x{hw[0]}x{hw[1]}). Calculated output size: ({channels}x{out[0]}x{out[1]}). "
             "Output size is too small"
         )
-    return out
+    return settings, out
+
+
+def _as_images(input, dims):
+    """The input as (N, C, H, W), and whether it came without a batch."""
+    unbatched = input._data.ndim == dims + 1
+    x = input.unsqueeze(0) if unbatched else input
+    return x.unsqueeze(2) if dims == 1 else x, unbatched
 
 
 def _shaped_back(y, dims, unbatched):
@@ -88,8 +89,9 @@ def _shaped_back(y, dims, unbatched):
 
 
 def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
-    x, unbatched, settings = _arguments(op, dims, input, kernel_size, stride, padding, dilation)
-    out = _pooled_sizes(x, settings, ceil_mode)
+    require_tensor(op, input)
+    settings, out = _windows(op, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    x, unbatched = _as_images(input, dims)
     y, winner = MaxPool2d.apply(x, settings, out)
     y = _shaped_back(y, dims, unbatched)
     if not return_indices:
@@ -135,8 +137,8 @@ def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_in
         raise RuntimeError("divisor must be not zero")
     if input._data.dtype.kind not in "fV":
         raise NotImplementedError(f"\"{op}\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
-    x, unbatched, settings = _arguments(op, dims, input, kernel_size, stride, padding, 1)
-    out = _pooled_sizes(x, settings, ceil_mode)
+    settings, out = _windows(op, dims, input._data.shape, kernel_size, stride, padding, 1, ceil_mode)
+    x, unbatched = _as_images(input, dims)
     kernel, stride, padding, _ = settings
     divisor = divisor_override
     if divisor is None:
