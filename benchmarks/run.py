@@ -40,6 +40,7 @@ def in_process(script: str | Path, args: argparse.Namespace, *arguments: str) ->
             ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINITORCH2_NUM_THREADS"), str(args.threads)
         ),
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode, and so has torch here
     command = [sys.executable, str(script), *arguments]
     result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
     if result.returncode != 0:

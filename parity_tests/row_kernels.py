@@ -14,6 +14,15 @@ def relu_grad(d):
     return d.array(*x.shape, special=True), np.maximum(x, 0)
 
 
+def hardtanh(d):
+    return d.array(d.int(1, 5), d.int(1, 9), special=True), -1.0, 1.0
+
+
+def hardtanh_grad(d):
+    x, low, high = hardtanh(d)
+    return d.array(*x.shape, special=True), x, low, high
+
+
 def softmax(d):
     shape = tuple(d.int(1, 9) for _ in range(d.int(1, 2)))
     return d.array(*shape, d.int(1, 40), special=True), d.of(len(shape), len(shape), 0)
@@ -69,6 +78,8 @@ def _many(single, states):
 def cases(sgd, adam):
     """name -> (draw, tolerance), from the draws of the updates of one parameter."""
     return {
+        "hardtanh": (hardtanh, EXACT),
+        "hardtanh_grad": (hardtanh_grad, EXACT),
         "relu": (relu, EXACT),
         "relu_grad": (relu_grad, EXACT),
         "softmax": (softmax, ANOTHER_ORDER),

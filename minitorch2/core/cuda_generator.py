@@ -8,7 +8,7 @@ part of it: see minitorch2_kernels/cuda/philox.py. Source: Salmon et al., "Paral
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import struct
 from typing import Any
 
@@ -29,6 +29,11 @@ _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 _INT64, _BOOL = np.dtype(np.int64), np.dtype(np.bool_)
 
 
+def random_seed() -> int:
+    """A seed of 53 bits from the operating system's entropy, as torch draws it."""
+    return int.from_bytes(os.urandom(7)) >> 3
+
+
 class CudaGenerator:
     """torch.Generator("cuda"): its methods return CuPy arrays, C-contiguous, of NumPy's dtypes."""
 
@@ -38,7 +43,7 @@ class CudaGenerator:
 
         self._kernels: Any = philox
         self.device = where
-        self.state: Any = philox.PhiloxState(secrets.randbits(53) if seed is None else seed, 0)
+        self.state: Any = philox.PhiloxState(random_seed() if seed is None else seed, 0)
 
     def manual_seed(self, seed: int) -> CudaGenerator:
         """Starts the stream of `seed` in [-2**63, 2**64), a negative one taken modulo 2**64. Returns self."""
@@ -49,7 +54,7 @@ class CudaGenerator:
 
     def seed(self) -> int:
         """Seeds from the operating system's entropy; returns the seed."""
-        return self.manual_seed(secrets.randbits(53)).initial_seed()
+        return self.manual_seed(random_seed()).initial_seed()
 
     def initial_seed(self) -> int:
         """The seed the stream began with."""

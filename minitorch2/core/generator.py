@@ -11,7 +11,7 @@ that is not contiguous in the order of its memory: see `memory_order`.
 from __future__ import annotations
 
 import math
-import secrets
+import os
 import threading
 
 import numpy as np
@@ -62,7 +62,7 @@ class Generator:
 
     def seed(self) -> int:
         """Seeds from the operating system's entropy; returns the seed."""
-        self.manual_seed(secrets.randbits(64))
+        self.manual_seed(int.from_bytes(os.urandom(8)))
         return self.initial_seed()
 
     def initial_seed(self) -> int:

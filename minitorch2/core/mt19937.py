@@ -6,6 +6,8 @@ number generator", 1998. NumPy's RandomState is the same generator seeded alike;
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 WORDS = 624  # 32-bit words of state, made anew together when the last has been handed out
@@ -33,13 +35,17 @@ class MersenneTwister:
     """A stream of 32-bit words and the uniforms torch makes of them. Not safe for two threads at once."""
 
     def __init__(self, seed: int):
-        self._stream = np.random.RandomState(0)
         self.reseed(seed)
+
+    @functools.cached_property
+    def _stream(self) -> np.random.RandomState:
+        """The seed's stream, made when the first number is asked for: importing numpy.random takes 15 ms."""
+        return np.random.RandomState(self.initial_seed & 0xFFFFFFFF)
 
     def reseed(self, seed: int) -> None:
         """Starts the stream of `seed`; only its low 32 bits choose the stream, all 64 are remembered."""
         self.initial_seed = seed
-        self._stream.seed(seed & 0xFFFFFFFF)
+        self.__dict__.pop("_stream", None)
         self._untouched = True
 
     def words(self, n: int) -> np.ndarray:

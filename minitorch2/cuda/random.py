@@ -5,10 +5,9 @@ Seeding works without a GPU too, and before one is used: the seed waits.
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
-from ..core.cuda_generator import cuda_generator
+from ..core.cuda_generator import cuda_generator, random_seed
 from ..core.cuda_generator import seed_all as _seed_all
 from . import devices
 
@@ -28,12 +27,12 @@ def manual_seed_all(seed: int) -> None:
 
 def seed() -> None:
     """Seeds the current GPU's generator from the operating system's entropy."""
-    manual_seed(secrets.randbits(53))
+    manual_seed(random_seed())
 
 
 def seed_all() -> None:
     """Seeds the generators of all GPUs alike, from the operating system's entropy."""
-    manual_seed_all(secrets.randbits(53))
+    manual_seed_all(random_seed())
 
 
 def initial_seed() -> int:

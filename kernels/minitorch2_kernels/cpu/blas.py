@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import glob
 import os
 import sys
 import threading
@@ -26,8 +25,9 @@ def _candidates():
                 if "openblas" in os.path.basename(path):
                     yield path
     folder = os.path.dirname(np.__file__)
-    for pattern in ("../numpy.libs/*openblas*", ".dylibs/*openblas*"):
-        yield from glob.glob(os.path.join(folder, pattern))
+    for libraries in (os.path.join(os.path.dirname(folder), "numpy.libs"), os.path.join(folder, ".dylibs")):
+        with contextlib.suppress(OSError):
+            yield from (os.path.join(libraries, name) for name in os.listdir(libraries) if "openblas" in name)
 
 
 def _find() -> tuple[Any, Any]:

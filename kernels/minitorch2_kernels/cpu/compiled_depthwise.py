@@ -18,6 +18,8 @@ from .planes import layout, phases
 
 loops = Loops("depthwise_loops")
 
+_LINE = 64  # tile.py's width of a line of float32, two of float64: buffers end with a whole one
+
 
 def conv2d(x, w, stride, padding, dilation, groups):
     """Depthwise, compiled: y is the sum of the shifted images."""
@@ -30,7 +32,8 @@ def conv2d(x, w, stride, padding, dilation, groups):
     settings = phases(place), place.offsets, place.height, place.width
 
     def part(start, stop):
-        padded, total = workspace("padded", place.size, x.dtype), workspace("total", oh * place.width, x.dtype)
+        padded = workspace("padded", place.size + _LINE, x.dtype)
+        total = workspace("total", -(-oh * place.width // _LINE) * _LINE, x.dtype).reshape(1, -1)
         loops.conv(images, taps, y, padded, total, *settings, start, stop)
 
     share_work(part, n * c, y.size * kh * kw)

@@ -7,6 +7,7 @@ Images are laid out as planes.py says. Arrays are C-contiguous and of one dtype,
 from __future__ import annotations
 
 from .loops import jit, lay_out, take_back
+from .tile import LINE_BYTES, line
 
 _CHUNK = 2048  # numbers summed up before the next ones are begun, so that they stay in the first-level cache
 
@@ -32,6 +33,14 @@ def _add_shifted(source, weights, offsets, out):
             for q in range(n):
                 o[q] += wa * sa[q]
             t += 1
+
+
+@jit
+def _sum_shifted(source, weights, offsets, out, length):
+    """out[0, q] = sum over t of weights[0, t] * source[offsets[t] + q] for q < length, and whatever comes out in the
+    rest of the last tile."""
+    for q in range(0, length, LINE_BYTES // out.itemsize):
+        line(source, q, weights, 0, offsets, out)
 
 
 @jit
@@ -61,19 +70,19 @@ def _dots(source, g, offsets, out):
 
 @jit
 def conv(x, w, y, padded, total, phases, offsets, height, width, start, stop):
-    """x (N*C, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); total (OH * width) and padded are this thread's."""
+    """x (N*C, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); total (1, OH * width up to a whole tile) and padded, which
+    goes on for another tile, are this thread's."""
     channels, (multiplier, oh, ow) = len(w), y.shape[1:]
     length = (oh - 1) * width + ow
     padded[:] = 0
     for n in range(start, stop):
         lay_out(x[n], padded, phases, height, width)
         for m in range(multiplier):
-            total[:] = 0
-            _add_shifted(padded, w[n % channels, m], offsets, total[:length])
+            _sum_shifted(padded, w[n % channels, m : m + 1], offsets, total, length)
             for i in range(oh):
-                row, line = y[n, m, i], total[i * width : i * width + ow]
+                row, sums = y[n, m, i], total[0, i * width : i * width + ow]
                 for j in range(ow):
-                    row[j] = line[j]
+                    row[j] = sums[j]
 
 
 @jit

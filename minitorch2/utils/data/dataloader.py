@@ -5,20 +5,20 @@ from __future__ import annotations
 
 import itertools
 import math
-import multiprocessing
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.context import BaseContext
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...random import Generator
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
 from .iteration import SerialIterator
-from .parallel import ParallelIterator
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
-from .worker import get_worker_info
+from .worker_info import get_worker_info
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
@@ -150,6 +150,12 @@ class DataLoader(Generic[_T_co]):
                 "multiprocessing_context can only be used with multi-process loading (num_workers > 0), "
                 f"but got num_workers={self.num_workers}"
             )
+        if context is None:
+            self._multiprocessing_context = None
+            return
+        import multiprocessing
+        from multiprocessing.context import BaseContext
+
         if isinstance(context, str):
             methods = multiprocessing.get_all_start_methods()
             if context not in methods:
@@ -158,7 +164,7 @@ class DataLoader(Generic[_T_co]):
                     f"but got multiprocessing_context={context!r}"
                 )
             context = multiprocessing.get_context(context)
-        if context is not None and not isinstance(context, BaseContext):
+        if not isinstance(context, BaseContext):
             raise TypeError(
                 "multiprocessing_context option should be a valid context object or a string specifying the "
                 f"start method, but got multiprocessing_context={context}"
@@ -176,6 +182,8 @@ class DataLoader(Generic[_T_co]):
     def _get_iterator(self) -> Iterator:
         if self.num_workers == 0:
             return SerialIterator(self)
+        from .parallel import ParallelIterator  # with multiprocessing, which takes as long to import as half of this
+
         return ParallelIterator(self)
 
     def __iter__(self) -> Iterator:

@@ -20,28 +20,9 @@ import numpy as np
 from minitorch2_kernels.cpu import blas, pool
 
 from ...random import manual_seed
-from . import transport
+from . import transport, worker_info
 from .dataset import Dataset
 from .fetch import IterableFetcher, make_fetcher
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerInfo:
-    """What `get_worker_info` tells: the worker's id in [0, num_workers), its seed, and its own copy of the
-    dataset."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Dataset
-
-
-_worker_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """About the DataLoader worker that calls it; None in the main process."""
-    return _worker_info
 
 
 class _ReadableKeyError(str):
@@ -154,7 +135,6 @@ def _fetch(fetcher, index):
 
 def _prepare(plan: WorkerPlan, worker_id: int) -> Exception | None:
     """One thread, as many seeds as there are generators, then worker_init_fn; returns what that raised."""
-    global _worker_info
     pool.set_num_threads(1)  # the workers are the parallelism
     if blas.set_threads is not None:
         blas.set_threads(1)
@@ -165,7 +145,7 @@ def _prepare(plan: WorkerPlan, worker_id: int) -> Exception | None:
     # otherwise.
     words = [worker_id, plan.base_seed & 0xFFFFFFFF, plan.base_seed >> 32, 0]
     np.random.seed(np.random.SeedSequence(words).generate_state(4))
-    _worker_info = WorkerInfo(worker_id, plan.num_workers, seed, plan.dataset)
+    worker_info.here = worker_info.WorkerInfo(worker_id, plan.num_workers, seed, plan.dataset)
     try:
         if plan.worker_init_fn is not None:
             plan.worker_init_fn(worker_id)
