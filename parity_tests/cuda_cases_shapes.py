@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 import numpy as np
-import row_kernels
 import pytest
+import row_kernels
 import sequence_kernels
 import test_kernels
 from test_kernels import ANOTHER_ORDER, EXACT

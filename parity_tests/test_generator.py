@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from minitorch2.core import fma
 from minitorch2.core.generator import Generator, memory_order
+from minitorch2.core.mt19937 import MersenneTwister
 from minitorch2.core.multinomial import multinomial
 from minitorch2.core.permutation import shuffled
+from minitorch2_kernels.cpu import twister
 from minitorch2_kernels.reference.cast import BFLOAT16, cast
 
 FLOATS = {
@@ -134,6 +136,29 @@ def test_copies_go_on_alike():
     generator.normal((3,), np.dtype(np.float32))
     for twin in (copy.deepcopy(generator), pickle.loads(pickle.dumps(generator))):
         assert np.array_equal(twin.saved_state(), generator.saved_state())
+
+
+@pytest.mark.skipif(not twister.available, reason="numba is not installed")
+@given(
+    st.integers(0, 2**32 - 1),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["words", "long_words", "floats", "doubles"]),
+            st.one_of(st.integers(0, 40), st.integers(600, 650), st.integers(1000, 9000)),
+        ),
+        max_size=8,
+    ),
+)
+def test_compiled_numbers_are_numpys(seed, draws):
+    """The same stream, whichever of the two makes the next numbers of it."""
+    compiled, numpys = MersenneTwister(seed), MersenneTwister(seed)
+    for i, (kind, n) in enumerate(draws):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(twister, "FEWEST", 1 if i % 3 < 2 else 2**62)  # and now and then NumPy on the compiled one's
+            ours = getattr(compiled, kind)(n)
+            patch.setattr(twister, "FEWEST", 2**62)
+            theirs = getattr(numpys, kind)(n)
+        assert ours.dtype == theirs.dtype and ours.tobytes() == theirs.tobytes()
 
 
 def test_threads_share_a_stream_without_losing_or_doubling_words():

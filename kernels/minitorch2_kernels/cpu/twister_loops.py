@@ -1,0 +1,77 @@
+"""The loops that numba compiles for twister.py. Importing this module imports numba: do so when it is needed.
+
+state: uint32 (625,), the 624 words and how many of them were handed out. Source: Matsumoto and Nishimura, "Mersenne
+Twister: a 623-dimensionally equidistributed uniform pseudo-random number generator", 1998.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .jit import jit
+
+_u = np.uint32
+_WORDS, _MIDDLE = 624, 397
+_UPPER, _LOWER, _MATRIX = _u(0x80000000), _u(0x7FFFFFFF), _u(0x9908B0DF)
+_B, _C, _11, _7, _15, _18, _1, _0 = _u(0x9D2C5680), _u(0xEFC60000), _u(11), _u(7), _u(15), _u(18), _u(1), _u(0)
+_PIECE = 4096  # words at a time, on their way to floats in the first-level cache
+_HIGH_BITS, _FLOAT_BITS = _u(0x1FFFFF), _u(0xFFFFFF)
+
+
+@jit
+def _mixed(upper, lower):
+    y = (upper & _UPPER) | (lower & _LOWER)
+    return (y >> _1) ^ (_MATRIX if y & _1 else _0)
+
+
+@jit
+def _twist(key):
+    """All words anew."""
+    for k in range(_WORDS - _MIDDLE):
+        key[k] = key[k + _MIDDLE] ^ _mixed(key[k], key[k + 1])
+    for k in range(_WORDS - _MIDDLE, _WORDS - 1):
+        key[k] = key[k + _MIDDLE - _WORDS] ^ _mixed(key[k], key[k + 1])
+    key[_WORDS - 1] = key[_MIDDLE - 1] ^ _mixed(key[_WORDS - 1], key[0])
+
+
+@jit
+def words(state, out):
+    """out (N,), uint32, = the next words."""
+    key, used, begin = state[:_WORDS], int(state[_WORDS]), 0
+    while begin < len(out):
+        if used == _WORDS:
+            _twist(key)
+            used = 0
+        count = min(_WORDS - used, len(out) - begin)
+        source, target = key[used : used + count], out[begin : begin + count]
+        for i in range(count):
+            y = source[i]
+            y ^= y >> _11
+            y ^= (y << _7) & _B
+            y ^= (y << _15) & _C
+            target[i] = y ^ (y >> _18)
+        used += count
+        begin += count
+    state[_WORDS] = used
+
+
+@jit
+def floats(state, out):
+    """out (N,), float32, = the low 24 bits of a word each, over 2^24."""
+    piece = np.empty(_PIECE, np.uint32)
+    for begin in range(0, len(out), _PIECE):
+        target = out[begin : begin + _PIECE]
+        words(state, piece[: len(target)])
+        for i in range(len(target)):
+            target[i] = np.float32(np.int32(piece[i] & _FLOAT_BITS)) * np.float32(2.0**-24)
+
+
+@jit
+def doubles(state, out):
+    """out (N,), float64, = the low 53 bits of two words each, the first the higher, over 2^53."""
+    piece = np.empty(_PIECE, np.uint32)
+    for begin in range(0, len(out), _PIECE // 2):
+        target = out[begin : begin + _PIECE // 2]
+        words(state, piece[: 2 * len(target)])
+        for i in range(len(target)):
+            target[i] = (np.float64(piece[2 * i] & _HIGH_BITS) * 2.0**32 + np.float64(piece[2 * i + 1])) * 2.0**-53
