@@ -104,7 +104,7 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, e
             count = data.shape[0] * data.shape[2]
             _move(running_var, var * var.dtype.type(count / (count - 1) if count > 1 else math.nan), momentum)
     else:  # copies: the running statistics may move on before backward
-        mean, var = (K.cast(t._data, data.dtype).copy() for t in (running_mean, running_var))
+        mean, var = K.cast(running_mean._data, data.dtype), K.cast(running_var._data, data.dtype)
     return BatchNorm.apply(x, weight, bias, mean, var, eps, training)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import norm as reference
+from .alike import alike
 from .jit import Loops
 from .norm import WORTH_SHARING, by_channels
 from .pool import share
@@ -17,11 +18,11 @@ loops = Loops("norm_loops")
 
 
 def _supports(x, *rest) -> bool:
-    return type(x) is np.ndarray and x.dtype.char in "fd" and x.flags.c_contiguous and x.size > WORTH_SHARING
+    return alike(x) and x.size > 0
 
 
 def _supports_grad(g, x, *rest) -> bool:
-    return type(g) is np.ndarray and g.dtype == x.dtype and g.flags.c_contiguous and _supports(x)
+    return alike(g, x) and x.size > 0
 
 
 def moments(x):
@@ -35,8 +36,11 @@ def normalize(x, mean, rstd, weight, bias):
     """normalize, compiled: one pass."""
     scale = rstd if weight is None else rstd * weight
     shift = -mean * scale if bias is None else bias - mean * scale
-    y = np.empty_like(x)
-    share(lambda start, stop: loops.normalize(x, scale, shift, y, start, stop), x.shape[0] * x.shape[1])
+    y, rows = np.empty(x.shape, x.dtype), x.shape[0] * x.shape[1]
+    if x.size > WORTH_SHARING:
+        share(lambda start, stop: loops.normalize(x, scale, shift, y, start, stop), rows)
+    else:
+        loops.normalize(x, scale, shift, y, 0, rows)
     return y
 
 

@@ -27,7 +27,8 @@ def _supports_grad(g, x, *rest) -> bool:
 
 
 def by_channels(function, x):
-    """Calls function(a, b) for the channels a to b of x (A, B, L), a block of them at a time, shared by the threads."""
+    """Calls function(a, b) for the channels a to b of x (A, B, L), a block of them at a time; the threads share what is
+    many numbers."""
     a, b, length = x.shape
     step = max(1, BLOCK_BYTES // (a * length * x.itemsize))
 
@@ -35,7 +36,10 @@ def by_channels(function, x):
         for first in range(start, stop, step):
             function(first, min(stop, first + step))
 
-    share(part, b)
+    if x.size > WORTH_SHARING:
+        share(part, b)
+    else:
+        part(0, b)
 
 
 @reference.moments.override(_supports)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from .conv import share_work, workspace
+from .matmul import matmul
 
 WIDE = 128  # columns from which multiplying is faster than copying once more
 DEEP = 512  # and of the weight's gradient, where every product more is a sum over O*C more
@@ -62,6 +63,8 @@ def _beside(name, images):
 def _multiply(matrix, x, shape):
     """matrix (O, C) times every image of x (N, C, H, W); the result has `shape` (N, O, H, W)."""
     n, c, places = len(x), x.shape[1], x.shape[2] * x.shape[3]
+    if n == 1:
+        return matmul(matrix, np.ascontiguousarray(x).reshape(c, places)).reshape(shape)
     x, y = np.ascontiguousarray(x).reshape(n, c, places), np.empty((n, len(matrix), places), x.dtype)
 
     def part(start, stop):

@@ -18,7 +18,7 @@ def state_of(stream: np.random.RandomState) -> np.ndarray:
     """The memory of the stream's state, uint32 (625,): its words, and how many were handed out. NumPy documents the
     address, and the C struct is `uint32_t key[624]; int pos;`. Valid as long as the stream is."""
     address = stream._bit_generator.ctypes.state_address
-    return np.frombuffer((ctypes.c_uint32 * 625).from_address(address), np.uint32)
+    return np.frombuffer(memoryview((ctypes.c_uint32 * 625).from_address(address)), np.uint32)
 
 
 def fill(kind: str, state: np.ndarray, n: int, dtype) -> np.ndarray:
