@@ -25,6 +25,7 @@ def tiny_blocks(patch):
     patch.setattr(compiled_rows, "WORTH_SHARING", 0)
     patch.setattr(compiled_rows, "WORTH_SHARING_VALUES", 0)
     patch.setattr(rnn_parts, "FEWEST", 1)
+    patch.setattr(rnn_parts, "FEWEST_OF_NUMPY", 1)
 
 
 def attention(d):

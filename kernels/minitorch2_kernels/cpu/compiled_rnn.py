@@ -85,7 +85,7 @@ def _compiled(function, walk):
     """The override that is cpu/rnn.py's function with this walk."""
 
     def override(*args):
-        return function(*args, walk=walk)
+        return function(*args, walk=walk, compiled=True)
 
     override.__doc__ = f"{function.__name__}, compiled."
     return override

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import rectifiers as reference
+from .alike import alike
 from .pool import share
 
 BLOCK = 1 << 15  # numbers
@@ -39,22 +40,38 @@ def hardtanh(x, low, high):
     return y
 
 
-@reference.hardtanh_grad.override(_supports_grad)
-def hardtanh_grad(g, x, low, high):
-    """hardtanh_grad: the mask as bits that g's are cut with, where `where` would jump for every number."""
+def _cut(g, x, outside):
+    """g, but 0 where outside(numbers of x) says so: the mask as bits that g's are cut with, where `where` would jump for
+    every number."""
     dx = np.empty_like(g)
     bits = _BITS[g.dtype.char]
     numbers, flat, result = x.reshape(-1), g.reshape(-1).view(bits), dx.reshape(-1).view(bits)
-    low, high = x.dtype.type(low), x.dtype.type(high)
 
     def part(first, last):
         for start in range(first, last, BLOCK):
             at = slice(start, min(last, start + BLOCK))
-            outside = numbers[at] <= low
-            outside |= numbers[at] >= high
-            keep = outside.view(np.int8)
+            keep = outside(numbers[at]).view(np.int8)
             keep -= 1  # 0 where outside, else -1, all of whose bits are set
             np.bitwise_and(flat[at], keep, out=result[at])
 
     _share(part, g.size)
     return dx
+
+
+@reference.hardtanh_grad.override(_supports_grad)
+def hardtanh_grad(g, x, low, high):
+    """hardtanh_grad by bits."""
+    low, high = x.dtype.type(low), x.dtype.type(high)
+
+    def outside(numbers):
+        mask = numbers <= low
+        mask |= numbers >= high
+        return mask
+
+    return _cut(g, x, outside)
+
+
+@reference.relu_grad.override(alike)
+def relu_grad(g, y):
+    """relu_grad by bits."""
+    return _cut(g, y, lambda numbers: numbers == 0)
