@@ -56,6 +56,8 @@ from .ops.views import ViewMethods
 from .printing import tensor_repr
 from .utils.hooks import RemovableHandle
 
+_new = object.__new__
+
 
 class Tensor(
     ArithmeticMethods,
@@ -108,7 +110,7 @@ class Tensor(
     @staticmethod
     def _wrap(array) -> Tensor:
         """A plain tensor that shares an array's memory; lean, since every op calls it. NumPy scalars become 0-d."""
-        tensor = Tensor.__new__(Tensor)
+        tensor = _new(Tensor)
         tensor._data = np.asarray(array) if isinstance(array, np.generic) else array
         tensor._counter = [0]
         if state.inference:

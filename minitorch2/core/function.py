@@ -169,9 +169,6 @@ class Function(Node):
             ctx._record(args, arrays, needs, outputs)
         if cls.is_view:
             ctx._link_views(args, outputs)
-        if state.inference:
-            for output in outputs:
-                output._inference = True
         return outputs if type(result) is tuple else outputs[0]
 
     @classmethod

@@ -58,6 +58,8 @@ class Linear(Function):
     def forward(ctx, x, weight, bias):
         need_x, need_weight, _ = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
+        if x.ndim == 2:
+            return K.linear(x, weight, bias)
         y = K.linear(x.reshape(-1, x.shape[-1]), weight, bias)
         return y.reshape(*x.shape[:-1], weight.shape[0])
 

@@ -43,6 +43,9 @@ def run_step_hooks(step):
     def wrapper(self, *args, **kwargs):
         if type(self).step is not wrapper:
             return step(self, *args, **kwargs)
+        own = self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
+        if not (own or _global_step_pre_hooks or _global_step_post_hooks):
+            return step(self, *args, **kwargs)
         args = (self, *args)  # hooks see the optimizer first among the arguments, as torch's do
         for hook in chain(_global_step_pre_hooks.values(), self._optimizer_step_pre_hooks.values()):
             result = hook(self, args, kwargs)

@@ -61,7 +61,7 @@ class ParameterwiseOptimizer(Optimizer):
         try:
             for group in self.param_groups:
                 self._refuse_unsupported(group)  # again, because a loaded state_dict brings its own options
-                for p in self._update_many([p for p in group["params"] if p.grad is not None], group):
+                for p in self._update_many([p for p in group["params"] if p._grad is not None], group):
                     self._update(p, group)
         finally:
             restore(token)

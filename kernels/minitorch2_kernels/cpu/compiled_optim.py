@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import weakref
 from itertools import chain
+from operator import call, is_
 
 import numpy as np
 
@@ -82,7 +83,7 @@ class _Table:
 
     def is_of(self, params, states) -> bool:
         """Whether it is these arrays' table: of the same arrays, not of others that took their place in memory."""
-        return all(held() is array for held, array in zip(self._arrays, chain(params, *states), strict=True))
+        return all(map(is_, map(call, self._arrays), chain(params, *states)))
 
     def with_gradients(self, grads) -> np.ndarray:
         """A copy: another thread may be stepping too."""

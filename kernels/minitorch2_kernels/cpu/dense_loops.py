@@ -14,6 +14,15 @@ _TILES = 4  # side by side, before the next rows: what they read stays in the fi
 
 
 @jit
+def finite(x):
+    """Whether no element of x, flat, is infinite or NaN: any of those times 0 is NaN."""
+    total = x.dtype.type(0)
+    for i in range(len(x)):
+        total += x[i] * x.dtype.type(0)
+    return total == 0
+
+
+@jit
 def _sum_shifted(source, weights, offsets, out, length, first, last):
     """out[r, q] = sum over t of weights[r, t] * source[offsets[t] + q] for q < length, and whatever comes out in
     the rest of the last tile; rows first to last, in fours."""

@@ -19,21 +19,26 @@ WORTH_SHARING = 12 << 20  # multiplications; below, waking another thread costs 
 
 
 def _large(a, b) -> bool:
+    """Whether BLAS would wake a thread for this product of matrices."""
     return (
-        controllable
-        and type(a) is np.ndarray
-        and type(b) is np.ndarray
-        and a.ndim == b.ndim == 2
+        a.ndim == b.ndim == 2
+        and a.size * b.shape[1] > ALONE
+        and controllable
         and a.dtype == b.dtype
         and a.dtype.kind == "f"
         and a.shape[1] == b.shape[0]
-        and a.size * b.shape[1] > ALONE
     )
 
 
-@reference.matmul.override(_large)
+def _on_cpu(a, b, *bias) -> bool:
+    return type(a) is np.ndarray and type(b) is np.ndarray
+
+
+@reference.matmul.override(_on_cpu)
 def matmul(a, b):
-    """The longer side of the product is cut into one part for each thread."""
+    """The longer side of a large product is cut into one part for each thread."""
+    if not _large(a, b):
+        return np.matmul(a, b)
     m, n = a.shape[0], b.shape[1]
     out = np.empty((m, n), a.dtype)
     if m * n * a.shape[1] < WORTH_SHARING:
@@ -46,23 +51,25 @@ def matmul(a, b):
     return out
 
 
-def _large_linear(x, weight, bias) -> bool:
-    return _large(x, weight.T) and (bias is None or bias.dtype == x.dtype)
-
-
-@reference.linear.override(_large_linear)
+@reference.linear.override(_on_cpu)
 def linear(x, weight, bias):
     """matmul, and every thread adds the bias to its part."""
+    turned = weight.T
+    if not _large(x, turned) or (bias is not None and bias.dtype != x.dtype):
+        y = np.matmul(x, turned)
+        if bias is not None:
+            y += bias
+        return y
     m, n = x.shape[0], weight.shape[0]
     out = np.empty((m, n), x.dtype)
 
     def rows(start, stop):
-        np.matmul(x[start:stop], weight.T, out=out[start:stop])
+        np.matmul(x[start:stop], turned, out=out[start:stop])
         if bias is not None:
             out[start:stop] += bias
 
     def columns(start, stop):
-        np.matmul(x, weight[start:stop].T, out=out[:, start:stop])
+        np.matmul(x, turned[:, start:stop], out=out[:, start:stop])
         if bias is not None:
             out[:, start:stop] += bias[start:stop]
 

@@ -41,8 +41,8 @@ def hardtanh(x, low, high):
 
 
 def _cut(g, x, outside):
-    """g, but 0 where outside(numbers of x) says so: the mask as bits that g's are cut with; `where` would jump for every
-    number."""
+    """g, but 0 where outside(numbers of x) says so: the mask as bits that g's are cut with, since `where` would jump
+    for every number."""
     dx = np.empty_like(g)
     bits = _BITS[g.dtype.char]
     numbers, flat, result = x.reshape(-1), g.reshape(-1).view(bits), dx.reshape(-1).view(bits)

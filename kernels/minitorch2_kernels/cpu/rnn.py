@@ -136,9 +136,7 @@ def lstm_step(gates, products, c, cells, out):
 def _lstm_of_numpy(gates, h0, c0, w_hh, w_hr, sizes, reverse):
     """lstm, in fewer calls of NumPy."""
 
-    def walk(*args):
-        reference.lstm_walk(*args, lstm_step)
-
+    walk = functools.partial(reference.lstm_walk, step=lstm_step)
     return lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse, walk)
 
 
