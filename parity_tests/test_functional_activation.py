@@ -269,3 +269,20 @@ def test_every_name_is_torchs():
         assert callable(getattr(mt.nn.functional, name)) and hasattr(torch.nn.functional, name), name
     with pytest.raises(AttributeError, match=r"'ctc_loss'.*not supported"):
         _ = mt.nn.functional.ctc_loss
+
+
+@pytest.mark.parametrize("name", ["relu", "relu6", "hardtanh"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+@pytest.mark.parametrize("layout", ["rows", "transposed", "every second"])
+def test_in_place_without_a_gradient(name, dtype, layout):
+    """They write over their input, whatever view of memory that is; the memory's version counts it."""
+    results = []
+    for lib in (mt, torch):
+        base = (lib.arange(24).reshape(4, 6) - 11).to(getattr(lib, dtype))
+        base = base / 4 if dtype.startswith("float") else base
+        x = {"rows": base, "transposed": base.t(), "every second": base[:, ::2]}[layout]
+        version, place = x._version, x.data_ptr()
+        y = getattr(lib.nn.functional, name)(x, inplace=True)
+        assert y is x and x.data_ptr() == place and x._version == version + 1
+        results.append(base.float().tolist())
+    assert results[0] == results[1]

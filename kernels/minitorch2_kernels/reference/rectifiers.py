@@ -6,9 +6,9 @@ from ..dispatch import kernel, namespace
 
 
 @kernel
-def relu(x):
-    """max(x, 0), element by element; NaN stays."""
-    return namespace(x).maximum(x, 0)
+def relu(x, out=None):
+    """max(x, 0), element by element; NaN stays. Into `out`, which may be x itself, where that is given."""
+    return namespace(x).maximum(x, 0, out=out)
 
 
 @kernel
@@ -18,10 +18,11 @@ def relu_grad(g, y):
 
 
 @kernel
-def hardtanh(x, low, high):
-    """min(max(x, low), high), element by element; NaN stays. x: any shape, real; low, high: numbers."""
+def hardtanh(x, low, high, out=None):
+    """min(max(x, low), high), element by element; NaN stays. x: any shape, real; low, high: numbers. Into `out`, which
+    may be x itself, where that is given."""
     xp = namespace(x)
-    return xp.minimum(xp.maximum(x, low), high)
+    return xp.minimum(xp.maximum(x, low), high, out=out)
 
 
 @kernel
