@@ -212,3 +212,28 @@ def test_checkpoints_go_both_ways(name, origin, data):
     for _ in range(3):
         run.step(draw_gradients(rng, arrays, missing=False))
     run.check()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_what_was_replaced_between_steps_is_updated(name):
+    """Where the arrays lie is remembered from step to step: new memory of a parameter or a state must be noticed."""
+    final = []
+    for lib in LIBRARIES.values():
+        lib.manual_seed(0)
+        params = [lib.nn.Parameter(lib.rand(3, 4)), lib.nn.Parameter(lib.rand(5))]
+        optimizer = getattr(lib.optim, name)(params, lr=0.1, **({"momentum": 0.9} if name == "SGD" else {}))
+        state = "momentum_buffer" if name == "SGD" else "exp_avg"
+        for i in range(6):
+            for p in params:
+                p.grad = p.detach() * 2 + i
+            if i == 2:
+                params[1].data = lib.ones(5)
+            if i == 3:
+                optimizer.state[params[0]][state] = lib.full((3, 4), 0.5)
+            if i == 4:
+                params[0].grad = None
+            optimizer.step()
+        final.append([to_numpy(p.detach()) for p in params])
+    for ours, theirs in zip(*final, strict=True):
+        # a parameter that came near zero keeps the rounding of the larger numbers it is the difference of
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-7)
