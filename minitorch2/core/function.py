@@ -56,6 +56,7 @@ class Function(Node):
     gpu_halves: Any = ()  # the half dtypes that its kernels for the GPU sum in float32 and round once: no detour there
     crosses = False  # its inputs may lie on different devices
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
+    into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None
 
     _to_save: tuple = ()

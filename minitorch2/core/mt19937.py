@@ -44,15 +44,10 @@ class MersenneTwister:
         """The seed's stream, made when the first number is asked for: importing numpy.random takes 15 ms."""
         return np.random.RandomState(self.initial_seed & 0xFFFFFFFF)
 
-    @functools.cached_property
-    def _state(self) -> np.ndarray:
-        return twister.state_of(self._stream)
-
     def reseed(self, seed: int) -> None:
         """Starts the stream of `seed`; only its low 32 bits choose the stream, all 64 are remembered."""
         self.initial_seed = seed
         self.__dict__.pop("_stream", None)
-        self.__dict__.pop("_state", None)
         self._untouched = True
 
     def _many(self, n: int) -> bool:
@@ -64,7 +59,7 @@ class MersenneTwister:
     def words(self, n: int) -> np.ndarray:
         """The next n words: uint32, shape (n,)."""
         if self._many(n):
-            return twister.fill("words", self._state, n, np.uint32)
+            return twister.fill("words", self._stream, n, np.uint32)
         return self._stream.randint(0, 1 << 32, n, dtype=np.uint32)
 
     def long_words(self, n: int) -> np.ndarray:
@@ -75,13 +70,13 @@ class MersenneTwister:
     def floats(self, n: int) -> np.ndarray:
         """Uniforms in [0, 1) with 24 bits: float32, shape (n,)."""
         if self._many(n):
-            return twister.fill("floats", self._state, n, np.float32)
+            return twister.fill("floats", self._stream, n, np.float32)
         return (self.words(n) & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
 
     def doubles(self, n: int) -> np.ndarray:
         """Uniforms in [0, 1) with 53 bits, the low ones of a 64-bit word: float64, shape (n,)."""
         if self._many(n):
-            return twister.fill("doubles", self._state, n, np.float64)
+            return twister.fill("doubles", self._stream, n, np.float64)
         pairs = self.words(2 * n).reshape(n, 2)
         return ((pairs[:, 0] & np.uint32(0x1FFFFF)) * 2.0**32 + pairs[:, 1]) * 2.0**-53
 

@@ -31,6 +31,17 @@ def inplace(function):
     return method
 
 
+def overwrite(op, x, *settings, name: str):
+    """x becomes op(x, *settings): where no gradient is recorded, by the op's kernel `into`, if it has one."""
+    check_writable(x)
+    data = x._data
+    if op.into and data.dtype.char in "fd" and not on_device(data) and not (state.grad and x.requires_grad):
+        op.into(data, *settings, data)
+        x._bump()
+        return x
+    return write(x, op.apply(x, *settings), name)
+
+
 def check_writable(x) -> None:
     """Raises torch's errors for tensors that may not be written in place."""
     if state.grad and x.requires_grad:

@@ -31,6 +31,8 @@ class Threshold(Function):
 class Hardtanh(Function):
     """x limited to [low, high]; flat at both ends, where Clamp has slope 1."""
 
+    into = K.hardtanh
+
     @staticmethod
     def forward(ctx, x, low, high):
         ctx.save_for_backward(x)

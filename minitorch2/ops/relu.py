@@ -8,6 +8,8 @@ from ..core.function import Function
 
 
 class Relu(Function):
+    into = K.relu
+
     @staticmethod
     def forward(ctx, x):
         y = K.relu(x)

@@ -10,7 +10,7 @@ from ..core.dtypes import get_default_dtype, int64
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import element, require_tensor, result_type, to_dtype, to_float
-from ._inplace import inplace
+from ._inplace import inplace, overwrite
 from .relu import Relu
 from .rounding import Sign
 
@@ -375,9 +375,19 @@ def erfc(input):
 
 def relu(input):
     """max(input, 0)."""
+    _refuse_bool(input)
+    return Relu.apply(input)
+
+
+def relu_(input):
+    """In-place relu: writes the result into this tensor's memory and returns it."""
+    _refuse_bool(input)
+    return overwrite(Relu, input, name="relu")
+
+
+def _refuse_bool(input):
     if input._data.dtype.kind == "b":
         raise RuntimeError("Boolean inputs not supported for relu")
-    return Relu.apply(input)
 
 
 def clamp(input, min=None, max=None):
@@ -427,6 +437,6 @@ class UnaryMethods:
     neg_, abs_, exp_, expm1_ = inplace(neg), inplace(abs), inplace(exp), inplace(expm1)
     exp2_, log_, log2_, log10_, log1p_ = inplace(exp2), inplace(log), inplace(log2), inplace(log10), inplace(log1p)
     sqrt_, rsqrt_, reciprocal_, square_ = inplace(sqrt), inplace(rsqrt), inplace(reciprocal), inplace(square)
-    tanh_, sigmoid_, erf_, erfc_, relu_ = inplace(tanh), inplace(sigmoid), inplace(erf), inplace(erfc), inplace(relu)
+    tanh_, sigmoid_, erf_, erfc_, relu_ = inplace(tanh), inplace(sigmoid), inplace(erf), inplace(erfc), relu_
     clamp_, clamp_min_, clamp_max_ = inplace(clamp), inplace(clamp_min), inplace(clamp_max)
     clip_ = clamp_

@@ -152,7 +152,7 @@ class Batch:
             *(None if arrays[0] is None else list(arrays) for arrays in zip(*self.rows, strict=True)), *hyperparameters
         )
         for t in self.written:
-            t._counter[0] += 1
+            t._bump()
 
 
 def in_batches(p: Tensor) -> bool:

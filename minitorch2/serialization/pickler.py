@@ -18,7 +18,7 @@ import numpy as np
 from ..core import dtypes
 from ..core.device import device
 from ..core.size import Size
-from ..nn.modules._torch_names import torch_state  # our own: names as text, without torch
+from ..nn.modules._torch_names import torch_state  # a function of ours, which imports no torch
 from ..nn.modules.module import Module
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor

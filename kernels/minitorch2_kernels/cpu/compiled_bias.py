@@ -11,18 +11,11 @@ from ..reference import bias as reference_bias
 from ..reference import sums as reference_sums
 from .alike import alike
 from .jit import Loops
-from .pool import share
+from .pool import share_if
 
 loops = Loops("bias_loops")
 
 WORTH_SHARING = 1 << 18  # numbers; below, waking the other threads takes longer
-
-
-def _share(function, n: int, size: int) -> None:
-    if size < WORTH_SHARING:
-        function(0, n)
-    else:
-        share(function, n)
 
 
 def _planes(y, bias) -> bool:
@@ -32,7 +25,7 @@ def _planes(y, bias) -> bool:
 def add_bias(y, bias):
     """add_bias, compiled."""
     rows = y.reshape(y.shape[0] * y.shape[1], -1)
-    _share(lambda start, stop: loops.add_bias(rows, bias, start, stop), len(rows), y.size)
+    share_if(y.size >= WORTH_SHARING, lambda start, stop: loops.add_bias(rows, bias, start, stop), len(rows))
     return y
 
 
@@ -44,11 +37,8 @@ def channel_sums(x):
     """channel_sums, compiled."""
     channels = x.shape[1]
     total = np.zeros(channels)
-    if x.ndim == 2:
-        _share(lambda first, last: loops.column_sums(x, total, first, last), channels, x.size)
-    else:
-        images = x.reshape(len(x), channels, -1)
-        _share(lambda first, last: loops.channel_sums(images, total, first, last), channels, x.size)
+    loop, images = (loops.column_sums, x) if x.ndim == 2 else (loops.channel_sums, x.reshape(len(x), channels, -1))
+    share_if(x.size >= WORTH_SHARING, lambda first, last: loop(images, total, first, last), channels)
     return total.astype(x.dtype, copy=False)
 
 

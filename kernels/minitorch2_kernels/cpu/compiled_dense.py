@@ -65,20 +65,20 @@ class _Plan:
         fitting = _NUMBERS // (cg * count * self.numbers)
         blocks = -(-most // max(1, min(fitting, _LONG // self.numbers)))
         self.block = -(-most // blocks)
-        self.phase_of, within = np.divmod(place.offsets, self.numbers)
+        phase_of, within = np.divmod(place.offsets, self.numbers)
         self.lead = int(within.max())
         self.padded_size = cg * count * self.block * self.numbers + self.lead + _TILE
         self.reach = self.lead + self.block * self.numbers  # of one output's numbers, for the input's gradient
-        rows = np.arange(cg)[:, None] * count + self.phase_of
+        rows = np.arange(cg)[:, None] * count + phase_of
         self.offsets = (rows * (self.block * self.numbers) + within).reshape(-1)
-        self.shape = place.height, place.width, self.block
-        self.settings = phases(place), self.offsets, *self.shape
+        where, shape = phases(place), (place.height, place.width, self.block)
+        self.settings = where, self.offsets, *shape
         # Backwards: the taps of each phase, how far behind a place of g's each one looks, where a phase's begin and end
-        self.taps = [np.flatnonzero(self.phase_of == number) for number in range(count)]
+        self.taps = [np.flatnonzero(phase_of == number) for number in range(count)]
         behind = np.arange(o // groups)[:, None] * self.reach + self.lead
         back = [(behind - within[each]).reshape(-1) for each in self.taps]
         bounds = np.cumsum([0, *map(len, back)])
-        self.back = phases(place), np.concatenate(back), bounds, self.lead, *self.shape
+        self.back = where, np.concatenate(back), bounds, self.lead, *shape
 
     def _worth_it(self, khw, stride) -> bool:
         """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""

@@ -12,7 +12,7 @@ from ..reference import norm as reference
 from .alike import alike
 from .jit import Loops
 from .norm import WORTH_SHARING, by_channels
-from .pool import share
+from .pool import share_if
 
 loops = Loops("norm_loops")
 
@@ -37,10 +37,7 @@ def normalize(x, mean, rstd, weight, bias):
     scale = rstd if weight is None else rstd * weight
     shift = -mean * scale if bias is None else bias - mean * scale
     y, rows = np.empty(x.shape, x.dtype), x.shape[0] * x.shape[1]
-    if x.size > WORTH_SHARING:
-        share(lambda start, stop: loops.normalize(x, scale, shift, y, start, stop), rows)
-    else:
-        loops.normalize(x, scale, shift, y, 0, rows)
+    share_if(x.size > WORTH_SHARING, lambda start, stop: loops.normalize(x, scale, shift, y, start, stop), rows)
     return y
 
 

@@ -14,8 +14,9 @@ from operator import call, is_
 import numpy as np
 
 from ..reference import optim as reference
+from .alike import alike
 from .jit import Loops
-from .pool import share
+from .pool import share_if
 
 loops = Loops("optim_loops")
 
@@ -37,10 +38,7 @@ def _supports(param, grad, *rest) -> bool:
 
 
 def _run(function, size: int) -> None:
-    if size < WORTH_SHARING:
-        function(0, size)
-    else:
-        share(function, size)
+    share_if(size >= WORTH_SHARING, function, size)
 
 
 def _adam_numbers(step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize):
@@ -73,8 +71,7 @@ class _Table:
     def __init__(self, params, states):
         arrays = list(chain(params, *states))
         self._arrays = [weakref.ref(a) for a in arrays]
-        dtype = self.dtype = params[0].dtype
-        self.supported = dtype.char in "fd" and all(_fits(a, dtype) for a in arrays)
+        self.supported = alike(*arrays)
         self.addresses = np.zeros((len(params), 2 + len(states)), np.uint64)
         if self.supported:
             columns = np.array([_address(a) for a in arrays], np.uint64).reshape(-1, len(params))
@@ -108,10 +105,6 @@ def _table(params, states) -> _Table:
     return table
 
 
-def _fits(array, dtype) -> bool:
-    return type(array) is np.ndarray and array.dtype == dtype and array.flags.c_contiguous
-
-
 def _supports_many(params, grads, *rest) -> bool:
     """Lists of C-contiguous arrays of one dtype, float32 or float64; step and rate numbers."""
     if not params or type(params[0]) is not np.ndarray:
@@ -122,8 +115,7 @@ def _supports_many(params, grads, *rest) -> bool:
             states.append(values)
         elif isinstance(values, np.ndarray):
             return False
-    table = _table(params, states)
-    return table.supported and all(_fits(g, table.dtype) for g in grads)
+    return _table(params, states).supported and alike(params[0], *grads)
 
 
 def register() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..reference import pooling as reference
 from .jit import Loops
-from .pool import share
+from .pool import share_if
 
 loops = Loops("pooling_loops")
 WORTH_SHARING = 1 << 16  # numbers; below, waking the other threads takes longer
@@ -22,10 +22,7 @@ def _fits(x, dilation, out) -> bool:
 
 
 def _share(function, images: int, numbers: int) -> None:
-    if numbers < WORTH_SHARING:
-        function(0, images)
-    else:
-        share(function, images)
+    share_if(numbers >= WORTH_SHARING, function, images)
 
 
 def _inside(g, winner, hw, kernel_size, stride, padding, dilation) -> bool:

@@ -12,7 +12,7 @@ from . import attention as blocks
 from .alike import alike_float32
 from .jit import Loops
 from .layer_norm import in_parts
-from .pool import share
+from .pool import share, share_if
 
 loops = Loops("row_loops")
 
@@ -22,10 +22,7 @@ WORTH_SHARING, WORTH_SHARING_VALUES = 512 * 1024, 128 * 1024
 
 def _share(function, size: int) -> None:
     """One call for each thread: one pass needs no blocks, and takes the interpreter's lock once."""
-    if size < WORTH_SHARING_VALUES:
-        function(0, size)
-    else:
-        share(function, size)
+    share_if(size >= WORTH_SHARING_VALUES, function, size)
 
 
 def _value(name: str):
@@ -109,7 +106,7 @@ def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
 
 
 def _has_rows(x, weight, bias, eps) -> bool:
-    return x.size > 0 and alike_float32(*(a for a in (x, weight, bias) if a is not None))
+    return x.size > 0 and alike_float32(x, weight, bias)
 
 
 def layer_norm(x, weight, bias, eps):
@@ -127,7 +124,7 @@ def layer_norm(x, weight, bias, eps):
 
 
 def _has_rows_back(g, x, mean, rstd, weight) -> bool:
-    return x.size > 0 and alike_float32(g, x, mean, rstd, *(() if weight is None else (weight,)))
+    return x.size > 0 and alike_float32(g, x, mean, rstd, weight)
 
 
 def layer_norm_grad(g, x, mean, rstd, weight):

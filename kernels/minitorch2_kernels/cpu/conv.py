@@ -13,7 +13,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size, windows
-from .pool import share
+from .pool import share_if
 
 BLOCK_BYTES = 768 * 1024  # of a second-level cache of 1 MiB, the rest is for the operands
 _SMALL = 5 << 19  # multiplications below which waking threads costs more than it gives
@@ -43,10 +43,7 @@ def _blocks(start: int, stop: int, bytes_each: int):
 
 def share_work(function, n: int, work: int) -> None:
     """share(), where there is enough to do: `work` multiplications."""
-    if work < _SMALL:
-        function(0, n)
-    else:
-        share(function, n)
+    share_if(work >= _SMALL, function, n)
 
 
 def _unfold(x, a, b, kh, kw, stride, dilation, padding, groups, oh, ow):

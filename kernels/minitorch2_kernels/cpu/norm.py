@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import norm as reference
-from .pool import share
+from .pool import share_if
 from .rows import unbuffered
 
 BLOCK_BYTES = 256 * 1024  # of one array; there are up to four, in a second-level cache of 1 MiB
@@ -36,10 +36,7 @@ def by_channels(function, x):
         for first in range(start, stop, step):
             function(first, min(stop, first + step))
 
-    if x.size > WORTH_SHARING:
-        share(part, b)
-    else:
-        part(0, b)
+    share_if(x.size > WORTH_SHARING, part, b)
 
 
 @reference.moments.override(_supports)

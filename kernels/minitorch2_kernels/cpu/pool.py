@@ -70,6 +70,14 @@ def share(function, n: int) -> None:
             raise error
 
 
+def share_if(worth_it: bool, function, n: int) -> None:
+    """share(), or where that is not worth waking the other threads, function(0, n) here."""
+    if worth_it:
+        share(function, n)
+    else:
+        function(0, n)
+
+
 def _run(function, start, stop):
     _inside.part = True
     try:

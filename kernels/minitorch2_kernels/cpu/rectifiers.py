@@ -6,7 +6,7 @@ import numpy as np
 
 from ..reference import rectifiers as reference
 from .alike import alike
-from .pool import share
+from .pool import share_if
 
 BLOCK = 1 << 15  # numbers
 WORTH_SHARING = 1 << 17  # numbers; below, waking the other threads takes longer
@@ -15,7 +15,7 @@ _BITS = {"f": np.int32, "d": np.int64}  # integers as wide as the floats
 
 
 def _supports(x, low, high, out=None) -> bool:
-    return alike(x) if out is None else alike(x, out)
+    return alike(x, out)
 
 
 def _supports_grad(g, x, low, high) -> bool:
@@ -24,10 +24,7 @@ def _supports_grad(g, x, low, high) -> bool:
 
 def _share(function, size: int) -> None:
     """function(start, stop) for parts of range(size)."""
-    if size < WORTH_SHARING:
-        function(0, size)
-    else:
-        share(function, size)
+    share_if(size >= WORTH_SHARING, function, size)
 
 
 @reference.hardtanh.override(_supports)

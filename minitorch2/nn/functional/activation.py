@@ -9,17 +9,15 @@ import minitorch2_kernels as K
 from ...core.autocast import listed, stacklevel
 from ...core.dtypes import float64
 from ...core.function import Function
-from ...core.grad_mode import state
 from ...ops import unary
 from ...ops._common import require_floating, require_tensor, wrap_dim
-from ...ops._inplace import check_writable, write
+from ...ops._inplace import check_writable, overwrite, write
 from ...ops.activation import log_softmax as log_softmax_along
 from ...ops.activation import softmax as softmax_along
 from ...ops.arithmetic import Where
 from ...ops.random import resolved
 from ...ops.rectifiers import Elu, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, Softshrink, Threshold
 from ...ops.reduce import PutAlong
-from ...ops.relu import Relu
 from ...ops.smooth_activations import Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus
 from ...ops.unary import sigmoid, tanh
 
@@ -32,24 +30,13 @@ def _activate(op, name, input, *settings, inplace=False, floating=True):
         require_floating(name, input)
     if not inplace:
         return op.apply(input, *settings)
-    check_writable(input)
-    data, into = input._data, _INTO.get(op)
-    if into and data.dtype.char in "fd" and not K.on_device(data) and not (state.grad and input.requires_grad):
-        into(data, *settings, data)
-        input._bump()
-        return input
-    return write(input, op.apply(input, *settings), name)
-
-
-_INTO = {Hardtanh: K.hardtanh, Relu: K.relu}  # what can write over its input, where no gradient asks for that
+    return overwrite(op, input, *settings, name=name)
 
 
 def relu(input, inplace=False):
     """max(input, 0)."""
     require_tensor("relu", input)
-    if not inplace:
-        return unary.relu(input)
-    return _activate(Relu, "relu", input, inplace=True) if input._data.dtype.kind == "f" else input.relu_()
+    return input.relu_() if inplace else unary.relu(input)
 
 
 def relu_(input):
