@@ -4,6 +4,7 @@ from . import (
     attention,
     conv,
     depthwise,
+    depthwise_shifts,
     gelu,
     indexing,
     jit,
@@ -17,6 +18,7 @@ from . import (
     pooling,
     rectifiers,
     rnn,
+    shifted,
 )
 
 if jit.available:

@@ -40,3 +40,10 @@ def sgemm() -> Any:
                     function.restype = None
                     return function
     return None
+
+
+def multiply_add(a, b, out, add: bool) -> None:
+    """out = a b, or where `add` out += a b, which np.matmul cannot: float32 matrices whose rows have no gaps."""
+    (m, k), n = a.shape, b.shape[1]
+    (pa, la), (pb, lb), (po, lo) = ((x.__array_interface__["data"][0], x.strides[0] // 4) for x in (a, b, out))
+    sgemm()(ROWS, PLAIN, PLAIN, m, n, k, 1.0, pa, la, pb, lb, float(add), po, lo)

@@ -11,7 +11,7 @@ from .pool import share_if
 BLOCK = 1 << 15  # numbers
 WORTH_SHARING = 1 << 17  # numbers; below, waking the other threads takes longer
 
-_BITS = {"f": np.int32, "d": np.int64}  # integers as wide as the floats
+INTEGERS = {"f": np.int32, "d": np.int64}  # integers as wide as the floats
 
 
 def _supports(x, low, high, out=None) -> bool:
@@ -41,7 +41,7 @@ def _cut(g, x, outside):
     """g, but 0 where outside(numbers of x) says so: the mask as bits that g's are cut with, since `where` would jump
     for every number."""
     dx = np.empty_like(g)
-    bits = _BITS[g.dtype.char]
+    bits = INTEGERS[g.dtype.char]
     numbers, flat, result = x.reshape(-1), g.reshape(-1).view(bits), dx.reshape(-1).view(bits)
 
     def part(first, last):

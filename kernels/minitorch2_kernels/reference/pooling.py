@@ -45,12 +45,17 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, out):
     xp = namespace(x)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     x = padded(x, kernel_size, stride, padding, dilation, out, lowest)
-    y = xp.full((*x.shape[:2], *out), lowest, x.dtype)
-    winner = xp.empty(y.shape, xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
+    winner = xp.empty((*x.shape[:2], *out), xp.uint8 if kernel_size[0] * kernel_size[1] <= 256 else xp.int32)
     winner[...] = _first_taps(xp, kernel_size, stride, padding, dilation, out)  # it wins where all are the lowest
+    y = None
     for number, rows, cols in taps(kernel_size, stride, dilation, out):
-        tap = x[:, :, rows, cols]
-        xp.copyto(winner, winner.dtype.type(number), where=tap > y)
+        tap = x[:, :, rows, cols].copy()  # once across memory with steps, instead of in each line below
+        if y is None:
+            y = tap
+            continue
+        better = (tap > y).astype(winner.dtype)
+        better *= number
+        xp.maximum(winner, better, out=winner)  # the numbers rise, so the last to be better has the largest
         xp.maximum(y, tap, out=y)
     lost = y != y  # a NaN wins its window, but is not greater than anything
     if lost.any():
@@ -69,7 +74,7 @@ def max_pool2d_put(g, winner, hw, kernel_size, stride, padding, dilation):
     size = [max(need[i], hw[i] + padding[i]) for i in (0, 1)]
     dx = xp.zeros((*g.shape[:2], *size), g.dtype)
     for number, rows, cols in taps(kernel_size, stride, dilation, out):
-        dx[:, :, rows, cols] += g * (winner == number)
+        dx[:, :, rows, cols] += xp.where(winner == number, g, g.dtype.type(0))
     (ph, pw), (h, w) = padding, hw
     return xp.ascontiguousarray(dx[:, :, ph : ph + h, pw : pw + w])
 
