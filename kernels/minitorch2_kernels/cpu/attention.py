@@ -13,7 +13,7 @@ from ..reference import attention as reference
 from .conv import workspace
 from .pool import share
 
-BLOCK_BYTES = 256 * 1024  # of scores, in a second-level cache of 1 MiB
+BLOCK_BYTES = 512 * 1024  # of scores: pool.py says why not less
 WORTH_SHARING = 32 * 1024  # scores
 
 

@@ -15,7 +15,7 @@ from ..reference import conv as reference
 from ..reference.conv import out_size, windows
 from .pool import share_if
 
-BLOCK_BYTES = 768 * 1024  # of a second-level cache of 1 MiB, the rest is for the operands
+BLOCK_BYTES = 1536 * 1024  # of columns; less would stay in a nearer cache, and pool.py says why that is slower
 _SMALL = 5 << 19  # multiplications below which waking threads costs more than it gives
 _local = threading.local()
 

@@ -14,7 +14,7 @@ from ..reference import gelu as reference
 from .conv import workspace
 from .pool import share
 
-BLOCK = 16 * 1024  # numbers; the three arrays of a block stay in the second-level cache
+BLOCK = 64 * 1024  # numbers: pool.py says why not fewer
 WORTH_SHARING = 64 * 1024
 
 # -P, highest power first: a Remez fit of our own in x^2 up to |x| = 5.6, weighted with Phi (1 - Phi) |x|, so that Phi

@@ -7,7 +7,7 @@ import numpy as np
 from ..reference import norm as reference
 from .pool import share
 
-BLOCK_BYTES = 128 * 1024  # of one array; there are up to five, in a second-level cache of 1 MiB
+BLOCK_BYTES = 512 * 1024  # of one array: pool.py says why not less
 WORTH_SHARING = 32 * 1024  # numbers
 
 

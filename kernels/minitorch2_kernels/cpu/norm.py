@@ -1,4 +1,4 @@
-"""Batch normalisation on the CPU: a few channels of all images at a time, which stay in cache from pass to pass.
+"""Batch normalisation on the CPU: some channels of all images at a time.
 
 Channels are normalised each by itself, so these are the references, block by block and shared between the threads.
 `compiled_norm.py` has the same in fewer passes, where numba is installed.
@@ -12,7 +12,7 @@ from ..reference import norm as reference
 from .pool import share_if
 from .rows import unbuffered
 
-BLOCK_BYTES = 256 * 1024  # of one array; there are up to four, in a second-level cache of 1 MiB
+BLOCK_BYTES = 2 << 20  # of one array: pool.py says why not less
 WORTH_SHARING = 64 * 1024  # numbers; below, waking the other threads takes longer
 LONG = 512  # numbers in a row; shorter ones are faster taken all at once
 

@@ -1,9 +1,9 @@
 """The optimizer updates of `reference.optim`, a block at a time.
 
 An update passes a dozen times over its arrays. Taken whole, each pass fetches them from memory again; in
-blocks of 128 KiB the parameter, its gradient, the state and the temporaries stay in the second-level cache.
-NumPy's temporaries of that size come from the heap, still warm from the last block. The arithmetic is the
-reference's own: the same bits.
+blocks of 512 KiB they stay in cache, and a pass is long enough for two threads not to wait for the interpreter's
+lock (pool.py). NumPy's temporaries of that size come from the heap, still warm from the last block. The
+arithmetic is the reference's own: the same bits.
 """
 
 import numpy as np
@@ -11,8 +11,8 @@ import numpy as np
 from ..reference import optim as reference
 from .pool import share
 
-BLOCK_BYTES = 128 * 1024
-WORTH_SHARING = 8  # blocks; below, waking the other threads takes longer than the update
+BLOCK_BYTES = 512 * 1024
+WORTH_SHARING = 3  # blocks; below, waking the other threads takes longer than the update
 
 
 def contiguous(param, grad, *rest) -> bool:

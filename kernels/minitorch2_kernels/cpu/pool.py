@@ -3,6 +3,10 @@
 NumPy lets go of the interpreter lock in copies, ufuncs and matrix products, so plain Python threads compute in
 parallel. The calling thread works too; waiting threads sleep. Work is cut in as many equal parts as there are threads,
 each part always done the same way: results depend on the number of threads, not on who was faster.
+
+A part in NumPy should be few calls on much, hundreds of kilobytes each. Between two calls a thread takes the
+interpreter's lock, and two threads that want it every few microseconds spend their time handing it over: relu's
+gradient in blocks of 64 KiB took three to five times as long as in blocks of 1 MiB, in cache or not.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Pooling on the CPU: the reference, a few images at a time, by every thread on its share of the batch.
 
-The reference passes over its input once per tap. On a block that stays in cache only the first pass costs memory.
+The reference passes over its input once per tap.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from ..reference import pooling as reference
 from .pool import share
 from .rectifiers import INTEGERS
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 2 << 20  # of images at a time: pool.py says why not less
+WORTH_SHARING = 256 * 1024  # bytes; below, waking the other threads takes longer
 
 
 def _on_cpu(x, *args) -> bool:
-    return type(x) is np.ndarray and x.ndim == 4 and x.shape[0] > 1 and x.nbytes > BLOCK_BYTES
+    return type(x) is np.ndarray and x.ndim == 4 and x.shape[0] > 1 and x.nbytes > WORTH_SHARING
 
 
 def _in_blocks(function, first, second, *rest):

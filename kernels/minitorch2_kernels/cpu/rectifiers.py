@@ -1,4 +1,4 @@
-"""Limiting to a range on the CPU, block by block: the second-level cache holds what is between two passes."""
+"""Limiting to a range on the CPU, block by block, by every thread on its share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..reference import rectifiers as reference
 from .alike import alike
 from .pool import share_if
 
-BLOCK = 1 << 15  # numbers
+BLOCK = 1 << 18  # numbers: pool.py says why not fewer
 WORTH_SHARING = 1 << 17  # numbers; below, waking the other threads takes longer
 
 INTEGERS = {"f": np.int32, "d": np.int64}  # integers as wide as the floats
