@@ -3,13 +3,11 @@
 The blocks are made tiny here, so that small arrays are cut and shared as large ones are.
 """
 
-import math
-
 import numpy as np
 import pytest
 import row_kernels
 import sequence_kernels
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import minitorch2_kernels as K
@@ -20,6 +18,7 @@ from minitorch2_kernels.cpu import (
     compiled_norm,
     compiled_pooling,
     conv,
+    depthwise_shifts,
     indexing,
     jit,
     matmul,
@@ -27,6 +26,7 @@ from minitorch2_kernels.cpu import (
     optim,
     pooling,
     rectifiers,
+    shifted,
 )
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference.conv import out_size
@@ -38,25 +38,32 @@ EXACT = 0.0  # the override does the reference's own arithmetic, in the referenc
 ANOTHER_ORDER = 64.0  # eps times the sum of magnitudes: it sums the same products in another order
 
 
+TINY = {
+    conv: {"BLOCK_BYTES": 1024, "_SMALL": 0},
+    shifted: {"BLOCK": 300, "MANY": 2, "FEWEST": 1, "WORTH_IT": 0, "DENSE": 0.0},
+    depthwise_shifts: {"BLOCK": 100, "LARGE": 1},
+    pooling: {"BLOCK_BYTES": 256, "WORTH_SHARING": 0},
+    optim: {"BLOCK_BYTES": 64, "WORTH_SHARING": 2},
+    indexing: {"_BLOCK": 8},
+    matmul: {"ALONE": 0, "WORTH_SHARING": 50},
+    norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
+    compiled_bias: {"WORTH_SHARING": 0},
+    compiled_norm: {"WORTH_SHARING": 0},
+    compiled_pooling: {"WORTH_SHARING": 0},
+    rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
+}
+
+
 @pytest.fixture(autouse=True, scope="module")
 def tiny_blocks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conv, "BLOCK_BYTES", 1024)
-        patch.setattr(conv, "_SMALL", 0)
-        patch.setattr(pooling, "BLOCK_BYTES", 256)
-        patch.setattr(optim, "BLOCK_BYTES", 64)
-        patch.setattr(optim, "WORTH_SHARING", 2)
-        patch.setattr(indexing, "_BLOCK", 8)
-        patch.setattr(matmul, "ALONE", 0)
-        patch.setattr(matmul, "WORTH_SHARING", 50)
-        patch.setattr(norm, "BLOCK_BYTES", 64)
-        patch.setattr(norm, "LONG", 4)
-        for module in (norm, compiled_bias, compiled_norm, compiled_pooling):
-            patch.setattr(module, "WORTH_SHARING", 0)
-        patch.setattr(rectifiers, "BLOCK", 8)
-        patch.setattr(rectifiers, "WORTH_SHARING", 0)
+        for module, constants in TINY.items():
+            for name, value in constants.items():
+                patch.setattr(module, name, value)
         sequence_kernels.tiny_blocks(patch)
+        shifted._planned.cache_clear()
         yield
+    shifted._planned.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -103,13 +110,15 @@ class Draw:
 
     def convolution(self):
         """(image sizes, weight sizes, output sizes, settings)"""
-        kind = self.of("any", "depthwise", "pointwise")  # what has overrides of its own
-        groups = 1 if kind == "pointwise" else self.of(1, 2, 3)
+        kind = self.of("any", "depthwise", "pointwise", "plain")  # what has overrides of its own
+        groups = 1 if kind in ("pointwise", "plain") else self.of(1, 2, 3)
         n, c, o = self.int(1, 5), groups * self.int(1, 3), groups * self.int(1, 3)
         c = groups if kind == "depthwise" else c
         kernel, stride, padding, dilation = self.pair(1, 3), self.pair(1, 3), self.pair(0, 2), self.pair(1, 2)
         if kind == "pointwise":
             kernel, stride, padding = (1, 1), (1, 1), (0, 0)
+        if kind == "plain":
+            stride = (1, 1)
         h, w = self.pair(1, 8)
         out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
         assume(min(out) > 0)
@@ -400,6 +409,7 @@ def test_overrides_are_reached(name):
     kernel = OVERRIDDEN[name]
     reached = set()
 
+    @settings(max_examples=300)
     @given(data=st.data())
     def look(data):
         args = mapped(np.ascontiguousarray, draw(Draw(data.draw)))
@@ -427,18 +437,3 @@ def test_blas_threads_are_given_back(found):
         assert blas.get_threads() == found
     finally:
         blas.set_threads(before)
-
-
-def test_large_arrays_with_the_real_block_sizes(monkeypatch):
-    """One convolution and one pooling of ordinary size, with the constants as they are shipped."""
-    monkeypatch.setattr(conv, "BLOCK_BYTES", 768 * 1024)
-    monkeypatch.setattr(pooling, "BLOCK_BYTES", 256 * 1024)
-    set_num_threads(2)
-    rng = np.random.RandomState(0)
-    x, w = (rng.standard_normal(s).astype(np.float32) for s in ((8, 16, 26, 26), (32, 16, 3, 3)))
-    settings = ((1, 1), (1, 1), (1, 1), 1)
-    y = K.conv2d(x, w, *settings)
-    assert_same([y], [K.conv2d.reference(x, w, *settings)], ANOTHER_ORDER, "conv2d")
-    pool = ((2, 2), (2, 2), (0, 0), (1, 1), (13, 13))
-    assert_same(list(K.max_pool2d(y, *pool)), list(K.max_pool2d.reference(y, *pool)), EXACT, "max_pool2d")
-    assert math.prod(y.shape) * 4 > pooling.BLOCK_BYTES

@@ -76,6 +76,17 @@ def reference(name):
     return getattr(K, name).reference
 
 
+@pytest.mark.parametrize("dilation, hw", [(12, (7, 7)), (5, (3, 9)), (4, (2, 5))])
+def test_taps_farther_apart_than_the_image_is_high(dilation, hw):
+    """What such a tap sees of an image lies beyond the next one's first row, where images lie side by side."""
+    rng = np.random.RandomState(0)
+    x, w, g = (rng.standard_normal(s).astype("f") for s in ((5, 2, *hw), (3, 2, 3, 3), (5, 3, *hw)))
+    settings = ((1, 1), (dilation, dilation), (dilation, dilation), 1)
+    set_num_threads(1)
+    for ours, theirs in zip(results(dense, x, w, g, settings), results(reference, x, w, g, settings), strict=True):
+        assert np.abs(ours - theirs).max() <= 1e-4  # sums of some hundred products at most
+
+
 @given(convolutions())
 def test_convolutions(drawn):
     for ours, expected in zip(results(dense, *drawn), results(reference, *drawn), strict=True):

@@ -65,7 +65,7 @@ class _Plan:
         fitting = _NUMBERS // (cg * count * self.numbers)
         blocks = -(-most // max(1, min(fitting, _LONG // self.numbers)))
         self.block = -(-most // blocks)
-        phase_of, within = np.divmod(place.offsets, self.numbers)
+        phase_of, within = place.phase_of, place.within
         self.lead = int(within.max())
         self.padded_size = cg * count * self.block * self.numbers + self.lead + _TILE
         self.reach = self.lead + self.block * self.numbers  # of one output's numbers, for the input's gradient

@@ -45,7 +45,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     (n, o, oh, ow), (_, _, kh, kw), c = g.shape, w.shape, groups
     place = layout(tuple(hw), (kh, kw), stride, padding, dilation, (oh, ow))
     numbers = place.height * place.width
-    phase_of, within = np.divmod(place.offsets, numbers)
+    phase_of, within = place.phase_of, place.within
     order = np.argsort(phase_of, kind="stable")
     bounds = np.searchsorted(phase_of[order], np.arange(len(place.phases) + 1))
     lead = int(within.max())

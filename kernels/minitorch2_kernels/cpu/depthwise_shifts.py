@@ -20,7 +20,7 @@ BLOCK = 256 * 1024  # numbers of the images at a time: a pass should be long, ea
 LARGE = 3000  # places of a map
 
 
-def _out(x, w, stride, padding, dilation) -> tuple[int, int]:
+def _out(x, w, stride, padding, dilation):
     return tuple(out_size(x.shape[2 + i], w.shape[2 + i], stride[i], padding[i], dilation[i]) for i in (0, 1))
 
 

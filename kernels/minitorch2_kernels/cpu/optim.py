@@ -9,7 +9,7 @@ arithmetic is the reference's own: the same bits.
 import numpy as np
 
 from ..reference import optim as reference
-from .pool import share
+from .pool import share_if
 
 BLOCK_BYTES = 512 * 1024
 WORTH_SHARING = 3  # blocks; below, waking the other threads takes longer than the update
@@ -27,21 +27,21 @@ def _in_blocks(kernel) -> None:
 
     @kernel.override(contiguous)
     def blocked(param, *rest):
-        args = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in (param, *rest)]
         length = BLOCK_BYTES // param.itemsize
-        blocks = -(-param.size // length)
-
-        def run(first, last):
-            for start in range(first * length, last * length, length):
-                block = slice(start, start + length)
-                update(*[a[block] if isinstance(a, np.ndarray) else a for a in args])
-
         # torch says nothing about overflow or 0/0, and optimizers call this outside any op
         with np.errstate(all="ignore"):
-            if blocks < WORTH_SHARING:
-                run(0, blocks)
-            else:
-                share(run, blocks)
+            if param.size <= length:
+                update(param, *rest)
+                return
+            args = [a.reshape(-1) if isinstance(a, np.ndarray) else a for a in (param, *rest)]
+            blocks = -(-param.size // length)
+
+            def run(first, last):
+                for start in range(first * length, last * length, length):
+                    block = slice(start, start + length)
+                    update(*[a[block] if isinstance(a, np.ndarray) else a for a in args])
+
+            share_if(blocks >= WORTH_SHARING, run, blocks)
 
 
 for _kernel in (

@@ -34,10 +34,16 @@ class Phase(NamedTuple):
 
 class Layout(NamedTuple):
     phases: tuple[Phase, ...]  # those that some tap looks at, one after the other
-    offsets: np.ndarray  # int64 (KH*KW,): what each tap is moved by
+    phase_of: np.ndarray  # int64 (KH*KW,): which phase each tap looks at
+    within: np.ndarray  # and what it is moved by there; of packed images it may reach into the next one
     height: int  # of a phase with its padding
     width: int
     length: int  # how far all places reach, from a tap's offset on: (OH-1) * width + OW
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """What each tap is moved by, where the phases stand one after the other."""
+        return self.phase_of * (self.height * self.width) + self.within
 
     @property
     def size(self) -> int:
@@ -71,12 +77,10 @@ def layout(hw, khw, stride, padding, dilation, out, packed=False) -> Layout:
     if packed:
         height = _shrunk(height, out[0], [phase.to_rows for phase in phases])
         width = _shrunk(width, out[1], [phase.to_columns for phase in phases])
-    numbers = height * width
-    base = {ab: number * numbers for number, ab in enumerate((a, b) for a in used[0] for b in used[1])}
-    offsets = [
-        base[k % stride[0], m % stride[1]] + k // stride[0] * width + m // stride[1] for k in taps[0] for m in taps[1]
-    ]
-    return Layout(tuple(phases), np.array(offsets), height, width, (out[0] - 1) * width + out[1])
+    pairs = [(a, b) for a in used[0] for b in used[1]]
+    phase_of = [pairs.index((k % stride[0], m % stride[1])) for k in taps[0] for m in taps[1]]
+    within = [k // stride[0] * width + m // stride[1] for k in taps[0] for m in taps[1]]
+    return Layout(tuple(phases), np.array(phase_of), np.array(within), height, width, (out[0] - 1) * width + out[1])
 
 
 def _shrunk(size, places, filled):

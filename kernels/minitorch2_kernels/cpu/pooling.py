@@ -29,7 +29,7 @@ def _in_blocks(function, first, second, *rest):
         made = function(first[a:b], second[a:b] if batched else second, *rest)
         return made if isinstance(made, tuple) else (made,)
 
-    results = tuple(np.empty((n, *none.shape[1:]), none.dtype) for none in on(0, 0))
+    results = [np.empty((n, *none.shape[1:]), none.dtype) for none in on(0, 0)]
 
     def part(start, stop):
         for a in range(start, stop, step):
@@ -38,7 +38,7 @@ def _in_blocks(function, first, second, *rest):
                 result[a:b] = made
 
     share(part, n)
-    return results if len(results) > 1 else results[0]
+    return tuple(results) if len(results) > 1 else results[0]
 
 
 def _override(kernel) -> None:

@@ -27,7 +27,7 @@ from .gemm import multiply_add, sgemm
 from .planes import layout
 from .pool import get_num_threads
 
-BLOCK = 768 * 1024  # numbers at a time, of what is multiplied and what comes out: long products gain more than the cache
+BLOCK = 768 * 1024  # numbers at a time, of factors and results: long products gain more than a near cache
 MANY = 64  # channels, from which on each tap is a product of its own
 FEWEST = 12  # channels below which im2col is faster
 WORTH_IT = 16 << 20  # multiplications, below which the calls take longer than copying
@@ -55,8 +55,8 @@ class _Plan:
         self.together = khw[1] if c < MANY else 1  # taps of a product
         self.sums = c * self.together  # numbers that a product sums
         self.block = max(1, min(-(-n // threads), BLOCK // ((c + self.sums + o) * self.numbers)))
-        self.starts = place.offsets[:: self.together].tolist()  # of each product, in the rows
-        self.lead, self.apart = int(place.offsets[-1]), dilation[1]
+        self.starts = place.within[:: self.together].tolist()  # of each product, in the rows
+        self.lead, self.apart = int(place.within[-1]), dilation[1]
 
     def blocks(self, first, last):
         for a in range(first, last, self.block):
@@ -106,7 +106,7 @@ def _supports(x, w, *settings) -> bool:
 @reference.conv2d.override(_supports)
 def conv2d(x, w, *settings):
     """Block by block, each product added to those before."""
-    plan, (o, c, kh, kw) = _plan(x.shape, w.shape, *settings), w.shape
+    plan, (o, c) = _plan(x.shape, w.shape, *settings), w.shape[:2]
     matrices = np.ascontiguousarray(w.reshape(o, c, -1, plan.together).transpose(2, 0, 1, 3)).reshape(-1, o, plan.sums)
     y = np.empty((len(x), o, *plan.out), x.dtype)
 
