@@ -13,8 +13,6 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 
-from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
-
 from . import autograd as autograd
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .core.device import device

@@ -41,6 +41,20 @@ def set_default_device(device) -> None:
     set_default(device)
 
 
+def get_num_threads() -> int:
+    """How many threads the CPU kernels use."""
+    from minitorch2_kernels.cpu import pool  # not before it is needed: see dispatch.py
+
+    return pool.get_num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Sets how many threads the CPU kernels use; 1 means the calling thread alone."""
+    from minitorch2_kernels.cpu import pool
+
+    pool.set_num_threads(n)
+
+
 def set_float32_matmul_precision(precision: str) -> None:
     """With "highest" products of float32 are float32; with "high" and "medium" a GPU may round factors to TF32."""
     exactness.set_float32_matmul(precision)
@@ -161,8 +175,10 @@ __all__ = [
     "backends",
     "get_default_device",
     "get_float32_matmul_precision",
+    "get_num_threads",
     "is_deterministic_algorithms_warn_only_enabled",
     "set_default_device",
     "set_float32_matmul_precision",
+    "set_num_threads",
     "use_deterministic_algorithms",
 ]

@@ -119,7 +119,7 @@ from numpy import (
     unique,
 )
 
-from . import cpu  # registers the fast CPU kernels
+from . import memory  # sets how the process keeps its memory
 from .dispatch import (
     KERNELS,
     asarray,

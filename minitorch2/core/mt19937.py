@@ -7,10 +7,9 @@ number generator", 1998. NumPy's RandomState is the same generator seeded alike;
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
-
-from minitorch2_kernels.cpu import twister
 
 WORDS = 624  # 32-bit words of state, made anew together when the last has been handed out
 
@@ -31,6 +30,16 @@ _ENGINE = np.dtype(
 # What torch.get_rng_state() returns, 5056 bytes: a C struct with the compiler's padding. normal_y and the
 # float sample are normals drawn but not yet handed out.
 SAVED_STATE = np.dtype([("engine", _ENGINE), ("float_normal", "<f4"), ("float_normal_is_valid", np.bool_)], align=True)
+
+MANY = 1024  # numbers from which a call of compiled loops pays
+
+
+@functools.cache
+def _twister() -> Any:
+    """One of the CPU's overrides, which importing this package does not wait for."""
+    from minitorch2_kernels.cpu import twister
+
+    return twister
 
 
 class MersenneTwister:
@@ -54,12 +63,12 @@ class MersenneTwister:
         """Whether the next n numbers are so many that they are to be made by compiled loops."""
         if n:
             self._untouched = False
-        return n >= twister.FEWEST and twister.available
+        return n >= MANY and _twister().available
 
     def words(self, n: int) -> np.ndarray:
         """The next n words: uint32, shape (n,)."""
         if self._many(n):
-            return twister.fill("words", self._stream, n, np.uint32)
+            return _twister().fill("words", self._stream, n, np.uint32)
         return self._stream.randint(0, 1 << 32, n, dtype=np.uint32)
 
     def long_words(self, n: int) -> np.ndarray:
@@ -70,13 +79,13 @@ class MersenneTwister:
     def floats(self, n: int) -> np.ndarray:
         """Uniforms in [0, 1) with 24 bits: float32, shape (n,)."""
         if self._many(n):
-            return twister.fill("floats", self._stream, n, np.float32)
+            return _twister().fill("floats", self._stream, n, np.float32)
         return (self.words(n) & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
 
     def doubles(self, n: int) -> np.ndarray:
         """Uniforms in [0, 1) with 53 bits, the low ones of a 64-bit word: float64, shape (n,)."""
         if self._many(n):
-            return twister.fill("doubles", self._stream, n, np.float64)
+            return _twister().fill("doubles", self._stream, n, np.float64)
         pairs = self.words(2 * n).reshape(n, 2)
         return ((pairs[:, 0] & np.uint32(0x1FFFFF)) * 2.0**32 + pairs[:, 1]) * 2.0**-53
 

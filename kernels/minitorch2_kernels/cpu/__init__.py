@@ -10,7 +10,6 @@ from . import (
     jit,
     layer_norm,
     matmul,
-    memory,
     norm,
     optim,
     picking,

@@ -11,8 +11,6 @@ from . import jit
 loops = jit.Loops("twister_loops")
 available = jit.available
 
-FEWEST = 1024  # numbers from which a call pays
-
 
 def _state_of(stream: np.random.RandomState) -> np.ndarray:
     """The memory of the stream's state, uint32 (625,): its words, and how many were handed out. NumPy documents the

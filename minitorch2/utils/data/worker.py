@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from minitorch2_kernels.cpu import blas, pool
-
 from ...random import manual_seed
 from . import transport, worker_info
 from .dataset import Dataset
@@ -135,6 +133,8 @@ def _fetch(fetcher, index):
 
 def _prepare(plan: WorkerPlan, worker_id: int) -> Exception | None:
     """One thread, as many seeds as there are generators, then worker_init_fn; returns what that raised."""
+    from minitorch2_kernels.cpu import blas, pool
+
     pool.set_num_threads(1)  # the workers are the parallelism
     if blas.set_threads is not None:
         blas.set_threads(1)
