@@ -23,11 +23,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workloads import IMPORT, PROGRAMS, WORKLOADS
+from workloads import IMPORTS, PROGRAMS, WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS, THEIRS = "minitorch2", "torch"
-ALL = [*WORKLOADS, IMPORT]
+ALL = [*WORKLOADS, *IMPORTS]
 SAME = 1e-2  # how far, relatively, the losses of the first steps may be apart; a different program is farther
 
 

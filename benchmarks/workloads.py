@@ -261,7 +261,7 @@ def small_op(torch: Any) -> Step:
 TRAINING = {program.__name__: program for program in (mlp, mnist_cnn, lenet_4, lenet_128, resnet20, lstm, gpt)}
 PROGRAMS = {**TRAINING, "mobilenet": mobilenet}
 WORKLOADS = (*PROGRAMS, "small_op")
-IMPORT = "import"
+IMPORTS = ("import", "import_all")  # the framework; and with all that a training program names
 
 
 def step_of(torch: Any, name: str) -> Step:
@@ -277,9 +277,10 @@ def measure(framework: str, name: str, threads: int, seconds: float) -> dict[str
     """What run.py wants to know of one process: seconds a step, peak memory (MiB), the losses of the warm-up."""
     started = time.perf_counter()
     torch = importlib.import_module(framework)
-    for part in ("nn", "optim", "utils.data"):
-        importlib.import_module(f"{framework}.{part}")
-    if name == IMPORT:
+    if name != "import":
+        for part in ("nn", "optim", "utils.data"):
+            importlib.import_module(f"{framework}.{part}")
+    if name in IMPORTS:
         times, losses = [time.perf_counter() - started], []
     else:
         torch.set_num_threads(threads)
@@ -299,7 +300,7 @@ def measure(framework: str, name: str, threads: int, seconds: float) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("framework", choices=["minitorch2", "torch"])
-    parser.add_argument("workload", choices=[*WORKLOADS, IMPORT])
+    parser.add_argument("workload", choices=[*WORKLOADS, *IMPORTS])
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True, help="how long to go on timing steps")
     args = parser.parse_args()

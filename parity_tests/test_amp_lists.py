@@ -71,6 +71,8 @@ NOT_IN_TORCH = {
     "F.gaussian_nll_loss(x, y, z)",
     "F.unfold(img, 2)",
 }
+# Whose dtype on CUDA is another in torch 2.11 than in 2.13, the specification.
+OTHERWISE_IN_2_11 = {"torch.trace(s)", "F.rms_norm(x, (4,), u)"} if torch.__version__.startswith("2.11.") else set()
 
 
 @contextlib.contextmanager
@@ -102,6 +104,8 @@ def test_every_function_has_torchs_dtype_on_cuda(variant, lower):
     with gpu():
         ours = tensors(mt, variant, lower, "cuda")
         for expression, dtype in expected.items():
+            if expression in OTHERWISE_IN_2_11:
+                continue
             with mt.autocast("cuda", dtype=getattr(mt, lower)):
                 try:
                     found = dtype_name(eval(expression, dict(ours)))
