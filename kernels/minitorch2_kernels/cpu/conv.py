@@ -1,4 +1,4 @@
-"""Convolution on the CPU: the batch shared between threads, a few images at a time in a buffer that stays in cache.
+"""Convolution on the CPU: the batch shared between threads, a few images at a time in a buffer of bounded size.
 
 im2col of a whole batch is a matrix of tens of megabytes that goes out to memory and comes back. Here each thread
 unfolds as many images as fit BLOCK_BYTES into one buffer of its own, multiplies, and unfolds the next ones over them.
