@@ -7,14 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from convolution_cases import close, convolutions
+from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch2_kernels as K
 from minitorch2_kernels.cpu import blas, conv, jit, pool
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference import optim
-from minitorch2_kernels.reference.conv import out_size
 
 pytestmark = pytest.mark.skipif(not jit.available, reason="numba is not installed")
 
@@ -37,25 +37,6 @@ def threads_as_found():
     before = get_num_threads()
     yield
     set_num_threads(before)
-
-
-@st.composite
-def convolutions(draw):
-    """(x, w, g, settings)"""
-    number = lambda low, high: draw(st.integers(low, high))  # noqa: E731
-    pair = lambda low, high: (number(low, high), number(low, high))  # noqa: E731
-    kernel, stride, padding, dilation, hw = pair(1, 5), pair(1, 3), pair(0, 4), pair(1, 3), pair(1, 12)
-    out = tuple(out_size(hw[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-    assume(min(out) > 0)
-    groups, cg, og, n = number(1, 3), number(1, 4), number(1, 6), number(1, 5)
-    rng = np.random.RandomState(number(0, 2**16))
-    dtype = draw(st.sampled_from(["float32", "float64"]))
-    shapes = (n, groups * cg, *hw), (groups * og, cg, *kernel), (n, groups * og, *out)
-    x, w, g = (rng.standard_normal(shape).astype(dtype) for shape in shapes)
-    if draw(st.booleans()):
-        x, w, g = np.asfortranarray(x), w[::-1], g[:, :, ::-1]
-    set_num_threads(number(1, 3))
-    return x, w, g, (stride, padding, dilation, groups)
 
 
 def results(way, x, w, g, settings):
@@ -90,10 +71,7 @@ def test_taps_farther_apart_than_the_image_is_high(dilation, hw):
 @given(convolutions())
 def test_convolutions(drawn):
     for ours, expected in zip(results(dense, *drawn), results(reference, *drawn), strict=True):
-        assert ours.shape == expected.shape and ours.dtype == expected.dtype
-        # the same products, added in another order
-        bound = 64 * np.finfo(ours.dtype).eps * max(1.0, np.abs(expected).max())
-        assert np.abs(ours - expected).max() <= bound
+        close(ours, expected)
 
 
 @given(convolutions(), st.data())

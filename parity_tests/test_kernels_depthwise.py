@@ -3,6 +3,7 @@ strides and dilations than test_kernels.py draws, and on infinities."""
 
 import numpy as np
 import pytest
+from convolution_cases import close
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -53,13 +54,6 @@ def draw(data, *, depthwise=True, largest=5):
         x, g = np.asfortranarray(x), g[:, :, ::-1]
     set_num_threads(number(1, 3))
     return x, w, g, (stride, padding, dilation, groups)
-
-
-def close(ours, expected):
-    assert ours.shape == expected.shape and ours.dtype == expected.dtype
-    # the same products, added in another order
-    bound = 64 * np.finfo(ours.dtype).eps * max(1.0, np.abs(expected).max())
-    assert np.abs(ours - expected).max() <= bound
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
-from .conv import share_work, workspace
+from .conv import share_sum, share_work, workspace
 from .depthwise import floats
 from .jit import Loops
 from .planes import layout, phases
@@ -175,18 +175,14 @@ def conv2d_weight_grad(g, x, khw, *settings):
     n, groups, outputs, *_ = plan.outputs
     images, grads = np.ascontiguousarray(x).reshape(plan.images), np.ascontiguousarray(g).reshape(plan.outputs)
     fours = _fours(outputs)
-    sums: dict[int, np.ndarray] = {}
 
     def part(start, stop):
         padded, spread = plan.padded(x.dtype), plan.rows("spread", fours, x.dtype)
         total = np.zeros((groups, fours, len(plan.offsets)), x.dtype)
         loops.weight_grad(grads, images, total, padded, spread, *plan.settings, start, stop)
-        sums[start] = total
+        return total
 
-    share_work(part, n, plan.work)
-    total = sums.pop(0)
-    for start in sorted(sums):
-        total += sums[start]
+    total = share_sum(part, n, plan.work)
     if not loops.finite(total.reshape(-1)):
         # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.
         return reference.conv2d_weight_grad.reference(g, x, khw, *settings)

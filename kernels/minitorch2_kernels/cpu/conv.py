@@ -46,6 +46,21 @@ def share_work(function, n: int, work: int) -> None:
     share_if(work >= _SMALL, function, n)
 
 
+def share_sum(function, n: int, work: int):
+    """The sum of function(start, stop) over the parts of range(n), n > 0, added in the order of the threads. The first
+    part's array is added to."""
+    parts: dict = {}
+
+    def part(start, stop):
+        parts[start] = function(start, stop)
+
+    share_work(part, n, work)
+    total, *others = (parts[start] for start in sorted(parts))
+    for other in others:
+        total += other
+    return total
+
+
 def _windows(x, kh: int, kw: int, stride, dilation, oh: int, ow: int):
     """reference.windows, without as_strided's 10 us where x can be looked at directly."""
     if not x.flags.c_contiguous:
@@ -104,7 +119,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     n, o, oh, ow = g.shape
     _, cg, kh, kw = w.shape
     (sh, sw), (ph, pw), (dh, dw), c = stride, padding, dilation, groups * cg
-    around = (dh * (kh - 1) - ph, dw * (kw - 1) - pw)
+    around = around_turned((kh, kw), padding, dilation)
     if o < 2 * c and stride == (1, 1) and min(around) >= 0:
         return reference.conv2d(g, turned(w, groups), stride, around, dilation, groups)
     if o <= c and stride != (1, 1):
@@ -139,6 +154,11 @@ def turned(w, groups):
     o, cg, kh, kw = w.shape
     back = w.reshape(groups, o // groups, cg, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
     return np.ascontiguousarray(back).reshape(groups * cg, o // groups, kh, kw)
+
+
+def around_turned(khw, padding, dilation) -> tuple[int, ...]:
+    """The padding of g with which a convolution with `turned` weights, without stride, gives the input's gradient."""
+    return tuple(dilation[i] * (khw[i] - 1) - padding[i] for i in (0, 1))
 
 
 def _phase_by_phase(g, w, hw, stride, padding, dilation, groups):
@@ -183,7 +203,6 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     (kh, kw), c = khw, x.shape[1]
     taps = c // groups * kh * kw
     g = np.ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
-    sums: dict[int, np.ndarray] = {}
 
     def part(start, stop):
         total = np.zeros((groups, o // groups, taps), g.dtype)
@@ -193,10 +212,6 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
             np.matmul(g[a:b], columns, out=product)
             for one in product:
                 total += one
-        sums[start] = total
+        return total
 
-    share_work(part, n, g.size * taps)
-    total = sums.pop(0)
-    for start in sorted(sums):
-        total += sums[start]
-    return total.reshape(o, c // groups, kh, kw)
+    return share_sum(part, n, g.size * taps).reshape(o, c // groups, kh, kw)

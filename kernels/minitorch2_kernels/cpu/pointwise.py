@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import conv as reference
-from .conv import share_work, workspace
+from .conv import share_sum, share_work, workspace
 from .matmul import matmul
 
 WIDE = 128  # columns from which multiplying is faster than copying once more
@@ -97,18 +97,15 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """1x1: g times x transposed, each thread's images by themselves; the sums are added in the order of the threads."""
     (n, o), c, places = g.shape[:2], x.shape[1], x.shape[2] * x.shape[3]
     x, g = (np.ascontiguousarray(a).reshape(n, -1, places) for a in (x, g))
-    sums: dict[int, np.ndarray] = {}
 
     def part(start, stop):
+        total = None
         for a, b in _blocks(start, stop, max(o, c), places, x.dtype, DEEP):
             rows, columns = _beside("product", g[a:b]), _beside("columns", x[a:b])
-            if a == start:
-                sums[start] = np.matmul(rows, columns.T)
+            if total is None:
+                total = np.matmul(rows, columns.T)
             else:
-                sums[start] += np.matmul(rows, columns.T, out=workspace("matrix", o * c, x.dtype).reshape(o, c))
+                total += np.matmul(rows, columns.T, out=workspace("matrix", o * c, x.dtype).reshape(o, c))
+        return total
 
-    share_work(part, n, g.size * c)
-    total = sums.pop(0)
-    for start in sorted(sums):
-        total += sums[start]
-    return total.reshape(o, c, 1, 1)
+    return share_sum(part, n, g.size * c).reshape(o, c, 1, 1)

@@ -22,7 +22,8 @@ import numpy as np
 from ..reference import conv as reference
 from ..reference.conv import out_size
 from . import conv
-from .conv import share_work, turned, workspace
+from .conv import around_turned, share_sum, share_work, turned, workspace
+from .depthwise import floats
 from .gemm import multiply_add, sgemm
 from .planes import layout
 from .pool import get_num_threads
@@ -96,7 +97,7 @@ def _plan(x_shape, w_shape, *settings) -> _Plan:
 
 
 def _float32(a, b) -> bool:
-    return type(a) is np.ndarray and type(b) is np.ndarray and a.dtype == b.dtype == np.float32
+    return floats(a, b) and a.dtype.char == "f"
 
 
 def _supports(x, w, *settings) -> bool:
@@ -121,21 +122,20 @@ def conv2d(x, w, *settings):
     return y
 
 
-def _turned_round(g, w, hw, stride, padding, dilation, groups):
-    """The arguments of the convolution that the input's gradient is where there is no stride."""
-    around = tuple(dilation[i] * (w.shape[2 + i] - 1) - padding[i] for i in (0, 1))
-    return w.shape[1::-1] + w.shape[2:], (stride, around, dilation, groups)
+def _back(w, stride, padding, dilation, groups):
+    """The settings of the convolution of g that the input's gradient is where there is no stride."""
+    return stride, around_turned(w.shape[2:], padding, dilation), dilation, groups
 
 
-def _supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
-    shape, settings = _turned_round(g, w, hw, stride, padding, dilation, groups)
-    return _float32(g, w) and min(settings[1]) >= 0 and _plan(g.shape, shape, *settings).worth_it
+def _supports_input_grad(g, w, hw, *settings) -> bool:
+    back, (o, c, *khw) = _back(w, *settings), w.shape
+    return _float32(g, w) and min(back[1]) >= 0 and _plan(g.shape, (c, o, *khw), *back).worth_it
 
 
 @reference.conv2d_input_grad.override(_supports_input_grad)
-def conv2d_input_grad(g, w, *rest):
+def conv2d_input_grad(g, w, hw, *settings):
     """A convolution of g with w turned round."""
-    return conv2d(g, turned(w, 1), *_turned_round(g, w, *rest)[1])
+    return conv2d(g, turned(w, 1), *_back(w, *settings))
 
 
 def _plan_weight(g, x, khw, *settings) -> _Plan:
@@ -150,7 +150,6 @@ def _supports_weight_grad(g, x, khw, *settings) -> bool:
 def conv2d_weight_grad(g, x, khw, *settings):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
     plan, o, c = _plan_weight(g, x, khw, *settings), g.shape[1], x.shape[1]
-    sums: dict[int, np.ndarray] = {}
 
     def part(first, last):
         total = np.zeros((len(plan.starts), o, plan.sums), g.dtype)
@@ -161,12 +160,9 @@ def conv2d_weight_grad(g, x, khw, *settings):
             places[...] = g[a:b]
             for number, start in enumerate(plan.starts):
                 total[number] += np.matmul(spread, rows[:, start : start + length].T, out=product)
-        sums[first] = total
+        return total
 
-    share_work(part, len(x), WORTH_IT)
-    total = sums.pop(0)
-    for first in sorted(sums):
-        total += sums[first]
+    total = share_sum(part, len(x), WORTH_IT)
     if not np.isfinite(total).all():
         # Between the rows of g stand zeros: one that met an infinite pixel gave a NaN that no place knows of.
         return conv.conv2d_weight_grad(g, x, khw, *settings)
