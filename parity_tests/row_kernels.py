@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import minitorch2_kernels as K
+
 EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
 
 
@@ -58,6 +60,16 @@ def nll_mean_put(d):
     return d.array(1).reshape(()), target, x.shape
 
 
+def cross_entropy_mean(d):
+    x = d.array(d.int(1, 9), d.int(1, 9)) * d.of(1, 30)
+    return x, d.rng.randint(0, x.shape[1], len(x))
+
+
+def cross_entropy_mean_grad(d):
+    x, target = cross_entropy_mean(d)
+    return d.array(1).reshape(()), x, target, K.cross_entropy_mean.reference(x, target)[1]
+
+
 def _many(single, states):
     """Lists of what `single` draws, and of a few arrays more."""
 
@@ -89,6 +101,8 @@ def cases(sgd, adam):
         "channel_sums": (channel_sums, ANOTHER_ORDER),
         "nll_mean": (nll_mean, ANOTHER_ORDER),
         "nll_mean_put": (nll_mean_put, EXACT),
+        "cross_entropy_mean": (cross_entropy_mean, ANOTHER_ORDER),
+        "cross_entropy_mean_grad": (cross_entropy_mean_grad, ANOTHER_ORDER),
         "sgd_many": (_many(sgd, 1), EXACT),
         "adam_many": (_many(adam, 3), EXACT),
     }

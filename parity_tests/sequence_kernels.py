@@ -5,7 +5,6 @@ A case is (draw, tolerance), the tolerance in units of the dtype's eps and of th
 
 import minitorch2_kernels as K
 from minitorch2_kernels.cpu import attention as attention_blocks
-from minitorch2_kernels.cpu import compiled_rows
 from minitorch2_kernels.cpu import gelu as gelu_blocks
 from minitorch2_kernels.cpu import layer_norm as layer_norm_blocks
 from minitorch2_kernels.cpu import rnn as rnn_parts
@@ -22,8 +21,6 @@ def tiny_blocks(patch):
     patch.setattr(gelu_blocks, "WORTH_SHARING", 0)
     patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
     patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
-    patch.setattr(compiled_rows, "WORTH_SHARING", 0)
-    patch.setattr(compiled_rows, "WORTH_SHARING_VALUES", 0)
     patch.setattr(rnn_parts, "FEWEST", 1)
     patch.setattr(rnn_parts, "FEWEST_OF_NUMPY", 1)
 
@@ -76,6 +73,12 @@ def layer_norm_grad(d):
 def linear(d):
     rows, width, out = d.int(1, 9), d.int(1, 9), d.int(1, 9)
     return d.array(rows, width), d.array(out, width), d.of(None, d.array(out))
+
+
+def linear_grad(d):
+    x, weight, bias = linear(d)
+    g = d.array(len(x), len(weight))
+    return g, d.of(None, x), d.of(None, weight), bias is not None
 
 
 def lengths(d):
@@ -141,6 +144,7 @@ CASES = {
     "layer_norm": (layer_norm, ANOTHER_ORDER),
     "layer_norm_grad": (layer_norm_grad, ANOTHER_ORDER),
     "linear": (linear, ANOTHER_ORDER),
+    "linear_grad": (linear_grad, ANOTHER_ORDER),
     "rnn": (rnn, ANOTHER_ORDER),
     "rnn_grad": (rnn_grad, ANOTHER_ORDER),
     "lstm": (lstm, ANOTHER_ORDER),

@@ -26,6 +26,7 @@ def small_work():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "_SMALL", 0)
         patch.setattr(compiled_optim, "WORTH_SHARING", 100)
+        patch.setattr(compiled_dense, "_WORTH_SHARING", 1)
         patch.setattr(compiled_dense, "_LONG", 60)  # several images in a row, and several rows
         compiled_dense._planned.cache_clear()
         yield

@@ -21,6 +21,7 @@ if jit.available:
 def tiny_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "_SMALL", 0)
+        patch.setattr(compiled_depthwise, "WORTH_SHARING", 1)
         patch.setattr(conv, "BLOCK_BYTES", 1024)
         patch.setattr(depthwise, "BLOCK_BYTES", 1024)
         patch.setattr(pointwise, "BLOCK_BYTES", 512)

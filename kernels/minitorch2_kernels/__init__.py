@@ -138,12 +138,20 @@ from .dispatch import (
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bias import add_bias
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
-from .reference.class_loss import class_scale, nll, nll_mean, nll_mean_put, nll_put
+from .reference.class_loss import (
+    class_scale,
+    cross_entropy_mean,
+    cross_entropy_mean_grad,
+    nll,
+    nll_mean,
+    nll_mean_put,
+    nll_put,
+)
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.dropout import masked_scale
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.indexing import index_add, linear_index
-from .reference.matmul import linear, matmul
+from .reference.matmul import linear, linear_grad, matmul
 from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
 from .reference.picking import pick, put
 from .reference.pooling import (
@@ -159,5 +167,5 @@ from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states
 from .reference.sigmoid import sigmoid, sigmoid_grad, silu, silu_grad, tanh_grad
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .reference.sums import channel_sums
+from .reference.sums import bias_grad, channel_sums
 from .reference.unfold import fold, places, unfold

@@ -29,6 +29,7 @@ if jit.available:
         compiled_norm,
         compiled_optim,
         compiled_pooling,
+        compiled_products,
         compiled_rectifiers,
         compiled_rnn,
         compiled_rows,
@@ -37,5 +38,12 @@ if jit.available:
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
     for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim):
         module.register()
-    for module in (compiled_bias, compiled_class_loss, compiled_rectifiers, compiled_rnn, compiled_rows):
+    for module in (
+        compiled_products,
+        compiled_bias,
+        compiled_class_loss,
+        compiled_rectifiers,
+        compiled_rnn,
+        compiled_rows,
+    ):
         module.register()

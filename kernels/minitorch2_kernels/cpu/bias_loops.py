@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from .loops import jit
+from .share_loops import shareable
 
 
+@shareable
 @jit
 def add_bias(rows, bias, start, stop):
     """rows (N*C, L) += bias (C,), each row its channel's; rows start to stop."""
@@ -15,6 +17,7 @@ def add_bias(rows, bias, start, stop):
             row[i] += b
 
 
+@shareable
 @jit
 def channel_sums(x, total, first, last):
     """total (C,), float64 zeros, += the sums of x (N, C, L) over N and L; channels first to last."""
@@ -26,6 +29,7 @@ def channel_sums(x, total, first, last):
             total[c] += part
 
 
+@shareable
 @jit
 def column_sums(x, total, first, last):
     """total (C,), float64 zeros, += the sums of the columns of x (N, C); columns first to last."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .jit import jit
+from .row_loops import elementwise, exp_or_nan, exp_total, largest
+from .share_loops import shareable
 
 
 @jit
@@ -20,3 +24,31 @@ def nll_mean_put(share, target, dx):
     dx[:] = 0
     for n in range(dx.shape[0]):
         dx[n, target[n]] = share
+
+
+@shareable
+@elementwise
+def cross_entropy_sums(x, target, sums, shift, start, stop):
+    """sums (parts,), float64: of parts start to stop of the rows, the sums of x[n, target[n]] - sum(shift[n]), where
+    shift (N, 2) = each row's largest and log(sum(exp(x - largest)))."""
+    rows, parts = len(x), len(sums)
+    for part in range(start, stop):
+        total = 0.0
+        for n in range(rows * part // parts, rows * (part + 1) // parts):
+            row = x[n]
+            top = largest(row, row.size)
+            log_total = np.log(exp_total(row, top))
+            shift[n, 0], shift[n, 1] = top, log_total
+            total += row[target[n]] - top - log_total
+        sums[part] = total
+
+
+@shareable
+@elementwise
+def cross_entropy_mean_grad(share, x, target, shift, dx, start, stop):
+    """dx = (exp(x - sum(shift)) - 1 at the target) * share, of rows start to stop."""
+    for n in range(start, stop):
+        row, out, top, log_total = x[n], dx[n], shift[n, 0], shift[n, 1]
+        for j in range(row.size):
+            out[j] = exp_or_nan(row[j] - top - log_total) * share
+        out[target[n]] -= share

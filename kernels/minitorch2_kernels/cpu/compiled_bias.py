@@ -11,11 +11,11 @@ from ..reference import bias as reference_bias
 from ..reference import sums as reference_sums
 from .alike import alike
 from .jit import Loops
-from .pool import share_if
+from .pool import share_loop
 
 loops = Loops("bias_loops")
 
-WORTH_SHARING = 1 << 18  # numbers; below, waking the other threads takes longer
+WORTH_SHARING = 1 << 15  # numbers; below, waking the other threads takes longer
 
 
 def _planes(y, bias) -> bool:
@@ -25,7 +25,7 @@ def _planes(y, bias) -> bool:
 def add_bias(y, bias):
     """add_bias, compiled."""
     rows = y.reshape(y.shape[0] * y.shape[1], -1)
-    share_if(y.size >= WORTH_SHARING, lambda start, stop: loops.add_bias(rows, bias, start, stop), len(rows))
+    share_loop(y.size / WORTH_SHARING, loops.add_bias, len(rows), rows, bias)
     return y
 
 
@@ -37,8 +37,12 @@ def channel_sums(x):
     """channel_sums, compiled."""
     channels = x.shape[1]
     total = np.zeros(channels)
-    loop, images = (loops.column_sums, x) if x.ndim == 2 else (loops.channel_sums, x.reshape(len(x), channels, -1))
-    share_if(x.size >= WORTH_SHARING, lambda first, last: loop(images, total, first, last), channels)
+    worth = x.size / WORTH_SHARING
+    if x.ndim == 2:
+        share_loop(worth, loops.column_sums, channels, x, total)
+    else:
+        images = x.reshape(len(x), channels, -1)
+        share_loop(worth, loops.channel_sums, channels, images, total)
     return total.astype(x.dtype, copy=False)
 
 

@@ -18,22 +18,27 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
-from .conv import share_sum, share_work, workspace
+from .conv import workspace
 from .depthwise import floats
 from .jit import Loops
 from .planes import layout, phases
-from .pool import get_num_threads
+from .pool import get_num_threads, parts_of, share_loop
 
 loops = Loops("dense_loops")
 
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
 _TILE = 24  # tile.py's width of float32, two of float64: buffers end with a whole one
 _NUMBERS = 64 * 1024  # of all channels of the images in a row
+_WORTH_SHARING = 1 << 18  # multiplications
 _DENSE = 0.4  # the part of a row that is places of the output, below which im2col wastes less
 
 
 def _fours(n: int) -> int:
     return -(-n // 4) * 4
+
+
+def _share(loop, plan, parts: int, *arguments) -> None:
+    share_loop(plan.work / _WORTH_SHARING, loop, parts, *arguments)
 
 
 def _rows(matrix):
@@ -52,8 +57,8 @@ class _Plan:
     def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
         (n, _, *hw), (o, cg, *khw) = x_shape, w_shape
         self.out = tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-        self.images, self.outputs = (n, groups, cg, *hw), (n, groups, o // groups, *self.out)
-        self.work = math.prod(self.outputs) * cg * math.prod(khw)
+        self.images, self.groups, self.channels, self.outputs = n, groups, cg, o // groups
+        self.work = n * o * math.prod(self.out) * cg * math.prod(khw)
         self.worth_it = self.work > 0 and self._worth_it(khw, stride)
         if not self.work:
             return
@@ -86,12 +91,15 @@ class _Plan:
         full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
         return kh * kw > 1 and full
 
-    def padded(self, dtype) -> np.ndarray:
-        return workspace("padded", self.padded_size, dtype)
+    def parts(self, n: int) -> int:
+        """In how many parts range(n) is worth cutting."""
+        return parts_of(n) if self.work >= _WORTH_SHARING else 1
 
-    def rows(self, name: str, count: int, dtype) -> np.ndarray:
-        width = -(-self.block * self.numbers // _TILE) * _TILE
-        return workspace(name, count * width, dtype).reshape(count, width)
+    def padded(self, parts: int, dtype) -> np.ndarray:
+        return workspace("padded", parts * self.padded_size, dtype)
+
+    def rows(self, name: str, parts: int, count: int, dtype) -> np.ndarray:
+        return workspace(name, parts * count * (-(-self.block * self.numbers // _TILE) * _TILE), dtype)
 
 
 @functools.lru_cache(maxsize=256)
@@ -110,20 +118,14 @@ def supports(x, w, *settings) -> bool:
 def conv2d(x, w, *settings):
     """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
     plan = _plan(x.shape, w.shape, *settings)
-    n, groups, outputs, *out = plan.outputs
-    rows = _rows(w.reshape(groups, outputs, -1))
-    images, y = np.ascontiguousarray(x).reshape(plan.images), np.empty(plan.outputs, x.dtype)
-    fours = rows.shape[1]
-
-    def part(start, stop, first=0, last=fours):
-        padded, totals = plan.padded(x.dtype), plan.rows("totals", fours, x.dtype)
-        loops.conv(images, rows, y, padded, totals, *plan.settings, start, stop, first, last)
-
-    if plan.splits_outputs:
-        share_work(lambda first, last: part(0, n, 4 * first, 4 * last), fours // 4, plan.work)
-    else:
-        share_work(part, n, plan.work)
-    return y.reshape(n, groups * outputs, *out)
+    rows = _rows(w.reshape(plan.groups, plan.outputs, -1))
+    y = np.empty((plan.images, len(w), *plan.out), x.dtype)
+    fours, by_rows = rows.shape[1], plan.splits_outputs
+    parts = plan.parts(fours // 4 if by_rows else plan.images)
+    padded, totals = plan.padded(parts, x.dtype), plan.rows("totals", parts, fours, x.dtype)
+    arrays = np.ascontiguousarray(x), rows, y, padded, totals
+    _share(loops.conv, plan, parts, *arrays, parts, by_rows, *plan.settings)
+    return y
 
 
 def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
@@ -141,21 +143,18 @@ def supports_input_grad(g, w, hw, *settings) -> bool:
 def conv2d_input_grad(g, w, hw, *settings):
     """Every four channels collect what the taps that looked at them give back, phase by phase."""
     plan = _plan_back(g, w, hw, *settings)
-    n, groups, channels, *_ = plan.images
-    outputs = plan.outputs[2]
+    n, groups, channels, outputs = plan.images, plan.groups, plan.channels, plan.outputs
     turned = w.reshape(groups, outputs, channels, -1).swapaxes(1, 2)  # (G, C/G, O/G, taps)
     if len(plan.taps) > 1:
         turned = np.concatenate([turned[..., each].reshape(groups, channels, -1) for each in plan.taps], axis=2)
     weights = _rows(turned.reshape(groups, channels, -1))
-    grads, dx = np.ascontiguousarray(g).reshape(plan.outputs), np.zeros(plan.images, g.dtype)
-
-    def part(start, stop):
-        spread = workspace("spread", outputs * plan.reach + _TILE, g.dtype)
-        totals = plan.rows("totals", weights.shape[1], g.dtype)
-        loops.input_grad(grads, weights, dx, spread, totals, *plan.back, start, stop)
-
-    share_work(part, n, plan.work)
-    return dx.reshape(n, groups * channels, *hw)
+    dx = np.zeros((n, groups * channels, *hw), g.dtype)
+    parts = plan.parts(n)
+    spread = workspace("spread", parts * (outputs * plan.reach + _TILE), g.dtype)
+    totals = plan.rows("totals", parts, weights.shape[1], g.dtype)
+    arrays = np.ascontiguousarray(g), weights, dx, spread, totals
+    _share(loops.input_grad, plan, parts, *arrays, parts, *plan.back)
+    return dx
 
 
 def _plan_weight(g, x, khw, *settings) -> _Plan:
@@ -172,21 +171,17 @@ def supports_weight_grad(g, x, khw, *settings) -> bool:
 def conv2d_weight_grad(g, x, khw, *settings):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
     plan = _plan_weight(g, x, khw, *settings)
-    n, groups, outputs, *_ = plan.outputs
-    images, grads = np.ascontiguousarray(x).reshape(plan.images), np.ascontiguousarray(g).reshape(plan.outputs)
-    fours = _fours(outputs)
-
-    def part(start, stop):
-        padded, spread = plan.padded(x.dtype), plan.rows("spread", fours, x.dtype)
-        total = np.zeros((groups, fours, len(plan.offsets)), x.dtype)
-        loops.weight_grad(grads, images, total, padded, spread, *plan.settings, start, stop)
-        return total
-
-    total = share_sum(part, n, plan.work)
+    outputs, parts, fours = plan.outputs, plan.parts(plan.images), _fours(plan.outputs)
+    padded, spread = plan.padded(parts, x.dtype), plan.rows("spread", parts, fours, x.dtype)
+    total, *others = sums = np.zeros((parts, plan.groups, fours, len(plan.offsets)), x.dtype)
+    arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, padded, spread
+    _share(loops.weight_grad, plan, parts, *arrays, *plan.settings)
+    for other in others:
+        total += other
     if not loops.finite(total.reshape(-1)):
         # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.
         return reference.conv2d_weight_grad.reference(g, x, khw, *settings)
-    return total[:, :outputs].reshape(groups * outputs, -1, *khw)
+    return total[:, :outputs].reshape(plan.groups * outputs, -1, *khw)
 
 
 def register() -> None:

@@ -11,14 +11,21 @@ import numpy as np
 from ..reference import conv as reference
 from ..reference.conv import out_size
 from . import depthwise as matrices
-from .conv import share_work, workspace
+from .conv import workspace
 from .depthwise import depthwise, floats
 from .jit import Loops
 from .planes import layout, phases
+from .pool import parts_of, share_loop
 
 loops = Loops("depthwise_loops")
 
 _LINE = 64  # tile.py's width of a line of float32, two of float64: buffers end with a whole one
+WORTH_SHARING = 1 << 17  # multiplications
+
+
+def _shared(work: int, images: int) -> tuple[float, int]:
+    """Whether `work` multiplications are worth sharing, in units of the least that are, and in how many parts."""
+    return work / WORTH_SHARING, parts_of(images) if work >= WORTH_SHARING else 1
 
 
 def conv2d(x, w, stride, padding, dilation, groups):
@@ -29,14 +36,11 @@ def conv2d(x, w, stride, padding, dilation, groups):
     images = np.ascontiguousarray(x).reshape(n * c, height, width)
     taps = np.ascontiguousarray(w).reshape(c, o // c, kh * kw)
     y = np.empty((n * c, o // c, oh, ow), x.dtype)
-    settings = phases(place), place.offsets, place.height, place.width
-
-    def part(start, stop):
-        padded = workspace("padded", place.size + _LINE, x.dtype)
-        total = workspace("total", -(-oh * place.width // _LINE) * _LINE, x.dtype).reshape(1, -1)
-        loops.conv(images, taps, y, padded, total, *settings, start, stop)
-
-    share_work(part, n * c, y.size * kh * kw)
+    worth, parts = _shared(y.size * kh * kw, n * c)
+    padded = workspace("padded", parts * (place.size + _LINE), x.dtype)
+    total = workspace("total", parts * (-(-oh * place.width // _LINE) * _LINE), x.dtype)
+    settings = parts, phases(place), place.offsets, place.height, place.width
+    share_loop(worth, loops.conv, parts, images, taps, y, padded, total, *settings)
     return y.reshape(n, o, oh, ow)
 
 
@@ -52,13 +56,11 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     taps = np.ascontiguousarray(w.reshape(c, o // c, kh * kw)[:, :, order])
     images = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     dx = np.zeros((n * c, *hw), g.dtype)
-    settings = lead, phases(place), bounds, lead - within[order], place.height, place.width
-
-    def part(start, stop):
-        padded, spread = workspace("padded", place.size, g.dtype), workspace("spread", lead + numbers, g.dtype)
-        loops.input_grad(images, taps, dx, padded, spread, *settings, start, stop)
-
-    share_work(part, n * c, g.size * kh * kw)
+    worth, parts = _shared(g.size * kh * kw, n * c)
+    padded = workspace("padded", parts * place.size, g.dtype)
+    spread = workspace("spread", parts * (lead + numbers), g.dtype)
+    settings = parts, lead, phases(place), bounds, lead - within[order], place.height, place.width
+    share_loop(worth, loops.input_grad, parts, images, taps, dx, padded, spread, *settings)
     return dx.reshape(n, c, *hw)
 
 
@@ -69,13 +71,11 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     images = np.ascontiguousarray(x).reshape(n * c, height, width)
     grads = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     each = np.empty((n * c, o // c, khw[0] * khw[1]), g.dtype)
-    settings = phases(place), place.offsets, place.height, place.width
-
-    def part(start, stop):
-        padded, spread = workspace("padded", place.size, x.dtype), workspace("spread", oh * place.width, x.dtype)
-        loops.weight_grad(grads, images, each, padded, spread, *settings, start, stop)
-
-    share_work(part, n * c, g.size * khw[0] * khw[1])
+    worth, parts = _shared(g.size * khw[0] * khw[1], n * c)
+    padded = workspace("padded", parts * place.size, x.dtype)
+    spread = workspace("spread", parts * oh * place.width, x.dtype)
+    settings = parts, phases(place), place.offsets, place.height, place.width
+    share_loop(worth, loops.weight_grad, parts, grads, images, each, padded, spread, *settings)
     if not np.isfinite(each).all():
         # Between the rows of g stood zeros: one that met an infinite pixel gave a NaN that no place knows of.
         return reference.conv2d_weight_grad.reference(g, x, khw, stride, padding, dilation, groups)

@@ -11,10 +11,12 @@ import numpy as np
 from ..reference import norm as reference
 from .alike import alike
 from .jit import Loops
-from .norm import WORTH_SHARING, by_channels
-from .pool import share_if
+from .norm import BLOCK_BYTES
+from .pool import share_loop
 
 loops = Loops("norm_loops")
+
+WORTH_SHARING = 1 << 15  # numbers
 
 
 def _supports(x, *rest) -> bool:
@@ -25,10 +27,15 @@ def _supports_grad(g, x, *rest) -> bool:
     return alike(g, x) and x.size > 0
 
 
+def _step(x) -> int:
+    """How many channels of x (A, B, L) stay in cache for the second pass."""
+    return max(1, BLOCK_BYTES // (x.shape[0] * x.shape[2] * x.itemsize))
+
+
 def moments(x):
     """moments, compiled."""
     total, square, mean = np.zeros(x.shape[1]), np.zeros(x.shape[1]), np.empty(x.shape[1], x.dtype)
-    by_channels(lambda a, b: loops.moments(x, total, square, mean, a, b), x)
+    share_loop(x.size / WORTH_SHARING, loops.moments, x.shape[1], x, total, square, mean, _step(x))
     return mean, (square / (x.shape[0] * x.shape[2])).astype(x.dtype)
 
 
@@ -37,24 +44,17 @@ def normalize(x, mean, rstd, weight, bias):
     scale = rstd if weight is None else rstd * weight
     shift = -mean * scale if bias is None else bias - mean * scale
     y, rows = np.empty(x.shape, x.dtype), x.shape[0] * x.shape[1]
-    share_if(x.size > WORTH_SHARING, lambda start, stop: loops.normalize(x, scale, shift, y, start, stop), rows)
+    share_loop(x.size / WORTH_SHARING, loops.normalize, rows, x, scale, shift, y)
     return y
 
 
 def normalize_grad(g, x, mean, rstd, weight, from_batch):
     """normalize_grad, compiled: the second pass over a block of channels finds it in cache."""
     total, product = np.zeros(x.shape[1]), np.zeros(x.shape[1])
-    scale, count = rstd if weight is None else rstd * weight, x.shape[0] * x.shape[2]
+    scale = rstd if weight is None else rstd * weight
     along, shift, dx = np.zeros_like(mean), np.zeros_like(mean), np.empty_like(x)
-
-    def block(a, b):
-        loops.sums(g, x, mean, total, product, a, b)
-        if from_batch:
-            along[a:b] = product[a:b] * rstd[a:b] ** 2 / -count
-            shift[a:b] = total[a:b] / -count
-        loops.normalize_grad(g, x, mean, scale, along, shift, dx, a, b)
-
-    by_channels(block, x)
+    arrays = g, x, mean, rstd, scale, from_batch, total, product, along, shift, dx, _step(x)
+    share_loop(x.size / WORTH_SHARING, loops.normalize_grad, x.shape[1], *arrays)
     return dx, (product * rstd).astype(x.dtype), total.astype(x.dtype)
 
 

@@ -10,17 +10,18 @@ import ctypes
 import weakref
 from itertools import chain
 from operator import call, is_
+from typing import Any
 
 import numpy as np
 
 from ..reference import optim as reference
 from .alike import alike
 from .jit import Loops
-from .pool import share_if
+from .pool import share_loop
 
 loops = Loops("optim_loops")
 
-WORTH_SHARING = 1 << 17  # elements; below, waking the other threads takes longer than the update
+WORTH_SHARING = 1 << 15  # elements; below, waking the other threads takes longer than the update
 
 
 def _flat(array, like):
@@ -37,8 +38,8 @@ def _supports(param, grad, *rest) -> bool:
     return type(grad) is np.ndarray
 
 
-def _run(function, size: int) -> None:
-    share_if(size >= WORTH_SHARING, function, size)
+def _run(loop, size: int, *arguments) -> None:
+    share_loop(size / WORTH_SHARING, loop, size, *arguments)
 
 
 def _adam_numbers(step, lr, beta1, beta2, eps, weight_decay, decoupled, maximize):
@@ -56,10 +57,13 @@ def _sgd_numbers(lr, momentum, dampening, weight_decay, nesterov, maximize, firs
     return sign, float(weight_decay), float(momentum), undamped, bool(nesterov), bool(first_step), float(-lr)
 
 
+_addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
+
+
 def _address(array) -> int:
     """Where a C-contiguous array begins; six times as fast as by __array_interface__, where it can be written to."""
     try:
-        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+        return _addressof(_from_buffer(array))
     except (TypeError, ValueError):  # read-only, or empty
         return array.__array_interface__["data"][0]
 
@@ -85,11 +89,15 @@ class _Table:
     def with_gradients(self, grads) -> np.ndarray:
         """A copy: another thread may be stepping too."""
         table = self.addresses.copy()
-        table[:, 1] = [_address(g) for g in grads]
+        try:
+            table[:, 1] = [_addressof(_from_buffer(g)) for g in grads]
+        except (TypeError, ValueError):
+            table[:, 1] = [_address(g) for g in grads]
         return table
 
 
 _tables: dict[tuple[int, ...], _Table] = {}
+_found: tuple[Any, Any] = None, None  # between _supports_many and the kernel: the list of parameters, and its table
 _MOST_TABLES = 64
 
 
@@ -115,7 +123,19 @@ def _supports_many(params, grads, *rest) -> bool:
             states.append(values)
         elif isinstance(values, np.ndarray):
             return False
-    return _table(params, states).supported and alike(params[0], *grads)
+    global _found
+    table = _table(params, states)
+    if table.supported and alike(params[0], *grads):
+        _found = params, table
+        return True
+    return False
+
+
+def _table_of(params, states) -> _Table:
+    """_table, taken from _supports_many if it was asked about the same list just now."""
+    global _found
+    (asked, table), _found = _found, (None, None)
+    return table if asked is params else _table(params, states)
 
 
 def register() -> None:
@@ -124,35 +144,31 @@ def register() -> None:
     @reference.adam.override(_supports)
     def adam(param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, step, lr, *rest):
         """Adam and AdamW in one pass."""
-        loop = loops.adam
         flat = param.reshape(-1)
         arrays = flat, grad.reshape(-1), exp_avg.reshape(-1), exp_avg_sq.reshape(-1), _flat(max_exp_avg_sq, flat)
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sq is not None
-        _run(lambda start, stop: loop(arrays, amsgrad, start, stop, numbers), flat.size)
+        _run(loops.adam, flat.size, arrays, amsgrad, numbers)
 
     @reference.sgd.override(_supports)
     def sgd(param, grad, momentum_buffer, *rest):
         """Gradient descent, with momentum or without, in one pass."""
-        loop = loops.sgd
         flat = param.reshape(-1)
         arrays = flat, grad.reshape(-1), _flat(momentum_buffer, flat)
         numbers, momentum = _sgd_numbers(*rest), momentum_buffer is not None
-        _run(lambda start, stop: loop(arrays, momentum, start, stop, numbers), flat.size)
+        _run(loops.sgd, flat.size, arrays, momentum, numbers)
 
     @reference.adam_many.override(_supports_many)
     def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, *rest):
         """All parameters by one call, shared among the threads where they are many numbers together."""
-        loop = loops.adam_many
-        table = _table(params, (exp_avgs, exp_avg_sqs, max_exp_avg_sqs))
+        table = _table_of(params, (exp_avgs, exp_avg_sqs, max_exp_avg_sqs))
         rows, ends = table.with_gradients(grads), table.ends
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sqs is not None
-        _run(lambda start, stop: loop(rows, ends, params[0], amsgrad, start, stop, numbers), int(ends[-1]))
+        _run(loops.adam_many, int(ends[-1]), rows, ends, params[0], amsgrad, numbers)
 
     @reference.sgd_many.override(_supports_many)
     def sgd_many(params, grads, buffers, *rest):
         """All parameters by one call, as `adam_many`."""
-        loop = loops.sgd_many
-        table = _table(params, (buffers,))
+        table = _table_of(params, (buffers,))
         rows, ends = table.with_gradients(grads), table.ends
         numbers, momentum = _sgd_numbers(*rest), buffers is not None
-        _run(lambda start, stop: loop(rows, ends, params[0], momentum, start, stop, numbers), int(ends[-1]))
+        _run(loops.sgd_many, int(ends[-1]), rows, ends, params[0], momentum, numbers)

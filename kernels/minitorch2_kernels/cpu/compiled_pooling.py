@@ -6,10 +6,10 @@ import numpy as np
 
 from ..reference import pooling as reference
 from .jit import Loops
-from .pool import share_if
+from .pool import share_loop
 
 loops = Loops("pooling_loops")
-WORTH_SHARING = 1 << 16  # numbers; below, waking the other threads takes longer
+WORTH_SHARING = 1 << 13  # numbers; below, waking the other threads takes longer
 
 
 def _floats(x, *args) -> bool:
@@ -19,10 +19,6 @@ def _floats(x, *args) -> bool:
 def _fits(x, dilation, out) -> bool:
     """Whether the windows of 2 x 2 lie inside the image (ceil_mode has them reach beyond), without gaps."""
     return dilation == (1, 1) and 2 * out[0] <= x.shape[2] and 2 * out[1] <= x.shape[3] and x.flags.c_contiguous
-
-
-def _share(function, images: int, numbers: int) -> None:
-    share_if(numbers >= WORTH_SHARING, function, images)
 
 
 def _inside(g, winner, hw, kernel_size, stride, padding, dilation) -> bool:
@@ -38,12 +34,12 @@ def register() -> None:
         """Eight places at once where windows of 2 x 2 lie side by side, else place by place."""
         y = np.empty((*x.shape[:2], *out), x.dtype)
         winner = np.empty(y.shape, np.uint8 if kernel_size[0] * kernel_size[1] <= 256 else np.int32)
-        lowest = x.dtype.type(-np.inf)
+        lowest, worth = x.dtype.type(-np.inf), x.size / WORTH_SHARING
         if (kernel_size, stride, padding) == ((2, 2), (2, 2), (0, 0)) and _fits(x, dilation, out):
-            _share(lambda start, stop: loops.max_pool_2x2(x, lowest, y, winner, start, stop), len(x), x.size)
+            share_loop(worth, loops.max_pool_2x2, len(x), x, lowest, y, winner)
             return y, winner
         settings = (*kernel_size, *stride, *padding, *dilation)
-        _share(lambda start, stop: loops.max_pool(x, lowest, y, winner, start, stop, *settings), len(x), x.size)
+        share_loop(worth, loops.max_pool, len(x), x, lowest, y, winner, *settings)
         return y, winner
 
     @reference.max_pool2d_put.override(_inside)
@@ -51,5 +47,6 @@ def register() -> None:
         """Every g goes to its one place, where the reference compares all taps with the winner."""
         dx = np.zeros((*g.shape[:2], *hw), g.dtype)
         settings = kernel_size[1], *stride, *padding, *dilation
-        _share(lambda start, stop: loops.max_pool_put(g, winner, dx, start, stop, *settings), len(g), dx.size)
+        worth = dx.size / WORTH_SHARING
+        share_loop(worth, loops.max_pool_put, len(g), g, winner, dx, *settings)
         return dx

@@ -1,4 +1,4 @@
-"""relu and its gradient compiled by numba: a fifth of the time of NumPy's maximum for what the caches hold."""
+"""relu, hardtanh, their gradients, compiled by numba: a fifth of the time of NumPy's maximum for what caches hold."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import numpy as np
 from ..reference import rectifiers as reference
 from .alike import alike
 from .jit import Loops
-from .pool import share
+from .pool import share_loop
 
 loops = Loops("pointwise_loops")
 
-WORTH_SHARING = 1 << 18  # numbers; below, waking the other threads takes longer
+WORTH_SHARING = 1 << 15  # numbers; below, waking the other threads takes longer
 
 
-def _run(loop, *flat) -> None:
-    size = flat[0].size
-    if size < WORTH_SHARING:
-        loop(*flat)
-    else:
-        share(lambda start, stop: loop(*(a[start:stop] for a in flat)), size)
+def _run(loop, x, *rest) -> None:
+    share_loop(x.size / WORTH_SHARING, loop, x.size, x, *rest)
+
+
+def _limits(x, low, high, out=None) -> bool:
+    return alike(x, out)
+
+
+def _limits_grad(g, x, low, high) -> bool:
+    return alike(g, x)
 
 
 def register() -> None:
@@ -37,4 +41,18 @@ def register() -> None:
         """relu_grad, compiled."""
         dx = np.empty(g.shape, g.dtype)
         _run(loops.relu_grad, g.reshape(-1), y.reshape(-1), dx.reshape(-1))
+        return dx
+
+    @reference.hardtanh.override(_limits)
+    def hardtanh(x, low, high, out=None):
+        """hardtanh, compiled."""
+        y, number = np.empty(x.shape, x.dtype) if out is None else out, x.dtype.type
+        _run(loops.hardtanh, x.reshape(-1), y.reshape(-1), number(low), number(high))
+        return y
+
+    @reference.hardtanh_grad.override(_limits_grad)
+    def hardtanh_grad(g, x, low, high):
+        """hardtanh_grad, compiled."""
+        dx, number = np.empty(g.shape, g.dtype), g.dtype.type
+        _run(loops.hardtanh_grad, g.reshape(-1), x.reshape(-1), dx.reshape(-1), number(low), number(high))
         return dx

@@ -2,11 +2,14 @@
 
 All arrays are C-contiguous and of one floating dtype, but for the ints of `phases`, `offsets` and `bounds`. Rows come
 in fours: four outputs read the same shifted images, and their sums and weights fit the vector registers together.
+
+The work is in parts, start to stop of which a call does: a part of the images, with its own row of each workspace.
 """
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, take_back
+from .loops import jit, lay_out, row_of, take_back
+from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, tile
 
 _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so that they stay in the first-level cache
@@ -96,37 +99,46 @@ def _lay_out_images(x, padded, phases, height, width, block):
 
 
 @jit
-def conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, stop, first, last):
-    """x (N, G, C/G, H, W), w (G, R, T) with R rows in fours, y (N, G, O/G, OH, OW); images start to stop, rows first to
-    last. padded (C/G * phases * block * height * width, zeros behind it, and another tile) and totals (R, block *
-    height * width up to a whole tile) are this thread's.
-    """
-    groups, outputs, oh, ow = y.shape[1:]
-    numbers = height * width
+def _conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, stop, first, last):
+    groups, (oh, ow) = len(w), y.shape[2:]
+    channels, outputs, numbers = x.shape[1] // groups, y.shape[1] // groups, height * width
     padded[:] = 0
     for n in range(start, stop, block):
         images = min(block, stop - n)
         length = (images - 1) * numbers + (oh - 1) * width + ow
         for group in range(groups):
-            _lay_out_images(x[n : n + images, group], padded, phases, height, width, block)
+            of_group = x[n : n + images, group * channels : (group + 1) * channels]
+            _lay_out_images(of_group, padded, phases, height, width, block)
             _sum_shifted(padded, w[group], offsets, totals, length, first, last)
             for o in range(first, min(last, outputs)):
                 for b in range(images):
                     for i in range(oh):
                         at = b * numbers + i * width
-                        row, line = y[n + b, group, o, i], totals[o, at : at + ow]
+                        row, line = y[n + b, group * outputs + o, i], totals[o, at : at + ow]
                         for j in range(ow):
                             row[j] = line[j]
 
 
+@shareable
 @jit
-def input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, width, block, start, stop):
-    """g (N, G, O/G, OH, OW), dx (N, G, C/G, H, W) of zeros, w (G, R, O/G * KH*KW): the taps of phase p stand at
-    bounds[p] to bounds[p + 1] and so do their offsets into spread (O/G * (lead + block * height * width), and another
-    tile). totals as for `conv`.
+def conv(x, w, y, padded, totals, parts, by_rows, phases, offsets, height, width, block, start, stop):
+    """x (N, C, H, W), w (G, R, T) with R rows in fours, y (N, O, OH, OW). Each part's row of padded has C/G * phases *
+    block * height * width numbers, zeros behind them, and another tile; that of totals is (R, block * height * width up
+    to a whole tile). by_rows: a part is one of w's rows, in fours, for all images.
     """
-    groups, channels, outputs = dx.shape[1], dx.shape[2], g.shape[2]
-    numbers = height * width
+    rows = w.shape[1]
+    count = rows // ROWS if by_rows else len(x)
+    for part in range(start, stop):
+        begin, end = count * part // parts, count * (part + 1) // parts
+        a, b, first, last = (0, len(x), ROWS * begin, ROWS * end) if by_rows else (begin, end, 0, rows)
+        mine, sums = row_of(padded, part, parts), row_of(totals, part, parts).reshape(rows, -1)
+        _conv(x, w, y, mine, sums, phases, offsets, height, width, block, a, b, first, last)
+
+
+@jit
+def _input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, width, block, start, stop):
+    groups, numbers = len(w), height * width
+    channels, outputs = dx.shape[1] // groups, g.shape[1] // groups
     reach = lead + block * numbers
     spread[:] = 0
     for n in range(start, stop, block):
@@ -136,32 +148,58 @@ def input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, 
             for o in range(outputs):
                 for b in range(images):
                     at = o * reach + lead + b * numbers
-                    _lay_out_rows(g[n + b, group, o], spread[at : at + numbers], width)
+                    _lay_out_rows(g[n + b, group * outputs + o], spread[at : at + numbers], width)
             for p in range(len(phases)):
                 first, last = bounds[p], bounds[p + 1]
                 _sum_shifted(spread, w[group, :, first:last], offsets[first:last], totals, length, 0, w.shape[1])
                 for c in range(channels):
                     for b in range(images):
-                        at = b * numbers
-                        take_back(totals[c, at : at + numbers], dx[n + b, group, c], phases[p : p + 1], height, width)
+                        line = totals[c, b * numbers : (b + 1) * numbers]
+                        take_back(line, dx[n + b, group * channels + c], phases[p : p + 1], height, width)
+
+
+@shareable
+@jit
+def input_grad(g, w, dx, spread, totals, parts, phases, offsets, bounds, lead, height, width, block, start, stop):
+    """g (N, O, OH, OW), dx (N, C, H, W) of zeros, w (G, R, O/G * KH*KW): the taps of phase p stand at bounds[p] to
+    bounds[p + 1] and so do their offsets into a part's row of spread, of O/G * (lead + block * height * width) numbers
+    and another tile. totals as for `conv`.
+    """
+    n = len(g)
+    for part in range(start, stop):
+        a, b = n * part // parts, n * (part + 1) // parts
+        mine, sums = row_of(spread, part, parts), row_of(totals, part, parts).reshape(w.shape[1], -1)
+        _input_grad(g, w, dx, mine, sums, phases, offsets, bounds, lead, height, width, block, a, b)
 
 
 @jit
-def weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block, start, stop):
-    """g (N, G, O/G, OH, OW), x (N, G, C/G, H, W); dw (G, R, T), this thread's, is added to."""
-    groups, outputs, oh, ow = g.shape[1:]
-    numbers = height * width
+def _weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block, start, stop):
+    groups, (oh, ow) = len(dw), g.shape[2:]
+    channels, outputs, numbers = x.shape[1] // groups, g.shape[1] // groups, height * width
     padded[:] = 0
     spread[:] = 0
     for n in range(start, stop, block):
         images = min(block, stop - n)
         length = (images - 1) * numbers + (oh - 1) * width + ow
         for group in range(groups):
-            _lay_out_images(x[n : n + images, group], padded, phases, height, width, block)
+            of_group = x[n : n + images, group * channels : (group + 1) * channels]
+            _lay_out_images(of_group, padded, phases, height, width, block)
             for o in range(outputs):
                 for b in range(images):
-                    _lay_out_rows(g[n + b, group, o], spread[o, b * numbers : (b + 1) * numbers], width)
+                    at = b * numbers
+                    _lay_out_rows(g[n + b, group * outputs + o], spread[o, at : at + numbers], width)
             for begin in range(0, length, _CHUNK):
                 count = min(_CHUNK, length - begin)
                 for o in range(0, dw.shape[1], 4):
                     _add_dots_of_four(padded, spread[o : o + 4], offsets, dw[group, o : o + 4], begin, count)
+
+
+@shareable
+@jit
+def weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block, start, stop):
+    """g (N, O, OH, OW), x (N, C, H, W); to dw (parts, G, R, T) is added. spread is as `totals` for `conv`."""
+    parts, n = len(dw), len(g)
+    for part in range(start, stop):
+        a, b = n * part // parts, n * (part + 1) // parts
+        mine, grads = row_of(padded, part, parts), row_of(spread, part, parts).reshape(dw.shape[2], -1)
+        _weight_grad(g, x, dw[part], mine, grads, phases, offsets, height, width, block, a, b)

@@ -6,7 +6,8 @@ Images are laid out as planes.py says. Arrays are C-contiguous and of one dtype,
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, take_back
+from .loops import jit, lay_out, row_of, take_back
+from .share_loops import shareable
 from .tile import LINE_BYTES, line
 
 _CHUNK = 2048  # numbers summed up before the next ones are begun, so that they stay in the first-level cache
@@ -69,9 +70,7 @@ def _dots(source, g, offsets, out):
 
 
 @jit
-def conv(x, w, y, padded, total, phases, offsets, height, width, start, stop):
-    """x (N*C, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); total (1, OH * width up to a whole tile) and padded, which
-    goes on for another tile, are this thread's."""
+def _conv(x, w, y, padded, total, phases, offsets, height, width, start, stop):
     channels, (multiplier, oh, ow) = len(w), y.shape[1:]
     length = (oh - 1) * width + ow
     padded[:] = 0
@@ -85,12 +84,20 @@ def conv(x, w, y, padded, total, phases, offsets, height, width, start, stop):
                     row[j] = sums[j]
 
 
+@shareable
 @jit
-def input_grad(g, w, dx, padded, spread, lead, phases, bounds, back, height, width, start, stop):
-    """g (N*C, M, OH, OW), w (C, M, KH*KW) with taps in the order of their phases, dx (N*C, H, W) of zeros.
+def conv(x, w, y, padded, total, parts, phases, offsets, height, width, start, stop):
+    """x (N*C, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); a part's of total are OH * width numbers up to a whole tile,
+    and of padded the layout's and another tile."""
+    n = len(x)
+    for part in range(start, stop):
+        a, b = n * part // parts, n * (part + 1) // parts
+        mine, sums = row_of(padded, part, parts), row_of(total, part, parts).reshape(1, -1)
+        _conv(x, w, y, mine, sums, phases, offsets, height, width, a, b)
 
-    spread is `lead` zeros and a phase's numbers: a tap that looks forward in x is one that looks back in g.
-    """
+
+@jit
+def _input_grad(g, w, dx, padded, spread, lead, phases, bounds, back, height, width, start, stop):
     channels, (multiplier, oh, ow) = len(w), g.shape[1:]
     numbers = height * width
     spread[:] = 0
@@ -109,9 +116,22 @@ def input_grad(g, w, dx, padded, spread, lead, phases, bounds, back, height, wid
         take_back(padded, dx[n], phases, height, width)
 
 
+@shareable
 @jit
-def weight_grad(g, x, each, padded, spread, phases, offsets, height, width, start, stop):
-    """each (N*C, M, KH*KW): every image's gradient by itself."""
+def input_grad(g, w, dx, padded, spread, parts, lead, phases, bounds, back, height, width, start, stop):
+    """g (N*C, M, OH, OW), w (C, M, KH*KW) with taps in the order of their phases, dx (N*C, H, W) of zeros.
+
+    A part's of spread are `lead` zeros and a phase's numbers: a tap that looks forward in x looks back in g.
+    """
+    n = len(g)
+    for part in range(start, stop):
+        a, b = n * part // parts, n * (part + 1) // parts
+        mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
+        _input_grad(g, w, dx, mine, grads, lead, phases, bounds, back, height, width, a, b)
+
+
+@jit
+def _weight_grad(g, x, each, padded, spread, phases, offsets, height, width, start, stop):
     multiplier, oh, ow = g.shape[1:]
     length = (oh - 1) * width + ow
     padded[:] = 0
@@ -124,3 +144,14 @@ def weight_grad(g, x, each, padded, spread, phases, offsets, height, width, star
                 for j in range(ow):
                     line[j] = row[j]
             _dots(padded, spread[:length], offsets, each[n, m])
+
+
+@shareable
+@jit
+def weight_grad(g, x, each, padded, spread, parts, phases, offsets, height, width, start, stop):
+    """each (N*C, M, KH*KW): every image's gradient by itself. A part's of spread are OH * width numbers."""
+    n = len(x)
+    for part in range(start, stop):
+        a, b = n * part // parts, n * (part + 1) // parts
+        mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
+        _weight_grad(g, x, each, mine, grads, phases, offsets, height, width, a, b)

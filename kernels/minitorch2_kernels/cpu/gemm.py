@@ -42,6 +42,15 @@ def sgemm() -> Any:
     return None
 
 
+@functools.cache
+def sgemm_address() -> int:
+    """Where sgemm begins, for compiled code that is kept on disk; 0 with another BLAS, or one of 32-bit sizes."""
+    function = sgemm()
+    if function is None or function.argtypes[3] is not ctypes.c_int64:
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
 def multiply_add(a, b, out, add: bool) -> None:
     """out = a b, or where `add` out += a b, which np.matmul cannot: float32 matrices whose rows have no gaps."""
     (m, k), n = a.shape, b.shape[1]

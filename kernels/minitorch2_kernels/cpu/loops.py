@@ -51,3 +51,10 @@ def take_back(padded, image, phases, height, width):
             else:
                 for j in range(j1 - j0):
                     target[column + j * column_step] = source[j]
+
+
+@jit
+def row_of(workspace, part, parts):
+    """What of a flat workspace belongs to this part."""
+    size = len(workspace) // parts
+    return workspace[part * size : (part + 1) * size]

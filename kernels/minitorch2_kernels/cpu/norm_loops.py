@@ -7,11 +7,11 @@ gone through as they lie in memory, and a second pass over the channels of one c
 from __future__ import annotations
 
 from .loops import jit
+from .share_loops import shareable
 
 
 @jit
-def moments(x, total, square, mean, first, last):
-    """mean, and in `square` the sum of (x - mean)^2. total, square: float64, zeros."""
+def _moments(x, total, square, mean, first, last):
     a, _, length = x.shape
     for n in range(a):
         for b in range(first, last):
@@ -31,6 +31,15 @@ def moments(x, total, square, mean, first, last):
             square[b] += part
 
 
+@shareable
+@jit
+def moments(x, total, square, mean, step, first, last):
+    """mean, and in `square` the sum of (x - mean)^2, `step` channels at a time. total, square: float64, zeros."""
+    for begin in range(first, last, step):
+        _moments(x, total, square, mean, begin, min(last, begin + step))
+
+
+@shareable
 @jit
 def normalize(x, scale, shift, y, start, stop):
     """y = x * scale + shift, for the rows start to stop of A*B."""
@@ -43,8 +52,7 @@ def normalize(x, scale, shift, y, start, stop):
 
 
 @jit
-def sums(g, x, mean, total, product, first, last):
-    """total = sum of g, product = sum of g * (x - mean). Both float64, zeros."""
+def _sums(g, x, mean, total, product, first, last):
     a, _, length = x.shape
     for n in range(a):
         for b in range(first, last):
@@ -58,11 +66,25 @@ def sums(g, x, mean, total, product, first, last):
 
 
 @jit
-def normalize_grad(g, x, mean, scale, along, shift, dx, first, last):
-    """dx = (g + (x - mean) * along + shift) * scale"""
+def _normalize_grad(g, x, mean, scale, along, shift, dx, first, last):
     for n in range(x.shape[0]):
         for b in range(first, last):
             slope, row, out = g[n, b], x[n, b], dx[n, b]
             centre, by, times, plus = mean[b], scale[b], along[b], shift[b]
             for i in range(len(row)):
                 out[i] = (slope[i] + (row[i] - centre) * times + plus) * by
+
+
+@shareable
+@jit
+def normalize_grad(g, x, mean, rstd, scale, from_batch, total, product, along, shift, dx, step, first, last):
+    """dx = (g + (x - mean) * along + shift) * scale, `step` channels at a time. total = sum of g and product = sum of
+    g * (x - mean), float64, come as zeros, and so do along and shift, which remain so but where from_batch."""
+    count = x.shape[0] * x.shape[2]
+    for begin in range(first, last, step):
+        end = min(last, begin + step)
+        _sums(g, x, mean, total, product, begin, end)
+        if from_batch:
+            for b in range(begin, end):
+                along[b], shift[b] = product[b] * (rstd[b] * rstd[b]) / -count, total[b] / -count
+        _normalize_grad(g, x, mean, scale, along, shift, dx, begin, end)

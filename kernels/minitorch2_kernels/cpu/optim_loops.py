@@ -14,6 +14,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from . import jit as compiling
+from .share_loops import shareable
 
 # With NumPy's division there is no test for zero in the loop, and so eight numbers go at once.
 jit = functools.partial(compiling.jit, error_model="numpy")
@@ -39,8 +40,9 @@ def _updated(p, g, m, v, shrink, near, beta2, scale, root, eps, rate):
     return p * shrink + rate * m / (np.sqrt(v) / root + eps), m, v
 
 
+@shareable
 @jit
-def adam(arrays, amsgrad, start, stop, numbers):
+def adam(arrays, amsgrad, numbers, start, stop):
     """Adam of the elements start to stop of (param, grad, exp_avg, exp_avg_sq, largest), all flat.
 
     A loop over all of an array (numba looks at an index that could be negative) that asks nothing of its elements
@@ -93,8 +95,9 @@ def adam(arrays, amsgrad, start, stop, numbers):
             param[i] = p + rate * m / (np.sqrt(v) / root + eps)
 
 
+@shareable
 @jit
-def sgd(arrays, momentum, start, stop, numbers):
+def sgd(arrays, momentum, numbers, start, stop):
     """SGD of the elements start to stop of (param, grad, buffer), all flat."""
     param, grad, buffer = arrays[0][start:stop], arrays[1][start:stop], arrays[2][start:stop]
     sign, decay, beta, undamped, nesterov, first, rate = numbers
@@ -118,8 +121,9 @@ def _array(address, n, like):
     return numba.carray(_pointer(address), n, like.dtype)
 
 
+@shareable
 @jit
-def adam_many(table, ends, like, amsgrad, start, stop, numbers):
+def adam_many(table, ends, like, amsgrad, numbers, start, stop):
     """`adam` of the elements start to stop of many tensors, counted one after the other: tensor i ends at ends[i], and
     table[i] are the addresses of its four or, with amsgrad, five arrays. like: an array of their dtype."""
     begin = 0
@@ -129,12 +133,13 @@ def adam_many(table, ends, like, amsgrad, start, stop, numbers):
         if first < last:
             param, grad = _array(row[0], n, like), _array(row[1], n, like)
             avg, square, top = _array(row[2], n, like), _array(row[3], n, like), _array(row[-1], n, like)
-            adam((param, grad, avg, square, top), amsgrad, first, last, numbers)
+            adam((param, grad, avg, square, top), amsgrad, numbers, first, last)
         begin = ends[i]
 
 
+@shareable
 @jit
-def sgd_many(table, ends, like, momentum, start, stop, numbers):
+def sgd_many(table, ends, like, momentum, numbers, start, stop):
     """`sgd` of many tensors, as `adam_many`; table[i] are the addresses of two or, with momentum, three arrays."""
     begin = 0
     for i in range(len(ends)):
@@ -142,5 +147,5 @@ def sgd_many(table, ends, like, momentum, start, stop, numbers):
         first, last = max(start - begin, 0), min(stop - begin, n)
         if first < last:
             arrays = _array(row[0], n, like), _array(row[1], n, like), _array(row[-1], n, like)
-            sgd(arrays, momentum, first, last, numbers)
+            sgd(arrays, momentum, numbers, first, last)
         begin = ends[i]

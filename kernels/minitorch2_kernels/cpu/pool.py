@@ -1,8 +1,11 @@
 """One pool of threads for all CPU kernels.
 
 NumPy lets go of the interpreter lock in copies, ufuncs and matrix products, so plain Python threads compute in
-parallel. The calling thread works too; waiting threads sleep. Work is cut in as many equal parts as there are threads,
-each part always done the same way: results depend on the number of threads, not on who was faster.
+parallel. The calling thread works too. Work is cut in as many equal parts as there are threads, each part always done
+the same way: results depend on the number of threads, not on who was faster.
+
+Waiting threads sleep. Where numba is installed they first look out for work for two milliseconds, in compiled code and
+without the lock: to wake a thread takes as long as a small layer computes (share_loops.py).
 
 A part in NumPy should be few calls on much, hundreds of kilobytes each. Between two calls a thread takes the
 interpreter's lock, and two threads that want it every few microseconds spend their time handing it over: relu's
@@ -17,7 +20,16 @@ import queue
 import threading
 from itertools import pairwise
 
+import numpy as np
+
+from . import jit
 from .blas import controllable, one_thread
+
+loops = jit.Loops("share_loops")
+
+WORTH_WAKING = 8  # times the least work that is worth sharing: as much as waking a thread takes
+LOOKS = 1 << 16  # of a thread that had work a moment ago, before it sleeps: two milliseconds, where each takes 30 ns
+_SLOT = 16  # numbers: two lines of the cache, so that no two threads write to the same
 
 
 def _default_threads() -> int:
@@ -32,6 +44,8 @@ _threads = _default_threads()
 _jobs: queue.SimpleQueue = queue.SimpleQueue()
 _workers: list[threading.Thread] = []
 _inside = threading.local()
+_slots = np.zeros((0, _SLOT), np.int64)  # a row for each worker: share_loops.py
+_bell = np.zeros(_SLOT, np.int64)  # rung for those awake, to look into the queue
 
 
 def get_num_threads() -> int:
@@ -47,12 +61,17 @@ def set_num_threads(n: int) -> None:
     _threads = n
 
 
+def parts_of(n: int) -> int:
+    """How many parts share() makes of range(n): one for each thread; inside a part, or with a BLAS that cannot be held
+    to one thread, a single one."""
+    return min(_threads, n) if controllable and not getattr(_inside, "part", False) else 1
+
+
 def share(function, n: int) -> None:
     """Calls function(start, stop) for equal parts of range(n), one per thread, with BLAS held to one thread.
 
-    An error in any part is raised here, after all parts have ended. Inside a part, and where BLAS cannot be held, the
-    whole range is one part."""
-    threads = min(_threads, n) if controllable and not getattr(_inside, "part", False) else 1
+    An error in any part is raised here, after all parts have ended."""
+    threads = parts_of(n)
     if threads <= 1:
         if _threads == 1:  # what was asked for holds for BLAS too
             with one_thread():
@@ -67,11 +86,35 @@ def share(function, n: int) -> None:
         for start, stop in pairwise(bounds[1:]):
             # NumPy keeps its floating-point error state in the context: the workers compute under the caller's.
             _jobs.put((contextvars.copy_context(), function, start, stop, done))
+        _bell[0] += 1
         errors = [_run(function, 0, bounds[1])]
         errors += [done.get() for _ in range(threads - 1)]
     for error in errors:
         if error is not None:
             raise error
+
+
+def share_loop(worth: float, loop, n: int, *arguments) -> None:
+    """loop(*arguments, start, stop), compiled, for equal parts of range(n), as share() makes them.
+
+    worth: the work, in units of the least that is worth sharing where the other threads are awake: then they need no
+    interpreter's lock (share_loops.py). Where they sleep they are woken for much work; for little they are woken too,
+    but for what comes next, and this thread does it all."""
+    threads = parts_of(n) if worth >= 1 else 1
+    if threads <= 1:
+        loop(*arguments, 0, n)
+        return
+    _start_workers(threads - 1)
+    if loop.shared(_slots[: threads - 1], n, *arguments):
+        return
+    if worth >= WORTH_WAKING:
+        share(lambda start, stop: loop(*arguments, start, stop), n)
+        return
+    for _ in range(threads - 1):
+        _jobs.put(None)
+    bounds = [n * i // threads for i in range(threads + 1)]
+    for start, stop in pairwise(bounds):
+        loop(*arguments, start, stop)
 
 
 def share_if(worth_it: bool, function, n: int) -> None:
@@ -93,15 +136,31 @@ def _run(function, start, stop):
     return None
 
 
-def _work(jobs) -> None:
+def _work(jobs, number: int) -> None:
     while True:
-        context, function, start, stop, done = jobs.get()
-        done.put(context.run(_run, function, start, stop))
+        if jit.available:
+            heard = int(_bell[0])
+            if jobs.empty():
+                loops.attend(_slots[number], _bell, heard, LOOKS)
+        job = jobs.get()
+        if job is not None:
+            context, function, start, stop, done = job
+            done.put(context.run(_run, function, start, stop))
 
 
 def _start_workers(n: int) -> None:
+    global _slots
+    if len(_workers) >= n:
+        return
+    if jit.available:
+        # Compiled here, so that no job waits for a worker that compiles. Those awake in the slots of before are heard
+        # of no more until the bell calls them.
+        slots = np.zeros((n, _SLOT), np.int64)
+        loops.attend(slots[0], _bell, -1, 0)
+        _slots = slots
     while len(_workers) < n:
-        worker = threading.Thread(target=_work, args=(_jobs,), name="minitorch2-pool", daemon=True)
+        number = len(_workers)
+        worker = threading.Thread(target=_work, args=(_jobs, number), name=f"minitorch2-pool-{number}", daemon=True)
         worker.start()
         _workers.append(worker)
 
@@ -110,6 +169,7 @@ def _forget() -> None:
     """A forked child has none of the threads: it starts its own when it needs them."""
     global _jobs, _inside
     _jobs, _inside = queue.SimpleQueue(), threading.local()
+    _slots[:] = 0  # nobody is awake in them
     _workers.clear()
 
 

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 
 from . import jit as compiling
+from .share_loops import shareable
 
 jit = functools.partial(compiling.jit, error_model="numpy")
 
@@ -37,14 +38,16 @@ def _anywhere(plane, lowest, y, winner, kh, kw, sh, sw, ph, pw, dh, dw):
             winner[i, j] = number
 
 
+@shareable
 @jit
-def max_pool(x, lowest, y, winner, start, stop, kh, kw, sh, sw, ph, pw, dh, dw):
+def max_pool(x, lowest, y, winner, kh, kw, sh, sw, ph, pw, dh, dw, start, stop):
     """Windows of any kind."""
     for n in range(start, stop):
         for c in range(x.shape[1]):
             _anywhere(x[n, c], lowest, y[n, c], winner[n, c], kh, kw, sh, sw, ph, pw, dh, dw)
 
 
+@shareable
 @jit
 def max_pool_2x2(x, lowest, y, winner, start, stop):
     """Windows of 2 x 2, side by side: eight places at once, a sixth of max_pool's time.
@@ -75,8 +78,9 @@ def max_pool_2x2(x, lowest, y, winner, start, stop):
                     narrow[j] = numbers[j]
 
 
+@shareable
 @jit
-def max_pool_put(g, winner, dx, start, stop, kw, sh, sw, ph, pw, dh, dw):
+def max_pool_put(g, winner, dx, kw, sh, sw, ph, pw, dh, dw, start, stop):
     """Every g to its one place."""
     for n in range(start, stop):
         for c in range(g.shape[1]):

@@ -11,6 +11,7 @@ import numpy as np
 from ..reference.gelu import CUBIC, ROOT
 from .gelu import MINUS_P
 from .jit import jit
+from .share_loops import shareable
 
 _f, _i = np.float32, np.int32
 
@@ -76,9 +77,11 @@ def tanh(x):
     return small if a < _TANH_SMALL else large
 
 
+@shareable
 @elementwise
-def gelu(x, y, phi):
+def gelu(x, y, phi, start, stop):
     """y and phi of gelu, flat arrays; see cpu/gelu.py."""
+    x, y, phi = x[start:stop], y[start:stop], phi[start:stop]
     for i in range(x.size):
         v = x[i]
         square = v * v
@@ -93,26 +96,32 @@ def gelu(x, y, phi):
         y[i] = v * phi[i]
 
 
+@shareable
 @elementwise
-def gelu_grad(g, x, phi, dx):
+def gelu_grad(g, x, phi, dx, start, stop):
     """dx of gelu, flat arrays."""
+    g, x, phi, dx = g[start:stop], x[start:stop], phi[start:stop], dx[start:stop]
     for i in range(x.size):
         v = x[i]
         dx[i] = g[i] * (phi[i] + v * _DENSITY * exp(v * v * -_HALF))
 
 
+@shareable
 @elementwise
-def gelu_tanh(x, y, t):
+def gelu_tanh(x, y, t, start, stop):
     """y and t of gelu_tanh, flat arrays."""
+    x, y, t = x[start:stop], y[start:stop], t[start:stop]
     for i in range(x.size):
         v = x[i]
         t[i] = tanh(_ROOT * v * (_1 + _CUBIC * v * v))
         y[i] = _HALF * v * (_1 + t[i])
 
 
+@shareable
 @elementwise
-def gelu_tanh_grad(g, x, t, dx):
+def gelu_tanh_grad(g, x, t, dx, start, stop):
     """dx of gelu_tanh, flat arrays."""
+    g, x, t, dx = g[start:stop], x[start:stop], t[start:stop], dx[start:stop]
     for i in range(x.size):
         v, tangent = x[i], t[i]
         steep = (_1 - tangent * tangent) * _ROOT * (_1 + _f(3) * _CUBIC * v * v)
@@ -120,7 +129,7 @@ def gelu_tanh_grad(g, x, t, dx):
 
 
 @elementwise
-def _top(row, n):
+def largest(row, n):
     """The largest of the first n, as -inf if there is none; four chains, so that none waits for another."""
     a = b = c = d = -_INF
     for j in range(0, n - 3, 4):
@@ -139,7 +148,7 @@ def softmax(scores, scale, length, causal):
         seen = min(keys, r % length + 1) if causal else keys
         for j in range(seen):
             row[j] *= scale
-        top = _top(row, seen)
+        top = largest(row, seen)
         top = top if top > -_INF else _0
         total = _0
         for j in range(seen):
@@ -165,38 +174,40 @@ def softmax_grad(d, weights, scale):
 
 
 @elementwise
-def _exp_or_nan(x):
+def exp_or_nan(x):
     """exp, and NaN for NaN."""
     return x if x != x else exp(x)
 
 
 @summing
-def _total(row, top):
+def exp_total(row, top):
     """The sum of exp(row - top)."""
     total = _0
     for j in range(row.size):
-        total += _exp_or_nan(row[j] - top)
+        total += exp_or_nan(row[j] - top)
     return total
 
 
+@shareable
 @elementwise
-def softmax_rows(x, y):
+def softmax_rows(x, y, start, stop):
     """y = exp(x - max) / sum for rows (R, S)."""
-    for r in range(x.shape[0]):
+    for r in range(start, stop):
         row, out = x[r], y[r]
-        top = _top(row, row.size)
-        factor = _1 / _total(row, top)
+        top = largest(row, row.size)
+        factor = _1 / exp_total(row, top)
         for j in range(row.size):
-            out[j] = _exp_or_nan(row[j] - top) * factor
+            out[j] = exp_or_nan(row[j] - top) * factor
 
 
+@shareable
 @elementwise
-def log_softmax_rows(x, y):
+def log_softmax_rows(x, y, start, stop):
     """y = x - max - log(sum(exp(x - max))) for rows (R, S)."""
-    for r in range(x.shape[0]):
+    for r in range(start, stop):
         row, out = x[r], y[r]
-        top = _top(row, row.size)
-        log_total = np.log(_total(row, top))
+        top = largest(row, row.size)
+        log_total = np.log(exp_total(row, top))
         for j in range(row.size):
             out[j] = row[j] - top - log_total
 
@@ -209,21 +220,23 @@ def _sum(row):
     return total
 
 
+@shareable
 @elementwise
-def log_softmax_grad_rows(g, y, dx):
+def log_softmax_grad_rows(g, y, dx, start, stop):
     """dx = g - exp(y) sum(g) for rows (R, S)."""
-    for r in range(g.shape[0]):
+    for r in range(start, stop):
         row, result, out = g[r], y[r], dx[r]
         total = _sum(row)
         for j in range(row.size):
-            out[j] = row[j] - _exp_or_nan(result[j]) * total
+            out[j] = row[j] - exp_or_nan(result[j]) * total
 
 
+@shareable
 @summing
-def layer_norm(x, weight, bias, eps, y, mean, rstd):
+def layer_norm(x, weight, bias, eps, y, mean, rstd, start, stop):
     """y, mean and rstd of rows x (R, D); weight and bias (D,)."""
     width = x.shape[1]
-    for r in range(x.shape[0]):
+    for r in range(start, stop):
         row, out = x[r], y[r]
         total = _0
         for j in range(width):
@@ -240,10 +253,9 @@ def layer_norm(x, weight, bias, eps, y, mean, rstd):
 
 
 @summing
-def layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias):
-    """dx of layer_norm; dweight and dbias (D,) are added to."""
+def _layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias, start, stop):
     width = x.shape[1]
-    for r in range(x.shape[0]):
+    for r in range(start, stop):
         gradient, row, out, centre, factor = g[r], x[r], dx[r], mean[r, 0], rstd[r, 0]
         total = product = _0
         for j in range(width):
@@ -257,3 +269,13 @@ def layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias):
         for j in range(width):
             h = (row[j] - centre) * factor
             out[j] = factor * (gradient[j] * weight[j] - total - h * product)
+
+
+@shareable
+@summing
+def layer_norm_grad(g, x, mean, rstd, weight, dx, dweights, dbiases, start, stop):
+    """dx of layer_norm for parts start to stop of its rows; to dweights and dbiases (parts, D) is added."""
+    rows, parts = len(x), len(dweights)
+    for part in range(start, stop):
+        first, last = rows * part // parts, rows * (part + 1) // parts
+        _layer_norm_grad(g, x, mean, rstd, weight, dx, dweights[part], dbiases[part], first, last)

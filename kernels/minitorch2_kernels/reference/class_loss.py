@@ -49,6 +49,23 @@ def nll_mean_put(g, target, shape):
     return put(namespace(g).broadcast_to(share, target.shape), target, shape)
 
 
+@kernel
+def cross_entropy_mean(x, target):
+    """(nll_mean of log_softmax(x), shift) for scores x (N, C) and targets that all are classes; shift (N, 2): the
+    largest of each row, and the logarithm of the sum of its exp(x - largest)."""
+    top = x.max(axis=1, keepdims=True)
+    total = np.log(np.exp(x - top).sum(axis=1, keepdims=True, dtype=x.dtype))
+    return nll_mean(x - top - total, target), np.concatenate([top, total], axis=1)
+
+
+@kernel
+def cross_entropy_mean_grad(g, x, target, shift):
+    """dx (N, C) of cross_entropy_mean for g without dims: (softmax(x) - 1 at the target) g / N."""
+    share = g / g.dtype.type(target.size)
+    dx = np.exp(x - shift[:, :1] - shift[:, 1:]) * share
+    return dx - put(namespace(g).broadcast_to(share, target.shape), target, x.shape)
+
+
 def _scaled(x, scale):
     if scale is None:
         return -x

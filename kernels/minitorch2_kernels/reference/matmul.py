@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..dispatch import kernel, namespace
+from .sums import bias_grad
 
 
 @kernel
@@ -18,3 +19,14 @@ def linear(x, weight, bias):
     if bias is not None:
         y += bias
     return y
+
+
+@kernel
+def linear_grad(g, x, weight, with_bias):
+    """What linear's inputs get from g (R, O): g weight, g^T x and the sums of g's columns; None for the first without a
+    weight, for the second without x, for the third without a bias."""
+    dx = None if weight is None else matmul(g, weight)
+    dw = None if x is None else matmul(g.T, x)
+    if not with_bias:
+        return dx, dw, None
+    return dx, dw, bias_grad(g)

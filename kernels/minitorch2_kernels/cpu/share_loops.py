@@ -1,0 +1,209 @@
+"""Sharing a compiled loop among threads without the interpreter's lock. Importing this module imports numba.
+
+Between two Python threads the lock goes back and forth, and each time one of them sleeps until it is woken: 30 to 60 us
+for a shared loop, as long as a small layer computes. Here it takes 2 us. A thread of the pool that has nothing to do
+stays in `attend` for a while, awake. Its slot, a row of numbers in memory, says what it does:
+
+    slot[STATE]      ASLEEP: not here; WATCHING; TAKEN by a caller who writes the other numbers; CALLED
+    slot[FUNCTION]   the address of int f(arguments, start, stop), which is not 0 where the loop raised an error
+    slot[ARGUMENTS]  where its arguments lie
+    slot[START], slot[STOP]
+    slot[DONE]       how many calls have ended, and
+    slot[FAILED]     how many of them by an error
+"""
+
+from __future__ import annotations
+
+import platform
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from .jit import jit
+
+STATE, FUNCTION, ARGUMENTS, START, STOP, DONE, FAILED = range(7)
+ASLEEP, WATCHING, TAKEN, CALLED = range(4)
+_LOOKS = 64
+
+_ON_X86 = platform.machine() in ("x86_64", "AMD64", "i686")
+_NUMBER, _ADDRESS = ir.IntType(64), ir.IntType(8).as_pointer()
+_JOB = ir.FunctionType(_NUMBER, [_ADDRESS, _NUMBER, _NUMBER])
+
+
+def _first(context, builder, signature, arguments):
+    """The pointer to the first element of the array that is the first argument."""
+    return context.make_array(signature.args[0])(context, builder, arguments[0]).data
+
+
+def _as_load(typing_context, array):
+    """array[0] as it stands in memory now, and what was written before it."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.load_atomic(_first(context, builder, signature, arguments), "acquire", 8)
+
+    return types.int64(array), generate
+
+
+def _as_store(typing_context, array, value):
+    """array[0] = value, after all that was written before."""
+
+    def generate(context, builder, signature, arguments):
+        builder.store_atomic(arguments[1], _first(context, builder, signature, arguments), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+def _as_exchange(typing_context, array, old, new):
+    """array[0] = new if it is `old`, in one piece; whether it was."""
+
+    def generate(context, builder, signature, arguments):
+        pointer = _first(context, builder, signature, arguments)
+        result = builder.cmpxchg(pointer, arguments[1], arguments[2], "acq_rel", "acquire")
+        return builder.extract_value(result, 1)
+
+    return types.boolean(array, types.int64, types.int64), generate
+
+
+def _as_pause(typing_context):
+    """Tells the processor that this is a loop that waits, so that it leaves its other hyperthread the units."""
+
+    def generate(context, builder, signature, arguments):
+        if _ON_X86:
+            kind = ir.FunctionType(ir.VoidType(), [])
+            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), ())
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _job_of(loop):
+    """What a compiled function calls, with a tuple, to have loop(*arguments, start, stop) as two numbers: FUNCTION and
+    ARGUMENTS, valid until that function returns."""
+
+    def as_numbers(typing_context, arguments):
+        taken = (*arguments.types, types.int64, types.int64)
+        call = types.Dispatcher(loop).get_call_type(typing_context, taken, {})
+
+        def generate(context, builder, signature, values):
+            compiled = loop.get_compile_result(call)
+            context.add_linking_libs([compiled.library])
+            memory = cgutils.alloca_once_value(builder, values[0])
+            function = ir.Function(builder.module, _JOB, builder.module.get_unique_name("job"))
+            function.linkage = "internal"
+            inside = ir.IRBuilder(function.append_basic_block())
+            address, start, stop = function.args
+            given = cgutils.unpack_tuple(inside, inside.load(inside.bitcast(address, memory.type)))
+            callee = context.declare_function(builder.module, compiled.fndesc)
+            given = [*given, start, stop]
+            status, _ = context.call_conv.call_function(inside, callee, call.return_type, call.args, given)
+            inside.ret(inside.zext(status.is_error, _NUMBER))
+            addresses = [builder.ptrtoint(pointer, _NUMBER) for pointer in (function, memory)]
+            return context.make_tuple(builder, signature.return_type, addresses)
+
+        return types.UniTuple(types.int64, 2)(arguments), generate
+
+    return intrinsic(as_numbers)
+
+
+def _as_call(typing_context, function, arguments, start, stop):
+    """Calls what a job is."""
+
+    def generate(context, builder, signature, values):
+        function = builder.inttoptr(values[0], _JOB.as_pointer())
+        return builder.call(function, (builder.inttoptr(values[1], _ADDRESS), *values[2:]))
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64), generate
+
+
+_load: Any = intrinsic(_as_load)
+_store: Any = intrinsic(_as_store)
+_exchange: Any = intrinsic(_as_exchange)
+_pause: Any = intrinsic(_as_pause)
+_call: Any = intrinsic(_as_call)
+
+
+@jit
+def attend(slot, bell, heard, turns):
+    """Does what `share` gives to this slot, until bell[0] is no longer `heard` or nothing came for `turns` looks."""
+    _store(slot, WATCHING)
+    left = turns
+    while True:
+        if _load(slot) == CALLED:
+            slot[FAILED] += _call(slot[FUNCTION], slot[ARGUMENTS], slot[START], slot[STOP])
+            _store(slot[DONE:], slot[DONE] + 1)
+            _store(slot, WATCHING)
+            left = turns
+        elif left == 0 or _load(bell) != heard:
+            if _exchange(slot, WATCHING, ASLEEP):
+                return
+        else:
+            left -= 1
+        _pause()
+
+
+@jit
+def _take(slot):
+    """Whether this slot's thread was watching, and is the caller's now. One may be busy for a moment only."""
+    for _ in range(_LOOKS):
+        if _exchange(slot, WATCHING, TAKEN):
+            return True
+        if _load(slot) == ASLEEP:
+            return False
+        _pause()
+    return False
+
+
+@jit
+def share(slots, n, job):
+    """What `job` is of, for equal parts of range(n): the first in this thread and one in each slot's.
+
+    False, and nothing done, where not all of those threads are awake and free.
+    """
+    for i in range(len(slots)):
+        if not _take(slots[i]):
+            for j in range(i):
+                _store(slots[j], WATCHING)
+            return False
+    function, arguments = job
+    done, failed, parts = np.empty(len(slots), np.int64), 0, len(slots) + 1
+    for i in range(len(slots)):
+        slot = slots[i]
+        done[i] = slot[DONE]
+        failed -= slot[FAILED]
+        slot[FUNCTION], slot[ARGUMENTS] = function, arguments
+        slot[START], slot[STOP] = n * (i + 1) // parts, n * (i + 2) // parts
+        _store(slot, CALLED)
+    failed += _call(function, arguments, 0, n // parts)
+    for i in range(len(slots)):
+        slot = slots[i]
+        while _load(slot[DONE:]) == done[i]:
+            _pause()
+        failed += slot[FAILED]
+    if failed > 0:
+        raise RuntimeError("a compiled loop raised an error in one of the threads that shared it")
+    return True
+
+
+_job: Any = None  # of one loop, in the globals of its copy of the following
+
+
+def _shared(slots, n, *arguments):
+    """`share` of one loop."""
+    return share(slots, n, _job(arguments))
+
+
+def shareable(loop):
+    """Gives a compiled loop(*arguments, start, stop) its `shared`(slots, n, *arguments), as pool.share_loop needs it.
+
+    Numba keeps on disk no code that has a function for a value, and what it keeps it finds by file, line and name. So
+    each loop has its own copy of `_shared`, as if written beside it."""
+    code, name = loop.py_func.__code__, f"shared_{loop.py_func.__name__}"
+    place = {"co_filename": code.co_filename, "co_firstlineno": code.co_firstlineno, "co_name": name}
+    names = {"share": share, "_job": _job_of(loop), "__name__": loop.py_func.__module__}
+    loop.shared = jit(FunctionType(_shared.__code__.replace(**place, co_qualname=name), names, name))
+    return loop
