@@ -101,8 +101,7 @@ class Tensor(
 
     __array_priority__ = 1000  # ndarray * tensor is the tensor's business
 
-    def __hash__(self) -> int:  # by identity: __eq__ compares elements
-        return id(self)
+    __hash__ = object.__hash__  # type: ignore[assignment]  # by identity: __eq__ compares elements
 
     def __init__(self, *args):
         super().__init__(legacy_array(args, dtypes.get_default_dtype()))

@@ -43,8 +43,7 @@ _FREED = (
     "after calling backward."
 )
 
-
-_NEVER_WRITTEN = [0]  # the version list of what has no memory to write to
+_NEVER_WRITTEN = ([0], 0, None)  # what is watched where there is no memory to write to
 
 
 class Function(Node):
@@ -56,13 +55,14 @@ class Function(Node):
     gpu_halves: Any = ()  # the half dtypes that its kernels for the GPU sum in float32 and round once: no detour there
     crosses = False  # its inputs may lie on different devices
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
+    fused_backward: Any = None  # backward's gradients by fewer kernels: what an ordinary backward pass runs instead
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None
 
     _to_save: tuple = ()
     _saved: Any = ()
     _sources: Any = ()  # for each saved array: its input's number, or -1 - its output's
-    _watched: Any = ()  # for each saved array: (version list, version when saved)
+    _watched: Any = ()  # for each saved array: (version list, version when saved, its source)
     _constants: Any = ()
     create_graph = False
     needs_input_grad: Any = ()
@@ -92,9 +92,9 @@ class Function(Node):
         """What save_for_backward kept, as arrays; as tensors with their history under create_graph."""
         if self._saved is None:
             raise RuntimeError(_FREED)
-        for version, n in self._watched:
+        for version, n, source in self._watched:
             if version[0] != n:
-                self._raise_modified()
+                self._raise_modified(version[0], n, source)
         if not self.create_graph:
             return self._saved
         return tuple(self._as_variable(a, source) for a, source in zip(self._saved, self._sources, strict=True))
@@ -124,21 +124,18 @@ class Function(Node):
         """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
         if autocast.regions and autocast.lists(cls, args):
             return autocast.run("float32", "cuda", cls.apply, args, {})
-        arrays, needs, tracked, low, on_cpu, on_gpu = [], [], False, None, False, False
+        arrays, needs, low, on_cpu, on_gpu, recording = [], [], None, False, False, state.grad
         for a in args:
             if isinstance(a, Variable):
                 data = a._data
-                need = a._requires_grad or (a._base is not None and a.requires_grad)
-                if need:
-                    tracked = True
+                arrays.append(data)
+                needs.append(recording and (a._requires_grad or (a._base is not None and a.requires_grad)))
                 if type(data) is ndarray or not on_device(data):
                     on_cpu = True
                 else:
                     on_gpu = True
                 if data.itemsize == 2 and not cls.keeps_dtype and data.dtype in LOW_PRECISION:
                     low = data.dtype
-                arrays.append(data)
-                needs.append(need)
             else:
                 arrays.append(a)
                 needs.append(False)
@@ -151,26 +148,26 @@ class Function(Node):
             return cls._apply_in_float32(args, low)
 
         ctx = cls()
-        tracked = tracked and state.grad
-        ctx.needs_input_grad = needs if tracked else (False,) * len(needs)
+        ctx.needs_input_grad = needs
         token = silence(IGNORE)
         try:
             result = cls.forward(ctx, *arrays)
         finally:
             restore(token)
 
-        if type(result) is tuple:
+        several = type(result) is tuple
+        if several:
             outputs = tuple([Function.variable(array) for array in result])
         else:
             if isinstance(result, np.generic):  # NumPy makes a scalar of a 0-d result
                 scalar, result = result, np.asarray(result)
                 ctx._to_save = tuple([result if a is scalar else a for a in ctx._to_save])
             outputs = (Function.variable(result),)
-        if tracked:
+        if True in needs:
             ctx._record(args, arrays, needs, outputs)
         if cls.is_view:
             ctx._link_views(args, outputs)
-        return outputs if type(result) is tuple else outputs[0]
+        return outputs if several else outputs[0]
 
     @classmethod
     def _on_the_gpu(cls, args):
@@ -221,7 +218,7 @@ class Function(Node):
 
     def _record(self, args, arrays, needs, outputs) -> None:
         """Makes this application a node: its edges, its saved values, its outputs' history."""
-        self.edges = tuple([a._edge() if need else None for a, need in zip(args, needs, strict=True)])
+        self.edges = [a._edge() if need else None for a, need in zip(args, needs)]  # noqa: B905 (costs a tenth of it)
         if self.broadcasts:
             self.input_shapes = [a.shape if need else None for a, need in zip(arrays, needs, strict=True)]
         if self.composed is not None:
@@ -241,29 +238,30 @@ class Function(Node):
     def _save(self, args, arrays, outputs) -> None:
         sources, watched = [], []
         for saved in self._to_save:
-            source, written = self._source_of(saved, args, arrays, outputs)
-            sources.append(source)
-            watched.append((written, written[0]))
+            i = None if saved is None else self._source_of(saved, arrays, outputs)
+            variable: Any = None if i is None else args[i] if i >= 0 else outputs[-1 - i]
+            if variable is saved:  # None or a Python number
+                sources.append(None)
+                watched.append(_NEVER_WRITTEN)
+                continue
+            if variable._inference:
+                raise RuntimeError(
+                    "Inference tensors cannot be saved for backward. To work around you can make a clone to get a "
+                    "normal tensor and use it in autograd."
+                )
+            written = variable._counter
+            sources.append(i)
+            watched.append((written, written[0], i))
         self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
 
-    def _source_of(self, saved, args, arrays, outputs):
-        """Which input (its number) or output (-1 - its number) this array is, and the version list of its memory."""
+    def _source_of(self, saved, arrays, outputs) -> int:
+        """Which input (its number) or output (-1 - its number) this array is."""
         for i, a in enumerate(arrays):
             if a is saved:
-                variable = args[i]
-                if variable is saved:  # None or a Python number
-                    return None, _NEVER_WRITTEN
-                if variable._inference:
-                    raise RuntimeError(
-                        "Inference tensors cannot be saved for backward. To work around you can make a clone to get a "
-                        "normal tensor and use it in autograd."
-                    )
-                return i, variable._counter
+                return i
         for i, output in enumerate(outputs):
             if output._data is saved:
-                return -1 - i, output._counter
-        if saved is None:
-            return None, _NEVER_WRITTEN
+                return -1 - i
         raise AssertionError(f"{self.name()} saves an array that is neither an input nor an output")
 
     def _link_views(self, args, outputs) -> None:
@@ -282,7 +280,8 @@ class Function(Node):
         if create_graph and self.composed is not None:
             return self._differentiate_composed(grads)
         self.create_graph = create_graph
-        results = self.backward(self, *grads)
+        backward = self.backward if create_graph or self.fused_backward is None else self.fused_backward
+        results = backward(self, *grads)
         return results if type(results) is tuple else (results,)
 
     def _zeros(self, i: int, create_graph: bool):
@@ -312,12 +311,7 @@ class Function(Node):
             v._requires_grad, v._grad_fn = True, node
         return v
 
-    def _raise_modified(self) -> None:
-        source, now, then = next(
-            (source, version[0], n)
-            for source, (version, n) in zip(self._sources, self._watched, strict=True)
-            if version[0] != n
-        )
+    def _raise_modified(self, now: int, then: int, source: int) -> None:
         array = self._saved[self._sources.index(source)]
         node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
         what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"

@@ -9,7 +9,7 @@ from typing import Any
 class Node:
     """A vertex of the graph: what to do with the gradients of its outputs, and where the results go."""
 
-    edges: tuple = ()  # one (node, output number) per input, None where no gradient is wanted
+    edges: Any = ()  # one (node, output number) per input, None where no gradient is wanted
     hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
     n_outputs = 1
 

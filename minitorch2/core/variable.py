@@ -73,10 +73,8 @@ class Variable:
 
     def _edge(self):
         """Where a gradient of this variable goes: (node, output number)."""
-        node = self.grad_fn if self._base is not None else self._grad_fn
-        if node is not None:
-            return node, self._output_nr
-        return accumulator(self), 0
+        node = self._grad_fn if self._base is None else self.grad_fn
+        return (accumulator(self), 0) if node is None else (node, self._output_nr)
 
     @property
     def grad_fn(self):

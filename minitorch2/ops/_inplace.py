@@ -115,7 +115,7 @@ def _keep_old_value(node: Function, x) -> None:
     for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
         if saved is x._data and source is not None and source >= 0:
             node._saved = (*node._saved[:i], saved.copy(), *node._saved[i + 1 :])
-            node._watched[i] = ([0], 0)
+            node._watched[i] = ([0], 0, source)
 
 
 def _move_saved_output(node: Function, result, x) -> None:
@@ -123,7 +123,7 @@ def _move_saved_output(node: Function, result, x) -> None:
     for i, (saved, source) in enumerate(zip(node._saved, node._sources, strict=True)):
         if saved is result._data and source is not None and source < 0:
             node._saved = (*node._saved[:i], x._data, *node._saved[i + 1 :])
-            node._watched[i] = (x._counter, x._counter[0])
+            node._watched[i] = (x._counter, x._counter[0], source)
 
 
 class ViewWrite(Function):

@@ -41,6 +41,16 @@ class Conv2d(Function):
             None,
         )
 
+    @staticmethod
+    def fused_backward(ctx, g):
+        x, w = ctx.saved
+        return (
+            None if w is None else K.conv2d_input_grad(g, w, ctx.hw, *ctx.settings),
+            None if x is None else K.conv2d_weight_grad(g, x, ctx.khw, *ctx.settings),
+            K.bias_grad(g) if ctx.needs_input_grad[2] else None,
+            None,
+        )
+
 
 class ConvInputGrad(Function):
     """dx from dy and w; as a layer of its own, the transposed convolution."""

@@ -78,6 +78,13 @@ class Linear(Function):
             db = Sum.apply(rows, (0,), False)
         return dx, dw, db
 
+    @staticmethod
+    def fused_backward(ctx, g):
+        x, weight = ctx.saved
+        rows, x_rows = [a if a is None or a.ndim == 2 else a.reshape(-1, a.shape[-1]) for a in (g, x)]
+        dx, dw, db = K.linear_grad(rows, x_rows, weight, ctx.needs_input_grad[2])
+        return dx if dx is None or g.ndim == 2 else dx.reshape(*g.shape[:-1], dx.shape[-1]), dw, db
+
 
 def matrix_transpose(x):
     """The last two dims exchanged, of an array or a tensor: a view."""

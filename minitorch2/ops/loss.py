@@ -5,6 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from .activation import LogSoftmax
 from .rectifiers import Hardtanh
 from .unary import Clamp, Log, Log1p
 
@@ -71,6 +72,28 @@ class NLLLossMeanPut(Function):
     @staticmethod
     def backward(ctx, gg):
         return NLLLossMean.apply(gg, ctx.constants[0]), None, None
+
+
+class CrossEntropyMean(Function):
+    """NLLLossMean of LogSoftmax, which is never an array of its own: x (N, C), target (N,)."""
+
+    torch_name = "NllLossBackward0"
+
+    @staticmethod
+    def forward(ctx, x, target):
+        loss, shift = K.cross_entropy_mean(x, target)
+        ctx.save_for_backward(x)
+        ctx.save_constants(target, shift)
+        return loss
+
+    @staticmethod
+    def backward(ctx, g):  # dx = (softmax(x) - 1 at the target) g / N
+        (x,), (target, shift) = ctx.saved, ctx.constants
+        return K.cross_entropy_mean_grad(g, x, target, shift), None
+
+    @staticmethod
+    def composed(x, target):
+        return NLLLossMean.apply(LogSoftmax.apply(x, 1), target)
 
 
 class Huber(Function):

@@ -8,21 +8,21 @@ from ..core.function import Function
 
 
 class MaxPool2d(Function):
-    """y and, without a gradient, the winners' places in their windows."""
+    """y and, where they are wanted, without a gradient the winners' places in their windows."""
 
     torch_name = "MaxPool2DWithIndicesBackward0"
 
     @staticmethod
-    def forward(ctx, x, settings, out):
+    def forward(ctx, x, settings, out, with_winner):
         y, winner = K.max_pool2d(x, *settings, out)
         ctx.settings, ctx.hw = settings, x.shape[2:]
         ctx.save_constants(winner)
-        return y, winner
+        return (y, winner) if with_winner else y
 
     @staticmethod
-    def backward(ctx, g, _):
+    def backward(ctx, g, _=None):
         (winner,) = ctx.constants
-        return MaxPoolPut.apply(g, winner, ctx.hw, ctx.settings), None, None
+        return MaxPoolPut.apply(g, winner, ctx.hw, ctx.settings), None, None, None
 
 
 class MaxPoolPut(Function):

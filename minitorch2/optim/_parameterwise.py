@@ -126,39 +126,37 @@ def check_shapes(p: Tensor, state: Sequence[Tensor | None]) -> None:
 
 
 class Batch:
-    """Parameters that one launch or call updates."""
+    """Parameters that one launch or call updates, each with as many states (tensors, or None for one not there)."""
 
-    def __init__(self) -> None:
+    def __init__(self, states: int) -> None:
         self.written: list[Tensor] = []
-        self.rows: list[tuple[Any, ...]] = []  # for each parameter: its array, its gradient's, its states'
+        self.params: list[Any] = []  # arrays, as the gradients and the states
+        self.grads: list[Any] = []
+        self.states: list[list[Any]] = [[] for _ in range(states)]
 
-    def add(self, p: Tensor, state: Sequence[Tensor | None]) -> None:
+    def add(self, p: Tensor, states: Sequence[Tensor | None]) -> None:
         data, grad = p._data, p._grad._data
-        row = [data, grad if grad.flags.c_contiguous else ascontiguousarray(grad)]
+        self.params.append(data)
+        self.grads.append(grad if grad.flags.c_contiguous else ascontiguousarray(grad))
         self.written.append(p)
-        for t in state:
-            if t is None:
-                row.append(None)
-            else:
+        for arrays, t in zip(self.states, states):  # noqa: B905 (they are as many)
+            if t is not None:
                 if t._data.shape != data.shape:
-                    check_shapes(p, state)
-                row.append(t._data)
+                    check_shapes(p, states)
+                arrays.append(t._data)
                 self.written.append(t)
-        self.rows.append(tuple(row))
 
     def apply(self, kernel: Callable[..., None], *hyperparameters: Any) -> None:
         """`kernel(parameters, gradients, *states, *hyperparameters)`, lists; None for a state that they do not have."""
-        kernel(
-            *(None if arrays[0] is None else list(arrays) for arrays in zip(*self.rows, strict=True)), *hyperparameters
-        )
+        kernel(self.params, self.grads, *[arrays or None for arrays in self.states], *hyperparameters)
         for t in self.written:
-            t._bump()
+            t._counter[0] += 1  # _bump, for many
 
 
 def in_batches(p: Tensor) -> bool:
     """Whether a Batch may take this parameter: on the CPU too, where a call for each of many small ones adds up."""
     data = p._data
-    return data.flags.c_contiguous and (on_device(data) or data.dtype.char in "fd")
+    return data.flags.c_contiguous and (data.dtype.char in "fd" or on_device(data))
 
 
 def rate(lr: Any) -> Any:
@@ -172,12 +170,11 @@ def counter(value: float = 0.0) -> Tensor:
     return tensor(value, dtype=dtypes.float64 if wide else dtypes.float32)
 
 
-def advance(state: dict[str, Any]) -> float:
-    """Counts one step in state["step"], in place, and returns the new count."""
-    step = state["step"]
+def advance(step: Tensor) -> float:
+    """Counts one step in `step`, in place, and returns the new count."""
     count = step._data
     count.fill(count.item() + 1)  # a fifth of the time of += 1
-    step._bump()
+    step._counter[0] += 1
     return count.item()
 
 

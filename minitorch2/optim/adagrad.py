@@ -87,7 +87,7 @@ class Adagrad(ParameterwiseOptimizer):
             kernels.adagrad,
             p,
             (state["sum"],),
-            advance(state),
+            advance(state["step"]),
             number(group["lr"]),
             group["lr_decay"],
             group["eps"],

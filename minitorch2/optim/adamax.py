@@ -76,7 +76,7 @@ class Adamax(ParameterwiseOptimizer):
             kernels.adamax,
             p,
             (state["exp_avg"], state["exp_inf"]),
-            advance(state),
+            advance(state["step"]),
             number(group["lr"]),
             *group["betas"],
             group["eps"],

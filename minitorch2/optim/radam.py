@@ -79,7 +79,7 @@ class RAdam(ParameterwiseOptimizer):
             kernels.radam,
             p,
             (state["exp_avg"], state["exp_avg_sq"]),
-            advance(state),
+            advance(state["step"]),
             number(group["lr"]),
             *group["betas"],
             group["eps"],

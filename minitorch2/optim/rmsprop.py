@@ -83,7 +83,7 @@ class RMSprop(ParameterwiseOptimizer):
                 state["momentum_buffer"] = zeros_like(p)
             if group["centered"]:
                 state["grad_avg"] = zeros_like(p)
-        advance(state)
+        advance(state["step"])
         apply(
             kernels.rmsprop,
             p,

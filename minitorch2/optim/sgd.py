@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any, ClassVar
 
 from minitorch2_kernels.reference import optim as kernels
@@ -81,20 +80,25 @@ class SGD(ParameterwiseOptimizer):
         if group["momentum"] == 0:
             return None, False
         state = self.state[p]
-        first_step = state.get("momentum_buffer") is None
-        if first_step:
-            state["momentum_buffer"] = empty_like(p)
-        return state["momentum_buffer"], first_step
+        buffer = state.get("momentum_buffer")
+        if buffer is not None:
+            return buffer, False
+        buffer = state["momentum_buffer"] = empty_like(p)
+        return buffer, True
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        batches: defaultdict[Any, Batch] = defaultdict(Batch)
+        batches: dict[Any, Batch] = {}
         left = []
         for p in params:
             buffer, first_step = self._buffer(p, group)  # of those left too: state_dict is in the parameters' order
             if not in_batches(p):
                 left.append((p, buffer, first_step))
                 continue
-            batches[p._data.dtype, first_step].add(p, (buffer,))
+            key = p._data.dtype, first_step
+            batch = batches.get(key)
+            if batch is None:
+                batch = batches[key] = Batch(1)
+            batch.add(p, (buffer,))
         for (_, first_step), batch in batches.items():
             batch.apply(kernels.sgd_many, rate(group["lr"]), *self._numbers(group), first_step)
         for p, buffer, first_step in left:

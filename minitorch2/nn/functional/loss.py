@@ -13,7 +13,7 @@ from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function
 from ...ops._common import require_floating, require_tensor
 from ...ops.activation import log_softmax
-from ...ops.loss import NLLLoss, NLLLossMean
+from ...ops.loss import CrossEntropyMean, NLLLoss, NLLLossMean
 
 
 def check_reduction(reduction, size_average=None, reduce=None) -> str:
@@ -138,6 +138,8 @@ def cross_entropy(
     soft = target._data.shape == input._data.shape
     if soft:
         _check_probabilities(input, target, weight, ignore_index, dim)
+    elif _is_mean_over_rows(input, target, weight, ignore_index, reduction, label_smoothing):
+        return CrossEntropyMean.apply(input, target._data)
     scores = log_softmax(input, dim)
     if soft:
         return _soft_cross_entropy(scores, target, weight, reduction, label_smoothing, dim)
@@ -145,6 +147,25 @@ def cross_entropy(
     if label_smoothing <= 0:
         return hard
     return _smoothed(scores, target, weight, ignore_index, reduction, label_smoothing, dim, hard)
+
+
+def _is_mean_over_rows(input, target, weight, ignore_index, reduction, label_smoothing) -> bool:
+    """Whether the loss is CrossEntropyMean: that of most classifiers, whose every target counts."""
+    x, t = input._data, target._data
+    return (
+        weight is None
+        and reduction == "mean"
+        and label_smoothing <= 0
+        and x.ndim == 2
+        and x.dtype.kind == "f"
+        and t.shape == x.shape[:1]
+        and t.dtype == np.int64
+        and not K.on_device(x)
+        and not K.on_device(t)
+        and not 0 <= ignore_index < x.shape[1]
+        and t.size > 0
+        and _all_below(t, x.shape[1])
+    )
 
 
 def _check_probabilities(input, target, weight, ignore_index, dim):

@@ -92,10 +92,10 @@ def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode
     require_tensor(op, input)
     settings, out = _windows(op, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
     x, unbatched = _as_images(input, dims)
-    y, winner = MaxPool2d.apply(x, settings, out)
-    y = _shaped_back(y, dims, unbatched)
     if not return_indices:
-        return y
+        return _shaped_back(MaxPool2d.apply(x, settings, out, False), dims, unbatched)
+    y, winner = MaxPool2d.apply(x, settings, out, True)
+    y = _shaped_back(y, dims, unbatched)
     indices = Function.variable(K.winner_indices(winner._data, x._data.shape[2:], *settings))
     return y, _shaped_back(indices, dims, unbatched)
 
