@@ -48,6 +48,9 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
         else:
             have += g
 
+    def at_once(leaf):  # its only gradient, and no hook to see it: it is added to .grad as it comes
+        return leaf not in received and not leaf.variable._hooks
+
     ready = []
     for (node, nr), g in zip(roots, grads, strict=True):
         deliver(node, nr, g)
@@ -91,6 +94,10 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                 if g is not None:
                     if node.broadcasts and g.shape != node.input_shapes[i]:
                         g = Function.sum_to(g, node.input_shapes[i])
+                    if type(child) is AccumulateGrad and wanted is None and waiting[child] == 1 and at_once(child):
+                        _accumulate(child.variable, g, sys.getrefcount(g) == 2, create_graph)
+                        g, waiting[child] = None, 0
+                        continue
                     deliver(child, nr, g)
                     g = None
                 waiting[child] -= 1

@@ -3,6 +3,8 @@ it pays to hand a part to another thread of Python (matmul.py)."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 
 from ..reference import conv as reference_conv
@@ -11,6 +13,7 @@ from .alike import alike, alike_float32
 from .blas import one_thread
 from .gemm import sgemm_address
 from .jit import Loops
+from .matmul import ALONE
 from .pool import parts_of, share_loop
 
 loops = Loops("product_loops")
@@ -84,7 +87,8 @@ def linear_grad(g, x, weight, with_bias):
     work = g.size * inputs * ((x is not None) + (weight is not None))
     parts = parts_of(max(rows, outputs)) if work >= WORTH_SHARING else 1
     matrices = g, _NONE if x is None else x, _NONE if weight is None else weight, dx, dw, db
-    with one_thread():
+    # OpenBLAS computes a small product in this thread anyway, and to say so takes as long as the product.
+    with nullcontext() if work < ALONE else one_thread():
         share_loop(work / WORTH_SHARING, loops.linear_grad, parts, sgemm_address(), parts, *matrices)
     return None if weight is None else dx, None if x is None else dw, db if with_bias else None
 
