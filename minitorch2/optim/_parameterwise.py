@@ -150,7 +150,7 @@ class Batch:
         """`kernel(parameters, gradients, *states, *hyperparameters)`, lists; None for a state that they do not have."""
         kernel(self.params, self.grads, *[arrays or None for arrays in self.states], *hyperparameters)
         for t in self.written:
-            t._counter[0] += 1  # _bump, for many
+            t._bump()
 
 
 def in_batches(p: Tensor) -> bool:
@@ -170,11 +170,12 @@ def counter(value: float = 0.0) -> Tensor:
     return tensor(value, dtype=dtypes.float64 if wide else dtypes.float32)
 
 
-def advance(step: Tensor) -> float:
-    """Counts one step in `step`, in place, and returns the new count."""
+def advance(state: dict[str, Any]) -> float:
+    """Counts one step in state["step"], in place, and returns the new count."""
+    step = state["step"]
     count = step._data
     count.fill(count.item() + 1)  # a fifth of the time of += 1
-    step._counter[0] += 1
+    step._bump()
     return count.item()
 
 

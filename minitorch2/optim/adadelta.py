@@ -72,7 +72,7 @@ class Adadelta(ParameterwiseOptimizer):
             state["step"] = counter()
             state["square_avg"] = zeros_like(p)
             state["acc_delta"] = zeros_like(p)
-        advance(state["step"])
+        advance(state)
         apply(
             kernels.adadelta,
             p,

@@ -87,7 +87,7 @@ class Adagrad(ParameterwiseOptimizer):
             kernels.adagrad,
             p,
             (state["sum"],),
-            advance(state["step"]),
+            advance(state),
             number(group["lr"]),
             group["lr_decay"],
             group["eps"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 from typing import Any, ClassVar
 
 from minitorch2_kernels import on_device
@@ -129,7 +130,7 @@ class Adam(ParameterwiseOptimizer):
         return number(beta1), number(beta2), group["eps"], decay, group["decoupled_weight_decay"], group["maximize"]
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        batches: dict[Any, Batch] = {}
+        batches: defaultdict[Any, Batch] = defaultdict(partial(Batch, 3))
         counters: defaultdict[Any, list[Tensor]] = defaultdict(list)
         left = []
         for p in params:
@@ -142,11 +143,8 @@ class Adam(ParameterwiseOptimizer):
                 key = (p._data.dtype, step._data.dtype)
                 counters[key].append(step)
             else:
-                key = (p._data.dtype, advance(step))
-            batch = batches.get(key)
-            if batch is None:
-                batch = batches[key] = Batch(3)
-            batch.add(p, self._moments(state, group))
+                key = (p._data.dtype, advance(state))
+            batches[key].add(p, self._moments(state, group))
         for key, batch in batches.items():
             steps = [step._data for step in counters[key]] if key in counters else key[1]
             batch.apply(kernels.adam_many, steps, rate(group["lr"]), *self._numbers(group))
@@ -156,7 +154,7 @@ class Adam(ParameterwiseOptimizer):
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         state = self._state_of(p, group)
-        step = advance(state["step"])
+        step = advance(state)
         apply(kernels.adam, p, self._moments(state, group), step, number(group["lr"]), *self._numbers(group))
 
 

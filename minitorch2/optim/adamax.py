@@ -76,7 +76,7 @@ class Adamax(ParameterwiseOptimizer):
             kernels.adamax,
             p,
             (state["exp_avg"], state["exp_inf"]),
-            advance(state["step"]),
+            advance(state),
             number(group["lr"]),
             *group["betas"],
             group["eps"],

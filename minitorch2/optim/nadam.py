@@ -81,7 +81,7 @@ class NAdam(ParameterwiseOptimizer):
             state["mu_product"] = counter(1.0)
             state["exp_avg"] = zeros_like(p)
             state["exp_avg_sq"] = zeros_like(p)
-        step = advance(state["step"])
+        step = advance(state)
         beta1, beta2 = group["betas"]
         mu = beta1 * (1.0 - 0.5 * (0.96 ** (step * group["momentum_decay"])))
         mu_next = beta1 * (1.0 - 0.5 * (0.96 ** ((step + 1) * group["momentum_decay"])))

@@ -79,7 +79,7 @@ class RAdam(ParameterwiseOptimizer):
             kernels.radam,
             p,
             (state["exp_avg"], state["exp_avg_sq"]),
-            advance(state["step"]),
+            advance(state),
             number(group["lr"]),
             *group["betas"],
             group["eps"],

@@ -83,7 +83,7 @@ class RMSprop(ParameterwiseOptimizer):
                 state["momentum_buffer"] = zeros_like(p)
             if group["centered"]:
                 state["grad_avg"] = zeros_like(p)
-        advance(state["step"])
+        advance(state)
         apply(
             kernels.rmsprop,
             p,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import partial
 from typing import Any, ClassVar
 
 from minitorch2_kernels.reference import optim as kernels
@@ -87,18 +89,14 @@ class SGD(ParameterwiseOptimizer):
         return buffer, True
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        batches: dict[Any, Batch] = {}
+        batches: defaultdict[Any, Batch] = defaultdict(partial(Batch, 1))
         left = []
         for p in params:
             buffer, first_step = self._buffer(p, group)  # of those left too: state_dict is in the parameters' order
             if not in_batches(p):
                 left.append((p, buffer, first_step))
                 continue
-            key = p._data.dtype, first_step
-            batch = batches.get(key)
-            if batch is None:
-                batch = batches[key] = Batch(1)
-            batch.add(p, (buffer,))
+            batches[p._data.dtype, first_step].add(p, (buffer,))
         for (_, first_step), batch in batches.items():
             batch.apply(kernels.sgd_many, rate(group["lr"]), *self._numbers(group), first_step)
         for p, buffer, first_step in left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .jit import jit
+from .loops import part_of
 from .row_loops import elementwise, exp_or_nan, exp_total, largest
 from .share_loops import shareable
 
@@ -34,7 +35,8 @@ def cross_entropy_sums(x, target, sums, shift, start, stop):
     rows, parts = len(x), len(sums)
     for part in range(start, stop):
         total = 0.0
-        for n in range(rows * part // parts, rows * (part + 1) // parts):
+        first, last = part_of(rows, part, parts)
+        for n in range(first, last):
             row = x[n]
             top = largest(row, row.size)
             log_total = np.log(exp_total(row, top))

@@ -10,7 +10,6 @@ import ctypes
 import weakref
 from itertools import chain
 from operator import call, is_
-from typing import Any
 
 import numpy as np
 
@@ -57,13 +56,10 @@ def _sgd_numbers(lr, momentum, dampening, weight_decay, nesterov, maximize, firs
     return sign, float(weight_decay), float(momentum), undamped, bool(nesterov), bool(first_step), float(-lr)
 
 
-_addressof, _from_buffer = ctypes.addressof, ctypes.c_char.from_buffer
-
-
 def _address(array) -> int:
     """Where a C-contiguous array begins; six times as fast as by __array_interface__, where it can be written to."""
     try:
-        return _addressof(_from_buffer(array))
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
     except (TypeError, ValueError):  # read-only, or empty
         return array.__array_interface__["data"][0]
 
@@ -89,15 +85,11 @@ class _Table:
     def with_gradients(self, grads) -> np.ndarray:
         """A copy: another thread may be stepping too."""
         table = self.addresses.copy()
-        try:
-            table[:, 1] = [_addressof(_from_buffer(g)) for g in grads]
-        except (TypeError, ValueError):
-            table[:, 1] = [_address(g) for g in grads]
+        table[:, 1] = [_address(g) for g in grads]
         return table
 
 
 _tables: dict[tuple[int, ...], _Table] = {}
-_found: tuple[Any, Any] = None, None  # between _supports_many and the kernel: the list of parameters, and its table
 _MOST_TABLES = 64
 
 
@@ -123,19 +115,7 @@ def _supports_many(params, grads, *rest) -> bool:
             states.append(values)
         elif isinstance(values, np.ndarray):
             return False
-    global _found
-    table = _table(params, states)
-    if table.supported and alike(params[0], *grads):
-        _found = params, table
-        return True
-    return False
-
-
-def _table_of(params, states) -> _Table:
-    """_table, taken from _supports_many if it was asked about the same list just now."""
-    global _found
-    (asked, table), _found = _found, (None, None)
-    return table if asked is params else _table(params, states)
+    return _table(params, states).supported and alike(params[0], *grads)
 
 
 def register() -> None:
@@ -160,7 +140,7 @@ def register() -> None:
     @reference.adam_many.override(_supports_many)
     def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, *rest):
         """All parameters by one call, shared among the threads where they are many numbers together."""
-        table = _table_of(params, (exp_avgs, exp_avg_sqs, max_exp_avg_sqs))
+        table = _table(params, (exp_avgs, exp_avg_sqs, max_exp_avg_sqs))
         rows, ends = table.with_gradients(grads), table.ends
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sqs is not None
         _run(loops.adam_many, int(ends[-1]), rows, ends, params[0], amsgrad, numbers)
@@ -168,7 +148,7 @@ def register() -> None:
     @reference.sgd_many.override(_supports_many)
     def sgd_many(params, grads, buffers, *rest):
         """All parameters by one call, as `adam_many`."""
-        table = _table_of(params, (buffers,))
+        table = _table(params, (buffers,))
         rows, ends = table.with_gradients(grads), table.ends
         numbers, momentum = _sgd_numbers(*rest), buffers is not None
         _run(loops.sgd_many, int(ends[-1]), rows, ends, params[0], momentum, numbers)

@@ -8,7 +8,7 @@ The work is in parts, start to stop of which a call does: a part of the images, 
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, row_of, take_back
+from .loops import jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, tile
 
@@ -129,7 +129,7 @@ def conv(x, w, y, padded, totals, parts, by_rows, phases, offsets, height, width
     rows = w.shape[1]
     count = rows // ROWS if by_rows else len(x)
     for part in range(start, stop):
-        begin, end = count * part // parts, count * (part + 1) // parts
+        begin, end = part_of(count, part, parts)
         a, b, first, last = (0, len(x), ROWS * begin, ROWS * end) if by_rows else (begin, end, 0, rows)
         mine, sums = row_of(padded, part, parts), row_of(totals, part, parts).reshape(rows, -1)
         _conv(x, w, y, mine, sums, phases, offsets, height, width, block, a, b, first, last)
@@ -167,7 +167,7 @@ def input_grad(g, w, dx, spread, totals, parts, phases, offsets, bounds, lead, h
     """
     n = len(g)
     for part in range(start, stop):
-        a, b = n * part // parts, n * (part + 1) // parts
+        a, b = part_of(n, part, parts)
         mine, sums = row_of(spread, part, parts), row_of(totals, part, parts).reshape(w.shape[1], -1)
         _input_grad(g, w, dx, mine, sums, phases, offsets, bounds, lead, height, width, block, a, b)
 
@@ -200,6 +200,6 @@ def weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block,
     """g (N, O, OH, OW), x (N, C, H, W); to dw (parts, G, R, T) is added. spread is as `totals` for `conv`."""
     parts, n = len(dw), len(g)
     for part in range(start, stop):
-        a, b = n * part // parts, n * (part + 1) // parts
+        a, b = part_of(n, part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts).reshape(dw.shape[2], -1)
         _weight_grad(g, x, dw[part], mine, grads, phases, offsets, height, width, block, a, b)

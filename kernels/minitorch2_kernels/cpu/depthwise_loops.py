@@ -6,7 +6,7 @@ Images are laid out as planes.py says. Arrays are C-contiguous and of one dtype,
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, row_of, take_back
+from .loops import jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
 from .tile import LINE_BYTES, line
 
@@ -91,7 +91,7 @@ def conv(x, w, y, padded, total, parts, phases, offsets, height, width, start, s
     and of padded the layout's and another tile."""
     n = len(x)
     for part in range(start, stop):
-        a, b = n * part // parts, n * (part + 1) // parts
+        a, b = part_of(n, part, parts)
         mine, sums = row_of(padded, part, parts), row_of(total, part, parts).reshape(1, -1)
         _conv(x, w, y, mine, sums, phases, offsets, height, width, a, b)
 
@@ -125,7 +125,7 @@ def input_grad(g, w, dx, padded, spread, parts, lead, phases, bounds, back, heig
     """
     n = len(g)
     for part in range(start, stop):
-        a, b = n * part // parts, n * (part + 1) // parts
+        a, b = part_of(n, part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
         _input_grad(g, w, dx, mine, grads, lead, phases, bounds, back, height, width, a, b)
 
@@ -152,6 +152,6 @@ def weight_grad(g, x, each, padded, spread, parts, phases, offsets, height, widt
     """each (N*C, M, KH*KW): every image's gradient by itself. A part's of spread are OH * width numbers."""
     n = len(x)
     for part in range(start, stop):
-        a, b = n * part // parts, n * (part + 1) // parts
+        a, b = part_of(n, part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
         _weight_grad(g, x, each, mine, grads, phases, offsets, height, width, a, b)

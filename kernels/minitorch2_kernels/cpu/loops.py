@@ -54,6 +54,12 @@ def take_back(padded, image, phases, height, width):
 
 
 @jit
+def part_of(n, part, parts):
+    """(start, stop) of this part of range(n)."""
+    return n * part // parts, n * (part + 1) // parts
+
+
+@jit
 def row_of(workspace, part, parts):
     """What of a flat workspace belongs to this part."""
     size = len(workspace) // parts

@@ -67,6 +67,11 @@ def parts_of(n: int) -> int:
     return min(_threads, n) if controllable and not getattr(_inside, "part", False) else 1
 
 
+def _cut(n: int, parts: int) -> list[tuple[int, int]]:
+    """The parts of range(n), as share_loops.share makes them too."""
+    return list(pairwise(n * i // parts for i in range(parts + 1)))
+
+
 def share(function, n: int) -> None:
     """Calls function(start, stop) for equal parts of range(n), one per thread, with BLAS held to one thread.
 
@@ -79,15 +84,15 @@ def share(function, n: int) -> None:
         else:
             function(0, n)
         return
-    bounds = [n * i // threads for i in range(threads + 1)]
+    (_, own), *others = _cut(n, threads)
     done: queue.SimpleQueue = queue.SimpleQueue()
     _start_workers(threads - 1)
     with one_thread():
-        for start, stop in pairwise(bounds[1:]):
+        for start, stop in others:
             # NumPy keeps its floating-point error state in the context: the workers compute under the caller's.
             _jobs.put((contextvars.copy_context(), function, start, stop, done))
         _bell[0] += 1
-        errors = [_run(function, 0, bounds[1])]
+        errors = [_run(function, 0, own)]
         errors += [done.get() for _ in range(threads - 1)]
     for error in errors:
         if error is not None:
@@ -112,8 +117,7 @@ def share_loop(worth: float, loop, n: int, *arguments) -> None:
         return
     for _ in range(threads - 1):
         _jobs.put(None)
-    bounds = [n * i // threads for i in range(threads + 1)]
-    for start, stop in pairwise(bounds):
+    for start, stop in _cut(n, threads):
         loop(*arguments, start, stop)
 
 

@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 
 from .gemm import PLAIN, ROWS, TRANSPOSED
 from .jit import jit
+from .loops import part_of
 from .share_loops import shareable
 
 _FORM, _SIZE, _REAL = ir.IntType(32), ir.IntType(64), ir.FloatType()
@@ -62,12 +63,12 @@ def linear_grad(sgemm, parts, g, x, weight, dx, dw, db, start, stop):
     rounded: for each part some rows of dx, some of dw and their numbers of db. What is empty is not wanted."""
     (rows, outputs), inputs = g.shape, max(x.shape[1], weight.shape[1])
     for part in range(start, stop):
-        first, last = rows * part // parts, rows * (part + 1) // parts
+        first, last = part_of(rows, part, parts)
         if dx.size > 0 and last > first:
             from_g, to = g.ctypes.data + first * outputs * g.itemsize, dx.ctypes.data + first * inputs * g.itemsize
             from_w = weight.ctypes.data
             _sgemm(sgemm, PLAIN, PLAIN, last - first, inputs, outputs, from_g, outputs, from_w, inputs, to, inputs)
-        first, last = outputs * part // parts, outputs * (part + 1) // parts
+        first, last = part_of(outputs, part, parts)
         if dw.size > 0 and last > first:
             from_g, to = g.ctypes.data + first * g.itemsize, dw.ctypes.data + first * inputs * g.itemsize
             from_x = x.ctypes.data

@@ -11,6 +11,7 @@ import numpy as np
 from ..reference.gelu import CUBIC, ROOT
 from .gelu import MINUS_P
 from .jit import jit
+from .loops import part_of
 from .share_loops import shareable
 
 _f, _i = np.float32, np.int32
@@ -277,5 +278,5 @@ def layer_norm_grad(g, x, mean, rstd, weight, dx, dweights, dbiases, start, stop
     """dx of layer_norm for parts start to stop of its rows; to dweights and dbiases (parts, D) is added."""
     rows, parts = len(x), len(dweights)
     for part in range(start, stop):
-        first, last = rows * part // parts, rows * (part + 1) // parts
+        first, last = part_of(rows, part, parts)
         _layer_norm_grad(g, x, mean, rstd, weight, dx, dweights[part], dbiases[part], first, last)

@@ -24,6 +24,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from .jit import jit
+from .loops import part_of
 
 STATE, FUNCTION, ARGUMENTS, START, STOP, DONE, FAILED = range(7)
 ASLEEP, WATCHING, TAKEN, CALLED = range(4)
@@ -176,7 +177,7 @@ def share(slots, n, job):
         done[i] = slot[DONE]
         failed -= slot[FAILED]
         slot[FUNCTION], slot[ARGUMENTS] = function, arguments
-        slot[START], slot[STOP] = n * (i + 1) // parts, n * (i + 2) // parts
+        slot[START], slot[STOP] = part_of(n, i + 1, parts)
         _store(slot, CALLED)
     failed += _call(function, arguments, 0, n // parts)
     for i in range(len(slots)):

@@ -53,8 +53,8 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     t, classes = target._data, input._data.shape[1]
     if K.on_device(t):
         return _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched)
-    if weight is None and not 0 <= ignore_index < classes and t.size and _all_below(t, classes):
-        indices = t.astype(K.int64, copy=False)  # every target is one, and counts
+    if _all_count(t, classes, weight, ignore_index):
+        indices = t.astype(K.int64, copy=False)
         if reduction == "mean":
             return NLLLossMean.apply(input, indices)
         losses = NLLLoss.apply(input, indices, None)
@@ -71,6 +71,11 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
         return losses.squeeze(0) if unbatched else losses
     total = losses.sum()
     return total / Function.variable(K.asarray(scale.sum(), scale.dtype)) if reduction == "mean" else total
+
+
+def _all_count(t, classes, weight, ignore_index) -> bool:
+    """Whether there are targets, and every one is a class and counts the same."""
+    return weight is None and not 0 <= ignore_index < classes and t.size > 0 and _all_below(t, classes)
 
 
 def _all_below(t, classes: int) -> bool:
@@ -153,8 +158,7 @@ def _is_mean_over_rows(input, target, weight, ignore_index, reduction, label_smo
     """Whether the loss is CrossEntropyMean: that of most classifiers, whose every target counts."""
     x, t = input._data, target._data
     return (
-        weight is None
-        and reduction == "mean"
+        reduction == "mean"
         and label_smoothing <= 0
         and x.ndim == 2
         and x.dtype.kind == "f"
@@ -162,9 +166,7 @@ def _is_mean_over_rows(input, target, weight, ignore_index, reduction, label_smo
         and t.dtype == np.int64
         and not K.on_device(x)
         and not K.on_device(t)
-        and not 0 <= ignore_index < x.shape[1]
-        and t.size > 0
-        and _all_below(t, x.shape[1])
+        and _all_count(t, x.shape[1], weight, ignore_index)
     )
 
 
