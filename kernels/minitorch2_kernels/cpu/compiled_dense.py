@@ -27,28 +27,16 @@ from .pool import get_num_threads, parts_of, share_loop
 loops = Loops("dense_loops")
 
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
-_TILE = 24  # tile.py's width of float32, two of float64: buffers end with a whole one
+_TILE, _ROWS = 24, 4  # tile.py's width of float32, two of float64: buffers end with a whole one; and its rows
+_CACHE_LINE = 16  # numbers of float32 in a line of the cache
 _NUMBERS = 64 * 1024  # of all channels of the images in a row
 _WORTH_SHARING = 1 << 18  # multiplications
 _DENSE = 0.4  # the part of a row that is places of the output, below which im2col wastes less
 
 
-def _fours(n: int) -> int:
-    return -(-n // 4) * 4
-
-
-def _share(loop, plan, parts: int, *arguments) -> None:
-    share_loop(plan.work / _WORTH_SHARING, loop, parts, *arguments)
-
-
-def _rows(matrix):
-    """(G, O, T) with zero rows up to a multiple of four."""
-    groups, n, taps = matrix.shape
-    if n % 4 == 0:
-        return np.ascontiguousarray(matrix)
-    rows = np.zeros((groups, _fours(n), taps), matrix.dtype)
-    rows[:, :n] = matrix
-    return rows
+def _whole(n: int, of: int) -> int:
+    """n, up to the next multiple of `of`."""
+    return -(-n // of) * of
 
 
 class _Plan:
@@ -57,10 +45,11 @@ class _Plan:
     def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
         (n, _, *hw), (o, cg, *khw) = x_shape, w_shape
         self.out = tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-        self.images, self.groups, self.channels, self.outputs = n, groups, cg, o // groups
-        self.work = n * o * math.prod(self.out) * cg * math.prod(khw)
-        self.worth_it = self.work > 0 and self._worth_it(khw, stride)
-        if not self.work:
+        self.images, self.channels, self.outputs = n, cg, o // groups
+        self.taken, self.given = (groups, o // groups, cg * math.prod(khw)), (n, o, *self.out)  # w's and y's shape
+        work = n * o * math.prod(self.out) * cg * math.prod(khw)
+        self.worth_it, self.worth = work > 0 and self._worth_it(khw, stride), work / _WORTH_SHARING
+        if not work:
             return
         place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
         count, self.numbers = len(place.phases), place.height * place.width
@@ -72,18 +61,20 @@ class _Plan:
         self.block = -(-most // blocks)
         phase_of, within = place.phase_of, place.within
         self.lead = int(within.max())
-        self.padded_size = cg * count * self.block * self.numbers + self.lead + _TILE
+        self.padded = _whole(cg * count * self.block * self.numbers + self.lead + _TILE, _CACHE_LINE)
+        self.sums = _whole(self.block * self.numbers, _TILE)  # of one output or channel
         self.reach = self.lead + self.block * self.numbers  # of one output's numbers, for the input's gradient
         rows = np.arange(cg)[:, None] * count + phase_of
         self.offsets = (rows * (self.block * self.numbers) + within).reshape(-1)
         where, shape = phases(place), (place.height, place.width, self.block)
         self.settings = where, self.offsets, *shape
-        # Backwards: the taps of each phase, how far behind a place of g's each one looks, where a phase's begin and end
-        self.taps = [np.flatnonzero(phase_of == number) for number in range(count)]
+        # Backwards: the taps of each phase, where a phase's begin and end, how far behind a place of g's each one looks
+        taps = [np.flatnonzero(phase_of == number) for number in range(count)]
+        self.order, bounds = np.concatenate(taps), np.cumsum([0, *map(len, taps)])
         behind = np.arange(o // groups)[:, None] * self.reach + self.lead
-        back = [(behind - within[each]).reshape(-1) for each in self.taps]
-        bounds = np.cumsum([0, *map(len, back)])
-        self.back = where, np.concatenate(back), bounds, self.lead, *shape
+        back = [(behind - within[each]).reshape(-1) for each in taps]
+        self.spread = _whole(o // groups * self.reach + _TILE, _CACHE_LINE)
+        self.bounds, self.back = bounds, (where, np.concatenate(back), bounds, self.lead, *shape)
 
     def _worth_it(self, khw, stride) -> bool:
         """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
@@ -93,13 +84,7 @@ class _Plan:
 
     def parts(self, n: int) -> int:
         """In how many parts range(n) is worth cutting."""
-        return parts_of(n) if self.work >= _WORTH_SHARING else 1
-
-    def padded(self, parts: int, dtype) -> np.ndarray:
-        return workspace("padded", parts * self.padded_size, dtype)
-
-    def rows(self, name: str, parts: int, count: int, dtype) -> np.ndarray:
-        return workspace(name, parts * count * (-(-self.block * self.numbers // _TILE) * _TILE), dtype)
+        return parts_of(n) if self.worth >= 1 else 1
 
 
 @functools.lru_cache(maxsize=256)
@@ -118,13 +103,12 @@ def supports(x, w, *settings) -> bool:
 def conv2d(x, w, *settings):
     """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
     plan = _plan(x.shape, w.shape, *settings)
-    rows = _rows(w.reshape(plan.groups, plan.outputs, -1))
-    y = np.empty((plan.images, len(w), *plan.out), x.dtype)
-    fours, by_rows = rows.shape[1], plan.splits_outputs
-    parts = plan.parts(fours // 4 if by_rows else plan.images)
-    padded, totals = plan.padded(parts, x.dtype), plan.rows("totals", parts, fours, x.dtype)
-    arrays = np.ascontiguousarray(x), rows, y, padded, totals
-    _share(loops.conv, plan, parts, *arrays, parts, by_rows, *plan.settings)
+    y = np.empty(plan.given, x.dtype)
+    rows, by_rows = _whole(plan.outputs, _ROWS), plan.splits_outputs
+    parts = plan.parts(rows // _ROWS if by_rows else plan.images)
+    work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
+    arrays = np.ascontiguousarray(x), np.ascontiguousarray(w).reshape(plan.taken), y, work
+    share_loop(plan.worth, loops.conv, parts, *arrays, plan.padded, parts, by_rows, *plan.settings)
     return y
 
 
@@ -136,24 +120,21 @@ def supports_input_grad(g, w, hw, *settings) -> bool:
     if not floats(g, w):
         return False
     plan = _plan_back(g, w, hw, *settings)
-    # A weight that is not finite, times the zeros between the rows of g, would be a NaN that no place asked for.
-    return plan.worth_it and g.shape[2:] == plan.out and loops.finite(np.ascontiguousarray(w).reshape(-1))
+    return plan.worth_it and g.shape[2:] == plan.out
 
 
 def conv2d_input_grad(g, w, hw, *settings):
     """Every four channels collect what the taps that looked at them give back, phase by phase."""
     plan = _plan_back(g, w, hw, *settings)
-    n, groups, channels, outputs = plan.images, plan.groups, plan.channels, plan.outputs
-    turned = w.reshape(groups, outputs, channels, -1).swapaxes(1, 2)  # (G, C/G, O/G, taps)
-    if len(plan.taps) > 1:
-        turned = np.concatenate([turned[..., each].reshape(groups, channels, -1) for each in plan.taps], axis=2)
-    weights = _rows(turned.reshape(groups, channels, -1))
-    dx = np.zeros((n, groups * channels, *hw), g.dtype)
-    parts = plan.parts(n)
-    spread = workspace("spread", parts * (outputs * plan.reach + _TILE), g.dtype)
-    totals = plan.rows("totals", parts, weights.shape[1], g.dtype)
-    arrays = np.ascontiguousarray(g), weights, dx, spread, totals
-    _share(loops.input_grad, plan, parts, *arrays, parts, *plan.back)
+    n, channels, (groups, outputs, numbers) = plan.images, plan.channels, plan.taken
+    turned = np.empty((groups, channels, outputs * (numbers // channels)), g.dtype)
+    if not loops.turn(np.ascontiguousarray(w).reshape(groups, outputs, channels, -1), plan.order, plan.bounds, turned):
+        # Such a weight, times the zeros between the rows of g, is a NaN that no place asked for: the reference decides.
+        return reference.conv2d_input_grad.reference(g, w, hw, *settings)
+    dx, parts = np.zeros((n, groups * channels, *hw), g.dtype), plan.parts(n)
+    work = workspace("dense", parts * (plan.spread + _whole(channels, _ROWS) * plan.sums), g.dtype)
+    arrays = np.ascontiguousarray(g), turned, dx, work
+    share_loop(plan.worth, loops.input_grad, parts, *arrays, plan.spread, parts, *plan.back)
     return dx
 
 
@@ -171,17 +152,17 @@ def supports_weight_grad(g, x, khw, *settings) -> bool:
 def conv2d_weight_grad(g, x, khw, *settings):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
     plan = _plan_weight(g, x, khw, *settings)
-    outputs, parts, fours = plan.outputs, plan.parts(plan.images), _fours(plan.outputs)
-    padded, spread = plan.padded(parts, x.dtype), plan.rows("spread", parts, fours, x.dtype)
-    total, *others = sums = np.zeros((parts, plan.groups, fours, len(plan.offsets)), x.dtype)
-    arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, padded, spread
-    _share(loops.weight_grad, plan, parts, *arrays, *plan.settings)
-    for other in others:
-        total += other
-    if not loops.finite(total.reshape(-1)):
+    (groups, outputs, numbers), parts = plan.taken, plan.parts(plan.images)
+    rows = _whole(outputs, _ROWS)
+    work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
+    sums = workspace("sums", parts * groups * rows * numbers, x.dtype).reshape(parts, groups, rows, numbers)
+    arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, work
+    share_loop(plan.worth, loops.weight_grad, parts, *arrays, plan.padded, *plan.settings)
+    dw = np.empty((groups * outputs, plan.channels, *khw), x.dtype)
+    if not loops.add_parts(sums, dw.reshape(plan.taken)):
         # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.
         return reference.conv2d_weight_grad.reference(g, x, khw, *settings)
-    return total[:, :outputs].reshape(plan.groups * outputs, -1, *khw)
+    return dw
 
 
 def register() -> None:

@@ -3,8 +3,6 @@ it pays to hand a part to another thread of Python (matmul.py)."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import numpy as np
 
 from ..reference import conv as reference_conv
@@ -19,6 +17,8 @@ from .pool import parts_of, share_loop
 loops = Loops("product_loops")
 
 WORTH_SHARING = 1 << 20  # multiplications
+FEW = 8  # rows, up to which to lay out the weight for BLAS takes as long as the product
+_TILE = 24  # tile.py's width
 _NO_BIAS = np.zeros(0, np.float32)
 
 
@@ -38,14 +38,22 @@ def _worth_it(a, b) -> bool:
     )
 
 
+def _share_products(work, loop, n: int, *arguments) -> None:
+    """share_loop, with BLAS held to one thread: a small product it computes in this thread anyway, and to say so takes
+    as long."""
+    if work < ALONE:
+        loop(*arguments, 0, n)
+    else:
+        with one_thread():
+            share_loop(work / WORTH_SHARING, loop, n, *arguments)
+
+
 def _product(a, b, bias) -> np.ndarray:
     m, n = a.shape[0], b.shape[1]
     out = np.empty((m, n), np.float32)
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     matrices = a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned
-    worth, longer = a.size * n / WORTH_SHARING, max(m, n)
-    with one_thread():
-        share_loop(worth, loops.product, longer, sgemm_address(), *matrices, bias, out, m >= n)
+    _share_products(a.size * n, loops.product, max(m, n), sgemm_address(), *matrices, bias, out, m >= n)
     return out
 
 
@@ -55,12 +63,27 @@ def matmul(a, b):
 
 
 def _fits(x, weight, bias) -> bool:
-    return _worth_it(x, weight.T) and (bias is None or (bias.dtype == np.float32 and bias.flags.c_contiguous))
+    return (
+        _is_matrix(x)
+        and alike(weight, x, bias)
+        and weight.ndim == 2
+        and x.size > 0
+        and weight.size > 0
+        and x.shape[1] == weight.shape[1]
+        and sgemm_address() != 0
+    )
 
 
 def linear(x, weight, bias):
-    """As matmul; every thread adds the bias to its part."""
-    return _product(x, weight.T, _NO_BIAS if bias is None else bias)
+    """Every thread takes some of the columns, or rows where they are more, and adds the bias to its part."""
+    m, n, bias = len(x), len(weight), _NO_BIAS if bias is None else bias
+    y, work = np.empty((m, n), np.float32), x.size * n
+    if m <= FEW:
+        share_loop(work / WORTH_SHARING, loops.linear_of_few, n, x, weight, bias, y)
+    else:
+        matrices = x, False, weight, True, bias, y
+        _share_products(work, loops.product, max(m, n), sgemm_address(), *matrices, m >= n)
+    return y
 
 
 _NONE = np.zeros((0, 0), np.float32)
@@ -87,9 +110,10 @@ def linear_grad(g, x, weight, with_bias):
     work = g.size * inputs * ((x is not None) + (weight is not None))
     parts = parts_of(max(rows, outputs)) if work >= WORTH_SHARING else 1
     matrices = g, _NONE if x is None else x, _NONE if weight is None else weight, dx, dw, db
-    # OpenBLAS computes a small product in this thread anyway, and to say so takes as long as the product.
-    with nullcontext() if work < ALONE else one_thread():
-        share_loop(work / WORTH_SHARING, loops.linear_grad, parts, sgemm_address(), parts, *matrices)
+    if rows <= FEW and inputs >= parts * _TILE:
+        share_loop(work / WORTH_SHARING, loops.linear_grad_of_few, parts, parts, *matrices)
+    else:
+        _share_products(work, loops.linear_grad, parts, sgemm_address(), parts, *matrices)
     return None if weight is None else dx, None if x is None else dw, db if with_bias else None
 
 

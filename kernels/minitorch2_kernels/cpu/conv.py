@@ -17,16 +17,24 @@ from .pool import share_if
 
 BLOCK_BYTES = 1536 * 1024  # of columns; less would stay in a nearer cache, and pool.py says why that is slower
 _SMALL = 5 << 19  # multiplications below which waking threads costs more than it gives
-_local = threading.local()
+
+
+class _Local(threading.local):
+    """This thread's buffers, by name and dtype."""
+
+    def __init__(self):
+        self.buffers: dict[tuple[str, str], np.ndarray] = {}
+
+
+_local = _Local()
 
 
 def workspace(name: str, size: int, dtype) -> np.ndarray:
     """A flat buffer of this thread that is kept for the next call; its pages are mapped once, not every time."""
-    if not hasattr(_local, "buffers"):
-        _local.buffers = {}
-    held = _local.buffers.get((name, dtype))
+    key = name, dtype.char
+    held = _local.buffers.get(key)
     if held is None or held.size < size:
-        held = _local.buffers[name, dtype] = np.empty(size, dtype)
+        held = _local.buffers[key] = np.empty(size, dtype)
     return held[:size]
 
 

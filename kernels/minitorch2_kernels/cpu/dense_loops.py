@@ -8,21 +8,12 @@ The work is in parts, start to stop of which a call does: a part of the images, 
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, part_of, row_of, take_back
+from .loops import add_dots_of_four, jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, tile
 
 _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so that they stay in the first-level cache
 _TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
-
-
-@jit
-def finite(x):
-    """Whether no element of x, flat, is infinite or NaN: any of those times 0 is NaN."""
-    total = x.dtype.type(0)
-    for i in range(len(x)):
-        total += x[i] * x.dtype.type(0)
-    return total == 0
 
 
 @jit
@@ -35,47 +26,6 @@ def _sum_shifted(source, weights, offsets, out, length, first, last):
         for r in range(first, last, ROWS):
             for q in range(begin, end, width):
                 tile(source, q, weights, r, offsets, out)
-
-
-@jit
-def _add_dots_of_four(source, g, offsets, out, begin, count):
-    """out[r, t] += sum over q of g[r, q] * source[offsets[t] + q], for four rows and q from begin on."""
-    end = begin + count
-    g0, g1, g2, g3 = g[0, begin:end], g[1, begin:end], g[2, begin:end], g[3, begin:end]
-    zero, last = out.dtype.type(0), len(offsets) - 1
-    for t in range(0, len(offsets), 3):  # three at a time: twelve sums in registers
-        u, v = min(t + 1, last), min(t + 2, last)
-        a, b, c = offsets[t] + begin, offsets[u] + begin, offsets[v] + begin
-        sa, sb, sc = source[a : a + count], source[b : b + count], source[c : c + count]
-        s0a = s1a = s2a = s3a = s0b = s1b = s2b = s3b = s0c = s1c = s2c = s3c = zero
-        for q in range(count):
-            xa, xb, xc, y0, y1, y2, y3 = sa[q], sb[q], sc[q], g0[q], g1[q], g2[q], g3[q]
-            s0a += y0 * xa
-            s0b += y0 * xb
-            s0c += y0 * xc
-            s1a += y1 * xa
-            s1b += y1 * xb
-            s1c += y1 * xc
-            s2a += y2 * xa
-            s2b += y2 * xb
-            s2c += y2 * xc
-            s3a += y3 * xa
-            s3b += y3 * xb
-            s3c += y3 * xc
-        out[0, t] += s0a
-        out[1, t] += s1a
-        out[2, t] += s2a
-        out[3, t] += s3a
-        if u > t:
-            out[0, u] += s0b
-            out[1, u] += s1b
-            out[2, u] += s2b
-            out[3, u] += s3b
-        if v > u:
-            out[0, v] += s0c
-            out[1, v] += s1c
-            out[2, v] += s2c
-            out[3, v] += s3c
 
 
 @jit
@@ -121,18 +71,39 @@ def _conv(x, w, y, padded, totals, phases, offsets, height, width, block, start,
 
 @shareable
 @jit
-def conv(x, w, y, padded, totals, parts, by_rows, phases, offsets, height, width, block, start, stop):
-    """x (N, C, H, W), w (G, R, T) with R rows in fours, y (N, O, OH, OW). Each part's row of padded has C/G * phases *
-    block * height * width numbers, zeros behind them, and another tile; that of totals is (R, block * height * width up
-    to a whole tile). by_rows: a part is one of w's rows, in fours, for all images.
+def conv(x, w, y, work, size, parts, by_rows, phases, offsets, height, width, block, start, stop):
+    """x (N, C, H, W), w (G, O/G, T), y (N, O, OH, OW). A part's row of `work` has `size` numbers, C/G * phases * block *
+    height * width and zeros behind them for another tile; then (R, block * height * width up to a whole tile), R the
+    outputs of a group up to a multiple of four. by_rows: a part is some of these, in fours, for all images.
     """
-    rows = w.shape[1]
+    rows = ROWS * (-(-w.shape[1] // ROWS))
     count = rows // ROWS if by_rows else len(x)
     for part in range(start, stop):
         begin, end = part_of(count, part, parts)
         a, b, first, last = (0, len(x), ROWS * begin, ROWS * end) if by_rows else (begin, end, 0, rows)
-        mine, sums = row_of(padded, part, parts), row_of(totals, part, parts).reshape(rows, -1)
-        _conv(x, w, y, mine, sums, phases, offsets, height, width, block, a, b, first, last)
+        mine = row_of(work, part, parts)
+        padded, totals = mine[:size], mine[size:].reshape(rows, -1)
+        _conv(x, w, y, padded, totals, phases, offsets, height, width, block, a, b, first, last)
+
+
+@jit
+def turn(w, order, bounds, turned):
+    """w (G, O/G, C/G, T) to turned (G, C/G, O/G * T), the taps of each phase, order[bounds[p]:bounds[p + 1]], after
+    another. Whether all are finite: any number that is not is a NaN when it is multiplied by 0."""
+    groups, outputs, channels, _ = w.shape
+    total, zero = w.dtype.type(0), w.dtype.type(0)
+    for g in range(groups):
+        for c in range(channels):
+            at = 0
+            for p in range(len(bounds) - 1):
+                for o in range(outputs):
+                    taps = w[g, o, c]
+                    for t in range(bounds[p], bounds[p + 1]):
+                        number = taps[order[t]]
+                        turned[g, c, at] = number
+                        total += number * zero
+                        at += 1
+    return total == 0
 
 
 @jit
@@ -150,8 +121,8 @@ def _input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height,
                     at = o * reach + lead + b * numbers
                     _lay_out_rows(g[n + b, group * outputs + o], spread[at : at + numbers], width)
             for p in range(len(phases)):
-                first, last = bounds[p], bounds[p + 1]
-                _sum_shifted(spread, w[group, :, first:last], offsets[first:last], totals, length, 0, w.shape[1])
+                first, last = bounds[p] * outputs, bounds[p + 1] * outputs
+                _sum_shifted(spread, w[group, :, first:last], offsets[first:last], totals, length, 0, len(totals))
                 for c in range(channels):
                     for b in range(images):
                         line = totals[c, b * numbers : (b + 1) * numbers]
@@ -160,16 +131,17 @@ def _input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height,
 
 @shareable
 @jit
-def input_grad(g, w, dx, spread, totals, parts, phases, offsets, bounds, lead, height, width, block, start, stop):
-    """g (N, O, OH, OW), dx (N, C, H, W) of zeros, w (G, R, O/G * KH*KW): the taps of phase p stand at bounds[p] to
-    bounds[p + 1] and so do their offsets into a part's row of spread, of O/G * (lead + block * height * width) numbers
-    and another tile. totals as for `conv`.
+def input_grad(g, w, dx, work, size, parts, phases, offsets, bounds, lead, height, width, block, start, stop):
+    """g (N, O, OH, OW), dx (N, C, H, W) of zeros, w (G, C/G, O/G * T): the taps of phase p stand at bounds[p] * O/G to
+    bounds[p + 1] * O/G and so do their offsets into the `size` numbers of a part's row of `work`, O/G * (lead + block *
+    height * width) and another tile; what is behind these is as for `conv`.
     """
-    n = len(g)
+    n, rows = len(g), ROWS * (-(-w.shape[1] // ROWS))
     for part in range(start, stop):
         a, b = part_of(n, part, parts)
-        mine, sums = row_of(spread, part, parts), row_of(totals, part, parts).reshape(w.shape[1], -1)
-        _input_grad(g, w, dx, mine, sums, phases, offsets, bounds, lead, height, width, block, a, b)
+        mine = row_of(work, part, parts)
+        spread, totals = mine[:size], mine[size:].reshape(rows, -1)
+        _input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, width, block, a, b)
 
 
 @jit
@@ -191,15 +163,34 @@ def _weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block
             for begin in range(0, length, _CHUNK):
                 count = min(_CHUNK, length - begin)
                 for o in range(0, dw.shape[1], 4):
-                    _add_dots_of_four(padded, spread[o : o + 4], offsets, dw[group, o : o + 4], begin, count)
+                    add_dots_of_four(padded, spread[o : o + 4], offsets, dw[group, o : o + 4], begin, count)
 
 
 @shareable
 @jit
-def weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block, start, stop):
-    """g (N, O, OH, OW), x (N, C, H, W); to dw (parts, G, R, T) is added. spread is as `totals` for `conv`."""
+def weight_grad(g, x, dw, work, size, phases, offsets, height, width, block, start, stop):
+    """g (N, O, OH, OW), x (N, C, H, W), dw (parts, G, R, T): each part's own sums; `work` as for `conv`."""
     parts, n = len(dw), len(g)
     for part in range(start, stop):
         a, b = part_of(n, part, parts)
-        mine, grads = row_of(padded, part, parts), row_of(spread, part, parts).reshape(dw.shape[2], -1)
-        _weight_grad(g, x, dw[part], mine, grads, phases, offsets, height, width, block, a, b)
+        mine = row_of(work, part, parts)
+        padded, spread = mine[:size], mine[size:].reshape(dw.shape[2], -1)
+        dw[part] = 0
+        _weight_grad(g, x, dw[part], padded, spread, phases, offsets, height, width, block, a, b)
+
+
+@jit
+def add_parts(parts, total):
+    """total (G, O/G, T), the sum of parts (P, G, R, T) in their order; whether all of it is finite."""
+    check, zero = total.dtype.type(0), total.dtype.type(0)
+    for g in range(total.shape[0]):
+        for o in range(total.shape[1]):
+            row = total[g, o]
+            row[:] = parts[0, g, o]
+            for p in range(1, len(parts)):
+                more = parts[p, g, o]
+                for t in range(len(row)):
+                    row[t] += more[t]
+            for t in range(len(row)):
+                check += row[t] * zero
+    return check == 0

@@ -14,7 +14,7 @@ from typing import Any
 from .blas import _candidates
 
 # cblas's numbers for: rows lie one after the other; take the matrix as it is; take its transpose
-ROWS, PLAIN, TRANSPOSED = 101, 111, 112
+ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 
 
 @functools.cache
@@ -55,4 +55,4 @@ def multiply_add(a, b, out, add: bool) -> None:
     """out = a b, or where `add` out += a b, which np.matmul cannot: float32 matrices whose rows have no gaps."""
     (m, k), n = a.shape, b.shape[1]
     (pa, la), (pb, lb), (po, lo) = ((x.__array_interface__["data"][0], x.strides[0] // 4) for x in (a, b, out))
-    sgemm()(ROWS, PLAIN, PLAIN, m, n, k, 1.0, pa, la, pb, lb, float(add), po, lo)
+    sgemm()(ROW_MAJOR, PLAIN, PLAIN, m, n, k, 1.0, pa, la, pb, lb, float(add), po, lo)

@@ -40,10 +40,16 @@ def _default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class _Inside(threading.local):
+    """part: whether this thread is at a part of some work, and shares none of its own."""
+
+    part = False
+
+
 _threads = _default_threads()
 _jobs: queue.SimpleQueue = queue.SimpleQueue()
 _workers: list[threading.Thread] = []
-_inside = threading.local()
+_inside = _Inside()
 _slots = np.zeros((0, _SLOT), np.int64)  # a row for each worker: share_loops.py
 _bell = np.zeros(_SLOT, np.int64)  # rung for those awake, to look into the queue
 
@@ -64,7 +70,7 @@ def set_num_threads(n: int) -> None:
 def parts_of(n: int) -> int:
     """How many parts share() makes of range(n): one for each thread; inside a part, or with a BLAS that cannot be held
     to one thread, a single one."""
-    return min(_threads, n) if controllable and not getattr(_inside, "part", False) else 1
+    return min(_threads, n) if controllable and not _inside.part else 1
 
 
 def _cut(n: int, parts: int) -> list[tuple[int, int]]:
@@ -172,7 +178,7 @@ def _start_workers(n: int) -> None:
 def _forget() -> None:
     """A forked child has none of the threads: it starts its own when it needs them."""
     global _jobs, _inside
-    _jobs, _inside = queue.SimpleQueue(), threading.local()
+    _jobs, _inside = queue.SimpleQueue(), _Inside()
     _slots[:] = 0  # nobody is awake in them
     _workers.clear()
 

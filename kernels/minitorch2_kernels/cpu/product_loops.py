@@ -9,10 +9,10 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from .gemm import PLAIN, ROWS, TRANSPOSED
-from .jit import jit
-from .loops import part_of
+from .gemm import PLAIN, ROW_MAJOR, TRANSPOSED
+from .loops import add_dots_of_four, jit, part_of
 from .share_loops import shareable
+from .tile import ROW_BYTES, ROWS, tile
 
 _FORM, _SIZE, _REAL = ir.IntType(32), ir.IntType(64), ir.FloatType()
 _SGEMM = ir.FunctionType(
@@ -25,7 +25,7 @@ def _as_sgemm(typing_context, address, a_form, b_form, m, n, k, a, a_row, b, b_r
 
     def generate(context, builder, signature, values):
         function, (a_form, b_form, *rest) = builder.inttoptr(values[0], _SGEMM.as_pointer()), values[1:]
-        forms = _FORM(ROWS), builder.trunc(a_form, _FORM), builder.trunc(b_form, _FORM)
+        forms = _FORM(ROW_MAJOR), builder.trunc(a_form, _FORM), builder.trunc(b_form, _FORM)
         builder.call(function, (*forms, *rest[:3], _REAL(1), *rest[3:7], _REAL(0), *rest[7:]))
         return context.get_dummy_value()
 
@@ -74,9 +74,79 @@ def linear_grad(sgemm, parts, g, x, weight, dx, dw, db, start, stop):
             from_x = x.ctypes.data
             _sgemm(sgemm, TRANSPOSED, PLAIN, last - first, inputs, rows, from_g, outputs, from_x, inputs, to, inputs)
         if db.size > 0:
-            total = np.zeros(last - first)
-            for r in range(rows):
-                row = g[r, first:last]
+            _column_sums(g, db, first, last)
+
+
+@jit
+def _column_sums(g, sums, first, last):
+    """sums[first:last] of g's columns, float64's before they are rounded."""
+    total = np.zeros(last - first)
+    for r in range(len(g)):
+        row = g[r, first:last]
+        for j in range(len(row)):
+            total[j] += row[j]
+    sums[first:last] = total
+
+
+@jit
+def _in_fours(x):
+    """x, with rows of zeros behind it where its rows are not in fours."""
+    rows = -(-len(x) // ROWS) * ROWS
+    if rows == len(x):
+        return x
+    full = np.zeros((rows, x.shape[1]), x.dtype)
+    full[: len(x)] = x
+    return full
+
+
+@shareable
+@jit
+def linear_of_few(x, weight, bias, y, start, stop):
+    """Columns start to stop of y = x weight^T + bias, four rows at a time. No bias: an empty one."""
+    rows, inputs = _in_fours(x), x.shape[1]
+    sums = np.zeros((len(rows), stop - start), y.dtype)
+    if len(bias) > 0:
+        sums[:] = bias[start:stop]
+    source, offsets = weight.reshape(-1), np.arange(start, stop) * inputs
+    for r in range(0, len(rows), ROWS):
+        add_dots_of_four(source, rows[r : r + ROWS], offsets, sums[r : r + ROWS], 0, inputs)
+    y[:, start:stop] = sums[: len(y)]
+
+
+@shareable
+@jit
+def linear_grad_of_few(parts, g, x, weight, dx, dw, db, start, stop):
+    """As linear_grad, four rows at a time; a part takes some columns of dx, no fewer than a tile is wide."""
+    outputs, inputs, width = g.shape[1], max(x.shape[1], weight.shape[1]), ROW_BYTES // g.itemsize
+    grads = _in_fours(g)
+    for part in range(start, stop):
+        first, last = part_of(inputs, part, parts)
+        if dx.size > 0:
+            sums = dx if len(grads) == len(dx) else np.empty((len(grads), inputs), dx.dtype)
+            source, offsets = weight.reshape(-1), np.arange(outputs) * inputs
+            for r in range(0, len(grads), ROWS):
+                for at in range(first, last, width):
+                    tile(source, min(at, last - width), grads, r, offsets, sums)
+            if len(grads) > len(dx):
+                dx[:, first:last] = sums[: len(dx), first:last]
+        first, last = part_of(outputs, part, parts)
+        if dw.size > 0:
+            _few_outer_products(grads, _in_fours(x), dw, first, last)
+        if db.size > 0:
+            _column_sums(g, db, first, last)
+
+
+@jit
+def _few_outer_products(g, x, dw, first, last):
+    """Rows first to last of dw = g^T x; rows in fours."""
+    for o in range(first, last):
+        row = dw[o]
+        for r in range(0, len(g), 4):
+            g0, g1, g2, g3 = g[r, o], g[r + 1, o], g[r + 2, o], g[r + 3, o]
+            x0, x1, x2, x3 = x[r], x[r + 1], x[r + 2], x[r + 3]
+            if r == 0:
                 for j in range(len(row)):
-                    total[j] += row[j]
-            db[first:last] = total
+                    row[j] = g0 * x0[j] + g1 * x1[j] + g2 * x2[j] + g3 * x3[j]
+            else:
+                for j in range(len(row)):
+                    row[j] += g0 * x0[j] + g1 * x1[j] + g2 * x2[j] + g3 * x3[j]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .gemm import PLAIN, ROWS, TRANSPOSED
+from .gemm import PLAIN, ROW_MAJOR, TRANSPOSED
 from .row_loops import elementwise, sigmoid, tanh
 
 _0, _1 = np.float32(0), np.float32(1)
@@ -19,14 +19,14 @@ _0, _1 = np.float32(0), np.float32(1)
 def _times(multiply, a, b, out):
     """out (n, m) = a (n, k) b (k, m)"""
     (n, k), m = a.shape, b.shape[1]
-    multiply(ROWS, PLAIN, PLAIN, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, m, _0, out.ctypes.data, m)
+    multiply(ROW_MAJOR, PLAIN, PLAIN, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, m, _0, out.ctypes.data, m)
 
 
 @elementwise
 def _times_transposed(multiply, a, b, out):
     """out (n, m) = a (n, k) b^T, for b (m, k)"""
     (n, k), m = a.shape, b.shape[0]
-    multiply(ROWS, PLAIN, TRANSPOSED, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, k, _0, out.ctypes.data, m)
+    multiply(ROW_MAJOR, PLAIN, TRANSPOSED, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, k, _0, out.ctypes.data, m)
 
 
 @elementwise

@@ -31,8 +31,8 @@ def tile_of(rows_down: int, vectors_across: int) -> Any:
     vectors, in numbers."""
 
     def one(typing_context, source, at, weights, row, offsets, out):
-        """source (S,), weights (R, T), offsets (T,), T > 0, out (R, L), at + width <= L. The rows of `weights` may lie
-        apart, all else is C-contiguous."""
+        """source (S,), weights (R, T), offsets (T,), T > 0, out (R', L), at + width <= L. The rows of `weights` may lie
+        apart, all else is C-contiguous. Rows below the last one of `weights` are computed with that one."""
 
         def generate(context, builder, signature, arguments):
             source, weights, offsets, out = (
@@ -54,7 +54,9 @@ def tile_of(rows_down: int, vectors_across: int) -> Any:
                 ]
 
             rows = [builder.add(row, ir.Constant(_INT, r)) for r in range(rows_down)]
-            weight_rows = [moved(weights.data, builder.mul(r, apart)) for r in rows]
+            last = builder.sub(builder.extract_value(weights.shape, 0), ir.Constant(_INT, 1))
+            there = [builder.select(builder.icmp_signed("<", r, last), r, last) for r in rows]
+            weight_rows = [moved(weights.data, builder.mul(r, apart)) for r in there]
             pixels = moved(source.data, at)
 
             before, loop, after = builder.block, builder.append_basic_block("taps"), builder.append_basic_block("sums")
