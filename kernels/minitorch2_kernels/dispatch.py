@@ -27,6 +27,13 @@ class _Nothing:
     """The type of no array."""
 
 
+class Arrays(list):
+    """A list of arrays that stays as it is: a kernel that is called with it again may keep on it, as `known`, what it
+    worked out about them."""
+
+    known: Any = None
+
+
 _device_array: type = _Nothing  # cupy.ndarray, once CuPy is in use
 ARRAYS = {np.ndarray}  # the types of arrays, for a look that costs less than `is_array`
 
@@ -118,7 +125,7 @@ def kernel(reference) -> Any:
             if _overrides_missing:
                 _import_overrides()
             kind = args[0].__class__
-            if kind is list:
+            if kind is list or kind is Arrays:
                 kind = args[0][0].__class__ if args[0] else None
             for supports, implementation in reversed(on_device if kind is _device_array else on_host):
                 if supports(*args):

@@ -11,10 +11,13 @@ On a GPU, SGD and Adam update all parameters of a group in one launch.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any, ClassVar
 
 from minitorch2_kernels import asarray, ascontiguousarray, namespace, on_device
+from minitorch2_kernels.dispatch import Arrays
 from minitorch2_kernels.reference.cast import cast
 
 from ..core import dtypes
@@ -22,7 +25,7 @@ from ..core.grad_mode import enable_grad, no_grad
 from ..core.quiet import IGNORE, restore, silence
 from ..creation import tensor
 from ..tensor import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, ParamsT
 
 _UNSUPPORTED = {
     "differentiable": "write the update as ordinary tensor operations to differentiate through it",
@@ -43,6 +46,35 @@ class ParameterwiseOptimizer(Optimizer):
 
     def _update(self, p: Tensor, group: dict[str, Any]) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(p, group)")
+
+    def _batches(
+        self, group: dict[str, Any], params: list[Tensor], columns: Sequence[list[Tensor] | None], keys: list[Any]
+    ) -> tuple[list[Batch], list[int]]:
+        """Batches of those of one dtype and key, and the places of parameters that no batch takes. columns: for each
+        state its tensors, or None. The last step's batches are taken again where they are of the same arrays."""
+        arrays = [p._data for p in params]
+        for column in columns:
+            if column is not None:
+                arrays += [t._data for t in column]
+        one_key = keys.count(keys[0]) == len(keys) if keys else True
+        kept = self._kept.get(id(group))
+        if kept is not None and one_key and len(kept[0]) == len(arrays) and all(map(is_, kept[0], arrays)):
+            return kept[1]
+        places: defaultdict[Any, list[int]] = defaultdict(list)
+        left: list[int] = []
+        for i, p in enumerate(params):
+            (places[p._data.dtype, keys[i]] if in_batches(p) else left).append(i)
+        made = [
+            Batch(some, [params[i] for i in some], [c and [c[i] for i in some] for c in columns])
+            for some in places.values()
+        ]
+        if one_key:
+            self._kept[id(group)] = arrays, (made, left)
+        return made, left
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        self._kept: dict[int, Any] = {}  # of a group, by its id: arrays, and what _batches made of them
+        super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         if isinstance(param_group, dict):
@@ -88,6 +120,7 @@ class ParameterwiseOptimizer(Optimizer):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
+        self._kept = {}
         for group in self.param_groups:
             for key, default in self._later_options.items():
                 group.setdefault(key, default)
@@ -126,31 +159,34 @@ def check_shapes(p: Tensor, state: Sequence[Tensor | None]) -> None:
 
 
 class Batch:
-    """Parameters that one launch or call updates, each with as many states (tensors, or None for one not there)."""
+    """Parameters that one launch or call updates. places: theirs among those with a gradient; columns: for each state
+    its tensors, or None for one that they do not have."""
 
-    def __init__(self, states: int) -> None:
-        self.written: list[Tensor] = []
-        self.params: list[Any] = []  # arrays, as the gradients and the states
-        self.grads: list[Any] = []
-        self.states: list[list[Any]] = [[] for _ in range(states)]
+    def __init__(self, places: list[int], params: list[Tensor], columns: Sequence[list[Tensor] | None]) -> None:
+        self.places, self.written = places, list(params)
+        self.params = Arrays(p._data for p in params)
+        self.shapes = [a.shape for a in self.params]
+        self.states: list[Arrays | None] = []
+        for column in columns:
+            if column is not None:
+                for p, t in zip(params, column, strict=True):
+                    check_shapes(p, (t,))
+                self.written += column
+            self.states.append(None if column is None else Arrays(t._data for t in column))
 
-    def add(self, p: Tensor, states: Sequence[Tensor | None]) -> None:
-        data, grad = p._data, p._grad._data
-        self.params.append(data)
-        self.grads.append(grad if grad.flags.c_contiguous else ascontiguousarray(grad))
-        self.written.append(p)
-        for arrays, t in zip(self.states, states):  # noqa: B905 (they are as many)
-            if t is not None:
-                if t._data.shape != data.shape:
-                    check_shapes(p, states)
-                arrays.append(t._data)
-                self.written.append(t)
-
-    def apply(self, kernel: Callable[..., None], *hyperparameters: Any) -> None:
-        """`kernel(parameters, gradients, *states, *hyperparameters)`, lists; None for a state that they do not have."""
-        kernel(self.params, self.grads, *[arrays or None for arrays in self.states], *hyperparameters)
+    def apply(self, kernel: Callable[..., None], params: list[Tensor], *hyperparameters: Any) -> None:
+        """`kernel(parameters, gradients, *states, *hyperparameters)`, lists. params: all of which these are some."""
+        grads = [params[i]._grad._data for i in self.places]
+        grads = [g if g.flags.c_contiguous else ascontiguousarray(g) for g in grads]
+        if [g.shape for g in grads] != self.shapes:
+            p, g = next((p, g) for p, g in zip(self.written, grads, strict=False) if p._data.shape != g.shape)
+            raise RuntimeError(
+                f"a parameter of shape {tuple(p.shape)} has a gradient of shape {g.shape}: was its .data replaced "
+                "after backward()? Call zero_grad() before."
+            )
+        kernel(self.params, grads, *self.states, *hyperparameters)
         for t in self.written:
-            t._bump()
+            t._counter[0] += 1  # as _bump, which would be a call for each
 
 
 def in_batches(p: Tensor) -> bool:

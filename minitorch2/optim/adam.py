@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import partial
 from typing import Any, ClassVar
 
 from minitorch2_kernels import on_device
@@ -13,7 +11,6 @@ from ..core.dtypes import float32
 from ..creation import zeros, zeros_like
 from ..tensor import Tensor
 from ._parameterwise import (
-    Batch,
     ParameterwiseOptimizer,
     advance,
     apply,
@@ -22,13 +19,14 @@ from ._parameterwise import (
     check_lr,
     check_nonnegative,
     counter,
-    in_batches,
     number,
     rate,
 )
 from .optimizer import ParamsT
 
 __all__ = ["Adam"]
+
+_MOMENTS = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")
 
 
 class Adam(ParameterwiseOptimizer):
@@ -119,10 +117,6 @@ class Adam(ParameterwiseOptimizer):
         return state
 
     @staticmethod
-    def _moments(state: dict[str, Any], group: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:
-        return state["exp_avg"], state["exp_avg_sq"], state["max_exp_avg_sq"] if group["amsgrad"] else None
-
-    @staticmethod
     def _numbers(group: dict[str, Any]) -> tuple[Any, ...]:
         """What the kernels take after the learning rate."""
         beta1, beta2 = group["betas"]
@@ -130,32 +124,30 @@ class Adam(ParameterwiseOptimizer):
         return number(beta1), number(beta2), group["eps"], decay, group["decoupled_weight_decay"], group["maximize"]
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        batches: defaultdict[Any, Batch] = defaultdict(partial(Batch, 3))
-        counters: defaultdict[Any, list[Tensor]] = defaultdict(list)
-        left = []
-        for p in params:
-            state = self._state_of(p, group)  # of those left too: state_dict is in the parameters' order
-            if not in_batches(p):
-                left.append(p)
-                continue
-            step = state["step"]
-            if on_device(step._data):
-                key = (p._data.dtype, step._data.dtype)
-                counters[key].append(step)
-            else:
-                key = (p._data.dtype, advance(state))
-            batches[key].add(p, self._moments(state, group))
-        for key, batch in batches.items():
-            steps = [step._data for step in counters[key]] if key in counters else key[1]
-            batch.apply(kernels.adam_many, steps, rate(group["lr"]), *self._numbers(group))
-            for step in counters.get(key, ()):
+        states = [self.state[p] for p in params]
+        if group["capturable"] or not all(states):
+            states = [self._state_of(p, group) for p in params]
+        names = _MOMENTS if group["amsgrad"] else _MOMENTS[:2]
+        moments: list[Any] = [[state[name] for state in states] for name in names]
+        moments += [None] * (len(_MOMENTS) - len(names))
+        steps = [state["step"] for state in states]
+        # Those whose steps are counted here go together where they have made as many.
+        keys = [t._data.dtype if on_device(t._data) else advance(s) for t, s in zip(steps, states, strict=True)]
+        batches, left = self._batches(group, params, moments, keys)
+        rest = self._numbers(group)
+        for batch in batches:
+            made: Any = keys[batch.places[0]]
+            counters = [] if isinstance(made, float) else [steps[i] for i in batch.places]
+            if counters:
+                made = [step._data for step in counters]
+            batch.apply(kernels.adam_many, params, made, rate(group["lr"]), *rest)
+            for step in counters:
                 step._bump()
-        return left
-
-    def _update(self, p: Tensor, group: dict[str, Any]) -> None:
-        state = self._state_of(p, group)
-        step = advance(state)
-        apply(kernels.adam, p, self._moments(state, group), step, number(group["lr"]), *self._numbers(group))
+        for i in left:
+            made = keys[i] if isinstance(keys[i], float) else advance(states[i])
+            own = [None if column is None else column[i] for column in moments]
+            apply(kernels.adam, params[i], tuple(own), made, number(group["lr"]), *rest)
+        return []
 
 
 def _refuse_foreach(name: str, foreach: bool | None, capturable: bool) -> None:

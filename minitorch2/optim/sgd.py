@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import partial
 from typing import Any, ClassVar
 
 from minitorch2_kernels.reference import optim as kernels
@@ -11,13 +9,11 @@ from minitorch2_kernels.reference import optim as kernels
 from ..creation import empty_like
 from ..tensor import Tensor
 from ._parameterwise import (
-    Batch,
     ParameterwiseOptimizer,
     apply,
     check_fused,
     check_lr,
     check_nonnegative,
-    in_batches,
     number,
     rate,
 )
@@ -77,30 +73,28 @@ class SGD(ParameterwiseOptimizer):
         }
         super().__init__(params, defaults)
 
-    def _buffer(self, p: Tensor, group: dict[str, Any]) -> tuple[Tensor | None, bool]:
-        """p's momentum buffer, and whether this is the first step that it is for."""
+    def _buffers(self, params: list[Tensor], group: dict[str, Any]) -> tuple[list[Tensor] | None, list[bool]]:
+        """The momentum buffers, None where there is no momentum, and for each whether this is its first step."""
         if group["momentum"] == 0:
-            return None, False
-        state = self.state[p]
-        buffer = state.get("momentum_buffer")
-        if buffer is not None:
-            return buffer, False
-        buffer = state["momentum_buffer"] = empty_like(p)
-        return buffer, True
+            return None, [False] * len(params)
+        states = [self.state[p] for p in params]
+        buffers: list[Any] = [state.get("momentum_buffer") for state in states]
+        first = [buffer is None for buffer in buffers]
+        if True in first:
+            for i, p in enumerate(params):
+                if first[i]:
+                    buffers[i] = states[i]["momentum_buffer"] = empty_like(p)
+        return buffers, first
 
     def _update_many(self, params: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
-        batches: defaultdict[Any, Batch] = defaultdict(partial(Batch, 1))
-        left = []
-        for p in params:
-            buffer, first_step = self._buffer(p, group)  # of those left too: state_dict is in the parameters' order
-            if not in_batches(p):
-                left.append((p, buffer, first_step))
-                continue
-            batches[p._data.dtype, first_step].add(p, (buffer,))
-        for (_, first_step), batch in batches.items():
-            batch.apply(kernels.sgd_many, rate(group["lr"]), *self._numbers(group), first_step)
-        for p, buffer, first_step in left:
-            apply(kernels.sgd, p, (buffer,), number(group["lr"]), *self._numbers(group), first_step)
+        buffers, first = self._buffers(params, group)
+        batches, left = self._batches(group, params, (buffers,), first)
+        for batch in batches:
+            numbers = rate(group["lr"]), *self._numbers(group), first[batch.places[0]]
+            batch.apply(kernels.sgd_many, params, *numbers)
+        for i in left:
+            buffer = None if buffers is None else buffers[i]
+            apply(kernels.sgd, params[i], (buffer,), number(group["lr"]), *self._numbers(group), first[i])
         return []
 
     @staticmethod

@@ -7,12 +7,12 @@ written once. The operations, their order and their roundings are the reference'
 from __future__ import annotations
 
 import ctypes
-import weakref
 from itertools import chain
-from operator import call, is_
+from operator import is_
 
 import numpy as np
 
+from ..dispatch import Arrays
 from ..reference import optim as reference
 from .alike import alike
 from .jit import Loops
@@ -69,18 +69,15 @@ class _Table:
     second of them its gradient's, which is another array in every step."""
 
     def __init__(self, params, states):
+        self.states = states
         arrays = list(chain(params, *states))
-        self._arrays = [weakref.ref(a) for a in arrays]
         self.supported = alike(*arrays)
         self.addresses = np.zeros((len(params), 2 + len(states)), np.uint64)
         if self.supported:
             columns = np.array([_address(a) for a in arrays], np.uint64).reshape(-1, len(params))
             self.addresses[:, 0], self.addresses[:, 2:] = columns[0], columns[1:].T
         self.ends = np.cumsum([p.size for p in params])  # of each parameter, counting one after the other's elements
-
-    def is_of(self, params, states) -> bool:
-        """Whether it is these arrays' table: of the same arrays, not of others that took their place in memory."""
-        return all(map(is_, map(call, self._arrays), chain(params, *states)))
+        self.size = int(self.ends[-1])
 
     def with_gradients(self, grads) -> np.ndarray:
         """A copy: another thread may be stepping too."""
@@ -89,19 +86,14 @@ class _Table:
         return table
 
 
-_tables: dict[tuple[int, ...], _Table] = {}
-_MOST_TABLES = 64
-
-
 def _table(params, states) -> _Table:
-    """The table of these arrays, lists or None: that of the last step, if it had the same."""
+    """The table of these arrays, lists or None, kept where such lists stay as they are."""
     states = [arrays for arrays in states if arrays is not None]
-    key = id(params[0]), len(params), len(states)
-    table = _tables.get(key)
-    if table is None or not table.is_of(params, states):
-        while len(_tables) >= _MOST_TABLES:
-            _tables.pop(next(iter(_tables)), None)
-        table = _tables[key] = _Table(params, states)
+    if type(params) is not Arrays:
+        return _Table(params, states)
+    table = params.known
+    if table is None or len(table.states) != len(states) or not all(map(is_, table.states, states)):
+        table = params.known = _Table(params, states)
     return table
 
 
@@ -111,7 +103,7 @@ def _supports_many(params, grads, *rest) -> bool:
         return False
     states = []
     for values in rest:
-        if type(values) is list:
+        if isinstance(values, list):
             states.append(values)
         elif isinstance(values, np.ndarray):
             return False
@@ -141,14 +133,14 @@ def register() -> None:
     def adam_many(params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, step, lr, *rest):
         """All parameters by one call, shared among the threads where they are many numbers together."""
         table = _table(params, (exp_avgs, exp_avg_sqs, max_exp_avg_sqs))
-        rows, ends = table.with_gradients(grads), table.ends
+        rows = table.with_gradients(grads)
         numbers, amsgrad = _adam_numbers(step, lr, *rest), max_exp_avg_sqs is not None
-        _run(loops.adam_many, int(ends[-1]), rows, ends, params[0], amsgrad, numbers)
+        _run(loops.adam_many, table.size, rows, table.ends, params[0], amsgrad, numbers)
 
     @reference.sgd_many.override(_supports_many)
     def sgd_many(params, grads, buffers, *rest):
         """All parameters by one call, as `adam_many`."""
         table = _table(params, (buffers,))
-        rows, ends = table.with_gradients(grads), table.ends
+        rows = table.with_gradients(grads)
         numbers, momentum = _sgd_numbers(*rest), buffers is not None
-        _run(loops.sgd_many, int(ends[-1]), rows, ends, params[0], momentum, numbers)
+        _run(loops.sgd_many, table.size, rows, table.ends, params[0], momentum, numbers)
