@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from minitorch2_kernels.dispatch import on_device
 
@@ -110,7 +111,7 @@ class Tensor(
     def _wrap(array) -> Tensor:
         """A plain tensor that shares an array's memory; lean, since every op calls it. NumPy scalars become 0-d."""
         tensor = _new(Tensor)
-        tensor._data = np.asarray(array) if isinstance(array, np.generic) else array
+        tensor._data = array if type(array) is ndarray or not isinstance(array, np.generic) else np.asarray(array)
         tensor._counter = [0]
         if state.inference:
             tensor._inference = True

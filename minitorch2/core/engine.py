@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from minitorch2_kernels.dispatch import ARRAYS, is_array, on_device
 from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
@@ -159,11 +160,9 @@ def _accumulate(leaf, g, nobody_else, create_graph):
     if create_graph:
         leaf._grad = g if leaf._grad is None else leaf._grad + g
     elif leaf._grad is None:
-        if type(g) not in ARRAYS:
-            g = np.asarray(g)
-        flags = g.flags
-        owned = nobody_else and flags.forc and _whole(g) and (on_device(g) or flags.writeable)
-        leaf._grad = Function.variable(g if owned else g.copy(order="K" if flags.forc else "C"))
+        if not (nobody_else and type(g) is ndarray and g.base is None and g.flags.carray):  # most are all of this
+            g = _own(g, nobody_else)
+        leaf._grad = Function.variable(g)
     elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
         leaf._grad = Function.variable(_plus(leaf._grad._data, g))
     else:
@@ -175,6 +174,16 @@ def _accumulate(leaf, g, nobody_else, create_graph):
     if leaf._after_accumulate:
         for hook in list(leaf._after_accumulate.values()):
             hook(leaf)
+
+
+def _own(g, nobody_else):
+    """g itself if it may be kept, else a copy."""
+    if type(g) not in ARRAYS:
+        g = np.asarray(g)
+    flags = g.flags
+    if nobody_else and flags.forc and _whole(g) and (on_device(g) or flags.writeable):
+        return g
+    return g.copy(order="K" if flags.forc else "C")
 
 
 def _whole(g) -> bool:

@@ -61,8 +61,8 @@ class Function(Node):
 
     _to_save: tuple = ()
     _saved: Any = ()
-    _sources: Any = ()  # for each saved array: its input's number, or -1 - its output's
-    _watched: Any = ()  # for each saved array: (version list, version when saved, its source)
+    _sources: Any = ()  # for each saved value: its input's number, or -1 - its output's, or None for a number
+    _watched: Any = ()  # for each saved value: (version list, version when saved, its source)
     _constants: Any = ()
     create_graph = False
     needs_input_grad: Any = ()
@@ -121,7 +121,10 @@ class Function(Node):
 
     @classmethod
     def apply(cls, *args) -> Any:
-        """Runs the op on tensors (recording it where a gradient is wanted), or on plain arrays inside backward."""
+        """Runs the op on tensors (recording it where a gradient is wanted), or inside backward on plain arrays: where
+        the first argument is one, no other is a tensor."""
+        if state.backward and type(args[0]) is ndarray:
+            return cls._apply_to_arrays(args)
         if autocast.regions and autocast.lists(cls, args):
             return autocast.run("float32", "cuda", cls.apply, args, {})
         arrays, needs, low, on_cpu, on_gpu, recording = [], [], None, False, False, state.grad
@@ -155,19 +158,19 @@ class Function(Node):
         finally:
             restore(token)
 
-        several = type(result) is tuple
-        if several:
+        if type(result) is tuple:
             outputs = tuple([Function.variable(array) for array in result])
-        else:
-            if isinstance(result, np.generic):  # NumPy makes a scalar of a 0-d result
-                scalar, result = result, np.asarray(result)
-                ctx._to_save = tuple([result if a is scalar else a for a in ctx._to_save])
+        elif type(result) is ndarray or not isinstance(result, np.generic):
+            outputs = (Function.variable(result),)
+        else:  # NumPy makes a scalar of a 0-d result
+            scalar, result = result, np.asarray(result)
+            ctx._to_save = tuple([result if a is scalar else a for a in ctx._to_save])
             outputs = (Function.variable(result),)
         if True in needs:
             ctx._record(args, arrays, needs, outputs)
         if cls.is_view:
             ctx._link_views(args, outputs)
-        return outputs if several else outputs[0]
+        return outputs if type(result) is tuple else outputs[0]
 
     @classmethod
     def _on_the_gpu(cls, args):
@@ -238,9 +241,17 @@ class Function(Node):
     def _save(self, args, arrays, outputs) -> None:
         sources, watched = [], []
         for saved in self._to_save:
-            i = None if saved is None else self._source_of(saved, arrays, outputs)
-            variable: Any = None if i is None else args[i] if i >= 0 else outputs[-1 - i]
-            if variable is saved:  # None or a Python number
+            if saved is None:
+                sources.append(None)
+                watched.append(_NEVER_WRITTEN)
+                continue
+            for i, a in enumerate(arrays):
+                if a is saved:
+                    variable = args[i]
+                    break
+            else:
+                i, variable = self._output_of(saved, outputs)
+            if variable is saved:  # a Python number
                 sources.append(None)
                 watched.append(_NEVER_WRITTEN)
                 continue
@@ -254,14 +265,11 @@ class Function(Node):
             watched.append((written, written[0], i))
         self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
 
-    def _source_of(self, saved, arrays, outputs) -> int:
-        """Which input (its number) or output (-1 - its number) this array is."""
-        for i, a in enumerate(arrays):
-            if a is saved:
-                return i
+    def _output_of(self, saved, outputs) -> tuple[int, Any]:
+        """(-1 - its number, the output) that has this array."""
         for i, output in enumerate(outputs):
             if output._data is saved:
-                return -1 - i
+                return -1 - i, output
         raise AssertionError(f"{self.name()} saves an array that is neither an input nor an output")
 
     def _link_views(self, args, outputs) -> None:
