@@ -1,4 +1,4 @@
-"""Times minitorch2 against PyTorch: the same programs, in turn, each in a process of its own.
+"""Times minitorch2 against PyTorch: the same programs, each in a process of its own, in turn.
 
     python benchmarks/run.py                        everything: several minutes
     python benchmarks/run.py mlp lenet_128          only these
@@ -28,24 +28,63 @@ from workloads import IMPORTS, PROGRAMS, WORKLOADS
 ROOT = Path(__file__).resolve().parent.parent
 OURS, THEIRS = "minitorch2", "torch"
 ALL = [*WORKLOADS, *IMPORTS]
+WORKER = Path(__file__).with_name("workloads.py")
+SLICE = 0.1  # seconds that a program computes before it is the other one's turn
 SAME = 1e-2  # how far, relatively, the losses of the first steps may be apart; a different program is farther
+
+
+def environment(args: argparse.Namespace) -> dict[str, str]:
+    """The environment of a process that times something."""
+    threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINITORCH2_NUM_THREADS")
+    variables = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")]),
+        "MINITORCH2_COMPILED": "0" if args.impl == "numpy" else "1",
+        **dict.fromkeys(threads, str(args.threads)),
+    }
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode, and so has torch here
+    return variables
 
 
 def in_process(script: str | Path, args: argparse.Namespace, *arguments: str) -> Any:
     """What a script of this folder prints as JSON when it runs with these arguments in a fresh process."""
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "kernels")]),
-        "MINITORCH2_COMPILED": "0" if args.impl == "numpy" else "1",
-        **dict.fromkeys(
-            ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MINITORCH2_NUM_THREADS"), str(args.threads)
-        ),
-    }
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode, and so has torch here
     command = [sys.executable, str(script), *arguments]
-    result = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)
+    result = subprocess.run(command, env=environment(args), stdout=subprocess.PIPE, text=True)
     if result.returncode != 0:
         raise SystemExit(f"{' '.join(command)} failed; its message is above")
     return json.loads(result.stdout)
+
+
+class Program:
+    """A process of workloads.py, which computes when it is asked to."""
+
+    def __init__(self, framework: str, name: str, args: argparse.Namespace) -> None:
+        command = [sys.executable, str(WORKER), framework, name, "--threads", str(args.threads)]
+        self.process = subprocess.Popen(
+            command, env=environment(args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.first = self.answer()
+        self.medians = [self.first["seconds"]] if "seconds" in self.first else []
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.process.args} failed; its message is above")
+        return json.loads(line)
+
+    def run_for(self, seconds: float) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        self.medians.append(self.answer()["seconds"])
+
+    def end(self) -> float:
+        """Its peak memory in MiB."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        peak = self.answer()["peak_mib"]
+        self.process.wait()
+        return peak
 
 
 def check_same_program(name: str, ours: list[float], theirs: list[float]) -> None:
@@ -55,25 +94,41 @@ def check_same_program(name: str, ours: list[float], theirs: list[float]) -> Non
             raise SystemExit(f"{name}: the losses differ, {ours} and {theirs}: this is not the same computation")
 
 
+def measure_round(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """minitorch2 and PyTorch in two fresh processes, which compute in turn, a tenth of a second each, so that what else
+    the machine does, and how fast it is, falls on both."""
+    programs = {framework: Program(framework, name, args) for framework in (OURS, THEIRS)}
+    check_same_program(name, *[program.first["losses"] for program in programs.values()])
+    if name not in IMPORTS:
+        left = args.seconds
+        while left > 0:
+            for program in programs.values():
+                program.run_for(SLICE)
+            left -= max(SLICE, min(program.medians[-1] for program in programs.values()))
+    peaks = {framework: program.end() for framework, program in programs.items()}
+    ours, theirs = (program.medians for program in programs.values())
+    return {
+        "ratio": statistics.median(a / b for a, b in zip(ours, theirs, strict=True)),
+        **{
+            framework: {"seconds": statistics.median(program.medians), "peak_mib": peaks[framework]}
+            for framework, program in programs.items()
+        },
+    }
+
+
 def measure(name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """`args.rounds` times minitorch2 and then PyTorch, so that what else the machine does falls on both."""
-    script = Path(__file__).with_name("workloads.py")
-    options = ["--threads", str(args.threads), "--seconds", str(args.seconds)]
-    runs: dict[str, list[dict[str, Any]]] = {OURS: [], THEIRS: []}
-    for _ in range(args.rounds):
-        for framework in (OURS, THEIRS):
-            runs[framework].append(in_process(script, args, framework, name, *options))
-    check_same_program(name, runs[OURS][0]["losses"], runs[THEIRS][0]["losses"])
-    result: dict[str, Any] = {}
-    for framework, measured in runs.items():
-        result[framework] = {
-            "seconds": statistics.median(run["seconds"] for run in measured),
-            "peak_mib": statistics.median(run["peak_mib"] for run in measured),
-            "seconds_by_round": [run["seconds"] for run in measured],
+    """The medians of `args.rounds` rounds."""
+    rounds = [measure_round(name, args) for _ in range(args.rounds)]
+    result: dict[str, Any] = {
+        framework: {
+            "seconds": statistics.median(each[framework]["seconds"] for each in rounds),
+            "peak_mib": statistics.median(each[framework]["peak_mib"] for each in rounds),
+            "seconds_by_round": [each[framework]["seconds"] for each in rounds],
         }
-    result["ratio"] = result[OURS]["seconds"] / result[THEIRS]["seconds"]
-    pairs = zip(result[OURS]["seconds_by_round"], result[THEIRS]["seconds_by_round"], strict=True)
-    result["ratio_by_round"] = [ours / theirs for ours, theirs in pairs]
+        for framework in (OURS, THEIRS)
+    }
+    result["ratio_by_round"] = [each["ratio"] for each in rounds]
+    result["ratio"] = statistics.median(result["ratio_by_round"])
     return result
 
 

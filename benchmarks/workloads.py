@@ -1,9 +1,10 @@
 """The programs that are timed, each written once for both frameworks, and the process that times one of them.
 
-    python benchmarks/workloads.py minitorch2 mlp --threads 2 --seconds 2
+    echo 2 | python benchmarks/workloads.py minitorch2 mlp --threads 2
 
-prints a line of JSON; run.py starts it for every workload, framework and round. Nothing heavy is imported above
-main(): the time that `import minitorch2` takes is one of the workloads.
+prints a line of JSON for its first steps, one for each line that it reads, of steps for so many seconds, and one at the
+end; run.py starts it for every workload, framework and round. Nothing heavy is imported above main(): the time that
+`import minitorch2` takes is one of the workloads.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import itertools
 import json
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 WARM_UP = 3  # steps before the clock starts; their losses show that both frameworks compute the same
-FEWEST = 5  # steps that are timed at least
+LEAD = 0.005  # seconds of steps that are not timed after the other program had the machine
 
 Step = Callable[[], float]
 
@@ -273,28 +275,22 @@ def step_of(torch: Any, name: str) -> Step:
     return lambda: step(*program.batches[next(turn) % len(program.batches)]).item()
 
 
-def measure(framework: str, name: str, threads: int, seconds: float) -> dict[str, Any]:
-    """What run.py wants to know of one process: seconds a step, peak memory (MiB), the losses of the warm-up."""
-    started = time.perf_counter()
-    torch = importlib.import_module(framework)
-    if name != "import":
-        for part in ("nn", "optim", "utils.data"):
-            importlib.import_module(f"{framework}.{part}")
-    if name in IMPORTS:
-        times, losses = [time.perf_counter() - started], []
-    else:
-        torch.set_num_threads(threads)
-        torch.manual_seed(0)
-        step = step_of(torch, name)
-        losses = [step() for _ in range(WARM_UP)]
-        times, end = [], time.perf_counter() + seconds
-        while len(times) < FEWEST or time.perf_counter() < end:
-            started = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - started)
-    # In KiB on Linux. It starts at the size of the parent, which therefore imports neither framework.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": statistics.median(times), "steps": len(times), "peak_mib": peak, "losses": losses}
+def slice_of(step: Step, seconds: float) -> float:
+    """The median time of a step, of steps for so long, one at least; the first few warm what the others left cold."""
+    end = time.perf_counter() + LEAD
+    step()
+    while time.perf_counter() < end:
+        step()
+    times, end = [], time.perf_counter() + seconds
+    while not times or time.perf_counter() < end:
+        started = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def say(**what: Any) -> None:
+    print(json.dumps(what), flush=True)
 
 
 def main() -> None:
@@ -302,9 +298,23 @@ def main() -> None:
     parser.add_argument("framework", choices=["minitorch2", "torch"])
     parser.add_argument("workload", choices=[*WORKLOADS, *IMPORTS])
     parser.add_argument("--threads", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True, help="how long to go on timing steps")
     args = parser.parse_args()
-    print(json.dumps(measure(args.framework, args.workload, args.threads, args.seconds)))
+    started = time.perf_counter()
+    torch = importlib.import_module(args.framework)
+    if args.workload != "import":
+        for part in ("nn", "optim", "utils.data"):
+            importlib.import_module(f"{args.framework}.{part}")
+    if args.workload in IMPORTS:
+        say(losses=[], seconds=time.perf_counter() - started)
+    else:
+        torch.set_num_threads(args.threads)
+        torch.manual_seed(0)
+        step = step_of(torch, args.workload)
+        say(losses=[step() for _ in range(WARM_UP)])
+        for line in sys.stdin:
+            say(seconds=slice_of(step, float(line)))
+    # In KiB on Linux. It starts at the size of the parent, which therefore imports neither framework.
+    say(peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,9 @@ def _conv(x, w, y, padded, totals, phases, offsets, height, width, block, start,
 @shareable
 @jit
 def conv(x, w, y, work, size, parts, by_rows, phases, offsets, height, width, block, start, stop):
-    """x (N, C, H, W), w (G, O/G, T), y (N, O, OH, OW). A part's row of `work` has `size` numbers, C/G * phases * block *
-    height * width and zeros behind them for another tile; then (R, block * height * width up to a whole tile), R the
-    outputs of a group up to a multiple of four. by_rows: a part is some of these, in fours, for all images.
+    """x (N, C, H, W), w (G, O/G, T), y (N, O, OH, OW). A part's row of `work` has `size` numbers: C/G * phases * block
+    * height * width, and zeros behind them for another tile; then (R, block * height * width up to a whole tile), R
+    the outputs of a group up to a multiple of four. by_rows: a part is some of these, in fours, for all images.
     """
     rows = ROWS * (-(-w.shape[1] // ROWS))
     count = rows // ROWS if by_rows else len(x)
