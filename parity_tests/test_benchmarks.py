@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,8 @@ def test_a_short_run(tmp_path):
     assert list(report["workloads"]) == ["lenet_4", "small_op", "import"]
     for name, measured in report["workloads"].items():
         assert any(line.startswith(name) for line in result.stdout.splitlines())
-        assert measured["ratio_by_round"] == [measured["ratio"]]
+        assert len(measured["ratio_by_round"]) == (4 if name == "import" else 1)
+        assert measured["ratio"] == statistics.median(measured["ratio_by_round"])
         for framework in ("minitorch2", "torch"):
             assert measured[framework]["seconds"] > 0
             assert 10 < measured[framework]["peak_mib"] < 5000

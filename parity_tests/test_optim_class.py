@@ -9,7 +9,15 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from optim_side_by_side import LIBRARIES, OPTIMIZERS, parameter, set_grads, to_numpy
+from optim_side_by_side import (
+    LIBRARIES,
+    OPTIMIZERS,
+    assert_close,
+    assert_same_state,
+    parameter,
+    set_grads,
+    to_numpy,
+)
 
 import minitorch2
 
@@ -345,6 +353,58 @@ def test_state_of_another_model_is_refused():
     other.load_state_dict(optimizer.state_dict())
     with pytest.raises(RuntimeError, match=r"state of shape \(2, 3\) for a parameter of shape \(3, 2\)"):
         other.step()
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
+def test_what_a_step_remembers_is_of_the_arrays_that_are_there(name):
+    """Between steps a parameter's memory, its state, its dtype or the optimizer itself is another one."""
+    ends = {}
+    for library in LIBRARIES.values():
+        options = {"momentum": 0.9} if name == "SGD" else {}
+        params = [parameter(library, np.arange(1, n + 1, dtype=np.float32)) for n in (2, 3, 2)]
+        optimizer = getattr(library.optim, name)(params, lr=0.25, **options)
+        moment = "momentum_buffer" if name == "SGD" else "exp_avg"
+
+        def step(*grads, dtype=np.float32, optimizer=optimizer, library=library):
+            params = optimizer.param_groups[0]["params"]
+            arrays = [
+                None if g is None else np.full(tuple(p.shape), g, dtype) for p, g in zip(params, grads, strict=True)
+            ]
+            set_grads(library, params, arrays)
+            optimizer.step()
+
+        step(1, 2, 3)
+        step(1, 2, 3)
+        params[1].data = params[1].data * 2  # other memory
+        step(1, 2, 3)
+        optimizer.state[params[0]][moment] = optimizer.state[params[0]][moment] + 1  # another state
+        step(1, 2, 3)
+        step(None, 2, 3)  # one fewer
+        step(1, 2, 3)
+        params[0], params[2] = params[2], params[0]
+        optimizer.param_groups[0]["params"] = params
+        step(3, 2, 1)
+        optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        step(3, 2, 1)
+        twin = copy.deepcopy(optimizer)
+        step(3, 2, 1)
+        step(1, 1, 1, optimizer=twin)
+        ends[library.__name__] = [to_numpy([o.param_groups[0]["params"], o.state_dict()]) for o in (optimizer, twin)]
+    for (params, state), (their_params, their_state) in zip(ends["minitorch2"], ends["torch"], strict=True):
+        assert_same_state(state, their_state, 10)
+        for ours, theirs in zip(params, their_params, strict=True):
+            assert_close(ours, theirs, 10, "parameter")
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_a_gradient_of_another_shape_is_refused(name):
+    p = parameter(minitorch2, np.ones((2, 3), np.float32))
+    optimizer = getattr(minitorch2.optim, name)([p])
+    set_grads(minitorch2, [p], [np.ones((2, 3), np.float32)])
+    p.data = minitorch2.ones(4, 5)
+    with pytest.raises(RuntimeError, match=r"parameter of shape \(4, 5\) has a gradient of shape \(2, 3\).*zero_grad"):
+        optimizer.step()
+    assert p.data.equal(minitorch2.ones(4, 5))
 
 
 def test_the_base_class_has_no_step():

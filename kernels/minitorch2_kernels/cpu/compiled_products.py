@@ -1,5 +1,9 @@
 """Products of float32 matrices shared without the interpreter's lock: worth it from a tenth of the size on from which
-it pays to hand a part to another thread of Python (matmul.py)."""
+it pays to hand a part to another thread of Python (matmul.py).
+
+A linear layer of few rows is not a product for BLAS, which lays out its weight anew in every call: for four rows of 400
+and 120 outputs that takes longer than to multiply. Compiled for as many rows as a register holds sums of, it takes 0.4
+of BLAS's time forward and 0.6 backward, 0.5 and 0.8 for eight."""
 
 from __future__ import annotations
 
