@@ -11,6 +11,7 @@ from autograd_cases import leaf
 from side_by_side import BOTH, same
 
 import minitorch2 as mt
+import minitorch2_kernels as K
 
 
 def chain(n):
@@ -118,6 +119,29 @@ def test_a_second_backward_where_nothing_was_saved():
         return x.grad
 
     same(run)
+
+
+def test_a_gradient_that_nobody_else_holds_is_not_copied(monkeypatch):
+    """What a kernel made for a parameter becomes its .grad as it is."""
+    made = {}
+    linear_grad = K.linear_grad
+
+    def watched(*args):
+        dx, dw, db = linear_grad(*args)
+        made["weight"], made["bias"] = weakref.ref(dw), weakref.ref(db)
+        return dx, dw, db
+
+    monkeypatch.setattr(K, "linear_grad", watched)
+    layer = mt.nn.Linear(3, 2)
+    for x in (mt.ones(4, 3), mt.ones(4, 3, requires_grad=True)):
+        layer.zero_grad()
+        layer(x).sum().backward()
+        assert made["weight"]() is layer.weight.grad._data
+        assert made["bias"]() is layer.bias.grad._data
+    twice = layer(mt.ones(4, 3)) + layer(mt.ones(4, 3))  # what waits for another gradient is not copied for it
+    layer.zero_grad()
+    twice.sum().backward()
+    assert layer.weight.grad.equal(mt.full((2, 3), 8.0))
 
 
 def test_gradients_share_no_memory():

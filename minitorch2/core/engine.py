@@ -77,7 +77,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                 if type(node) is AccumulateGrad:
                     if accumulate and (wanted is None or (node, 0) in wanted):
                         g = slots.pop()
-                        nobody_else = sys.getrefcount(g) == 2  # the name g and getrefcount's own argument
+                        nobody_else = sys.getrefcount(g) == 2  # g and getrefcount's argument: not within another call
                         _accumulate(node.variable, g, nobody_else, create_graph)
                     continue
                 if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
@@ -96,7 +96,8 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                     if node.broadcasts and g.shape != node.input_shapes[i]:
                         g = Function.sum_to(g, node.input_shapes[i])
                     if type(child) is AccumulateGrad and wanted is None and waiting[child] == 1 and at_once(child):
-                        _accumulate(child.variable, g, sys.getrefcount(g) == 2, create_graph)
+                        nobody_else = sys.getrefcount(g) == 2
+                        _accumulate(child.variable, g, nobody_else, create_graph)
                         g, waiting[child] = None, 0
                         continue
                     deliver(child, nr, g)
