@@ -1,10 +1,12 @@
-"""Calls of the kernels of rectifiers, softmax, losses, biases and many parameters at once, for test_kernels.py."""
+"""Calls of the kernels of rectifiers, softmax, losses, biases, indices and many parameters at once, for
+test_kernels.py."""
 
 import numpy as np
 
 import minitorch2_kernels as K
 
 EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
+ANOTHER_EXP = 4.0  # a polynomial of another library, and products rounded with their sums
 
 
 def relu(d):
@@ -25,9 +27,36 @@ def hardtanh_grad(d):
     return d.array(*x.shape, special=True), x, low, high
 
 
+def tanh(d):
+    x = d.array(d.int(1, 9), d.int(1, 40), special=True)
+    return (x * x.dtype.type(d.of(1, 10, 100)),)
+
+
+def tanh_grad(d):
+    (x,) = tanh(d)
+    return d.array(*x.shape), np.tanh(x)
+
+
+def silu(d):
+    """silu and its gradient are NaN at -inf, and what tells -1e30 from it is the reference's business."""
+    x = d.array(d.int(1, 9), d.int(1, 40))
+    return (x * x.dtype.type(d.of(1, 10)),)
+
+
+def silu_grad(d):
+    (x,) = silu(d)
+    return d.array(*x.shape), x
+
+
 def softmax(d):
     shape = tuple(d.int(1, 9) for _ in range(d.int(1, 2)))
     return d.array(*shape, d.int(1, 40), special=True), d.of(len(shape), len(shape), 0)
+
+
+def softmax_grad(d):
+    x, axis = softmax(d)
+    y = K.softmax.reference(x if np.isfinite(x).all() else np.zeros_like(x), axis)
+    return d.array(*x.shape), y, axis
 
 
 def log_softmax_grad(d):
@@ -70,6 +99,12 @@ def cross_entropy_mean_grad(d):
     return d.array(1).reshape(()), x, target, K.cross_entropy_mean.reference(x, target)[1]
 
 
+def index_add(d):
+    out = d.array(d.int(1, 6), *(d.int(1, 4) for _ in range(d.int(0, 2))))
+    n = d.int(0, 12)
+    return out, d.rng.randint(0, len(out), n), d.array(n, *out.shape[1:])
+
+
 def _many(single, states):
     """Lists of what `single` draws, and of a few arrays more."""
 
@@ -94,11 +129,20 @@ def cases(sgd, adam):
         "hardtanh_grad": (hardtanh_grad, EXACT),
         "relu": (relu, EXACT),
         "relu_grad": (relu_grad, EXACT),
+        "exp": (silu, ANOTHER_EXP),
+        "tanh": (tanh, ANOTHER_EXP),
+        "tanh_grad": (tanh_grad, ANOTHER_EXP),
+        "sigmoid": (tanh, ANOTHER_EXP),
+        "sigmoid_grad": (tanh_grad, ANOTHER_EXP),
+        "silu": (silu, ANOTHER_EXP),
+        "silu_grad": (silu_grad, ANOTHER_EXP),
         "softmax": (softmax, ANOTHER_ORDER),
+        "softmax_grad": (softmax_grad, ANOTHER_ORDER),
         "log_softmax": (softmax, ANOTHER_ORDER),
         "log_softmax_grad": (log_softmax_grad, ANOTHER_ORDER),
         "add_bias": (add_bias, EXACT),
         "channel_sums": (channel_sums, ANOTHER_ORDER),
+        "index_add": (index_add, EXACT),
         "nll_mean": (nll_mean, ANOTHER_ORDER),
         "nll_mean_put": (nll_mean_put, EXACT),
         "cross_entropy_mean": (cross_entropy_mean, ANOTHER_ORDER),

@@ -18,6 +18,8 @@ from minitorch2_kernels.cpu import (
     compiled_class_loss,
     compiled_dense,
     compiled_depthwise,
+    compiled_exponentials,
+    compiled_indexing,
     compiled_norm,
     compiled_optim,
     compiled_pooling,
@@ -55,8 +57,9 @@ TINY = {
     matmul: {"ALONE": 0, "WORTH_SHARING": 50},
     norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
     **{m: {"WORTH_SHARING": 1} for m in (compiled_bias, compiled_class_loss, compiled_depthwise, compiled_pooling)},
-    **{m: {"WORTH_SHARING": 1} for m in (compiled_products, compiled_rectifiers, compiled_rows)},
+    **{m: {"WORTH_SHARING": 1} for m in (compiled_indexing, compiled_products, compiled_rectifiers, compiled_rows)},
     compiled_dense: {"_WORTH_SHARING": 1},
+    compiled_exponentials: {"WORTH_IT": 1, "WORTH_SHARING": 1},
     compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
     compiled_optim: {"WORTH_SHARING": 2},
     rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
@@ -216,12 +219,6 @@ def normalize_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
 
 
-def index_add(d):
-    out = d.array(d.int(1, 6), *(d.int(1, 4) for _ in range(d.int(0, 2))))
-    n = d.int(0, 12)
-    return out, d.rng.randint(0, len(out), n), d.array(n, *out.shape[1:])
-
-
 def state(d, count, positive=()):
     """param, grad and `count` arrays of state; those of the given numbers not negative."""
     shape = tuple(d.int(1, 9) for _ in range(d.int(0, 2)))
@@ -339,7 +336,6 @@ CASES = {
     "max_pool2d_pick": (max_pool2d_pick, EXACT),
     "avg_pool2d": (avg_pool2d, EXACT),
     "avg_pool2d_put": (avg_pool2d_put, EXACT),
-    "index_add": (index_add, EXACT),
     "sgd": (sgd, EXACT),
     "adam": (adam, EXACT),
     "rmsprop": (rmsprop, EXACT),

@@ -68,10 +68,12 @@ class Silu(Function):
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
-        if K.on_device(g):
-            return K.silu_grad(g, x)
         s = Sigmoid.apply(x)
         return g * (s * (1 + x * (1 - s)))
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.silu_grad(g, *ctx.saved)
 
 
 class Mish(Function):

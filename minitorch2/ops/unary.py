@@ -189,7 +189,11 @@ class Tanh(Function):
     @staticmethod
     def backward(ctx, g):  # tanh' = 1 - tanh^2
         (y,) = ctx.saved
-        return K.tanh_grad(g, y) if K.on_device(g) else g * (1 - y * y)
+        return g * (1 - y * y)
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.tanh_grad(g, *ctx.saved)
 
 
 class Sigmoid(Function):
@@ -202,7 +206,11 @@ class Sigmoid(Function):
     @staticmethod
     def backward(ctx, g):  # s' = s (1 - s)
         (y,) = ctx.saved
-        return K.sigmoid_grad(g, y) if K.on_device(g) else g * (y * (1 - y))
+        return g * (y * (1 - y))
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.sigmoid_grad(g, *ctx.saved)
 
 
 class Erf(Function):

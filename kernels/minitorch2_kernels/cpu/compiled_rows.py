@@ -137,7 +137,7 @@ def register() -> None:
     for name in ("gelu", "gelu_tanh"):
         getattr(reference_gelu, name).override(alike_float32)(_value(name))
         getattr(reference_gelu, f"{name}_grad").override(alike_float32)(_slope(f"{name}_grad"))
-    for name in ("softmax", "log_softmax", "log_softmax_grad"):
+    for name in ("softmax", "softmax_grad", "log_softmax", "log_softmax_grad"):
         getattr(reference_softmax, name).override(_along_rows)(_over_rows(f"{name}_rows"))
     reference_attention.attention.override(_attends)(attention)
     reference_attention.attention_grad.override(_attends_back)(attention_grad)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .gemm import PLAIN, ROW_MAJOR, TRANSPOSED
-from .row_loops import elementwise, sigmoid, tanh
+from .scalars import elementwise, sigmoid, tanh
 
 _0, _1 = np.float32(0), np.float32(1)
 

@@ -12,14 +12,10 @@ from ..reference.gelu import CUBIC, ROOT
 from .gelu import MINUS_P
 from .jit import jit
 from .loops import part_of
+from .scalars import elementwise, exp, tanh
 from .share_loops import shareable
 
 _f, _i = np.float32, np.int32
-
-
-def elementwise(function):
-    """Compiled so that a product may be rounded once with its sum, but no more freely: the steps of exp count."""
-    return jit(function, {"contract"}, "numpy")
 
 
 def summing(function):
@@ -28,54 +24,9 @@ def summing(function):
 
 
 _P = tuple(_f(c) for c in MINUS_P)
-# exp(r) = 1 + r + r^2 E(r) for |r| <= log(2) / 2, to 0.03 units; tanh(x) = x + x^3 T(x^2) for |x| < 0.625, to 0.04:
-# Remez fits of our own, highest power first
-_E = tuple(map(_f, (0.00138131447, 0.008369418827, 0.04166845678, 0.1666651479, 0.4999999305)))
-_T = tuple(map(_f, (-0.005704986959, 0.02063908718, -0.05373971505, 0.133314422, -0.3333328194)))
-_LOG2_E = _f(1.4426950408889634)
-_LOG_2_HIGH, _LOG_2_LOW = _f(0.693359375), _f(-2.12194440e-4)  # the first has few enough bits for exact multiples
-_LOWEST, _HIGHEST = _f(-87.3), _f(88.3)
-_0, _1, _2, _HALF, _TANH_SMALL, _INF = _f(0), _f(1), _f(2), _f(0.5), _f(0.625), _f(np.inf)
+_0, _1, _2, _HALF, _INF = _f(0), _f(1), _f(2), _f(0.5), _f(np.inf)
 _ROOT, _CUBIC = _f(ROOT), _f(CUBIC)
 _DENSITY = _f(0.3989422804014327)  # 1 / sqrt(2 pi)
-
-
-@elementwise
-def exp(x):
-    """e^x: 0 below the least normal number, and inf from e^88.3 on."""
-    v = min(max(x, _LOWEST), _HIGHEST)
-    n = np.floor(v * _LOG2_E + _HALF)
-    r = v - n * _LOG_2_HIGH
-    r = r - n * _LOG_2_LOW
-    p = _E[0]
-    p = p * r + _E[1]
-    p = p * r + _E[2]
-    p = p * r + _E[3]
-    p = p * r + _E[4]
-    p = p * (r * r) + r + _1
-    power = _i((_i(n) + _i(127)) << _i(23)).view(_f)  # 2^n, by its exponent's bits
-    result = _0 if x < _LOWEST else p * power
-    return _INF if x > _HIGHEST else result
-
-
-@elementwise
-def sigmoid(x):
-    return _1 / (_1 + exp(-x))
-
-
-@elementwise
-def tanh(x):
-    square = x * x
-    p = _T[0]
-    p = p * square + _T[1]
-    p = p * square + _T[2]
-    p = p * square + _T[3]
-    p = p * square + _T[4]
-    small = x + x * (square * p)
-    a = abs(x)
-    large = _1 - _2 / (exp(a + a) + _1)
-    large = -large if x < _0 else large
-    return small if a < _TANH_SMALL else large
 
 
 @shareable
@@ -174,18 +125,22 @@ def softmax_grad(d, weights, scale):
             row[j] = scale * weight[j] * (row[j] - total)
 
 
-@elementwise
-def exp_or_nan(x):
-    """exp, and NaN for NaN."""
-    return x if x != x else exp(x)
-
-
 @summing
 def exp_total(row, top):
     """The sum of exp(row - top)."""
     total = _0
     for j in range(row.size):
-        total += exp_or_nan(row[j] - top)
+        total += exp(row[j] - top)
+    return total
+
+
+@summing
+def _exps(row, top, out):
+    """out = exp(row - top); their sum."""
+    total = _0
+    for j in range(row.size):
+        out[j] = exp(row[j] - top)
+        total += out[j]
     return total
 
 
@@ -195,10 +150,22 @@ def softmax_rows(x, y, start, stop):
     """y = exp(x - max) / sum for rows (R, S)."""
     for r in range(start, stop):
         row, out = x[r], y[r]
-        top = largest(row, row.size)
-        factor = _1 / exp_total(row, top)
+        factor = _1 / _exps(row, largest(row, row.size), out)
         for j in range(row.size):
-            out[j] = exp_or_nan(row[j] - top) * factor
+            out[j] *= factor
+
+
+@shareable
+@summing
+def softmax_grad_rows(g, y, dx, start, stop):
+    """dx = y (g - sum(g y)) for rows (R, S)."""
+    for r in range(start, stop):
+        up, value, out = g[r], y[r], dx[r]
+        total = _0
+        for j in range(up.size):
+            total += up[j] * value[j]
+        for j in range(up.size):
+            out[j] = value[j] * (up[j] - total)
 
 
 @shareable
@@ -229,7 +196,7 @@ def log_softmax_grad_rows(g, y, dx, start, stop):
         row, result, out = g[r], y[r], dx[r]
         total = _sum(row)
         for j in range(row.size):
-            out[j] = row[j] - exp_or_nan(result[j]) * total
+            out[j] = row[j] - exp(result[j]) * total
 
 
 @shareable

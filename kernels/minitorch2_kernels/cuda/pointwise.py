@@ -5,9 +5,8 @@ from __future__ import annotations
 import cupy
 import numpy as np
 
+from ..reference import exponentials, rectifiers
 from ..reference import gelu as of_gelu
-from ..reference import rectifiers
-from ..reference import sigmoid as of_sigmoid
 from ..reference.dropout import masked_scale as reference_masked_scale
 from .arguments import alike, packed
 from .launch import acc, function, spread
@@ -117,31 +116,31 @@ def relu_grad(g, y):
     return _slope("relu_grad", g, y)
 
 
-@of_sigmoid.sigmoid.cuda_override(_supports)
+@exponentials.sigmoid.cuda_override(_supports)
 def sigmoid(x):
     """sigmoid in one pass."""
     return _alone("sigmoid", x)
 
 
-@of_sigmoid.sigmoid_grad.cuda_override(_supports_slope)
+@exponentials.sigmoid_grad.cuda_override(_supports_slope)
 def sigmoid_grad(g, y):
     """sigmoid_grad in one pass."""
     return _slope("sigmoid_grad", g, y)
 
 
-@of_sigmoid.tanh_grad.cuda_override(_supports_slope)
+@exponentials.tanh_grad.cuda_override(_supports_slope)
 def tanh_grad(g, y):
     """tanh_grad in one pass."""
     return _slope("tanh_grad", g, y)
 
 
-@of_sigmoid.silu.cuda_override(_supports)
+@exponentials.silu.cuda_override(_supports)
 def silu(x):
     """silu in one pass."""
     return _alone("silu", x)
 
 
-@of_sigmoid.silu_grad.cuda_override(_supports_slope)
+@exponentials.silu_grad.cuda_override(_supports_slope)
 def silu_grad(g, x):
     """silu_grad in one pass."""
     return _slope("silu_grad", g, x)

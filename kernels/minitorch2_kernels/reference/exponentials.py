@@ -1,8 +1,20 @@
-"""The logistic function, what is made with it, and tanh's gradient."""
+"""exp, tanh, the logistic function, what is made with it, and their gradients."""
 
 from __future__ import annotations
 
 from ..dispatch import kernel, namespace
+
+
+@kernel
+def exp(x):
+    """e^x, element by element. x: any shape, floating."""
+    return namespace(x).exp(x)
+
+
+@kernel
+def tanh(x):
+    """tanh(x), element by element. x: any shape, floating."""
+    return namespace(x).tanh(x)
 
 
 @kernel

@@ -1,0 +1,69 @@
+"""The loops that numba compiles for compiled_exponentials.py: float32, flat, elements start to stop. Importing this
+module imports numba."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import scalars
+from .scalars import elementwise
+from .share_loops import shareable
+
+_1 = np.float32(1)
+
+
+@shareable
+@elementwise
+def exp(x, y, start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        y[i] = scalars.exp(x[i])
+
+
+@shareable
+@elementwise
+def tanh(x, y, start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        y[i] = scalars.tanh(x[i])
+
+
+@shareable
+@elementwise
+def tanh_grad(g, y, dx, start, stop):
+    g, y, dx = g[start:stop], y[start:stop], dx[start:stop]
+    for i in range(g.size):
+        dx[i] = g[i] * (_1 - y[i] * y[i])
+
+
+@shareable
+@elementwise
+def sigmoid(x, y, start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        y[i] = scalars.sigmoid(x[i])
+
+
+@shareable
+@elementwise
+def sigmoid_grad(g, y, dx, start, stop):
+    g, y, dx = g[start:stop], y[start:stop], dx[start:stop]
+    for i in range(g.size):
+        dx[i] = g[i] * (y[i] * (_1 - y[i]))
+
+
+@shareable
+@elementwise
+def silu(x, y, start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        y[i] = x[i] / (_1 + scalars.exp(-x[i]))
+
+
+@shareable
+@elementwise
+def silu_grad(g, x, dx, start, stop):
+    g, x, dx = g[start:stop], x[start:stop], dx[start:stop]
+    for i in range(g.size):
+        s = scalars.sigmoid(x[i])
+        dx[i] = g[i] * (s * (_1 + x[i] * (_1 - s)))
