@@ -28,7 +28,7 @@ from workloads import IMPORTS, PROGRAMS, WORKLOADS
 ROOT = Path(__file__).resolve().parent.parent
 OURS, THEIRS = "minitorch2", "torch"
 ALL = [*WORKLOADS, *IMPORTS]
-WORKER = Path(__file__).with_name("workloads.py")
+SCRIPT = Path(__file__).with_name("workloads.py")
 SLICE = 0.1  # seconds that a program computes before it is the other one's turn
 SAME = 1e-2  # how far, relatively, the losses of the first steps may be apart; a different program is farther
 
@@ -54,11 +54,11 @@ def in_process(script: str | Path, args: argparse.Namespace, *arguments: str) ->
     return json.loads(result.stdout)
 
 
-class Program:
+class Worker:
     """A process of workloads.py, which computes when it is asked to."""
 
     def __init__(self, framework: str, name: str, args: argparse.Namespace) -> None:
-        command = [sys.executable, str(WORKER), framework, name, "--threads", str(args.threads)]
+        command = [sys.executable, str(SCRIPT), framework, name, "--threads", str(args.threads)]
         self.process = subprocess.Popen(
             command, env=environment(args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -97,21 +97,21 @@ def check_same_program(name: str, ours: list[float], theirs: list[float]) -> Non
 def measure_round(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """minitorch2 and PyTorch in two fresh processes, which compute in turn, a tenth of a second each, so that what else
     the machine does, and how fast it is, falls on both."""
-    programs = {framework: Program(framework, name, args) for framework in (OURS, THEIRS)}
-    check_same_program(name, *[program.first["losses"] for program in programs.values()])
+    workers = {framework: Worker(framework, name, args) for framework in (OURS, THEIRS)}
+    check_same_program(name, *[worker.first["losses"] for worker in workers.values()])
     if name not in IMPORTS:
         left = args.seconds
         while left > 0:
-            for program in programs.values():
-                program.run_for(SLICE)
-            left -= max(SLICE, min(program.medians[-1] for program in programs.values()))
-    peaks = {framework: program.end() for framework, program in programs.items()}
-    ours, theirs = (program.medians for program in programs.values())
+            for worker in workers.values():
+                worker.run_for(SLICE)
+            left -= max(SLICE, min(worker.medians[-1] for worker in workers.values()))
+    peaks = {framework: worker.end() for framework, worker in workers.items()}
+    ours, theirs = (worker.medians for worker in workers.values())
     return {
         "ratio": statistics.median(a / b for a, b in zip(ours, theirs, strict=True)),
         **{
-            framework: {"seconds": statistics.median(program.medians), "peak_mib": peaks[framework]}
-            for framework, program in programs.items()
+            framework: {"seconds": statistics.median(worker.medians), "peak_mib": peaks[framework]}
+            for framework, worker in workers.items()
         },
     }
 

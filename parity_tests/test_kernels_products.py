@@ -35,7 +35,7 @@ def drawn(rows, width, outputs, seed):
 
 
 def close(ours, exact, terms):
-    """The sums differ by their order and roundings: of `terms` numbers, by so many halves of a last place at most."""
+    """The sums differ by their order and roundings: of `terms` numbers, by as many eps of the largest result."""
     scale = np.abs(exact).max(initial=1)
     np.testing.assert_allclose(ours, exact, rtol=0, atol=terms * np.finfo(np.float32).eps * scale)
 

@@ -357,7 +357,7 @@ def test_state_of_another_model_is_refused():
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
 def test_what_a_step_remembers_is_of_the_arrays_that_are_there(name):
-    """Between steps a parameter's memory, its state, its dtype or the optimizer itself is another one."""
+    """Between steps a parameter's memory, its state or the optimizer itself is another one."""
     ends = {}
     for library in LIBRARIES.values():
         options = {"momentum": 0.9} if name == "SGD" else {}
@@ -365,10 +365,11 @@ def test_what_a_step_remembers_is_of_the_arrays_that_are_there(name):
         optimizer = getattr(library.optim, name)(params, lr=0.25, **options)
         moment = "momentum_buffer" if name == "SGD" else "exp_avg"
 
-        def step(*grads, dtype=np.float32, optimizer=optimizer, library=library):
+        def step(*grads, optimizer=optimizer, library=library):
             params = optimizer.param_groups[0]["params"]
             arrays = [
-                None if g is None else np.full(tuple(p.shape), g, dtype) for p, g in zip(params, grads, strict=True)
+                None if g is None else np.full(tuple(p.shape), g, np.float32)
+                for p, g in zip(params, grads, strict=True)
             ]
             set_grads(library, params, arrays)
             optimizer.step()

@@ -45,36 +45,34 @@ class _Plan:
     def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
         (n, _, *hw), (o, cg, *khw) = x_shape, w_shape
         self.out = tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-        self.images, self.channels, self.outputs = n, cg, o // groups
+        self.images, self.channels = n, cg
         self.taken, self.given = (groups, o // groups, cg * math.prod(khw)), (n, o, *self.out)  # w's and y's shape
         work = n * o * math.prod(self.out) * cg * math.prod(khw)
         self.worth_it, self.worth = work > 0 and self._worth_it(khw, stride), work / _WORTH_SHARING
         if not work:
             return
         place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
-        count, self.numbers = len(place.phases), place.height * place.width
+        count, numbers = len(place.phases), place.height * place.width
         # A thread's images, in equal blocks of about _LONG numbers that stay in the second-level cache.
         self.splits_outputs = n < threads
         most = n if self.splits_outputs else -(-n // threads)
-        fitting = _NUMBERS // (cg * count * self.numbers)
-        blocks = -(-most // max(1, min(fitting, _LONG // self.numbers)))
-        self.block = -(-most // blocks)
+        fitting = _NUMBERS // (cg * count * numbers)
+        blocks = -(-most // max(1, min(fitting, _LONG // numbers)))
+        block = -(-most // blocks)
         phase_of, within = place.phase_of, place.within
-        self.lead = int(within.max())
-        self.padded = _whole(cg * count * self.block * self.numbers + self.lead + _TILE, _CACHE_LINE)
-        self.sums = _whole(self.block * self.numbers, _TILE)  # of one output or channel
-        self.reach = self.lead + self.block * self.numbers  # of one output's numbers, for the input's gradient
-        rows = np.arange(cg)[:, None] * count + phase_of
-        self.offsets = (rows * (self.block * self.numbers) + within).reshape(-1)
-        where, shape = phases(place), (place.height, place.width, self.block)
-        self.settings = where, self.offsets, *shape
+        lead, row = int(within.max()), block * numbers
+        self.padded = _whole(cg * count * row + lead + _TILE, _CACHE_LINE)
+        self.sums = _whole(row, _TILE)  # of one output or channel
+        offsets = ((np.arange(cg)[:, None] * count + phase_of) * row + within).reshape(-1)
+        where, shape = phases(place), (place.height, place.width, block)
+        self.settings = where, offsets, *shape
         # Backwards: the taps of each phase, where a phase's begin and end, how far behind a place of g's each one looks
         taps = [np.flatnonzero(phase_of == number) for number in range(count)]
-        self.order, bounds = np.concatenate(taps), np.cumsum([0, *map(len, taps)])
-        behind = np.arange(o // groups)[:, None] * self.reach + self.lead
+        self.order, self.bounds = np.concatenate(taps), np.cumsum([0, *map(len, taps)])
+        behind = np.arange(o // groups)[:, None] * (lead + row) + lead
         back = [(behind - within[each]).reshape(-1) for each in taps]
-        self.spread = _whole(o // groups * self.reach + _TILE, _CACHE_LINE)
-        self.bounds, self.back = bounds, (where, np.concatenate(back), bounds, self.lead, *shape)
+        self.spread = _whole(o // groups * (lead + row) + _TILE, _CACHE_LINE)
+        self.back = where, np.concatenate(back), self.bounds, lead, *shape
 
     def _worth_it(self, khw, stride) -> bool:
         """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
@@ -104,7 +102,8 @@ def conv2d(x, w, *settings):
     """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
     plan = _plan(x.shape, w.shape, *settings)
     y = np.empty(plan.given, x.dtype)
-    rows, by_rows = _whole(plan.outputs, _ROWS), plan.splits_outputs
+    (_, outputs, _), by_rows = plan.taken, plan.splits_outputs
+    rows = _whole(outputs, _ROWS)
     parts = plan.parts(rows // _ROWS if by_rows else plan.images)
     work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
     arrays = np.ascontiguousarray(x), np.ascontiguousarray(w).reshape(plan.taken), y, work

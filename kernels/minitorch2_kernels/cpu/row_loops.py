@@ -1,7 +1,6 @@
-"""The loops that numba compiles for compiled_rows.py, and what rnn_loops.py needs. Importing this imports numba.
+"""The loops that numba compiles for compiled_rows.py and class_loss_loops.py. Importing this imports numba.
 
-All float arrays are float32, with rows that lie in order. The exponential is a polynomial of our own, so that a loop
-over it uses the vector units: NumPy's own takes four times as long, and one pass over memory for each operation.
+All float arrays are float32, with rows that lie in order.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from .loops import part_of
 from .scalars import elementwise, exp, tanh
 from .share_loops import shareable
 
-_f, _i = np.float32, np.int32
+_f = np.float32
 
 
 def summing(function):
@@ -24,7 +23,7 @@ def summing(function):
 
 
 _P = tuple(_f(c) for c in MINUS_P)
-_0, _1, _2, _HALF, _INF = _f(0), _f(1), _f(2), _f(0.5), _f(np.inf)
+_0, _1, _HALF, _INF = _f(0), _f(1), _f(0.5), _f(np.inf)
 _ROOT, _CUBIC = _f(ROOT), _f(CUBIC)
 _DENSITY = _f(0.3989422804014327)  # 1 / sqrt(2 pi)
 
@@ -114,13 +113,19 @@ def softmax(scores, scale, length, causal):
 
 
 @summing
+def _dot(a, b):
+    total = _0
+    for j in range(a.size):
+        total += a[j] * b[j]
+    return total
+
+
+@summing
 def softmax_grad(d, weights, scale):
     """d = scale weights (d - sum(weights d)) for rows (R, S), in place."""
     for r in range(d.shape[0]):
         row, weight = d[r], weights[r]
-        total = _0
-        for j in range(row.size):
-            total += row[j] * weight[j]
+        total = _dot(row, weight)
         for j in range(row.size):
             row[j] = scale * weight[j] * (row[j] - total)
 
@@ -161,9 +166,7 @@ def softmax_grad_rows(g, y, dx, start, stop):
     """dx = y (g - sum(g y)) for rows (R, S)."""
     for r in range(start, stop):
         up, value, out = g[r], y[r], dx[r]
-        total = _0
-        for j in range(up.size):
-            total += up[j] * value[j]
+        total = _dot(up, value)
         for j in range(up.size):
             out[j] = value[j] * (up[j] - total)
 
