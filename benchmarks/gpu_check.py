@@ -203,9 +203,16 @@ def main(argv: list[str] | None = None) -> int:
         "--limit", action="append", default=[], metavar="PHASE=SECONDS", help="another limit for a phase"
     )
     parser.add_argument("--workers", type=int, default=4, help="processes for the tests")
-    parser.add_argument("--out", default=str(machine.RESULTS), metavar="FOLDER", help="where JSON and logs go")
+    parser.add_argument(
+        "--out",
+        default=str(machine.RESULTS / time.strftime("gpu-check-%Y-%m-%dT%H%M%S")),
+        metavar="FOLDER",
+        help="where JSON and logs go; without results of another run",
+    )
     args = parser.parse_args(argv)
     limits = limits_of(parser, args.limit)
+    if any(Path(args.out).glob("gpu-*.*")):
+        parser.error(f"{args.out} holds the results of another run, which would be lost; name another folder by --out")
     begun = time.monotonic()
     machine.need_gpu()
     machine.stop_on_sigterm()
@@ -215,8 +222,6 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace, limits: dict[str, float], begun: float) -> int:
     out = Path(args.out).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    for log in out.glob("gpu-*.log"):
-        log.unlink()
     about = machine.circumstances()
     machine.introduce(about)
     check = Check(out, args.workers)

@@ -176,6 +176,14 @@ def _(a: Arrays) -> Work:
     return bound_by_memory(K.max_pool2d_put, (y, winner, x.shape[2:], *POOL, (1, 1)), y, winner, x)
 
 
+@case("max_pool2d_put 3x3 by 2, 256x64x64x64")
+def _(a: Arrays) -> Work:
+    """ResNet's: its windows overlap."""
+    x, overlapping = images(a), ((3, 3), (2, 2), (1, 1))
+    y, winner = K.max_pool2d.reference(x, *overlapping, (1, 1), halved(x))
+    return bound_by_memory(K.max_pool2d_put, (y, winner, x.shape[2:], *overlapping, (1, 1)), y, winner, x)
+
+
 @case("avg_pool2d 2x2, 256x64x64x64")
 def _(a: Arrays) -> Work:
     x = images(a)
@@ -285,6 +293,14 @@ def _(a: Arrays) -> Work:
     x = a.normal(a.size(64, 2), a.size(64, 3), a.size(32, 8), a.size(32, 8))
     args = (x, (3, 3), (1, 1), (1, 1), (1, 1))
     return bound_by_memory(K.unfold, args, x, K.unfold.reference(*args))
+
+
+@case("fold 3x3, 64x64x32x32")
+def _(a: Arrays) -> Work:
+    x = a.normal(a.size(64, 2), a.size(64, 3), a.size(32, 8), a.size(32, 8))
+    settings = (3, 3), (1, 1), (1, 1), (1, 1)
+    columns = K.unfold.reference(x, *settings)
+    return bound_by_memory(K.fold, (columns, x.shape[2:], *settings), columns, x)
 
 
 def product(a: Arrays, dtype: Any) -> Work:

@@ -171,6 +171,11 @@ def normalize_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
 
 
+def own_overrides(kernel) -> list[tuple[Callable, Callable]]:
+    """(supports, function) of each override for the GPU but cuDNN's, which test_cudnn.py is about."""
+    return [pair for pair in kernel.cuda_overrides if not pair[1].__module__.endswith("cudnn_conv")]
+
+
 # The kernels with overrides for the GPU, by name.
 KERNELS: dict[str, Case] = {
     "matmul": kernel("matmul", ANOTHER_ORDER),

@@ -9,7 +9,10 @@ import pytest
 import row_kernels
 import sequence_kernels
 import test_kernels
+from hypothesis import assume
 from test_kernels import ANOTHER_ORDER, EXACT
+
+from minitorch2_kernels.reference.conv import out_size
 
 # exp, tanh and erf of another library, each off by an eps or two, through a handful of operations
 OTHER_LIBRARY = 32.0
@@ -19,13 +22,14 @@ OTHER_LIBRARY = 32.0
 def tiny_blocks():
     """Small arrays then go all the ways that large ones go: direct or by columns, for some images at a time or all."""
     from minitorch2_kernels import precision
-    from minitorch2_kernels.cuda import conv, sums
+    from minitorch2_kernels.cuda import conv, depthwise, sums
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "SMALL", 300)
         patch.setattr(conv, "WORKSPACE", 2048)
         patch.setattr(conv, "WIDE", 9)
         patch.setattr(sums, "LEAST", 2)
+        patch.setattr(depthwise, "THREADS_ENOUGH", 20)
         patch.setattr(precision, "layers_allow_tf32", False)
         yield
 
@@ -59,6 +63,60 @@ def attention_grad(d):
     q, k, v, mask, causal, scale, kept, keep = long_rows(sequence_kernels.attention)(d)
     weights = test_kernels.K.attention.reference(q, k, v, mask, causal, scale, kept, keep)[1]
     return d.array(*q.shape[:-1], v.shape[-1]), q, k, v, weights, scale, kept, keep, d.of(True, False)
+
+
+def depthwise(d):
+    """As Draw.convolution: what depthwise.py takes, with strips of many rows and of few."""
+    taps, stride = d.of(3, 3, 5, 7), (d.int(1, 2), d.int(1, 3))
+    if d.of(True, False):
+        stride = (1, 1)
+    channels, each, padding = d.int(1, 4), d.of(1, 1, 2), d.pair(0, 4)
+    h, w = d.of(1, 3, 6, 17, 40), d.int(1, 9)
+    out = tuple(out_size((h, w)[i], taps, stride[i], padding[i], 1) for i in (0, 1))
+    assume(min(out) > 0)
+    n, o = d.int(1, 3), channels * each
+    return (n, channels, h, w), (o, 1, taps, taps), (n, o, *out), (stride, padding, (1, 1), channels)
+
+
+def convolution(make):
+    """A draw of a convolution, half of them depthwise. make(d, sizes) -> the arguments"""
+    return lambda d: make(d, depthwise(d) if d.of(True, False) else d.convolution())
+
+
+@convolution
+def conv2d(d, sizes):
+    x, w, _, settings = sizes
+    return d.array(*x), d.array(*w), *settings
+
+
+@convolution
+def conv2d_input_grad(d, sizes):
+    x, w, y, settings = sizes
+    return d.array(*y), d.array(*w), x[2:], *settings
+
+
+@convolution
+def conv2d_weight_grad(d, sizes):
+    x, w, y, settings = sizes
+    return d.array(*y), d.array(*x), w[2:], *settings
+
+
+def unfolding(d):
+    """(image sizes, settings, output sizes)"""
+    x, _, settings = d.pool()
+    kernel, stride, padding, dilation = settings
+    out = tuple(out_size(x[2 + i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+    return x, settings, out
+
+
+def unfold(d):
+    x, settings, _ = unfolding(d)
+    return d.array(*x), *settings
+
+
+def fold(d):
+    x, (kernel, *rest), out = unfolding(d)
+    return d.array(x[0], x[1] * kernel[0] * kernel[1], out[0] * out[1]), x[2:], kernel, *rest
 
 
 def masked_scale(d):
@@ -103,9 +161,11 @@ def _of(name, tolerance, draw=None):
 
 
 CASES = {
-    "conv2d": _of("conv2d", ANOTHER_ORDER),
-    "conv2d_input_grad": _of("conv2d_input_grad", ANOTHER_ORDER),
-    "conv2d_weight_grad": _of("conv2d_weight_grad", ANOTHER_ORDER),
+    "conv2d": _of("conv2d", ANOTHER_ORDER, conv2d),
+    "conv2d_input_grad": _of("conv2d_input_grad", ANOTHER_ORDER, conv2d_input_grad),
+    "conv2d_weight_grad": _of("conv2d_weight_grad", ANOTHER_ORDER, conv2d_weight_grad),
+    "unfold": _of("unfold", EXACT, unfold),
+    "fold": _of("fold", EXACT, fold),
     "max_pool2d": _of("max_pool2d", EXACT),
     "max_pool2d_put": _of("max_pool2d_put", EXACT),
     "max_pool2d_pick": _of("max_pool2d_pick", EXACT),

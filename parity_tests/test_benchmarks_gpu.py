@@ -233,8 +233,11 @@ def test_a_phase_that_fails_does_not_stop_the_next(module, tmp_path, monkeypatch
     }
     assert "tests      failed with status 3 (12 passed, 1 failed)" in capsys.readouterr().out
     assert "child" in (tmp_path / "gpu-check.log").read_text()
-    assert check.main(["--out", str(tmp_path), "--phases", "probe"]) == 0
     assert len(list(tmp_path.iterdir())) <= 8
+    with pytest.raises(SystemExit):  # another run's results are not written over
+        check.main(["--out", str(tmp_path), "--phases", "probe"])
+    assert "child" in (tmp_path / "gpu-check.log").read_text()
+    assert "another run" in capsys.readouterr().err
     for wrong in ("kernels", "kernels=x", "gpu=1"):
         with pytest.raises(SystemExit):
             check.main(["--limit", wrong])

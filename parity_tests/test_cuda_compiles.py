@@ -19,6 +19,7 @@ FILES = sorted(path.name for path in FOLDER.glob("*.cu"))
 # The macros that a source is compiled with besides those of its dtype, where it has any.
 MACROS = {
     "class_loss.cu": [{"INDEX": "i64"}, {"INDEX": "int"}],
+    "depthwise.cu": [{"TAPS": 3}, {"TAPS": 5}, {"TAPS": 7}],
     "indexing.cu": [{"ENTRY": "i64"}, {"ENTRY": "int"}],
     "optim.cu": [{"TENSORS": 64}, {"TENSORS": 512}],
     "pooling.cu": [{"WINNER": "int"}],

@@ -59,20 +59,17 @@ def test_half(name, cupy, data):
     dtype = draw.of(np.dtype(np.float16), BFLOAT16)
     args = all_cast(args, dtype)
     on_device = to_device(cupy, fresh(args))
-    supports, function = ALL[name].cuda_overrides[0]  # cuDNN, where it is installed, comes after
-    if not supports(*on_device):
-        return
     with np.errstate(all="ignore"):
         expected = to_host(ALL[name].reference(*all_cast(fresh(args), np.float32)))
-    found = to_host(function(*on_device))
     eps = 2.0**-10 if dtype == np.float16 else 2.0**-7
-    for ours, theirs in zip(found, expected, strict=True):
-        assert ours.dtype == (dtype if theirs.dtype.kind == "f" else theirs.dtype)
-        finite = np.abs(theirs[np.isfinite(theirs)])
-        largest = finite.max(initial=0)
-        np.testing.assert_allclose(
-            cast(ours, np.float64), theirs, rtol=eps, atol=ROUNDINGS.get(name, 1) * eps * largest + 1e-7, err_msg=name
-        )
+    for supports, function in cuda_cases.own_overrides(ALL[name]):
+        if not supports(*on_device):
+            continue
+        for ours, theirs in zip(to_host(function(*on_device)), expected, strict=True):
+            assert ours.dtype == (dtype if theirs.dtype.kind == "f" else theirs.dtype)
+            largest = np.abs(theirs[np.isfinite(theirs)]).max(initial=0)
+            atol = ROUNDINGS.get(name, 1) * eps * largest + 1e-7
+            np.testing.assert_allclose(cast(ours, np.float64), theirs, rtol=eps, atol=atol, err_msg=function.__doc__)
 
 
 @runnable

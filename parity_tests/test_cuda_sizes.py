@@ -113,19 +113,21 @@ CASES = [
 
 
 def compare(calls):
-    """Each kernel's override for the GPU against its reference, on copies of the same arrays."""
+    """Each kernel's overrides for the GPU against its reference, on copies of the same arrays."""
 
     def fresh(args):
         return [a.copy() if hasattr(a, "get") else a for a in args]
 
     for name, args in calls:
-        supports, override = KERNELS[name].cuda_overrides[0]  # cuDNN, where it is installed, comes after
-        assert supports(*args), name
-        found, expected = override(*fresh(args)), KERNELS[name].reference(*fresh(args))
-        for ours, theirs in zip(cuda_cases.to_host([found]), cuda_cases.to_host([expected]), strict=True):
-            # sums of up to some 100,000 products in another order
-            largest = np.abs(theirs.astype(np.float64)).max()
-            np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5 * largest, err_msg=name)
+        overrides = [f for supports, f in cuda_cases.own_overrides(KERNELS[name]) if supports(*args)]
+        assert overrides, name
+        expected = cuda_cases.to_host([KERNELS[name].reference(*fresh(args))])
+        for override in overrides:
+            found = cuda_cases.to_host([override(*fresh(args))])
+            for ours, theirs in zip(found, expected, strict=True):
+                # sums of up to some 100,000 products in another order
+                largest = np.abs(theirs.astype(np.float64)).max()
+                np.testing.assert_allclose(ours, theirs, rtol=0, atol=2e-5 * largest, err_msg=override.__doc__)
 
 
 @pytest.mark.gpu

@@ -11,6 +11,7 @@ from . import (
     class_loss,
     conv,
     cudnn_conv,
+    depthwise,
     gemm,
     indexing,
     memory,
@@ -23,6 +24,7 @@ from . import (
     rows,
     softmax_grad,
     sums,
+    unfold,
 )
 
 memory.install()

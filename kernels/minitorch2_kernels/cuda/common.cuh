@@ -66,6 +66,12 @@ __device__ __forceinline__ void store_pack(T* p, const Pack<T>& pack) {
     *reinterpret_cast<uint4*>(p) = *reinterpret_cast<const uint4*>(&pack);
 }
 
+// N elements (a power of two) beside each other, read and written at once where they begin at a multiple of N.
+template <class T, int N>
+struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16) Group {
+    T v[N];
+};
+
 // Whether every pointer (a null one too) is on a multiple of 16 bytes.
 __device__ __forceinline__ bool aligned16() { return true; }
 template <class P, class... Rest>
@@ -126,30 +132,3 @@ __device__ __forceinline__ float log_of(float x) { return logf(x); }
 __device__ __forceinline__ double log_of(double x) { return log(x); }
 __device__ __forceinline__ float sqrt_of(float x) { return sqrtf(x); }
 __device__ __forceinline__ double sqrt_of(double x) { return sqrt(x); }
-
-// ---- windows ----
-
-// Which taps of a window see an element, and from which places: those of tap k and place o with o * stride + k *
-// dilation = a, where a is the element's position with its padding. From one such pair to the next, `tap` is added to k
-// and `place` taken from o.
-struct Taps {
-    int stride, dilation, tap, place;
-    __device__ __forceinline__ Taps(int stride, int dilation) : stride(stride), dilation(dilation) {
-        int a = stride, b = dilation;
-        while (b) {  // a: the greatest common divisor
-            int rest = a % b;
-            a = b;
-            b = rest;
-        }
-        tap = stride / a;
-        place = dilation / a;
-    }
-    // The first tap and its place, which may be past the last one; place -1 where no tap fits.
-    __device__ __forceinline__ int first(int a, int& o) const {
-        int k = dilation == 1 ? a % stride : 0;
-        if (dilation != 1)
-            while (k < tap && (a - k * dilation) % stride) ++k;
-        o = k < tap && a >= k * dilation ? (a - k * dilation) / stride : -1;
-        return k;
-    }
-};

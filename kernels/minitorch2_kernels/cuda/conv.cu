@@ -1,141 +1,111 @@
 // Convolution in two dimensions: columns for the matrix product and back, and direct kernels for depthwise and small
 // convolutions. x (N, C, H, W), w (O, C/groups, KH, KW), y (N, O, OH, OW). All sums are in a fixed order.
 
+#include "windows.cuh"
+
 // The columns of the matrix product: entry (image, c, k, m, place) lies at image * image_step + (c, k, m) * row_step +
 // place, so that images are a batch of matrices or all in one. n: images * C * OH * OW; a thread does all taps of one.
 extern "C" __global__ void im2col(const REAL* __restrict__ x, REAL* __restrict__ columns, i64 n, i64 image_step,
-                                  i64 row_step, int C, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW,
-                                  int PH, int PW, int DH, int DW) {
+                                  i64 row_step, Divisor channels, Windows s) {
+    int window = s.rows.taps * s.columns.taps;
     for (i64 i = first_index(); i < n; i += grid_size()) {
-        u32 rest = (u32)i / OW;
-        int ow = (u32)i - rest * OW;
-        u32 plane = rest / OH;
-        int oh = rest - plane * OH;
-        u32 image = plane / C;
-        int c = plane - image * C;
-        const REAL* from = x + (i64)plane * H * W;
-        REAL* to = columns + image * image_step + (i64)c * KH * KW * row_step + (oh * OW + ow);
-        int top = oh * SH - PH, left = ow * SW - PW;
-        for (int k = 0; k < KH; ++k) {
-            int h = top + k * DH;
-            bool row_inside = 0 <= h && h < H;
-            for (int m = 0; m < KW; ++m, to += row_step) {
-                int w = left + m * DW;
-                *to = row_inside && 0 <= w && w < W ? from[(i64)h * W + w] : REAL(ACC(0));
-            }
+        Element e((u32)i, s.rows.by_places, s.columns.by_places);
+        u32 c, image = channels.divide(e.plane, c);
+        const REAL* from = x + (i64)e.plane * s.rows.size * s.columns.size;
+        REAL* to = columns + image * image_step + (i64)c * window * row_step + (e.row * s.columns.places + e.column);
+        int top = s.rows.start(e.row), left = s.columns.start(e.column);
+        for (int k = 0, h = top; k < s.rows.taps; ++k, h += s.rows.dilation) {
+            bool row_inside = 0 <= h && h < s.rows.size;
+            for (int m = 0, w = left; m < s.columns.taps; ++m, w += s.columns.dilation, to += row_step)
+                *to = row_inside && 0 <= w && w < s.columns.size ? from[h * s.columns.size + w] : REAL(ACC(0));
         }
     }
 }
 
-// im2col's transpose: every element of dx (images, C, H, W) adds up what is its own in the columns. n: its size.
+// im2col's transpose: every element of dx (images, C, H, W) adds up what is its own in the columns. n: its groups.
 extern "C" __global__ void col2im(const REAL* __restrict__ columns, REAL* __restrict__ dx, i64 n, i64 image_step,
-                                  i64 row_step, int C, int H, int W, int OH, int OW, int KH, int KW, int SH, int SW,
-                                  int PH, int PW, int DH, int DW) {
-    Taps rows(SH, DH), cols(SW, DW);
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        u32 rest = (u32)i / W;
-        int w = (u32)i - rest * W;
-        u32 plane = rest / H;
-        int h = rest - plane * H;
-        u32 image = plane / C;
-        int c = plane - image * C;
-        const REAL* from = columns + image * image_step + (i64)c * KH * KW * row_step;
-        int first_oh, first_ow;
-        int first_k = rows.first(h + PH, first_oh), first_m = cols.first(w + PW, first_ow);
-        ACC sum = 0;
-        for (int k = first_k, oh = first_oh; k < KH && oh >= 0; k += rows.tap, oh -= rows.place) {
-            if (oh >= OH) continue;
-            for (int m = first_m, ow = first_ow; m < KW && ow >= 0; m += cols.tap, ow -= cols.place)
-                if (ow < OW) sum += (ACC)from[(k * KW + m) * row_step + oh * OW + ow];
-        }
-        dx[i] = REAL(sum);
-    }
+                                  i64 row_step, Divisor channels, Windows s) {
+    int window = s.rows.taps * s.columns.taps;
+    gather(dx, n, s, [=](u32 plane) {
+        u32 c, image = channels.divide(plane, c);
+        return [=, from = columns + image * image_step + (i64)c * window * row_step](int place) {
+            return [=](int tap) { return (ACC)from[tap * row_step + place]; };
+        };
+    });
 }
 
 // ---- direct kernels: no columns, no product; one launch ----
 
-// Sums a window; KH_ and KW_ are its size where the compiler shall know it, else 0. steps of channels: planes.
+// Sums a window; KH_ and KW_ are its size where the compiler shall know it, else 0.
 template <int KH_, int KW_>
-__device__ __forceinline__ ACC window_sum(const REAL* __restrict__ x, const REAL* __restrict__ w, int channels, int H,
-                                          int W, int KH, int KW, int DH, int DW, int top, int left) {
-    if (KH_) KH = KH_, KW = KW_;
+__device__ __forceinline__ ACC window_sum(const REAL* __restrict__ x, const REAL* __restrict__ w, int channels,
+                                          const Windows& s, int top, int left) {
+    int KH = KH_ ? KH_ : s.rows.taps, KW = KW_ ? KW_ : s.columns.taps;
     ACC sum = 0;
-    for (int c = 0; c < channels; ++c, x += (i64)H * W) {
+    for (int c = 0; c < channels; ++c, x += (i64)s.rows.size * s.columns.size) {
 #pragma unroll
         for (int k = 0; k < KH; ++k) {
-            int h = top + k * DH;
-            bool row_inside = 0 <= h && h < H;
+            int h = top + k * s.rows.dilation;
+            bool row_inside = 0 <= h && h < s.rows.size;
 #pragma unroll
             for (int m = 0; m < KW; ++m, ++w) {
-                int at = left + m * DW;
-                if (row_inside && 0 <= at && at < W) sum += (ACC)x[h * W + at] * (ACC)*w;
+                int at = left + m * s.columns.dilation;
+                if (row_inside && 0 <= at && at < s.columns.size) sum += (ACC)x[h * s.columns.size + at] * (ACC)*w;
             }
         }
     }
     return sum;
 }
 
-// y, one element a thread. CG, OG: channels of a group, in and out.
+// y, one element a thread. CG: channels of a group of x; outputs, of_group: channels of y, of a group of y.
 extern "C" __global__ void conv2d_direct(const REAL* __restrict__ x, const REAL* __restrict__ w, REAL* __restrict__ y,
-                                         i64 n, int CG, int OG, int groups, int H, int W, int OH, int OW, int KH,
-                                         int KW, int SH, int SW, int PH, int PW, int DH, int DW) {
-    int O = OG * groups;
+                                         i64 n, int CG, Divisor outputs, Divisor of_group, Windows s) {
+    int KH = s.rows.taps, KW = s.columns.taps;
     for (i64 i = first_index(); i < n; i += grid_size()) {
-        u32 rest = (u32)i / OW;
-        int ow = (u32)i - rest * OW;
-        u32 plane = rest / OH;
-        int oh = rest - plane * OH;
-        u32 image = plane / O;
-        int o = plane - image * O;
-        const REAL* from = x + ((i64)image * groups + o / OG) * CG * H * W;
+        Element e((u32)i, s.rows.by_places, s.columns.by_places);
+        u32 o;
+        outputs.divide(e.plane, o);
+        const REAL* from = x + (i64)of_group.quotient(e.plane) * CG * s.rows.size * s.columns.size;
         const REAL* weights = w + (i64)o * CG * KH * KW;
-        int top = oh * SH - PH, left = ow * SW - PW;
-        ACC sum = KH == 3 && KW == 3   ? window_sum<3, 3>(from, weights, CG, H, W, KH, KW, DH, DW, top, left)
-                  : KH == 5 && KW == 5 ? window_sum<5, 5>(from, weights, CG, H, W, KH, KW, DH, DW, top, left)
-                                       : window_sum<0, 0>(from, weights, CG, H, W, KH, KW, DH, DW, top, left);
+        int top = s.rows.start(e.row), left = s.columns.start(e.column);
+        ACC sum = KH == 3 && KW == 3   ? window_sum<3, 3>(from, weights, CG, s, top, left)
+                  : KH == 5 && KW == 5 ? window_sum<5, 5>(from, weights, CG, s, top, left)
+                                       : window_sum<0, 0>(from, weights, CG, s, top, left);
         y[i] = REAL(sum);
     }
 }
 
-// dx, one element a thread: over the channels of its group's y and the taps that saw it.
+// dx, over the channels of its group's y and the taps that saw it. OG: channels of a group of y; inputs, of_group:
+// channels of dx, of a group of dx. n: groups of elements in dx.
 extern "C" __global__ void conv2d_input_grad_direct(const REAL* __restrict__ g, const REAL* __restrict__ w,
-                                                    REAL* __restrict__ dx, i64 n, int CG, int OG, int groups, int H,
-                                                    int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
-                                                    int PW, int DH, int DW) {
-    Taps rows(SH, DH), cols(SW, DW);
-    int C = CG * groups;
-    for (i64 i = first_index(); i < n; i += grid_size()) {
-        u32 rest = (u32)i / W;
-        int at = (u32)i - rest * W;
-        u32 plane = rest / H;
-        int h = rest - plane * H;
-        u32 image = plane / C;
-        int c = plane - image * C, group = c / CG;
-        const REAL* from = g + ((i64)image * groups + group) * OG * OH * OW;
-        const REAL* weights = w + ((i64)group * OG * CG + (c - group * CG)) * KH * KW;
-        int first_oh, first_ow;
-        int first_k = rows.first(h + PH, first_oh), first_m = cols.first(at + PW, first_ow);
-        ACC sum = 0;
-        for (int k = first_k, oh = first_oh; k < KH && oh >= 0; k += rows.tap, oh -= rows.place) {
-            if (oh >= OH) continue;
-            for (int m = first_m, ow = first_ow; m < KW && ow >= 0; m += cols.tap, ow -= cols.place) {
-                if (ow >= OW) continue;
-                const REAL* place = from + (i64)oh * OW + ow;
-                const REAL* tap = weights + k * KW + m;
-                for (int o = 0; o < OG; ++o) sum += (ACC)place[(i64)o * OH * OW] * (ACC)tap[(i64)o * CG * KH * KW];
-            }
-        }
-        dx[i] = REAL(sum);
-    }
+                                                    REAL* __restrict__ dx, i64 n, int OG, Divisor inputs,
+                                                    Divisor of_group, Windows s) {
+    int window = s.rows.taps * s.columns.taps, places = s.rows.places * s.columns.places;
+    gather(dx, n, s, [=](u32 plane) {
+        u32 channel, c;
+        inputs.divide(plane, channel);
+        u32 group = of_group.divide(channel, c);
+        const REAL* from = g + (i64)of_group.quotient(plane) * OG * places;
+        const REAL* weights = w + ((i64)group * OG * of_group.by + c) * window;
+        return [=](int place) {
+            return [=](int tap) {
+                ACC sum = 0;
+                for (int o = 0; o < OG; ++o)
+                    sum += (ACC)from[(i64)o * places + place] * (ACC)weights[(i64)o * of_group.by * window + tap];
+                return sum;
+            };
+        };
+    });
 }
 
 // dw, one element a block, which shares the images and places. Neighbouring blocks are taps of the same channel: what
 // one reads, the next finds in the cache.
 extern "C" __global__ void conv2d_weight_grad_direct(const REAL* __restrict__ g, const REAL* __restrict__ x,
-                                                     REAL* __restrict__ dw, int N, int CG, int OG, int groups, int H,
-                                                     int W, int OH, int OW, int KH, int KW, int SH, int SW, int PH,
-                                                     int PW, int DH, int DW) {
+                                                     REAL* __restrict__ dw, int N, int CG, int OG, int groups,
+                                                     Windows s) {
     __shared__ ACC scratch[33];
+    int KH = s.rows.taps, KW = s.columns.taps, H = s.rows.size, W = s.columns.size;
+    int OH = s.rows.places, OW = s.columns.places;
     u32 rest = blockIdx.x / KW;
     int m = blockIdx.x - rest * KW;
     u32 filter = rest / KH;
@@ -148,10 +118,10 @@ extern "C" __global__ void conv2d_weight_grad_direct(const REAL* __restrict__ g,
     // image, oh and ow of a thread's next place, without a division for each: steps with a carry
     int step_image = threads / places, step_oh = threads % places / OW, step_ow = threads % places % OW;
     int image = threadIdx.x / places, oh = threadIdx.x % places / OW, ow = threadIdx.x % places % OW;
-    int down = k * DH - PH, right = m * DW - PW;
+    int down = k * s.rows.dilation - s.rows.padding, right = m * s.columns.dilation - s.columns.padding;
     ACC sum = 0;
     while (image < N) {
-        int h = oh * SH + down, w = ow * SW + right;
+        int h = oh * s.rows.stride + down, w = ow * s.columns.stride + right;
         if (0 <= h && h < H && 0 <= w && w < W)
             sum += (ACC)gradients[image * g_image + oh * OW + ow] * (ACC)from[image * x_image + (i64)h * W + w];
         ow += step_ow;

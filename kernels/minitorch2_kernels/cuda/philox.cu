@@ -192,14 +192,17 @@ template <int VEC>
 __device__ __forceinline__ void dropout(const REAL* x, REAL* y, bool* kept, i64 n, ACC keep, Philox& p) {
     ACC scale = ACC(1.0 / keep);
     Draw<float> d;
-    for (i64 i = first_index() * VEC; i < n; i += grid_size() * VEC) {
+    for (i64 i = first_index(); i < n / VEC; i += grid_size()) {
+        auto values = reinterpret_cast<const Group<REAL, VEC>*>(x)[i];
+        Group<bool, VEC> stay;
 #pragma unroll
         for (int j = 0; j < VEC; ++j) {
             if (j % 4 == 0) d.uniform(p);
-            bool stays = d.v[j % 4] < keep;
-            y[i + j] = REAL((ACC)x[i + j] * (stays ? ACC(1) : ACC(0)) * scale);
-            kept[i + j] = stays;
+            stay.v[j] = d.v[j % 4] < keep;
+            values.v[j] = REAL((ACC)values.v[j] * (stay.v[j] ? ACC(1) : ACC(0)) * scale);
         }
+        reinterpret_cast<Group<REAL, VEC>*>(y)[i] = values;
+        reinterpret_cast<Group<bool, VEC>*>(kept)[i] = stay;
     }
 }
 

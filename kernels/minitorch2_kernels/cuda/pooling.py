@@ -9,8 +9,9 @@ import numpy as np
 
 from ..reference import pooling as reference
 from ..reference.cast import cast
-from .arguments import MOST, alike, int32s, packed
+from .arguments import MOST, alike, packed
 from .launch import acc, function, spread
+from .windows import group_of, windows
 
 
 def _fits(*sizes) -> bool:
@@ -50,18 +51,19 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, out):
     x = packed(x)
     y = cupy.empty((*x.shape[:2], *out), x.dtype)
     winner = cupy.empty(y.shape, np.uint8 if kernel_size[0] * kernel_size[1] <= 256 else np.int32)
-    sizes = int32s(*x.shape[2:], *out, *kernel_size, *stride, *padding, *dilation)
-    spread(_kernel("max_pool2d", x.dtype, winner), y.size, (x, y, winner, np.int64(y.size), *sizes))
+    s = windows(x.shape[2:], out, kernel_size, stride, padding, dilation)
+    spread(_kernel("max_pool2d", x.dtype, winner), y.size, (x, y, winner, np.int64(y.size), s))
     return y, winner
 
 
 @reference.max_pool2d_put.cuda_override(_supports_put)
 def max_pool2d_put(g, winner, hw, kernel_size, stride, padding, dilation):
-    """max_pool2d_put, one element of dx a thread, which looks at the windows that it lies in."""
+    """max_pool2d_put, a few elements of dx a thread, which looks at the windows that they lie in."""
     g, winner = packed(g), packed(winner)
     dx = cupy.empty((*g.shape[:2], *hw), g.dtype)
-    sizes = int32s(*hw, *g.shape[2:], *kernel_size, *stride, *padding, *dilation)
-    spread(_kernel("max_pool2d_put", g.dtype, winner), dx.size, (g, winner, dx, np.int64(dx.size), *sizes))
+    s = windows(hw, g.shape[2:], kernel_size, stride, padding, dilation)
+    groups = dx.size // group_of(hw[1], stride, dilation)
+    spread(_kernel("max_pool2d_put", g.dtype, winner), groups, (g, winner, dx, np.int64(groups), s))
     return dx
 
 
@@ -70,8 +72,8 @@ def max_pool2d_pick(x, winner, kernel_size, stride, padding, dilation):
     """max_pool2d_pick, one element of y a thread."""
     x, winner = packed(x), packed(winner)
     y = cupy.empty(winner.shape, x.dtype)
-    sizes = int32s(*x.shape[2:], *winner.shape[2:], kernel_size[1], *stride, *padding, *dilation)
-    spread(_kernel("max_pool2d_pick", x.dtype, winner), y.size, (x, winner, y, np.int64(y.size), *sizes))
+    s = windows(x.shape[2:], winner.shape[2:], kernel_size, stride, padding, dilation)
+    spread(_kernel("max_pool2d_pick", x.dtype, winner), y.size, (x, winner, y, np.int64(y.size), s))
     return y
 
 
@@ -98,18 +100,19 @@ def avg_pool2d(x, divisor, kernel_size, stride, padding, out):
     """avg_pool2d, one element of y a thread."""
     x = packed(x)
     y = cupy.empty((*x.shape[:2], *out), x.dtype)
-    sizes = int32s(*x.shape[2:], *out, *kernel_size, *stride, *padding)
-    arguments = (x, *_divisors(x, divisor), y, np.int64(y.size), *sizes)
+    s = windows(x.shape[2:], out, kernel_size, stride, padding)
+    arguments = (x, *_divisors(x, divisor), y, np.int64(y.size), s)
     spread(function("pooling.cu", "avg_pool2d", x.dtype), y.size, arguments)
     return y
 
 
 @reference.avg_pool2d_put.cuda_override(_supports_average_put)
 def avg_pool2d_put(g, divisor, hw, kernel_size, stride, padding):
-    """avg_pool2d_put, one element of dx a thread, which looks at the windows that it lies in."""
+    """avg_pool2d_put, a few elements of dx a thread, which looks at the windows that they lie in."""
     g = packed(g)
     dx = cupy.empty((*g.shape[:2], *hw), g.dtype)
-    sizes = int32s(*hw, *g.shape[2:], *kernel_size, *stride, *padding)
-    arguments = (g, *_divisors(g, divisor), dx, np.int64(dx.size), *sizes)
-    spread(function("pooling.cu", "avg_pool2d_put", g.dtype), dx.size, arguments)
+    s = windows(hw, g.shape[2:], kernel_size, stride, padding)
+    groups = dx.size // group_of(hw[1], stride)
+    arguments = (g, *_divisors(g, divisor), dx, np.int64(groups), s)
+    spread(function("pooling.cu", "avg_pool2d_put", g.dtype), groups, arguments)
     return dx

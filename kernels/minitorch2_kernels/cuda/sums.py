@@ -24,24 +24,29 @@ def _supports(x) -> bool:
     return alike(x) and x.ndim >= 2 and x.size > 0 and x.shape[1] <= MOST // BLOCKS
 
 
-def _columns(x, out, rows: int, columns: int) -> None:
-    """out (columns,) = the sums of x (rows, columns) down the columns."""
+def _columns(x, rows: int, columns: int):
+    """(columns,): the sums of x (rows, columns) down the columns."""
     across = -(-columns // 32)
     parts = max(1, min(-(-BLOCKS // across), rows // (DOWN * LEAST)))
     sizes, block = (np.int64(rows), np.int64(columns)), (32, DOWN)
     if parts == 1:
-        launch(function("sums.cu", "column_sums", out.dtype), (across, 1), block, (x, out, *sizes))
-        return
-    partial = cupy.empty((parts, columns), acc(out.dtype))
-    launch(function("sums.cu", "column_parts", out.dtype), (across, parts), block, (x, partial, *sizes))
-    _totals(partial, out)
+        out = cupy.empty(columns, x.dtype)
+        launch(function("sums.cu", "column_sums", x.dtype), (across, 1), block, (x, out, *sizes))
+        return out
+    partial = cupy.empty((parts, columns), acc(x.dtype))
+    launch(function("sums.cu", "column_parts", x.dtype), (across, parts), block, (x, partial, *sizes))
+    return totals(partial, x.dtype)
 
 
-def _totals(parts, out) -> None:
-    """out (columns,) = the sums of parts (rows, columns), of which there are few."""
+def totals(parts, dtype):
+    """(columns,) of this dtype: the sums of parts (rows, columns), of which there are few; acc(dtype) is theirs."""
     rows, columns = parts.shape
+    if rows == 1 and parts.dtype == dtype:
+        return parts.reshape(columns)
+    out = cupy.empty(columns, dtype)
     sizes = np.int64(rows), np.int64(columns)
-    launch(function("sums.cu", "column_totals", out.dtype), (-(-columns // 32), 1), (32, DOWN), (parts, out, *sizes))
+    launch(function("sums.cu", "column_totals", dtype), (-(-columns // 32), 1), (32, DOWN), (parts, out, *sizes))
+    return out
 
 
 @reference.channel_sums.cuda_override(_supports)
@@ -49,15 +54,10 @@ def channel_sums(x):
     """channel_sums in two launches, or one where it is little."""
     x = packed(x)
     outer, channels, inner = x.shape[0], x.shape[1], math.prod(x.shape[2:])
-    out = cupy.empty(channels, x.dtype)
     if inner == 1:
-        _columns(x, out, outer, channels)
-        return out
+        return _columns(x, outer, channels)
     parts = max(1, min(-(-BLOCKS // channels), outer * inner // (THREADS * LEAST)))
     partial = cupy.empty((parts, channels), acc(x.dtype))
     arguments = x, partial, np.int64(outer), np.int32(channels), np.int64(inner), np.int32(parts)
     launch(function("sums.cu", "channel_parts", x.dtype), parts * channels, THREADS, arguments)
-    if parts == 1 and partial.dtype == x.dtype:
-        return partial.reshape(channels)
-    _totals(partial, out)
-    return out
+    return totals(partial, x.dtype)
