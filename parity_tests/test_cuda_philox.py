@@ -185,6 +185,44 @@ def test_integers(philox, seed, offset, n, span, most):
         np.testing.assert_array_equal(drawn, stream.uniform(n) < np.float32(0.5))
 
 
+def shuffled_equal(keys, order, seed, offset):
+    """Fisher and Yates's shuffle of each run of equal keys, which are sorted, by the stream of its first place."""
+    starts = [i for i in range(len(keys)) if i == 0 or keys[i] != keys[i - 1]]
+    for start, end in zip(starts, [*starts[1:], len(keys)], strict=True):
+        drawn = words(seed, offset, len(keys), -(-(end - start) // 4))[:, :, start].reshape(-1)
+        for step, last in enumerate(range(end - start - 1, 0, -1)):
+            other = int(drawn[step]) % (last + 1)
+            order[start + last], order[start + other] = order[start + other], order[start + last]
+    return order
+
+
+@here
+@settings(max_examples=15)
+@given(seeds, st.sampled_from([1, 2, 300, 1500]), st.sampled_from([1, 3, 8, None, 32, 40, 64]), st.integers(1, 3))
+def test_permutation(philox, seed, n, bits, most):
+    """bits: fewer than the rule has, so that many keys are equal, and more, as millions of keys have."""
+    with gpu_of(philox, most), pytest.MonkeyPatch.context() as patch:
+        if bits is not None:
+            patch.setattr(philox, "_key_bits", lambda n: bits)
+        state, stream = philox.PhiloxState(seed, 8), Stream(seed, 8, most)
+        order = philox.permutation(n, state).get()
+        bits = philox._key_bits(n)
+    width = 32 if bits <= 32 else 64
+    keys = stream.integers(n, -(2 ** (width - 1)), 2**width - 1)
+    keys = keys if bits == width else keys % 2**bits
+    expected = np.argsort(keys, kind="stable")
+    np.testing.assert_array_equal(order, shuffled_equal(keys[expected], expected, seed, stream.offset))
+    assert sorted(order) == list(range(n))
+    assert state.offset == stream.offset + -(-n // 4) * 4
+
+
+@here
+def test_bits_of_keys(philox):
+    """As many as torch's rule says: worked out by hand for a few sizes."""
+    assert [philox._key_bits(n) for n in (1, 2, 1000, 30000, 10**6, 2**31)] == [3, 5, 23, 32, 43, 64]
+    assert philox.permutation(0, philox.PhiloxState(1)).shape == (0,)
+
+
 @here
 @settings(max_examples=15)
 @given(seeds, counts, st.sampled_from([np.float16, np.float32, np.float64]), st.integers(1, 3))
@@ -280,6 +318,8 @@ def test_torch_draws_the_same(philox, n, dtype):
         ("randint", torch.randint(-5, 100, (n,), device="cuda"), philox.integers((n,), -5, 105, state)),
         ("wide randint", torch.randint(2**40, (n,), device="cuda"), philox.integers((n,), 0, 2**40, state)),
     ]
+    for size in (1, n, 40000):
+        pairs.append(("randperm", torch.randperm(size, device="cuda"), philox.permutation(size, state)))
     x = cupy.arange(n).astype(dtype)
     y = philox.dropout(x, 0.7, state)[0]
     pairs.append(("dropout", torch.dropout(torch.arange(n, device="cuda").to(of_torch), 0.3, True), y))

@@ -155,9 +155,9 @@ class CudaGenerator:
         return cast(np.maximum(drawn, 1), np_dtype)
 
     def randperm(self, n: int, np_dtype=_INT64):
-        """A permutation of 0 ... n-1, shape (n,): the order of n random keys."""
-        keys = self._uniform((n,), _FLOAT64)
-        return cast(keys.argsort(), np_dtype)
+        """A permutation of 0 ... n-1, shape (n,)."""
+        drawn = self._kernels.permutation(n, self.state)
+        return drawn if np_dtype == drawn.dtype else cast(drawn, np_dtype)
 
     def categories(self, weights, n: int, replacement: bool):
         """n categories for each row of weights: int64, shape (n,) or (rows, n), as `multinomial` describes them."""

@@ -221,6 +221,25 @@ extern "C" __global__ void philox_dropout(const REAL* __restrict__ x, REAL* __re
     });
 }
 
+// Shuffles the order among equal keys, which sorting has left as it was: the thread of the first of them, by Fisher and
+// Yates, with 32 bits for each step. keys are sorted; the order is that of their numbers before.
+extern "C" __global__ void philox_shuffle_equal(const i64* __restrict__ keys, i64* __restrict__ order, i64 n,
+                                                const u64* state, u64 seed, u64 offset) {
+    i64 first = first_index();
+    if (first + 1 >= n || keys[first] != keys[first + 1] || (first && keys[first - 1] == keys[first])) return;
+    i64 end = first + 2;
+    while (end < n && keys[end] == keys[first]) ++end;
+    Philox p(state, seed, offset);
+    Four r;
+    for (i64 left = end - first, drawn = 0; left > 1; --left, ++drawn) {
+        if (drawn % 4 == 0) r = p.next();
+        i64 i = first + left - 1, other = first + r.v[drawn % 4] % left;
+        i64 number = order[i];
+        order[i] = order[other];
+        order[other] = number;
+    }
+}
+
 // What the kernels of a captured graph read.
 extern "C" __global__ void philox_set_state(u64* state, u64 seed, u64 offset) {
     state[0] = seed;

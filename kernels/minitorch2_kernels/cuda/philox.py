@@ -6,7 +6,7 @@ t draws from subsequence t of the seed, from the state's offset on; a call of th
 
 Written after torch's sources (ATen's DistributionTemplates.h and Dropout.cu, and cuRAND's device functions that they
 call), so that one seed gives torch's numbers on the same model of GPU: `uniform`, `normal`, `bernoulli`,
-`bernoulli_each`, `integers`, `exponential`, and `dropout` of an array in C order. What the tests without a GPU
+`bernoulli_each`, `integers`, `exponential`, `permutation`, and `dropout` of an array in C order. What the tests without a GPU
 establish is that the numbers are those of this description, computed with NumPy; the float32 normals and exponentials
 go through the GPU's fast sine, cosine and logarithm. Arrays of 2 GiB and more torch draws in parts; here it is at once.
 
@@ -167,6 +167,26 @@ def integers(shape, low: int, span: int, state: PhiloxState, wide: bool | None =
     span = span % 2**64 if wide else span
     _draw("philox_integers", FLOAT32, out, 2 if wide else 4, state, np.uint64(span), np.int64(low), np.int32(wide))
     return out
+
+
+def _key_bits(n: int) -> int:
+    """How many bits of a key count, so that n of them are all different with a probability of 0.9."""
+    return min(64, math.ceil(math.log2(n - (6.0 * n * n + 1) / (12 * math.log(0.9)))))
+
+
+def permutation(n: int, state: PhiloxState) -> cupy.ndarray:
+    """A permutation of 0 ... n-1, int64: the order of random keys, shuffled once more where keys are equal."""
+    if n == 0:
+        return cupy.empty(0, np.int64)
+    bits = _key_bits(n)
+    width = 32 if bits <= 32 else 64
+    keys = integers((n,), -(2 ** (width - 1)), 2**width - 1, state)
+    if bits < width:
+        keys &= np.int64((1 << bits) - 1)
+    order = keys.argsort(kind="stable")
+    arguments = keys[order], order, np.int64(n), *state.take(n)
+    launch(function("philox.cu", "philox_shuffle_equal", FLOAT32), -(-n // BLOCK), BLOCK, arguments)
+    return order
 
 
 def dropout(x: cupy.ndarray, keep: float, state: PhiloxState) -> tuple[cupy.ndarray, cupy.ndarray]:
