@@ -4,11 +4,12 @@ A draw for n elements runs as many blocks of 256 threads as n needs, at most as 
 t draws from subsequence t of the seed, from the state's offset on; a call of the generator gives four numbers (two of
 64 bits), which go to elements that lie a whole grid apart. The offset then goes on by four times the calls of a thread.
 
-Written after torch's sources (ATen's DistributionTemplates.h and Dropout.cu, and cuRAND's device functions that they
-call), so that one seed gives torch's numbers on the same model of GPU: `uniform`, `normal`, `bernoulli`,
-`bernoulli_each`, `integers`, `exponential`, `permutation`, and `dropout` of an array in C order. What the tests without a GPU
-establish is that the numbers are those of this description, computed with NumPy; the float32 normals and exponentials
-go through the GPU's fast sine, cosine and logarithm. Arrays of 2 GiB and more torch draws in parts; here it is at once.
+Written after torch's sources (ATen's DistributionTemplates.h, Dropout.cu and Randperm.cu, and cuRAND's device functions
+that they call), so that one seed gives torch's numbers on the same model of GPU: `uniform`, `normal`, `bernoulli`,
+`bernoulli_each`, `integers`, `exponential`, `permutation`, and `dropout` of an array in C order. What the tests without
+a GPU establish is that the numbers are those of this description, computed with NumPy; the float32 normals and
+exponentials go through the GPU's fast sine, cosine and logarithm. Arrays of 2 GiB and more torch draws in parts; here
+it is at once.
 
 All shapes are tuples, all results CuPy arrays in C order.
 """
