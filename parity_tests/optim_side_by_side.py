@@ -50,6 +50,19 @@ OPTIMIZERS = {
     "Adamax": keywords(betas=betas, eps=eps, **loops),
     "NAdam": keywords(betas=betas, eps=eps, momentum_decay=st.sampled_from([0, 4e-3]), decoupled_weight_decay=flag),
     "RAdam": keywords(betas=betas, eps=eps, decoupled_weight_decay=flag, **loops),
+    "Rprop": st.fixed_dictionaries(
+        {},
+        optional={
+            "lr": lr,
+            "etas": st.sampled_from([(0.5, 1.2), (0.1, 3.0)]),
+            "step_sizes": st.sampled_from([(1e-6, 50), (0.005, 0.05)]),
+            "maximize": flag,
+            **loops,
+        },
+    ),
+    "ASGD": keywords(
+        lambd=st.sampled_from([1e-4, 0.1]), alpha=st.sampled_from([0.75, 0.2]), t0=st.sampled_from([1e6, 0, 2]), **loops
+    ),
 }
 
 

@@ -122,9 +122,18 @@ def _many(single, states):
     return draw
 
 
-def cases(sgd, adam):
-    """name -> (draw, tolerance), from the draws of the updates of one parameter."""
+def cases(sgd, adam, state):
+    """name -> (draw, tolerance), from the draws of the updates of one parameter and of its state."""
+
+    def rprop(d):
+        return *state(d, 2, (3,)), 0.5, 1.2, 1e-6, 50, d.of(True, False)
+
+    def asgd(d):
+        return *state(d, 1), 0.1, d.of(1.0, 0.25), 1e-4, d.of(0.0, 0.1), d.of(True, False)
+
     return {
+        "rprop": (rprop, EXACT),
+        "asgd": (asgd, EXACT),
         "hardtanh": (hardtanh, EXACT),
         "hardtanh_grad": (hardtanh_grad, EXACT),
         "relu": (relu, EXACT),

@@ -56,6 +56,24 @@ def functions(lib):
         def backward(ctx, g):
             return g * 2
 
+    class InPlaceSaved(lib.autograd.Function):
+        """Saves what it changes: before, after, and as its result."""
+
+        @staticmethod
+        def forward(ctx, x, when):
+            ctx.mark_dirty(x)
+            if when == "before":
+                ctx.save_for_backward(x)
+            y = x.clamp_(min=0)
+            if when != "before":
+                ctx.save_for_backward(x if when == "after" else y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            (y,) = ctx.saved_tensors
+            return g * y * (y > 0), None
+
     class WithIndices(lib.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -110,7 +128,7 @@ def functions(lib):
         def backward(ctx, g):
             return g * sum(ctx.needs), None, None
 
-    return Cube, NewForm, SavesOutput, InPlace, WithIndices, KeepsNone, Materializes, Once, Needs
+    return Cube, NewForm, SavesOutput, InPlace, WithIndices, KeepsNone, Materializes, Once, Needs, InPlaceSaved
 
 
 def use(index, after):
@@ -136,6 +154,16 @@ def in_place(lib, f):
     b = f.apply(a)
     (b * x).sum().backward()
     return b is a, a, x.grad
+
+
+def in_place_saved(lib, f):
+    """The first derivative and the second, for each moment of saving."""
+    results = []
+    for when in ("before", "after", "result"):
+        x = leaf(lib, -1.0, 2.0, 3.0)
+        (g,) = lib.autograd.grad(f.apply(x * 2, when).sum(), x, create_graph=True)
+        results += [g, *lib.autograd.grad((g * g).sum(), x)]
+    return results
 
 
 def sorted_gradients(lib, f):
@@ -168,6 +196,7 @@ FUNCTION_CASES = {
     "setup_context, two outputs": use(1, pair_gradients),
     "saved output": use(2, lambda lib, f: second(lib, f.apply(x := leaf(lib)).sum(), x)),
     "mark_dirty": use(3, in_place),
+    "mark_dirty of what is saved": use(9, in_place_saved),
     "mark_non_differentiable": use(4, sorted_gradients),
     "gradients that stay None": use(5, only_first),
     "materialized gradients": use(6, only_first),

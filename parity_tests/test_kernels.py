@@ -345,7 +345,7 @@ CASES = {
     "nadam": (nadam, EXACT),
     "radam": (radam, EXACT),
     **sequence_kernels.CASES,
-    **row_kernels.cases(sgd, adam),
+    **row_kernels.cases(sgd, adam, state),
 }
 
 

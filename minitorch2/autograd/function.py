@@ -104,9 +104,9 @@ class Function(Op):
         tracked = any(needs) and state.grad
         # An input handed straight back gets a tensor of its own to carry the new history.
         finished = [o.detach() if ctx._is_untouched_input(o, args) else o for o in outputs]
-        ctx._hold(args, outputs, finished)
         if tracked:
             ctx._connect(args, needs, outputs, finished)
+        ctx._hold(outputs, finished)  # behind what counts an in-place change of forward's own
         return finished[0] if single else tuple(finished)
 
     def _is_untouched_input(self, output, args) -> bool:
@@ -116,11 +116,11 @@ class Function(Op):
             and not any(output is d for d in self._dirty)
         )
 
-    def _hold(self, args, outputs, finished) -> None:
+    def _hold(self, outputs, finished) -> None:
         saved = []
         for v in self._to_save:
             for nr, (before, after) in enumerate(zip(outputs, finished, strict=True)):
-                if v is not None and v is before and not any(v is a for a in args):
+                if v is not None and v is before is after:  # not an input that was handed straight back
                     v = _SavedOutput(after, nr)
                     break
             saved.append(v)

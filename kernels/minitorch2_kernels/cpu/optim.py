@@ -53,5 +53,7 @@ for _kernel in (
     reference.adamax,
     reference.nadam,
     reference.radam,
+    reference.rprop,
+    reference.asgd,
 ):
     _in_blocks(_kernel)

@@ -284,3 +284,29 @@ def radam(
         rectification = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
         update *= float(rectification**0.5)
     param -= update
+
+
+@kernel
+def rprop(param, grad, prev, step_size, eta_minus, eta_plus, least, most, maximize):
+    """Resilient propagation (Riedmiller and Braun, 1993); prev is the last gradient, 0 where its sign turned."""
+    xp, number = namespace(param), param.dtype.type
+    grad = -grad if maximize else grad
+    kept = grad * prev
+    turned = kept < 0
+    step_size *= xp.where(kept > 0, number(eta_plus), xp.where(turned, number(eta_minus), number(1)))
+    xp.clip(step_size, float(least), float(most), out=step_size)
+    grad = xp.where(turned, number(0), grad)
+    param -= xp.sign(grad) * step_size
+    prev[...] = grad
+
+
+@kernel
+def asgd(param, grad, average, eta, mu, lambd, weight_decay, maximize):
+    """Gradient descent with averaging (Polyak and Juditsky, 1992); eta and mu are this step's rate and weight."""
+    grad = _descent_direction(grad, param, weight_decay, maximize)
+    param *= float(1 - lambd * eta)
+    param += float(-eta) * grad
+    if mu == 1:
+        average[...] = param
+    else:
+        average += (param - average) * float(mu)
