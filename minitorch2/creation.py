@@ -11,7 +11,7 @@ import numpy as np
 
 import minitorch2_kernels as K
 
-from .core import dtypes
+from .core import dtypes, memory_order
 from .core.device import check_available, device_of, module_on, moved
 from .core.layout import check_layout, check_memory_format
 from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
@@ -186,30 +186,42 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
     return _finish(array, requires_grad, pin_memory)
 
 
-def _like(name, make):
-    def function(input, *args, dtype=None, device=None, requires_grad=False, layout=None, memory_format=None):
-        check_memory_format(memory_format)
-        require_tensor(f"{name}_like", input)
-        # like `input` in its strides too, as torch.preserve_format has it
-        numpy_dtype = _numpy_dtype(input.dtype if dtype is None else dtype, layout)
-        where = device_of(input._data) if device is None else check_available(device)
-        if where == device_of(input._data):
-            array = K.empty_like(input._data, dtype=numpy_dtype, order="K")
-        else:
-            array = module_on(where).empty(input._data.shape, numpy_dtype)
-        if make is not None:
-            fill_array(array, make(*args))
-        return _finish(array, requires_grad)
-
-    function.__name__ = function.__qualname__ = f"{name}_like"
-    function.__doc__ = f"torch.{name}_like: {name}, with the shape, dtype and strides of `input` unless told."
-    return function
+def _like(name, input, value, dtype, layout, device, requires_grad, memory_format):
+    """`value` everywhere, or nothing written where it is None."""
+    check_memory_format(memory_format)
+    require_tensor(name, input)
+    # like `input` in its strides too, as torch.preserve_format has it
+    numpy_dtype = _numpy_dtype(input.dtype if dtype is None else dtype, layout)
+    where = device_of(input._data) if device is None else check_available(device)
+    if where == device_of(input._data):
+        array = memory_order.empty_like(input._data, numpy_dtype)
+    else:
+        array = module_on(where).empty(input._data.shape, numpy_dtype)
+    if value is not None:
+        fill_array(array, value)
+    return _finish(array, requires_grad)
 
 
-empty_like = _like("empty", None)
-zeros_like = _like("zeros", lambda: 0)
-ones_like = _like("ones", lambda: 1)
-full_like = _like("full", lambda fill_value: fill_value)
+def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+    """An uninitialised tensor with the shape, dtype and strides of `input` unless told."""
+    return _like("empty_like", input, None, dtype, layout, device, requires_grad, memory_format)
+
+
+def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+    """Zeros with the shape, dtype and strides of `input` unless told."""
+    return _like("zeros_like", input, 0, dtype, layout, device, requires_grad, memory_format)
+
+
+def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+    """Ones with the shape, dtype and strides of `input` unless told."""
+    return _like("ones_like", input, 1, dtype, layout, device, requires_grad, memory_format)
+
+
+def full_like(
+    input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
+) -> Tensor:
+    """One value everywhere, with the shape, dtype and strides of `input` unless told."""
+    return _like("full_like", input, fill_value, dtype, layout, device, requires_grad, memory_format)
 
 
 def arange(
@@ -267,9 +279,9 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False, layout=Non
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
     """`steps` equally spaced numbers from start to end, both included."""
     xp, numpy_dtype = _where(dtype, device, layout)
+    start, end, steps = (x.item() if isinstance(x, Tensor) else x for x in (start, end, steps))
     if steps < 0:
         raise RuntimeError("number of steps must be non-negative")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     compute = np.float64 if np.dtype(numpy_dtype) == np.float64 or np.dtype(numpy_dtype).kind in "iu" else np.float32
     step = compute((end - start) / (steps - 1)) if steps > 1 else compute(0)
     i = xp.arange(steps)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from types import SimpleNamespace
+import sys
+from types import ModuleType
 
 from minitorch2_kernels import cudnn_switches, determinism
 from minitorch2_kernels import precision as exactness
@@ -76,7 +77,7 @@ def _bool(value, setter: str) -> bool:
     return value
 
 
-class _Cudnn:
+class _Cudnn(ModuleType):
     """torch.backends.cudnn: convolutions on a GPU by NVIDIA's cuDNN, if it is installed with minitorch2[cudnn].
 
     enabled: whether to use it; without it, minitorch2's own kernels compute. benchmark: the first convolution of its
@@ -152,7 +153,7 @@ class _Cudnn:
                 setattr(self, name, value)
 
 
-class _Matmul(SimpleNamespace):
+class _Matmul:
     @property
     def allow_tf32(self) -> bool:
         """Whether products of float32 matrices on a GPU may round factors to TF32."""
@@ -163,11 +164,22 @@ class _Matmul(SimpleNamespace):
         exactness.set_float32_matmul("high" if allowed else "highest")
 
 
+def _module(name: str, of: type[ModuleType] = ModuleType, **attributes) -> ModuleType:
+    """A module of this name, which `import` finds."""
+    module = of(f"minitorch2.{name}")
+    vars(module).update(attributes)
+    sys.modules[module.__name__] = module
+    return module
+
+
 # torch.backends: the attributes that training scripts set and ask for.
-backends = SimpleNamespace(
-    cudnn=_Cudnn(),
-    cuda=SimpleNamespace(is_built=has_gpu, matmul=_Matmul()),
-    mps=SimpleNamespace(is_available=_no, is_built=_no),
+backends = _module(
+    "backends",
+    cudnn=_module("backends.cudnn", _Cudnn),
+    cuda=_module("backends.cuda", is_built=has_gpu, matmul=_Matmul()),
+    **{
+        name: _module(f"backends.{name}", is_available=_no, is_built=_no) for name in ("mps", "mkl", "mkldnn", "openmp")
+    },
 )
 
 __all__ = [

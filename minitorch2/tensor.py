@@ -37,6 +37,7 @@ from .ops.joining import JoiningMethods
 from .ops.like import LikeMethods
 from .ops.linalg import LinalgMethods
 from .ops.masking import MaskingMethods
+from .ops.matrix_methods import MatrixMethods
 from .ops.nans import NanMethods
 from .ops.powers import PowerMethods
 from .ops.products import ProductMethods
@@ -84,6 +85,7 @@ class Tensor(
     FloatMethods,
     LinalgMethods,
     ProductMethods,
+    MatrixMethods,
     SplittingMethods,
     StatisticsMethods,
     ActivationMethods,
@@ -133,7 +135,7 @@ class Tensor(
     def nbytes(self) -> int:
         return self._data.nbytes
 
-    is_sparse = is_quantized = is_meta = is_mkldnn = False
+    is_sparse = is_quantized = is_meta = is_mkldnn = is_mps = is_xla = is_xpu = is_nested = False
     is_cpu = property(lambda self: not on_device(self._data))
     is_cuda = property(lambda self: on_device(self._data))
     layout = strided

@@ -31,7 +31,7 @@ def attention(d):
     q, k, v = d.array(*batch, length, width), d.array(*batch, keys, width), d.array(*batch, keys, out)
     mask, causal, kept, scores = None, d.of(True, False), None, (*batch, length, keys)
     if d.of(True, False):
-        mask = d.array(*(n if d.of(True, False) else 1 for n in scores))
+        mask = d.array(*(n if d.of(True, False) else 1 for n in scores[d.int(0, len(batch)) :]))
         mask[mask > 1] = -float("inf")
     if d.of(True, False):
         kept = d.rng.rand(*scores) < 0.5

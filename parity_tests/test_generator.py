@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minitorch2.core import fma, mt19937
-from minitorch2.core.generator import Generator, memory_order
+from minitorch2.core.generator import Generator
+from minitorch2.core.memory_order import memory_order
 from minitorch2.core.mt19937 import MersenneTwister
 from minitorch2.core.multinomial import multinomial
 from minitorch2.core.permutation import shuffled

@@ -1,8 +1,10 @@
 """torch.autograd."""
 
 import importlib
+import warnings
 
 from ..core.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from ..core.variable import Variable as Tensor
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import backward, grad
 from .function import Function, FunctionCtx, once_differentiable
@@ -25,9 +27,22 @@ __all__ = [
 ]
 
 
-def Variable(data, requires_grad=False):
-    """torch's name for a tensor from the days when tensors had no gradients: the tensor itself, or a leaf around it."""
-    return data.detach().requires_grad_(requires_grad)
+class _EveryTensor(type):
+    def __instancecheck__(cls, instance) -> bool:
+        return isinstance(instance, Tensor)
+
+
+class Variable(metaclass=_EveryTensor):
+    """torch's name for a tensor from the days when tensors had no gradients: Variable(tensor) is the same numbers as a
+    leaf, and every tensor is an instance."""
+
+    def __new__(cls, data, requires_grad=False, volatile=None):
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
+        if volatile:
+            message = "volatile was removed and now has no effect. Use `with torch.no_grad():` instead."
+            warnings.warn(message, stacklevel=2)
+        return data.detach().requires_grad_(requires_grad)
 
 
 def __getattr__(name: str):

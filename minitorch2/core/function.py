@@ -32,6 +32,7 @@ from . import autocast
 from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
+from .memory_order import in_c_order
 from .node import AccumulateGrad, Node
 from .quiet import IGNORE, restore, silence
 from .variable import Variable
@@ -51,14 +52,17 @@ class Function(Node):
 
     broadcasts = False  # inputs broadcast against each other: the engine sums gradients back to the inputs' shapes
     is_view = False  # the output looks into the first input's memory
+    row_major = False  # its results lie in row-major order whatever its inputs' order, as torch's do
     keeps_dtype = False  # moves elements without arithmetic, so half precision needs no detour through float32
     gpu_halves: Any = ()  # the half dtypes that its kernels for the GPU sum in float32 and round once: no detour there
     crosses = False  # its inputs may lie on different devices
+    zeros_for_missing = True  # backward gets zeros for an output without a gradient, not None
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     fused_backward: Any = None  # backward's gradients by fewer kernels: what an ordinary backward pass runs instead
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None
 
+    holds = ("_saved", "_sources", "_watched", "_constants", "_args")
     _to_save: tuple = ()
     _saved: Any = ()
     _sources: Any = ()  # for each saved value: its input's number, or -1 - its output's, or None for a number
@@ -158,6 +162,8 @@ class Function(Node):
         finally:
             restore(token)
 
+        if cls.row_major:
+            result = ctx._in_row_major(result)
         if type(result) is tuple:
             outputs = tuple([Function.variable(array) for array in result])
         elif type(result) is ndarray or not isinstance(result, np.generic):
@@ -171,6 +177,14 @@ class Function(Node):
         if cls.is_view:
             ctx._link_views(args, outputs)
         return outputs if type(result) is tuple else outputs[0]
+
+    def _in_row_major(self, result):
+        if type(result) is tuple:
+            return tuple([self._in_row_major(r) for r in result])
+        ordered = in_c_order(result)
+        if ordered is not result:
+            self._to_save = tuple([ordered if a is result else a for a in self._to_save])
+        return ordered
 
     @classmethod
     def _on_the_gpu(cls, args):
@@ -237,6 +251,8 @@ class Function(Node):
                 output._grad_fn = self
                 if i:
                     output._output_nr = i
+        if state.tape is not None:
+            state.tape.add(self)
 
     def _save(self, args, arrays, outputs) -> None:
         sources, watched = [], []
@@ -283,7 +299,7 @@ class Function(Node):
                 output._view_error = self.name()
 
     def run(self, grads: list, create_graph: bool) -> tuple:
-        if self.n_outputs > 1:
+        if self.n_outputs > 1 and self.zeros_for_missing:
             grads = [self._zeros(i, create_graph) if g is None else g for i, g in enumerate(grads)]
         if create_graph and self.composed is not None:
             return self._differentiate_composed(grads)
@@ -318,6 +334,12 @@ class Function(Node):
                 return node.variable
             v._requires_grad, v._grad_fn = True, node
         return v
+
+    def hold(self, held: dict) -> None:
+        if "_args" in held:  # with the history they have in this graph, not that of the other run
+            args = enumerate(held["_args"])
+            held["_args"] = tuple(self._as_variable(a._data, i) if isinstance(a, Variable) else a for i, a in args)
+        super().hold(held)
 
     def _raise_modified(self, now: int, then: int, source: int) -> None:
         array = self._saved[self._sources.index(source)]

@@ -5,7 +5,7 @@ float32 normals otherwise in the last bit). float64 results that go through log,
 the C library, as torch does, and so depend on it in the last bit. Nothing depends on the number of threads.
 
 Every method returns a new C-contiguous array whose elements are in the order drawn. torch fills a tensor
-that is not contiguous in the order of its memory: see `memory_order`.
+that is not contiguous in the order of its memory: see memory_order.py.
 """
 
 from __future__ import annotations
@@ -293,14 +293,3 @@ def _narrowed(values: np.ndarray, np_dtype) -> np.ndarray:
 
 def _comparable(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind == "f" else cast(values, _FLOAT32)
-
-
-def memory_order(array: np.ndarray) -> list[int]:
-    """The axes of `array` from the slowest to the fastest in memory.
-
-    torch fills a tensor in that order: `view = a.transpose(memory_order(a)); view[...] =
-    g.uniform(view.shape, ...)`.
-    """
-    axes = [axis for axis in range(array.ndim) if array.shape[axis] > 1]
-    single = [axis for axis in range(array.ndim) if array.shape[axis] <= 1]
-    return single + sorted(axes, key=lambda axis: -array.strides[axis])

@@ -8,6 +8,7 @@ from minitorch2_kernels.reference.cast import cast
 
 from . import dtypes
 from .generator import Generator
+from .memory_order import memory_order
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -51,11 +52,13 @@ def _race(generator, weights, n):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if (values.sum(-1) == 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    waiting = _in_full_precision(generator.exponential(weights.shape, weights.dtype))
+    axes = memory_order(weights)  # in which torch fills a tensor
+    drawn = generator.exponential(weights.transpose(axes).shape, weights.dtype)
+    waiting = _in_full_precision(drawn.transpose(np.argsort(axes)))
     quotients = _in_full_precision(cast(values / waiting, weights.dtype))
     if n == 1:
         return np.argmax(quotients, -1, keepdims=True)
-    return np.argsort(-quotients, -1, kind="stable")[..., :n]
+    return np.ascontiguousarray(np.argsort(-quotients, -1, kind="stable")[..., :n])
 
 
 def _with_replacement(generator, weights, n):

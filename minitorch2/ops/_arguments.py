@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 
 from ..core import autocast
 from ..core.variable import Variable, type_name
@@ -35,6 +36,14 @@ def names_arguments(function, name: str, is_method: bool = False):
 
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def number_first(name: str, number, operands):
+    """(operands, number) of a call in torch's old form, in which the number stood before them, with torch's warning."""
+    if not isinstance(number, int | float):
+        raise TypeError(f"{name}() takes one operand less, or a number before them; got {type_name(number)}")
+    warnings.warn(f"This overload of {name} is deprecated: write the number as a keyword, behind", stacklevel=3)
+    return operands, number
 
 
 def _argument_of(function, args, kwargs, value):

@@ -97,11 +97,13 @@ def _name_the_ragged_dim(data, dim=0):
 
 
 def _refuse(data):
-    nested = isinstance(data, list | tuple)
+    first, nested = data, isinstance(data, list | tuple)
+    while isinstance(first, list | tuple) and first:
+        first = first[0]
     while isinstance(data, list | tuple) and data:
         data = next((d for d in data if not is_number(d)), data[0])
     if isinstance(data, str):
-        if nested:
+        if nested and isinstance(first, str):  # a sequence itself
             raise ValueError(f"too many dimensions '{type(data).__name__}'")
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     if isinstance(data, int):  # beyond 64 bits

@@ -15,6 +15,7 @@ from minitorch2_kernels.dispatch import is_array, namespace, on_device
 from ..core import dtypes
 from ..core.function import Function
 from ..core.grad_mode import state
+from ..core.memory_order import copy_like
 
 
 def inplace(function):
@@ -135,7 +136,7 @@ class ViewWrite(Function):
     @staticmethod
     def forward(ctx, base, value, replay):
         ctx.replay, ctx.value_shape = replay, value.shape
-        result = base.copy(order="K")
+        result = copy_like(base)
         K.copyto(_region(result, replay), value)
         return result
 

@@ -15,6 +15,8 @@ from .unary import Exp
 class Softmax(Function):
     """exp(x) / sum(exp(x)) along dim."""
 
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dim):
         y = K.softmax(x, dim)
@@ -47,6 +49,8 @@ class SoftmaxGrad(Function):
 
 class LogSoftmax(Function):
     """x - log(sum(exp(x))) along dim."""
+
+    row_major = True
 
     @staticmethod
     def forward(ctx, x, dim):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
+from ..core.dtypes import float32
 from ..core.function import Function
 from ..core.variable import Variable
+from ._arguments import number_first
 from ._common import (
     broadcast_shapes,
     is_number,
@@ -17,6 +19,7 @@ from ._common import (
     to_dtype,
     to_float,
 )
+from ._half import in_half, is_half, rounded_once
 from ._inplace import inplace
 from .rounding import Trunc
 
@@ -185,16 +188,24 @@ class Where(Function):
         )
 
 
-def add(input, other, *, alpha=1):
-    """input + alpha * other, broadcast."""
+def add(input, other, last=None, *, alpha=1):
+    """input + alpha * other, broadcast. (torch's old form, which still runs: add(input, alpha, other).)"""
+    if last is not None:
+        other, alpha = number_first("add", other, last)
     input, other = promote("add", input, other)
+    if is_half(input) or is_half(other):
+        return _in_halves(add, input, other, alpha)
     return Add.apply(input, _scaled("add", input, other, alpha))
 
 
-def sub(input, other, *, alpha=1):
-    """input - alpha * other, broadcast. Not for bools."""
+def sub(input, other, last=None, *, alpha=1):
+    """input - alpha * other, broadcast. Not for bools. (As add, sub(input, alpha, other) still runs.)"""
+    if last is not None:
+        other, alpha = number_first("sub", other, last)
     _refuse_bool_subtraction(input, other)
     input, other = promote("sub", input, other)
+    if is_half(input) or is_half(other):
+        return _in_halves(sub, input, other, alpha)
     return Sub.apply(input, _scaled("sub", input, other, alpha))
 
 
@@ -296,22 +307,44 @@ def lerp(input, end, weight):
                 f"{x.dtype.torch_type.lower()}"
             )
     require_floating("lerp_kernel_scalar", input)
+    if is_half(input):
+        return rounded_once(lerp, input, end, weight)
+    if is_number(weight) and abs(weight) >= 0.5:  # from the nearer end, as torch does
+        return end + (end - input) * float(input._data.dtype.type(weight) - 1)
     return input + weight * (end - input)
 
 
-def addcmul(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 * tensor2."""
-    return input + value * (tensor1 * tensor2) if value != 1 else input + tensor1 * tensor2
+def addcmul(input, tensor1, tensor2, last=None, *, value=1):
+    """input + value * tensor1 * tensor2. (torch's old form: addcmul(input, value, tensor1, tensor2).)"""
+    if last is not None:
+        (tensor1, tensor2), value = number_first("addcmul", tensor1, (tensor2, last))
+    if is_half(input):
+        return rounded_once(addcmul, input, tensor1, tensor2, value=value)
+    return input + (tensor1 if value == 1 else value * tensor1) * tensor2
 
 
-def addcdiv(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 / tensor2."""
+def addcdiv(input, tensor1, tensor2, last=None, *, value=1):
+    """input + value * tensor1 / tensor2. (torch's old form: addcdiv(input, value, tensor1, tensor2).)"""
+    if last is not None:
+        (tensor1, tensor2), value = number_first("addcdiv", tensor1, (tensor2, last))
     if _kind(tensor1) in "biu" and _kind(tensor2) in "biu":
         raise RuntimeError(
             "addcdiv of integers is not supported: write input + value * torch.trunc(tensor1 / tensor2) to round "
             "towards zero, or convert with .float() first"
         )
-    return input + value * (tensor1 / tensor2) if value != 1 else input + tensor1 / tensor2
+    if is_half(input):
+        return rounded_once(addcdiv, input, tensor1, tensor2, value=value)
+    return input + (tensor1 if value == 1 else value * tensor1) / tensor2
+
+
+def _in_halves(function, input, other, alpha):
+    """add or sub in half precision: a number takes the tensor's dtype first, and so does alpha, as torch has it."""
+    half = (input if isinstance(input, Variable) else other)._data.dtype
+    input, other, alpha = (x if isinstance(x, Variable) else in_half(x, half) for x in (input, other, alpha))
+    if alpha == 1:
+        return (Add if function is add else Sub).apply(input, other)
+    wide = (to_dtype(x, float32.numpy) if isinstance(x, Variable) else x for x in (input, other))
+    return to_dtype(function(*wide, alpha=alpha), half)
 
 
 def _kind(x) -> str:
@@ -378,6 +411,11 @@ def reflected(function):
     return operator
 
 
+def _number_over(number, input):
+    """number / input as torch's operator has it: by the reciprocal, which is rounded first."""
+    return mul(div(1, input), number)
+
+
 listed(globals())
 
 
@@ -395,7 +433,7 @@ class ArithmeticMethods:
     __add__ = __radd__ = numbers_and_tensors(add)
     __mul__ = __rmul__ = numbers_and_tensors(mul)
     __sub__, __rsub__ = numbers_and_tensors(sub), numbers_and_tensors(rsub)
-    __truediv__, __rtruediv__ = numbers_and_tensors(div), reflected(div)
+    __truediv__, __rtruediv__ = numbers_and_tensors(div), reflected(_number_over)
     __floordiv__, __rfloordiv__ = numbers_and_tensors(floor_divide), reflected(floor_divide)
     __mod__, __rmod__ = numbers_and_tensors(remainder), reflected(remainder)
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_

@@ -12,6 +12,7 @@ from ..core.device import CPU, check_available, device, device_of, moved
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.layout import check_memory_format
+from ..core.memory_order import copy_like
 from ..core.variable import Variable, type_name
 from ._common import ToCopy, ToDevice, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
@@ -23,7 +24,7 @@ class Clone(Function):
 
     @staticmethod
     def forward(ctx, x, order):
-        return x.copy(order=order)
+        return copy_like(x) if order == "K" else x.copy(order=order)
 
     @staticmethod
     def backward(ctx, g):

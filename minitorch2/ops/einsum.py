@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import string
 
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.function import Function
+from ..core.memory_order import axes_in_order, broadcast_strides, empty_in_order, in_c_order
 from ..core.variable import Variable
 from .reduce import spread
+from .reduce import sum as sum_
+from .views import permute
 
 
 class Einsum(Function):
@@ -19,7 +23,16 @@ class Einsum(Function):
     def forward(ctx, inputs, output, *operands):
         ctx.inputs, ctx.output = inputs, output
         ctx.save_for_backward(*operands)
-        return K.asarray(K.einsum(f"{','.join(inputs)}->{output}", *operands, optimize=len(operands) > 1))
+        rank = {c: i for i, c in enumerate([*output, *sorted(set("".join(inputs)) - set(output))])}
+        left = list(zip(inputs, operands, strict=True))
+        while len(left) > 1:  # from left to right, as torch does it
+            (names, a), (others, b), *left = left
+            needed = set(output).union(*(n for n, _ in left))
+            a = _summed(names, a, needed | set(others))
+            b = _summed(others, b, needed | set(names))
+            left.insert(0, _contract(*a, *b, needed, rank))
+        names, y = _summed(*left[0], set(output))
+        return K.asarray(y.transpose([names.index(c) for c in output]))
 
     @staticmethod
     def backward(ctx, g):  # to one operand: the einsum of g with all the others, onto that operand's letters
@@ -35,6 +48,45 @@ class Einsum(Function):
             lone = tuple(k for k, c in enumerate(letters) if c not in present)  # summed away: the same for every index
             grads.append(spread(grad, operands[i].shape, lone) if lone else grad)
         return None, None, *grads
+
+
+def _summed(names, x, needed):
+    """(names, x) without the letters that nobody needs."""
+    gone = tuple(i for i, c in enumerate(names) if c not in needed)
+    return ("".join(c for c in names if c in needed), x.sum(axis=gone, dtype=x.dtype)) if gone else (names, x)
+
+
+def _contract(names, a, others, b, needed, rank):
+    """(letters, array): the product of two operands, summed over what they share and nobody else needs: one batched
+    matrix product. The array lies in the order of its letters: what both keep, then the first's, then the second's."""
+    rows, columns = (sorted(set(x) - set(y), key=rank.get) for x, y in ((names, others), (others, names)))
+    if rows and columns and rank[columns[-1]] < rank[rows[0]]:  # torch's choice, which makes the result contiguous
+        return _contract(others, b, names, a, needed, rank)
+    shared = sorted(set(names) & set(others), key=rank.get)
+    batch, inner = [c for c in shared if c in needed], [c for c in shared if c not in needed]
+    if not inner:  # nothing is summed
+        letters = sorted({*names, *others}, key=rank.get)
+        a, b = (_aligned(n, x, letters) for n, x in ((names, a), (others, b)))
+        shape = [n if m == 1 else m for n, m in zip(a.shape, b.shape, strict=True)]
+        axes = axes_in_order(shape, broadcast_strides(a), broadcast_strides(b))
+        y = empty_in_order(K.namespace(a), shape, axes, a.dtype)
+        return "".join(letters), K.multiply(a, b, out=y)
+    letters = (*batch, *rows, *columns)
+    sizes = dict(zip((*names, *others), (*a.shape, *b.shape), strict=True))
+    n, k, high, wide = (math.prod(sizes[c] for c in some) for some in (batch, inner, rows, columns))
+    a = a.transpose([names.index(c) for c in (*batch, *rows, *inner)])
+    b = b.transpose([others.index(c) for c in (*batch, *inner, *columns)])
+    if batch:
+        y = K.matmul(a.reshape(n, high, k), b.reshape(n, k, wide))
+    else:
+        y = K.matmul(a.reshape(high, k), b.reshape(k, wide))
+    return "".join(letters), in_c_order(y).reshape([sizes[c] for c in letters])
+
+
+def _aligned(names, x, letters):
+    """x with a dim for each of the letters, of size 1 for those that it does not have."""
+    x = x.transpose([names.index(c) for c in letters if c in names])
+    return x[tuple(slice(None) if c in names else None for c in letters)]
 
 
 def einsum(equation, *operands):
@@ -64,7 +116,17 @@ def einsum(equation, *operands):
             )
     names, operands = _take_diagonals(names, operands)
     operands = _fit_sizes(names, operands)
+    if len(operands) == 1:
+        return _rearranged(names[0], operands[0], output)
     return Einsum.apply(tuple(names), output, *operands)
+
+
+def _rearranged(names, x, output):
+    """The sums of one operand, its dims in another order: a view where nothing is summed."""
+    gone = [i for i, c in enumerate(names) if c not in output]
+    if gone:
+        x, names = sum_(x, gone), "".join(c for c in names if c in output)
+    return permute(x, [names.index(c) for c in output])
 
 
 def _equation_of_lists(arguments):
@@ -125,7 +187,8 @@ def _fit_sizes(names, operands):
                     f"seen size {sizes[c]}"
                 )
             sizes[c] = size if sizes.get(c, 1) == 1 else sizes[c]
-    return [x.expand([sizes[c] for c in n]) for n, x in zip(names, operands, strict=True)]
+    fitted = [tuple(sizes[c] for c in n) for n in names]
+    return [x if x._data.shape == shape else x.expand(shape) for x, shape in zip(operands, fitted, strict=True)]
 
 
 listed(globals())

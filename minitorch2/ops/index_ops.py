@@ -8,6 +8,7 @@ import math
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from ..core.memory_order import axes_in_order, broadcast_strides, copy_like, empty_in_order, in_c_order
 from .arithmetic import Where
 from .view_ops import Reshape, Slice, sum_to
 
@@ -33,19 +34,49 @@ class Index(Function):
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
         try:
-            return K.asarray(x[index]) if len(index) > 1 or index[0].dtype.kind == "b" else x.take(index[0], axis=0)
+            y = K.asarray(x[index]) if len(index) > 1 or index[0].dtype.kind == "b" else x.take(index[0], axis=0)
         except IndexError:
             explain_out_of_range(x.shape, index)
             raise
+        return _in_memory_order(y, x, index)
 
     @staticmethod
     def backward(ctx, g):  # every reading of an element gives it its share
         return IndexAccumulate.apply(g, ctx.shape, ctx.index), None
 
 
+def _in_memory_order(y, x, index):
+    """y = x[index] in the order of memory that torch gives it, a copy where it has another: x's order as far as it goes,
+    then that of the indices; row-major where these are."""
+    if x.flags.c_contiguous and all(isinstance(i, slice) or i.flags.c_contiguous for i in index):
+        return in_c_order(y)
+    arrays, sliced, places, dim = [], [], [], 0  # places: of the arrays, among the dims that are read
+    for i in index:
+        if isinstance(i, slice):
+            sliced.append(x.strides[dim])
+            dim += 1
+            continue
+        places.append(len(sliced))
+        arrays += i.nonzero() if i.dtype.kind == "b" else [i]
+        dim += i.ndim if i.dtype.kind == "b" else 1
+    sliced += x.strides[dim:]
+    start = places[0] if places[0] == places[-1] else 0  # arrays that are no neighbours come first
+    width = y.ndim - len(sliced)
+    strides = [[*sliced[:start], *[0] * width, *sliced[start:]]]
+    for a in arrays:
+        strides.append([0] * (start + width - a.ndim) + broadcast_strides(a) + [0] * (len(sliced) - start))
+    axes = axes_in_order(y.shape, *strides)
+    if y.transpose(axes).flags.c_contiguous:
+        return y
+    ordered = empty_in_order(K.namespace(y), y.shape, axes, y.dtype)
+    ordered[...] = y
+    return ordered
+
+
 class IndexAccumulate(Function):
     """Zeros of `shape` with g added at index; what repeats in index adds up. Index's transpose."""
 
+    row_major = True
     torch_name = "IndexPutBackward0"
 
     @staticmethod
@@ -70,7 +101,7 @@ class IndexPut(Function):
     @staticmethod
     def forward(ctx, x, values, index):
         ctx.index, ctx.values_shape = index, values.shape
-        result = x.copy()
+        result = copy_like(x)
         result[index] = values
         return result
 
@@ -199,6 +230,7 @@ class Take(Function):
 class MaskedFill(Where):
     """value where mask, x elsewhere: Where under torch's other name."""
 
+    row_major = True
 
 class MaskedSelect(Function):
     """The elements of x where mask, in row-major order; x and mask have one shape."""

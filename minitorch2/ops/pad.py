@@ -31,6 +31,7 @@ class Pad(Function):
 class TakeSorted(Function):
     """x at index[0] <= index[1] <= ... along dim."""
 
+    row_major = True
     torch_name = "IndexBackward0"
 
     @staticmethod

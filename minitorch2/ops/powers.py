@@ -9,6 +9,7 @@ import minitorch2_kernels as K
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import is_number, promote
+from ._half import in_half, is_half
 from ._inplace import inplace
 from .arithmetic import Binary, Where, numbers_and_tensors, reflected
 from .unary import Log
@@ -43,6 +44,16 @@ def _integer_power(a, b):
     return y
 
 
+# Exponents for which torch has no power computed; the numbers are its own then, to the last bit.
+_POWERS = {
+    2: K.square,
+    3: lambda a: K.square(a) * a,
+    -2: lambda a: 1 / K.square(a),
+    0.5: K.sqrt,
+    -0.5: lambda a: 1 / K.sqrt(a),
+}
+
+
 class PowNumber(Function):
     """tensor ** number"""
 
@@ -51,14 +62,15 @@ class PowNumber(Function):
     @staticmethod
     def forward(ctx, a, exponent):
         ctx.save_for_backward(a, exponent)
-        return K.square(a) if exponent == 2 else K.power(a, exponent)
+        of_its_own = _POWERS.get(exponent)
+        return K.power(a, exponent) if of_its_own is None else of_its_own(a)
 
     @staticmethod
     def backward(ctx, g):  # d(a^n) = n a^(n-1) da
         a, n = ctx.saved
         if n == 0:
             return g * 0, None
-        return g * (n * (a if n == 2 else a ** (n - 1))), None
+        return g * (n * (a if n == 2 else PowNumber.apply(a, n - 1))), None
 
 
 class NumberPow(Function):
@@ -96,6 +108,8 @@ def pow(input, exponent):
     ):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     input, exponent = promote("pow", input, exponent)
+    if is_number(exponent) and is_half(input):  # a number takes the tensor's dtype first
+        exponent = in_half(exponent, input._data.dtype)
     return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)
 
 

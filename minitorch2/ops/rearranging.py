@@ -30,7 +30,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return K.flip(x, dims).copy()  # tensors have no negative strides
+        return K.flip(x, dims).copy(order="K")  # tensors have no negative strides
 
     @staticmethod
     def backward(ctx, g):
@@ -38,6 +38,7 @@ class Flip(Function):
 
 
 class Roll(Function):
+    row_major = True
     keeps_dtype = True
 
     @staticmethod
@@ -53,6 +54,7 @@ class Roll(Function):
 class Tril(Function):
     """The last two dims' lower triangle: zero above the diagonal number `diagonal`."""
 
+    row_major = True
     keeps_dtype = True
     lower = True
 

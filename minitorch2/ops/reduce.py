@@ -18,6 +18,8 @@ from .view_ops import Cat, Expand, Reshape, Slice
 
 
 class Sum(Function):
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
@@ -31,6 +33,8 @@ class Sum(Function):
 
 
 class Mean(Function):
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
@@ -45,6 +49,7 @@ class Mean(Function):
 class Amax(Function):
     """The largest element over dims; the gradient is shared equally among those that reach it."""
 
+    row_major = True
     reduce = "max"
 
     @classmethod
@@ -77,6 +82,8 @@ class MinAll(Amin):
 class Var(Function):
     """sum((x - mean)^2) / max(0, n - correction)"""
 
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dims, correction, keepdim):
         ctx.save_for_backward(x)
@@ -98,6 +105,8 @@ class Var(Function):
 class Std(Function):
     """The square root of Var, with slope 0 where it is 0."""
 
+    row_major = True
+
     @staticmethod
     def forward(ctx, variance):
         y = K.sqrt(variance)
@@ -113,6 +122,7 @@ class Std(Function):
 class PickAlong(Function):
     """The elements that `indices` (keepdim shape) picks along `dim`: the values of max, min, median, kthvalue."""
 
+    row_major = True
     keeps_dtype = True
 
     @staticmethod
@@ -327,6 +337,8 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
 
 
 class Prod(Function):
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dim, keepdim):
         ctx.save_for_backward(x)

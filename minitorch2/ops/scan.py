@@ -23,6 +23,8 @@ from .views import narrow
 
 
 class Cumsum(Function):
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dim):
         ctx.dim = dim
@@ -40,6 +42,8 @@ def from_the_end(g, dim):
 
 class Recurrence(Function):
     """s_k = b_k + a_k s_(k-1) along `dim`, from s_(-1) = 0. Its derivative is the same recurrence, backwards."""
+
+    row_major = True
 
     @staticmethod
     def forward(ctx, a, b, dim):
@@ -79,6 +83,8 @@ def _zero(x):
 
 
 class Cumprod(Function):
+    row_major = True
+
     @staticmethod
     def forward(ctx, x, dim):
         y = K.cumprod(x, axis=dim, dtype=x.dtype)
@@ -101,6 +107,7 @@ class Cumprod(Function):
 
 
 class LogCumsumExp(Function):
+    row_major = True
     torch_name = "LogcumsumexpBackward0"
 
     @staticmethod

@@ -111,6 +111,8 @@ class Softplus(Function):
 class LogSigmoid(Function):
     """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))"""
 
+    row_major = True
+
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)

@@ -88,10 +88,10 @@ def softmax_grad(d, weights, scale) -> None:
 def forward(q, k, v, mask, causal, scale, kept, keep, softmax):
     """`attention` with this function for the softmax of a tile."""
     shape = (*q.shape[:-1], v.shape[-1])
+    mask = None if mask is None else _four(np.broadcast_to(mask, (*q.shape[:-1], k.shape[-2])))
     q, k, v = _four(q), _four(k), _four(v)
     y = _empty((*q.shape[:-1], v.shape[-1]), q)
     weights = np.empty((*q.shape[:-1], k.shape[-2]), q.dtype)
-    mask = None if mask is None else np.broadcast_to(mask if mask.ndim < 3 else _four(mask), weights.shape)
     kept = None if kept is None else kept.reshape(weights.shape)
 
     def tile(at):

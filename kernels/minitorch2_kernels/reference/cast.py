@@ -30,7 +30,7 @@ def narrow(x):
     """float32 -> bfloat16, to nearest, ties to even; a NaN stays one."""
     xp = namespace(x)
     x = xp.asarray(x)
-    bits = xp.ascontiguousarray(x).view(np.uint32).reshape(x.shape)
+    bits = x.view(np.uint32)
     rounded = (bits + (0x7FFF + ((bits >> 16) & 1))) >> 16
     rounded = xp.where(xp.isnan(x), np.uint32(0x7FC0), rounded)
     return xp.asarray(rounded).astype(np.uint16).view(BFLOAT16)

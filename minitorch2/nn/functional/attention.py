@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 from ...core.autocast import listed
 from ...core.dtypes import float32
 from ...core.function import Function
-from ...ops._common import broadcast_shapes, require_tensor
+from ...ops._common import broadcast_shapes, require_tensor, wrap_dim
 from ...ops.attention import Attention
 from ...ops.linalg import c_name, matmul
 from ...ops.random import resolved
@@ -43,7 +43,8 @@ def scaled_dot_product_attention(
     elif dropout_p > 0 and 0 not in shape:
         keep = 1 - dropout_p
         kept = resolved(None, query.device).bernoulli(shape, np.dtype(bool), keep)
-    return Attention.apply(query, key, value, attn_mask, bool(is_causal), scale, kept, keep)
+    y = Attention.apply(query, key, value, attn_mask, bool(is_causal), scale, kept, keep)
+    return y if kept is None else y.contiguous()  # without dropout torch keeps the order of query's dims
 
 
 def _check(query, key, value, mask, is_causal):
@@ -108,6 +109,8 @@ def _scores_shape(query, key, value):
 
 def _additive(mask, query, shape):
     """The mask as numbers to be added to scores of this shape."""
+    if mask._data.ndim < 2:
+        wrap_dim(-2, mask._data.ndim)  # raises, as torch's expansion of the mask does
     if broadcast_shapes("add", shape, mask._data.shape) != shape:
         broadcast = list(broadcast_shapes("add", shape, mask._data.shape))
         raise RuntimeError(f"output with shape {list(shape)} doesn't match the broadcast shape {broadcast}")

@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 
 from ...core.device import device_of
 from ...core.function import Function
-from ...core.generator import memory_order
+from ...core.memory_order import memory_order
 from ...ops._common import require_tensor
 from ...ops._inplace import check_writable, write
 from ...ops.random import resolved

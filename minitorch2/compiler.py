@@ -1,0 +1,53 @@
+"""torch.compile and torch.compiler. Nothing is compiled here: what a program hands over runs as it is written, with the
+same results, and a warning says so. (A whole step on a GPU: torch.cuda.capture_step.)
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+
+def compile(
+    model: Any = None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, options=None, **more
+) -> Any:
+    """The module or function itself; without one, a decorator. The options are the compilers' and change nothing."""
+    if more:
+        raise TypeError(f"compile() got an unexpected keyword argument '{next(iter(more))}'")
+    if model is None:
+        return functools.partial(compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode)
+    warnings.warn("minitorch2: torch.compile compiles nothing here; the program runs as it is written", stacklevel=2)
+    return model
+
+
+def is_compiling() -> bool:
+    """False: nothing is ever compiled."""
+    return False
+
+
+is_dynamo_compiling = is_compiling
+
+
+def _as_it_is(fn: Callable | None = None, *_, **__) -> Any:
+    """The function itself, or a decorator that returns it."""
+    return fn if fn is not None else _as_it_is
+
+
+disable = allow_in_graph = assume_constant_result = _as_it_is
+
+
+def reset() -> None:
+    """Nothing was compiled, so there is nothing to forget."""
+
+
+__all__ = [
+    "allow_in_graph",
+    "assume_constant_result",
+    "compile",
+    "disable",
+    "is_compiling",
+    "is_dynamo_compiling",
+    "reset",
+]

@@ -1,0 +1,92 @@
+"""In which order the dims of a tensor lie in memory. torch fills tensors with random numbers in that order, and gives a
+result the order of its inputs: so the numbers that one seed gives depend on it, and whether a view is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minitorch2_kernels.dispatch import is_array, namespace
+from minitorch2_kernels.reference.cast import BFLOAT16
+
+
+def axes_in_order(shape: Sequence[int], *strides: Sequence[int]) -> list[int]:
+    """The axes from the slowest to the fastest in memory, by the strides of one operand or more, the first going before
+    the others. A stride of 0 (a broadcast dim) says nothing; where nothing decides, the axes stay as they are.
+
+    As torch orders the dims of a result; source: its TensorIterator's reorder_dimensions.
+    """
+    order = list(range(len(shape)))
+    for i in reversed(range(len(shape))):  # each axis changes places with those behind it that are slower
+        for j in range(i + 1, len(shape)):
+            slower = _slower(shape, strides, order[j], order[i])
+            if slower > 0:
+                order[i], order[j] = order[j], order[i]
+                i = j
+            elif slower < 0:
+                break
+    return order
+
+
+def _slower(shape, strides, a: int, b: int) -> int:
+    """1 if axis a is slower in memory than b, -1 if it is faster, 0 where the strides do not tell."""
+    if shape[a] == 1 or shape[b] == 1:
+        return 0
+    for of_operand in strides:
+        first, second = of_operand[a], of_operand[b]
+        if first == 0 or second == 0:
+            continue
+        if first != second:
+            return 1 if first > second else -1
+        if shape[a] > shape[b]:
+            return 1
+    return 0
+
+
+def memory_order(array) -> list[int]:
+    """The axes of `array` from the slowest to the fastest in memory.
+
+    torch fills a tensor in that order: `view = a.transpose(memory_order(a)); view[...] =
+    g.uniform(view.shape, ...)`.
+    """
+    return axes_in_order(array.shape, array.strides)
+
+
+def empty_in_order(xp: Any, shape: Sequence[int], axes: Sequence[int], dtype) -> Any:
+    """An uninitialised array of this shape without gaps, its axes in this order from the slowest to the fastest."""
+    return xp.empty([shape[axis] for axis in axes], dtype).transpose(np.argsort(axes).tolist())
+
+
+def broadcast_strides(array) -> list[int]:
+    """Its strides as one of several operands: 0 for dims of size 1."""
+    return [0 if n == 1 else stride for n, stride in zip(array.shape, array.strides, strict=True)]
+
+
+def empty_like(array, dtype) -> Any:
+    """An uninitialised array without gaps in the order of this one: torch.preserve_format."""
+    xp = namespace(array)
+    if 0 not in array.strides:
+        return xp.empty_like(array, dtype=dtype, order="K")
+    return empty_in_order(xp, array.shape, memory_order(array), dtype)
+
+
+def copy_like(array) -> Any:
+    """A copy without gaps in the order of this array."""
+    if 0 not in array.strides:
+        return array.copy(order="K")
+    copy = empty_like(array, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def in_c_order(array) -> Any:
+    """The array itself if it lies in row-major order without gaps (a number does), else a copy that does."""
+    if not is_array(array) or array.flags.c_contiguous:
+        return array
+    xp = namespace(array)
+    if array.dtype == BFLOAT16:  # a structured dtype, of which CuPy makes no contiguous copy
+        return xp.ascontiguousarray(array.view(np.uint16)).view(BFLOAT16)
+    return xp.ascontiguousarray(array)

@@ -1,0 +1,27 @@
+"""torch.distributed where there is none: a program that asks finds out and goes on in one process."""
+
+from __future__ import annotations
+
+
+def is_available() -> bool:
+    """False: there is one process here."""
+    return False
+
+
+def is_initialized() -> bool:
+    """False: there is no process group."""
+    return False
+
+
+is_torchelastic_launched = is_initialized
+
+
+def __getattr__(name: str):
+    if name.startswith("__"):
+        raise AttributeError(f"minitorch2.distributed has no '{name}'")
+    raise NotImplementedError(
+        f"minitorch2: torch.distributed.{name} is not supported: one machine, one process; ask is_available() first"
+    )
+
+
+__all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]

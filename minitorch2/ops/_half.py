@@ -1,0 +1,25 @@
+"""float16 and bfloat16 where there is more to it than computing in float32: numbers, and functions of several ops."""
+
+from __future__ import annotations
+
+import minitorch2_kernels as K
+
+from ..core.dtypes import LOW_PRECISION, float32
+from ..core.variable import Variable
+from ._common import to_dtype
+
+
+def is_half(x) -> bool:
+    """Whether x is a tensor in half precision."""
+    return isinstance(x, Variable) and x._data.itemsize == 2 and x._data.dtype in LOW_PRECISION
+
+
+def in_half(number, dtype) -> float:
+    """The number as this half precision has it."""
+    return float(K.cast(K.cast(K.asarray(number, float32.numpy), dtype), float32.numpy))
+
+
+def rounded_once(function, input, *rest, **options):
+    """The function of several ops in float32, rounded to input's half precision at the end."""
+    wide = (to_dtype(x, float32.numpy) if is_half(x) else x for x in (input, *rest))
+    return to_dtype(function(*wide, **options), input._data.dtype)
