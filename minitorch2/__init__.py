@@ -76,7 +76,7 @@ from .version import __version__
 newaxis = None
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
-_LAZY += ("linalg", "special", "amp")
+_LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "jit")
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",
@@ -108,12 +108,25 @@ _OF_NN_FUNCTIONAL = frozenset(
 )
 
 
+def _function_of(name, method):
+    def function(input, *args, **kwargs):
+        return method(input, *args, **kwargs)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Tensor.{name} of input: {method.__doc__}"
+    return function
+
+
 def __getattr__(name: str):
     """Submodules are imported when first asked for; anything else is a clear error."""
     if name in _LAZY:
         return importlib.import_module(f".{name}", __name__)
     if name in _OF_NN_FUNCTIONAL:  # functions that torch has in both namespaces, with the same arguments
         return getattr(importlib.import_module(".nn.functional", __name__), name)
+    if name == "compile":
+        return importlib.import_module(".compiler", __name__).compile
+    if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):
+        return _function_of(name, method)  # torch.exp_(x) is x.exp_()
     if name in ("GradScaler", "autocast"):
         return getattr(importlib.import_module(".amp", __name__), name)
     if "autocast" in name and hasattr(switches := importlib.import_module(".amp.switches", __name__), name):

@@ -19,6 +19,8 @@ from .ops.comparison import (
 )
 from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .ops.conversion import clone, detach
+from .ops.decompositions import cholesky, qr, svd
+from .ops.determinants import det, logdet, matrix_exp, slogdet
 from .ops.einsum import einsum
 from .ops.floats import frexp, isneginf, isposinf, nextafter, signbit
 from .ops.gathering import gather, index_add, index_copy, index_fill, index_select
@@ -29,13 +31,14 @@ from .ops.inquiry import (
 )
 from .ops.integers import bitwise_left_shift, bitwise_right_shift, gcd, lcm
 from .ops.joining import cat, hstack, stack, tile, vstack
+from .ops.least_squares import pinverse
 from .ops.linalg import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, matmul, mm, mv, norm, outer, tensordot
 from .ops.masking import masked_fill, masked_scatter, masked_select, put, take, take_along_dim
 from .ops.nans import nan_to_num, nanmean, nansum
 from .ops.norm import batch_norm
 from .ops.powers import pow
 from .ops.products import block_diag, cdist, chain_matmul, cross, inner, kron, matrix_power, vdot
-from .ops.random import bernoulli, multinomial
+from .ops.random import bernoulli, multinomial, poisson
 from .ops.rearranging import (
     cartesian_prod, diag, diag_embed, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, trace, tril,
     tril_indices, triu, triu_indices,
@@ -51,6 +54,7 @@ from .ops.searching import (
     argwhere, bincount, bucketize, histc, isin, nonzero, searchsorted, unique, unique_consecutive,
 )
 from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, nanquantile, quantile, sort, topk
+from .ops.solving import cholesky_inverse, cholesky_solve, inverse
 from .ops.special import (
     copysign, deg2rad, digamma, dist, erfinv, float_power, fmax, fmin, heaviside, hypot, ldexp, lgamma, logaddexp,
     logaddexp2, logit, polygamma, rad2deg, sgn, sinc, xlogy,
@@ -98,35 +102,35 @@ arctanh = atanh
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint",
-    "all", "allclose", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "asin", "asinh", "atan", "atan2", "atanh",
-    "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli", "bincount", "bitwise_and",
-    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm",
-    "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cartesian_prod", "cat",
-    "cdist", "ceil", "chain_matmul", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack",
-    "combinations", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d", "copysign",
-    "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumsum",
-    "cumulative_trapezoid", "deg2rad", "detach", "diag", "diag_embed", "diagonal", "diff", "digamma", "dist", "div",
-    "divide", "dot", "dsplit", "dstack", "einsum", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
-    "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod",
-    "frac", "frexp", "gather", "gcd", "ge", "ger", "greater", "greater_equal", "gt", "heaviside", "histc", "hsplit",
-    "hstack", "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_select", "inner", "is_complex",
-    "is_floating_point", "is_nonzero", "is_same_size", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan",
-    "isneginf", "isposinf", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log",
-    "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt", "masked_fill", "masked_scatter",
-    "masked_select", "matmul", "matrix_power", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum",
-    "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan_to_num", "nanmean",
-    "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nextafter", "nonzero", "norm",
-    "not_equal", "numel", "outer", "permute", "polygamma", "positive", "pow", "prod", "put", "quantile", "rad2deg",
-    "ravel", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "result_type", "roll",
-    "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "searchsorted",
-    "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "softmax", "sort", "split", "sqrt",
-    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
-    "take_along_dim", "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid",
-    "trapz", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "unbind", "unflatten",
-    "unique", "unique_consecutive", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where",
-    "xlogy",
+    "all", "allclose", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2",
+    "arctanh", "argmax", "argmin", "argsort", "argwhere", "asin", "asinh", "atan", "atan2", "atanh", "atleast_1d",
+    "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli", "bincount", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
+    "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cartesian_prod", "cat", "cdist", "ceil",
+    "chain_matmul", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min",
+    "clip", "clone", "column_stack", "combinations", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose1d",
+    "conv_transpose2d", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin",
+    "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "det", "detach", "diag", "diag_embed", "diagonal", "diff",
+    "digamma", "dist", "div", "divide", "dot", "dsplit", "dstack", "einsum", "eq", "equal", "erf", "erfc", "erfinv",
+    "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "frac", "frexp", "gather", "gcd", "ge", "ger", "greater", "greater_equal", "gt",
+    "heaviside", "histc", "hsplit", "hstack", "hypot", "index_add", "index_copy", "index_fill", "index_put",
+    "index_select", "inner", "inverse", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_tensor",
+    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "kron", "kthvalue", "lcm", "ldexp", "le",
+    "lerp", "less", "less_equal", "lgamma", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2",
+    "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt",
+    "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean",
+    "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial",
+    "multiply", "mv", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative",
+    "nextafter", "nonzero", "norm", "not_equal", "numel", "outer", "permute", "pinverse", "poisson", "polygamma",
+    "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg", "ravel", "reciprocal", "relu", "remainder", "renorm",
+    "repeat_interleave", "reshape", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter",
+    "scatter_add", "scatter_reduce", "searchsorted", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
+    "sinh", "slogdet", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",
+    "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor_split",
+    "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "trapz", "tril", "tril_indices", "triu",
+    "triu_indices", "true_divide", "trunc", "unbind", "unflatten", "unique", "unique_consecutive", "unsqueeze",
+    "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
 ]
 
 for _name in __all__:

@@ -1,18 +1,67 @@
-"""torch.linalg: norms and products; decompositions and solvers are not supported."""
+"""torch.linalg: norms, products, solvers, decompositions and what is made of them.
+
+Eigenvalues of matrices that are not symmetric are complex, which this library has no numbers for; eig and eigvals are
+not here, and neither are LU and LDL factors and products of Householder's reflections.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from .core.autocast import listed
 from .core.dtypes import as_dtype
 from .ops import products
+from .ops._arguments import names_arguments
 from .ops._common import to_dtype, wrap_dim
+from .ops._matrices import LinAlgError, require_float
+from .ops.arithmetic import Where
+from .ops.decompositions import cholesky_ex, eigh, eigvalsh, svdvals
+from .ops.decompositions import linalg_cholesky as cholesky
+from .ops.decompositions import linalg_qr as qr
+from .ops.decompositions import linalg_svd as svd
+from .ops.determinants import det, matrix_exp
+from .ops.determinants import linalg_slogdet as slogdet
+from .ops.least_squares import lstsq, matrix_rank, pinv
 from .ops.linalg import matmul, vector_norm
 from .ops.products import matrix_power, multi_dot
+from .ops.solving import inv, inv_ex, solve, solve_ex, solve_triangular
 from .ops.views import diagonal as _diagonal
+from .ops.views import movedim
 
-__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vecdot", "vector_norm"]
+__all__ = [
+    "LinAlgError",
+    "cholesky",
+    "cholesky_ex",
+    "cond",
+    "cross",
+    "det",
+    "diagonal",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "inv_ex",
+    "lstsq",
+    "matmul",
+    "matrix_exp",
+    "matrix_norm",
+    "matrix_power",
+    "matrix_rank",
+    "multi_dot",
+    "norm",
+    "pinv",
+    "qr",
+    "slogdet",
+    "solve",
+    "solve_ex",
+    "solve_triangular",
+    "svd",
+    "svdvals",
+    "tensorinv",
+    "tensorsolve",
+    "vecdot",
+    "vector_norm",
+]
 
 
 def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
@@ -27,8 +76,9 @@ def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
     return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
 
 
-def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
-    """The norm of matrices: 'fro', 1 and -1 (the largest, smallest column sum), inf and -inf (of the rows)."""
+def matrix_norm(A, ord: Any = "fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+    """The norm of matrices in two dims: 'fro', 1 and -1 (the largest, smallest column sum), inf and -inf (of the rows),
+    2 and -2 (the largest, smallest singular value), 'nuc' (the sum of these)."""
     if dtype is not None:
         A = to_dtype(A, as_dtype(dtype, "linalg.matrix_norm").numpy)
     if A.ndim < 2:
@@ -41,16 +91,76 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     if ord == "fro":
         return vector_norm(A, 2, (row, column), keepdim)
     if ord in ("nuc", 2, -2):
-        raise NotImplementedError(
-            f"minitorch2: the matrix norm {ord!r} is not supported, since it needs singular values; use "
-            "numpy.linalg.norm on .numpy()"
-        )
+        require_float("linalg.matrix_norm", A)
+        values = svdvals(movedim(A, (row, column), (-2, -1)))
+        if ord == "nuc" or (ord == 2 and not values._data.shape[-1]):
+            result = values.sum(-1)  # 0 where there are none
+        else:
+            result = values.amax(-1) if ord == 2 else values.amin(-1)
+        return result.unsqueeze(min(row, column)).unsqueeze(max(row, column)) if keepdim else result
     if ord not in (1, -1, math.inf, -math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     summed, left = (row, column) if abs(ord) == 1 else (column, row)
     sums = vector_norm(A, 1, summed, keepdim=True)
     extreme = sums.amax(left, keepdim=True) if ord > 0 else sums.amin(left, keepdim=True)
     return extreme if keepdim else extreme.squeeze((row, column))
+
+
+def cond(A, p=None):
+    """The condition number of A (..., m, n): the ratio of its extreme singular values, for p None or 2 the largest by
+    the smallest, for -2 the reverse; else, of square matrices, the norm p ('fro', 'nuc', inf, -inf, 1, -1) times that
+    of the inverse, infinite where there is none. Source: torch.linalg.cond."""
+    if A._data.ndim < 2:
+        raise RuntimeError("linalg.cond: The input tensor must have at least 2 dimensions.")
+    m, n = A._data.shape[-2:]
+    if p in (None, 2, -2):
+        values = svdvals(A)
+        if not min(m, n):
+            return values.sum(-1)
+        return values[..., -1] / values[..., 0] if p == -2 else values[..., 0] / values[..., -1]
+    if m != n:
+        raise RuntimeError(
+            f"linalg.cond(ord={p}): A must be batches of square matrices, but they are {m} by {n} matrices"
+        )
+    if p not in ("fro", "nuc", math.inf, -math.inf, 1, -1):
+        raise RuntimeError(f"linalg.cond got an invalid norm type: {p}")
+    if p == "nuc":
+        values = svdvals(A)
+        return values.sum(-1) * (1 / values).sum(-1)
+    inverse, info = inv_ex(A)
+    if not n:
+        return A.new_zeros(A._data.shape[:-2])
+    singular = info != 0
+    inverse = Where.apply(singular[..., None, None], 0.0, inverse)
+    return Where.apply(singular, math.inf, matrix_norm(A, p) * matrix_norm(inverse, p))
+
+
+def tensorinv(A, ind=2):
+    """The inverse of A as a linear map from its last dims to its first `ind`. LinAlgError where there is none."""
+    if ind <= 0:
+        raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
+    shape = tuple(A._data.shape)
+    rows, columns = math.prod(shape[:ind]), math.prod(shape[ind:])
+    if rows != columns:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
+            f"{columns} != {rows}"
+        )
+    return inv(A.reshape(rows, columns)).reshape(shape[ind:] + shape[:ind])
+
+
+def tensorsolve(A, B, dims=None):
+    """X with tensordot(A, X, X.ndim) = B, after A's `dims` are moved to its end. LinAlgError where there is none."""
+    if dims is not None:
+        A = movedim(A, dims, tuple(range(A._data.ndim - len(dims), A._data.ndim)))
+    wanted = tuple(A._data.shape[B._data.ndim :])
+    rows, columns = B._data.size, math.prod(wanted)
+    if rows != columns:
+        raise RuntimeError(
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "
+            f"but got {columns} != {rows}"
+        )
+    return solve(A.reshape(rows, columns), B.reshape(-1)).reshape(wanted)
 
 
 def cross(input, other, *, dim=-1):
@@ -69,3 +179,22 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 
 
 listed(globals())
+
+for _name in __all__[1:]:
+    globals()[_name] = names_arguments(globals()[_name], f"linalg_{_name}")
+    globals()[_name].__module__ = __name__
+
+
+def __getattr__(name: str):
+    """Anything else of torch.linalg is a clear error."""
+    reasons = {
+        "eig": "its results are complex numbers; eigh takes symmetric matrices",
+        "eigvals": "its results are complex numbers; eigvalsh takes symmetric matrices",
+        **dict.fromkeys(("lu", "lu_factor", "lu_factor_ex", "lu_solve"), "use solve or inv"),
+        **dict.fromkeys(("ldl_factor", "ldl_factor_ex", "ldl_solve"), "use solve or inv"),
+        "householder_product": "use qr",
+        "vander": "use torch.vander with increasing=True",
+    }
+    if name in reasons:
+        raise AttributeError(f"minitorch2: torch.linalg.{name} is not supported: {reasons[name]}")
+    raise AttributeError(f"module 'minitorch2.linalg' has no attribute '{name}'")

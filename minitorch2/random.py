@@ -238,7 +238,7 @@ def randn_like(input, *, generator=None, requires_grad=False, **options):
     return empty_like(input, **options).normal_(generator=generator).requires_grad_(requires_grad)
 
 
-def randint_like(input, low, high=None, *, generator=None, requires_grad=False, **options):
+def randint_like(input, low=0, high=None, *, generator=None, requires_grad=False, **options):
     """Integers in [low, high) (in [0, low) without high), of the shape, strides and dtype of `input`.
 
     options: dtype, layout, device, memory_format, as for torch.empty_like.

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import sys
 from types import ModuleType
+from typing import Any
 
 from minitorch2_kernels import cudnn_switches, determinism
 from minitorch2_kernels import precision as exactness
@@ -164,7 +165,7 @@ class _Matmul:
         exactness.set_float32_matmul("high" if allowed else "highest")
 
 
-def _module(name: str, of: type[ModuleType] = ModuleType, **attributes) -> ModuleType:
+def _module(name: str, of: type[ModuleType] = ModuleType, **attributes: Any) -> ModuleType:
     """A module of this name, which `import` finds."""
     module = of(f"minitorch2.{name}")
     vars(module).update(attributes)
@@ -173,14 +174,11 @@ def _module(name: str, of: type[ModuleType] = ModuleType, **attributes) -> Modul
 
 
 # torch.backends: the attributes that training scripts set and ask for.
-backends = _module(
-    "backends",
-    cudnn=_module("backends.cudnn", _Cudnn),
-    cuda=_module("backends.cuda", is_built=has_gpu, matmul=_Matmul()),
-    **{
-        name: _module(f"backends.{name}", is_available=_no, is_built=_no) for name in ("mps", "mkl", "mkldnn", "openmp")
-    },
-)
+backends = _module("backends")
+backends.cudnn = _module("backends.cudnn", _Cudnn)  # type: ignore[attr-defined]
+backends.cuda = _module("backends.cuda", is_built=has_gpu, matmul=_Matmul())  # type: ignore[attr-defined]
+for _name in ("mps", "mkl", "mkldnn", "openmp"):
+    setattr(backends, _name, _module(f"backends.{_name}", is_available=_no, is_built=_no))
 
 __all__ = [
     "are_deterministic_algorithms_enabled",

@@ -329,6 +329,6 @@ def test_errors(action):
 
 def test_what_is_not_supported_says_so():
     F, y = mt.nn.functional, mt.ones(1, 1, 4, 4)
-    for options in ({"mode": "bicubic"}, {"mode": "bilinear", "antialias": True}):
+    for options in ({"mode": "bicubic", "antialias": True}, {"mode": "bilinear", "antialias": True}):
         with pytest.raises(NotImplementedError, match=r"not supported; use"):
             F.interpolate(y, 2, **options)

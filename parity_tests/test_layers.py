@@ -42,7 +42,11 @@ RNNCell(2, 3, nonlinearity='relu'); LSTMCell(2, 3, bias=False); GRUCell(2, 3); M
 MultiheadAttention(4, 2, 0.1, False, True, True, 3, 5, True); TransformerEncoderLayer(4, 2, 8)
 TransformerDecoderLayer(4, 2, 8, 0.2, 'gelu', bias=False); TransformerDecoder(TransformerDecoderLayer(4, 2, 8), 2)
 TransformerEncoder(TransformerEncoderLayer(4, 2, 8, batch_first=True, activation=GELU()), 2, LayerNorm(4))
-Transformer(4, 2, 1, 2, 8, batch_first=True)
+Transformer(4, 2, 1, 2, 8, batch_first=True); EmbeddingBag(10, 3); EmbeddingBag(4, 3, mode='sum', padding_idx=-1)
+EmbeddingBag(9, 3, max_norm=1.5, norm_type=1, scale_grad_by_freq=True, include_last_offset=True); CTCLoss(2)
+ChannelShuffle(2); LPPool1d(2, 3); LPPool2d(1.5, (2, 3), stride=1, ceil_mode=True)
+AdaptiveLogSoftmaxWithLoss(8, 20, [4, 10], 2.0, True); LazyLinear(4); LazyConv2d(4, 3, 2, 1, padding_mode='reflect')
+LazyConvTranspose1d(4, 3, output_padding=1, stride=2, bias=False); LazyBatchNorm2d(momentum=None); LazyInstanceNorm1d()
 """
 
 BAD_LAYERS = """
@@ -52,7 +56,10 @@ ConvTranspose1d(2, 4, 3, padding_mode='reflect')
 ConvTranspose2d(2, 4, 3, padding_mode='circular'); GroupNorm(3, 4); Embedding(3, 2, padding_idx=3)
 Embedding(3, 2, padding_idx=-4); Unflatten(1, 3); Unflatten(1, (2, 'a')); HuberLoss(delta='x')
 Bilinear(0, 2, 3); Linear(); ReLU(1, 2, 3); TripletMarginLoss(margin=0); MultiMarginLoss(p=3)
-TripletMarginWithDistanceLoss(margin=-1); GaussianNLLLoss(True)
+TripletMarginWithDistanceLoss(margin=-1); GaussianNLLLoss(True); EmbeddingBag(3, 2, padding_idx=3)
+EmbeddingBag(3, 2, padding_idx=-4); AdaptiveLogSoftmaxWithLoss(8, 20, []); AdaptiveLogSoftmaxWithLoss(8, 20, [4, 20])
+AdaptiveLogSoftmaxWithLoss(8, 20, [4, 4]); AdaptiveLogSoftmaxWithLoss(8, 20, [0, 4]); LazyConv1d(4, 3, groups=0)
+AdaptiveLogSoftmaxWithLoss(8, 20, [2.5, 4]); LazyConvTranspose1d(2, 3, padding_mode='reflect')
 """
 
 
@@ -68,8 +75,10 @@ def construct(text):
 def test_layer_reprs_and_state(text):
     def action(lib):
         layer = construct(text)(lib)
-        shapes = [(name, list(t.shape), str(t.dtype)) for name, t in layer.state_dict().items()]
-        return repr(layer), shapes, dict(layer.state_dict()._metadata), list(layer.named_buffers())
+        state = layer.state_dict().items()
+        shapes = [(name, repr(t) if text[:4] == "Lazy" else list(t.shape), str(t.dtype)) for name, t in state]
+        buffers = [name for name, _ in layer.named_buffers()] if text[:4] == "Lazy" else list(layer.named_buffers())
+        return repr(layer), shapes, dict(layer.state_dict()._metadata), buffers
 
     assert isinstance(same(action), list)
 

@@ -17,8 +17,10 @@ TESTS = Path(__file__).parent
 # name -> the file that tests it
 ELSEWHERE = {
     **dict.fromkeys(("bernoulli", "multinomial"), "test_random.py"),
+    "poisson": "test_distributions_samples.py",
     **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "test_functional_pool_conv.py"),
     "batch_norm": "test_functional_norm.py",
+    **dict.fromkeys(("qr", "svd"), "test_linalg.py"),
     "index_put": "test_ops_indexing.py",
 }
 

@@ -40,7 +40,6 @@ from numpy import (
     einsum,
     equal,
     exp2,
-    expm1,
     flip,
     float64,
     floor,
@@ -146,8 +145,23 @@ from .reference.class_loss import (
     nll_put,
 )
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .reference.ctc import ctc_loss, ctc_loss_grad
+from .reference.decompositions import cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .reference.dropout import masked_scale
-from .reference.exponentials import exp, sigmoid, sigmoid_grad, silu, silu_grad, tanh, tanh_grad
+from .reference.exponentials import (
+    elu,
+    elu_grad,
+    exp,
+    expm1,
+    log_sigmoid,
+    log_sigmoid_grad,
+    sigmoid,
+    sigmoid_grad,
+    silu,
+    silu_grad,
+    tanh,
+    tanh_grad,
+)
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.indexing import index_add, linear_index
 from .reference.matmul import linear, linear_grad, matmul
@@ -161,9 +175,21 @@ from .reference.pooling import (
     max_pool2d_put,
     winner_indices,
 )
-from .reference.rectifiers import hardtanh, hardtanh_grad, relu, relu_grad
+from .reference.rectifiers import (
+    hardsigmoid,
+    hardsigmoid_grad,
+    hardswish,
+    hardswish_grad,
+    hardtanh,
+    hardtanh_grad,
+    leaky_relu,
+    leaky_relu_grad,
+    relu,
+    relu_grad,
+)
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
+from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
 from .reference.sums import bias_grad, channel_sums
 from .reference.unfold import fold, places, unfold

@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from typing import Any
 
 from ..core.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
 from ..core.variable import Variable as Tensor
@@ -36,7 +37,7 @@ class Variable(metaclass=_EveryTensor):
     """torch's name for a tensor from the days when tensors had no gradients: Variable(tensor) is the same numbers as a
     leaf, and every tensor is an instance."""
 
-    def __new__(cls, data, requires_grad=False, volatile=None):
+    def __new__(cls, data: Any, requires_grad=False, volatile=None):
         if not isinstance(data, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
         if volatile:

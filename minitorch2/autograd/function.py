@@ -22,6 +22,7 @@ class Function(Op):
     backward works on tensors; it is recorded under create_graph=True, so second derivatives follow by themselves.
     """
 
+    holds = ("_saved_variables", "_versions")
     _saved_variables: tuple | None = ()
     _dirty: tuple = ()
     _flat: tuple = ()  # outputs marked non-differentiable
@@ -107,6 +108,8 @@ class Function(Op):
         if tracked:
             ctx._connect(args, needs, outputs, finished)
         ctx._hold(outputs, finished)  # behind what counts an in-place change of forward's own
+        if tracked and state.tape is not None:
+            state.tape.add(ctx)
         return finished[0] if single else tuple(finished)
 
     def _is_untouched_input(self, output, args) -> bool:
@@ -193,9 +196,10 @@ def _sums_to(shape, target) -> bool:
 
 
 class _SavedOutput:
+    _named = Variable._named
+
     def __init__(self, output, nr):
         self._data, self._counter, self.nr = output._data, output._counter, nr
-        self._named = output._named
 
 
 def once_differentiable(backward):

@@ -84,6 +84,31 @@ _BOTH: dict[str, tuple[str, ...]] = {
     ),
 }
 
+_MATRICES = (
+    "cholesky",
+    "cholesky_ex",
+    "cholesky_inverse",
+    "cholesky_solve",
+    "cond",
+    "eigh",
+    "eigvalsh",
+    "inv",
+    "inv_ex",
+    "inverse",
+    "linalg_cholesky",
+    "linalg_qr",
+    "linalg_svd",
+    "lstsq",
+    "matrix_rank",
+    "pinverse",
+    "qr",
+    "solve",
+    "svd",
+    "svdvals",
+    "tensorinv",
+    "tensorsolve",
+)
+
 # Functions that the two lists treat differently: (on the CPU, on CUDA).
 FUNCTIONS: dict[str, tuple[Policy, Policy]] = {
     "addcdiv": (None, "widest"),
@@ -98,11 +123,13 @@ FUNCTIONS: dict[str, tuple[Policy, Policy]] = {
     "cosine_similarity": (None, "float32"),
     "cross": (None, "widest"),
     "cross_entropy": ("float32", None),
+    "ctc_loss": ("float32", None),
     "cumprod": (None, "float32 unless told"),
     "cumsum": (None, "float32 unless told"),
     "dist": (None, "float32"),
     "dot": ("as is", "widest"),
     "einsum": ("lower", "lower"),  # the CPU's list has the products that torch makes of it
+    "grid_sample": ("float32", "widest"),
     "group_norm": (None, "float32"),
     "index_copy": ("widest", None),
     "index_put": (None, "widest"),
@@ -132,6 +159,7 @@ FUNCTIONS: dict[str, tuple[Policy, Policy]] = {
     "trace": ("float32", "as is"),
     "vdot": ("as is", "widest"),
     "vector_norm": (None, "float32 unless told"),
+    **dict.fromkeys(_MATRICES, ("float32", None)),
     **{name: (policy, policy) for policy, names in _BOTH.items() for name in names},
 }
 

@@ -59,6 +59,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
             ready.append(node)
 
     grad_was, state.grad = state.grad, create_graph
+    selective_was, state.selective = state.selective, wanted is not None
     state.backward += 1
     token = silence(IGNORE)
     try:
@@ -82,6 +83,8 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                     continue
                 if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
                     continue
+                if node.recompute is not None:
+                    node.recompute()
                 results = node.run(slots, create_graph)
                 slots = None
                 if not retain_graph:
@@ -108,6 +111,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
     finally:
         restore(token)
         state.backward -= 1
+        state.selective = selective_was
         state.grad = grad_was
     return None if wanted is None else list(wanted.values())
 

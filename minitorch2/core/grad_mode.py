@@ -12,6 +12,8 @@ class _State(threading.local):
     grad = True  # record the graph
     inference = False  # new tensors may never enter a graph
     backward = 0  # how many backward passes of this thread are under way, one inside the other
+    selective = False  # the innermost of them was asked for the gradients of certain tensors alone
+    tape: Any = None  # told of each node that is recorded: the innermost checkpoint (utils.checkpoint)
 
 
 state = _State()

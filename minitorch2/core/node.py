@@ -12,6 +12,8 @@ class Node:
     edges: Any = ()  # one (node, output number) per input, None where no gradient is wanted
     hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
     n_outputs = 1
+    holds: tuple = ()  # the attributes that keep values for backward
+    recompute: Any = None  # brings those values back, where a checkpoint (utils.checkpoint) dropped them
 
     @classmethod
     def name(cls) -> str:
@@ -24,6 +26,14 @@ class Node:
     def run(self, grads: list, create_graph: bool) -> tuple:
         """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
         raise AssertionError("a node says what it does")
+
+    def held(self) -> dict:
+        """The values kept for backward, by the attribute that keeps them."""
+        return {name: value for name in self.holds if (value := vars(self).get(name))}
+
+    def hold(self, held: dict) -> None:
+        """Takes up what another run of the same op held."""
+        vars(self).update(held)
 
     def release(self) -> None:
         """Lets go of the saved values; a second backward through them is an error."""

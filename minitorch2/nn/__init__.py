@@ -2,11 +2,14 @@
 
 from typing import Any
 
-from . import functional, init, modules, parameter, utils
+from . import functional, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
-from .parameter import Buffer, Parameter
+from .parallel import DataParallel
+from .parallel.refused import SyncBatchNorm  # says that it is not supported
+from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "modules", "parameter", "utils"]
+__all__ = ["Buffer", "DataParallel", "Parameter", "functional", "init", "modules", "parallel", "parameter", "utils"]
+__all__ += ["UninitializedBuffer", "UninitializedParameter"]
 __all__ += modules.__all__
 
 

@@ -31,7 +31,7 @@ class Einsum(Function):
             a = _summed(names, a, needed | set(others))
             b = _summed(others, b, needed | set(names))
             left.insert(0, _contract(*a, *b, needed, rank))
-        names, y = _summed(*left[0], set(output))
+        names, y = _summed(left[0][0], left[0][1], set(output))
         return K.asarray(y.transpose([names.index(c) for c in output]))
 
     @staticmethod

@@ -46,8 +46,8 @@ class Index(Function):
 
 
 def _in_memory_order(y, x, index):
-    """y = x[index] in the order of memory that torch gives it, a copy where it has another: x's order as far as it goes,
-    then that of the indices; row-major where these are."""
+    """y = x[index] in the order of memory that torch gives it, a copy where it has another: x's as far as it goes, then
+    that of the indices; row-major where these are."""
     if x.flags.c_contiguous and all(isinstance(i, slice) or i.flags.c_contiguous for i in index):
         return in_c_order(y)
     arrays, sliced, places, dim = [], [], [], 0  # places: of the arrays, among the dims that are read
@@ -231,6 +231,7 @@ class MaskedFill(Where):
     """value where mask, x elsewhere: Where under torch's other name."""
 
     row_major = True
+
 
 class MaskedSelect(Function):
     """The elements of x where mask, in row-major order; x and mask have one shape."""

@@ -22,6 +22,7 @@ from .views import permute, reshape, squeeze, unsqueeze
 class MatMul(Function):
     """Matrices of (batched) (m, k) and (k, n); the batch dims broadcast."""
 
+    row_major = True
     broadcasts = True
     gpu_halves = LOW_PRECISION
 
@@ -301,7 +302,7 @@ def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype.torch_type}"
         )
     if p == "nuc":
-        raise NotImplementedError("minitorch2: the nuclear norm is not supported; use numpy.linalg.norm on .numpy()")
+        raise NotImplementedError("minitorch2: norm of 'nuc' is not supported; use torch.linalg.matrix_norm(x, 'nuc')")
     p = 2 if p in ("fro", None) else p
     return vector_norm(input, p, dim, keepdim)
 
@@ -330,6 +331,7 @@ def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
 
 
 class Norm2(Function):
+    row_major = True
     torch_name = "LinalgVectorNormBackward0"
 
     @staticmethod

@@ -105,7 +105,7 @@ class Huber(Function):
     def forward(ctx, x, delta):
         ctx.save_for_backward(x)
         ctx.delta = delta
-        c = K.maximum(K.minimum(x, delta), -delta)
+        c = K.hardtanh(x, -delta, delta)
         return c * (x - c * 0.5)
 
     @staticmethod

@@ -15,6 +15,7 @@ from ._common import broadcast_shapes, to_dtype, wrap_dim
 from .arithmetic import mul
 from .joining import cat, stack
 from .linalg import dot, matmul, tensordot, vector_norm
+from .solving import inv
 from .views import expand, reshape, unsqueeze
 
 
@@ -119,16 +120,15 @@ def _multiply(matrices, splits, start, end):
 
 
 def matrix_power(input, n):
-    """The matrix (or each of a batch) times itself, n times in all; n = 0 gives the identity."""
+    """The matrix (or each of a batch) times itself, n times in all; n = 0 gives the identity, n < 0 powers of the
+    inverse, or LinAlgError where there is none."""
     if input._data.ndim < 2 or input._data.shape[-1] != input._data.shape[-2]:
         raise RuntimeError(
             "linalg.matrix_power: A must be batches of square matrices, but they are "
             f"{' by '.join(map(str, input._data.shape[-2:]))} matrices"
         )
     if n < 0:
-        raise NotImplementedError(
-            "minitorch2: matrix_power of a negative number is not supported, since it needs the inverse"
-        )
+        input, n = inv(input), -n
     power = None
     while n:  # by squaring
         if n & 1:

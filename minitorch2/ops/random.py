@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..core import generator as core
+from ..core import rejection
 from ..core.cuda_generator import CudaGenerator, cuda_generator
 from ..core.device import CPU, check_available, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
+from ..core.memory_order import memory_order
 from ..core.multinomial import multinomial as draw_categories
 from ..core.variable import Variable
 from ._inplace import check_writable, write
@@ -102,10 +104,13 @@ class Cauchy(_Redrawn): ...
 class LogNormal(_Redrawn): ...
 
 
+class Poisson(_Redrawn): ...
+
+
 def _refill(x, op, draw):
     """x with numbers of draw(shape, NumPy dtype) written into it, in the order of its memory."""
     check_writable(x)
-    axes = core.memory_order(x._data)
+    axes = memory_order(x._data)
     view = x._data.transpose(axes)
     values = draw(view.shape, view.dtype)
     if state.grad and x.requires_grad:
@@ -177,7 +182,7 @@ def bernoulli_(input, p=0.5, *, generator: Generator | None = None):
     g = resolved(generator, device_of(input._data))
     if not isinstance(p, Variable):
         return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, float(p)))
-    axes = core.memory_order(input._data)
+    axes = memory_order(input._data)
     probabilities = expand(p, input.shape)._data.transpose(axes)
     return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, probabilities))
 
@@ -204,6 +209,33 @@ def multinomial(input, num_samples: int, replacement: bool = False, *, generator
     g = resolved(generator, device_of(input._data))
     draw = g.categories if isinstance(g, CudaGenerator) else functools.partial(draw_categories, g)
     return Function.variable(draw(input._data, num_samples, replacement))
+
+
+def poisson(input, generator: Generator | None = None):
+    """The number of events, 0, 1, 2 ..., where `input` are expected: float32 or float64, like input.
+
+    RuntimeError for a negative rate. The gradient is zero. CPU only.
+    """
+    return Poisson.apply(input, _accepted("poisson", rejection.poisson, input, generator))
+
+
+def standard_gamma(concentration):
+    """Gamma numbers of rate 1 and these concentrations, float32 or float64, without a gradient. CPU only."""
+    return Function.variable(_accepted("standard_gamma", rejection.standard_gamma, concentration))
+
+
+def dirichlet(concentration):
+    """Probabilities along the last dim, for these concentrations, float32 or float64, without a gradient. CPU only."""
+    return Function.variable(_accepted("dirichlet", rejection.dirichlet, concentration))
+
+
+def _accepted(op: str, draw, input, generator: Generator | None = None):
+    where = device_of(input._data)
+    if where != CPU:
+        raise NotImplementedError(
+            f"minitorch2: {op} on a GPU is not supported; draw on the CPU and move the numbers with .to('{where}')"
+        )
+    return draw(resolved(generator), input._data)
 
 
 def refuse_out(name: str, out) -> None:

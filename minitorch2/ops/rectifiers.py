@@ -69,12 +69,16 @@ class LeakyRelu(Function):
     def forward(ctx, x, slope):
         ctx.save_for_backward(x)
         ctx.slope = slope
-        return K.where(x > 0, x, x * slope)
+        return K.leaky_relu(x, slope)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return Where.apply(x > 0, g, g * ctx.slope), None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.leaky_relu_grad(g, *ctx.saved, ctx.slope), None
 
 
 class Elu(Function):
@@ -84,7 +88,7 @@ class Elu(Function):
     def forward(ctx, x, alpha, scale, input_scale):
         ctx.save_for_backward(x)
         ctx.alpha, ctx.scale, ctx.input_scale = alpha, scale, input_scale
-        return K.where(x <= 0, K.expm1(x * input_scale) * (alpha * scale), x * scale)
+        return K.elu(x, alpha, scale, input_scale)
 
     @staticmethod
     def backward(ctx, g):
@@ -93,6 +97,10 @@ class Elu(Function):
         falling = Exp.apply(Clamp.apply(x, None, 0.0) * ctx.input_scale) * (ctx.alpha * ctx.scale * ctx.input_scale)
         return Where.apply(x <= 0, g * falling, g * ctx.scale), None, None, None
 
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.elu_grad(g, *ctx.saved, ctx.alpha, ctx.scale, ctx.input_scale), None, None, None
+
 
 class Hardsigmoid(Function):
     """min(max(x + 3, 0), 6) / 6"""
@@ -100,12 +108,16 @@ class Hardsigmoid(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return K.minimum(K.maximum(x + 3, 0), 6) / 6
+        return K.hardsigmoid(x)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return Where.apply((x > -3) & (x < 3), g / 6, 0.0)
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.hardsigmoid_grad(g, *ctx.saved)
 
 
 class Hardswish(Function):
@@ -114,13 +126,17 @@ class Hardswish(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return x * K.minimum(K.maximum(x + 3, 0), 6) / 6
+        return K.hardswish(x)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         middle = Where.apply(x < 3, g * (x / 3 + 0.5), g)
         return Where.apply(x <= -3, 0.0, middle)
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.hardswish_grad(g, *ctx.saved)
 
 
 class Hardshrink(Function):

@@ -99,7 +99,7 @@ class Softplus(Function):
         ctx.save_for_backward(x)
         ctx.beta, ctx.threshold = beta, threshold
         z = x * beta
-        return K.where(z > threshold, x, K.log1p(K.exp(z)) / beta)
+        return K.where(z > threshold, x, -K.log_sigmoid(-z) / beta)
 
     @staticmethod
     def backward(ctx, g):
@@ -116,9 +116,13 @@ class LogSigmoid(Function):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return K.minimum(x, 0) - K.log1p(K.exp(-K.abs(x)))
+        return K.log_sigmoid(x)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return g * Sigmoid.apply(-x)
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.log_sigmoid_grad(g, *ctx.saved)

@@ -244,15 +244,15 @@ class Clamp(Function):
     def forward(ctx, x, low, high):
         ctx.save_for_backward(x)
         ctx.low, ctx.high = low, high
+        if x.dtype.kind == "f" and low == low and high == high:  # no NaN
+            return K.hardtanh(x, -math.inf if low is None else low, math.inf if high is None else high)
         y = x if low is None else K.maximum(x, low)
         return y if high is None else K.minimum(y, high)
 
     @staticmethod
     def backward(ctx, g):  # passes where low <= x <= high
         (x,) = ctx.saved
-        inside = True
-        if ctx.low is not None:
-            inside = x >= ctx.low
+        inside = True if ctx.low is None else x >= ctx.low
         if ctx.high is not None:
             inside = (x <= ctx.high) & inside
         return g * inside, None, None

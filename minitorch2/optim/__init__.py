@@ -1,5 +1,6 @@
 """Optimizers and learning-rate schedules, as torch.optim."""
 
+import importlib
 from typing import Any
 
 from . import lr_scheduler, optimizer
@@ -37,6 +38,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    """swa_utils is imported when first asked for: it needs modules."""
+    if name == "swa_utils":
+        return importlib.import_module(".swa_utils", __name__)
     raise AttributeError(
         f"module 'minitorch2.optim' has no attribute '{name}'. If that is an optimizer of PyTorch's, it is "
         "not supported here; minitorch2.optim.__all__ lists those that are."

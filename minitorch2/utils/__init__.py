@@ -1,10 +1,13 @@
-"""torch.utils: data loading, and the handles that hooks are removed by."""
+"""torch.utils: data loading, checkpoints, and the handles that hooks are removed by."""
 
 import importlib
 
 
 def __getattr__(name: str):
-    """`data` is imported when first asked for: it builds on the tensor, which takes its hooks from here."""
-    if name == "data":
-        return importlib.import_module(".data", __name__)
-    raise AttributeError(f"minitorch2.utils has no '{name}'; what there is of torch.utils is minitorch2.utils.data")
+    """The parts are imported when first asked for: they build on the tensor, which takes its hooks from here."""
+    if name in ("checkpoint", "data"):
+        return importlib.import_module(f".{name}", __name__)
+    raise AttributeError(
+        f"minitorch2.utils has no '{name}'; what there is of torch.utils is minitorch2.utils.data and "
+        "minitorch2.utils.checkpoint"
+    )

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from . import combining, elementwise, methods, moving, ordering, placing, products, reductions, shapes, special
+from . import (
+    combining,
+    elementwise,
+    matrices,
+    methods,
+    moving,
+    ordering,
+    placing,
+    products,
+    reductions,
+    shapes,
+    special,
+)
 from .spec import OpSpec
 
 SPECS: tuple[OpSpec, ...] = (
     *combining.SPECS,
     *elementwise.SPECS,
+    *matrices.SPECS,
     *methods.SPECS,
     *moving.SPECS,
     *ordering.SPECS,

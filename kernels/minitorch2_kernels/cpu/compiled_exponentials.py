@@ -32,7 +32,40 @@ def _override(name: str):
     return override
 
 
+def _supports_elu(*args) -> bool:
+    return _supports(*args[:-3])
+
+
+def _register_elu() -> None:
+    @reference.elu.override(_supports_elu)
+    def elu(x, alpha, scale, input_scale):
+        """elu, compiled."""
+        y, numbers = np.empty(x.shape, np.float32), map(np.float32, (alpha * scale, scale, input_scale))
+        share_loop(x.size / WORTH_SHARING, loops.elu, x.size, x.reshape(-1), y.reshape(-1), *numbers)
+        return y
+
+    @reference.elu_grad.override(_supports_elu)
+    def elu_grad(g, x, alpha, scale, input_scale):
+        """elu_grad, compiled."""
+        dx, numbers = np.empty(x.shape, np.float32), map(np.float32, (alpha * scale * input_scale, scale, input_scale))
+        flat = (a.reshape(-1) for a in (g, x, dx))
+        share_loop(x.size / WORTH_SHARING, loops.elu_grad, x.size, *flat, *numbers)
+        return dx
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
-    for name in ("exp", "tanh", "tanh_grad", "sigmoid", "sigmoid_grad", "silu", "silu_grad"):
+    _register_elu()
+    for name in (
+        "exp",
+        "expm1",
+        "tanh",
+        "tanh_grad",
+        "sigmoid",
+        "sigmoid_grad",
+        "silu",
+        "silu_grad",
+        "log_sigmoid",
+        "log_sigmoid_grad",
+    ):
         getattr(reference, name).override(_supports)(_override(name))

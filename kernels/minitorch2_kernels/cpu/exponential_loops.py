@@ -9,7 +9,7 @@ from . import scalars
 from .scalars import elementwise
 from .share_loops import shareable
 
-_1 = np.float32(1)
+_0, _1 = np.float32(0), np.float32(1)
 
 
 @shareable
@@ -18,6 +18,15 @@ def exp(x, y, start, stop):
     x, y = x[start:stop], y[start:stop]
     for i in range(x.size):
         y[i] = scalars.exp(x[i])
+
+
+@shareable
+@elementwise
+def expm1(x, y, start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        q, n = scalars.reduced(x[i])
+        y[i] = scalars.expm1(x[i], q, scalars.times_power_of_2(q + _1, n) - _1)
 
 
 @shareable
@@ -50,6 +59,45 @@ def sigmoid_grad(g, y, dx, start, stop):
     g, y, dx = g[start:stop], y[start:stop], dx[start:stop]
     for i in range(g.size):
         dx[i] = g[i] * (y[i] * (_1 - y[i]))
+
+
+@shareable
+@elementwise
+def log_sigmoid(x, y, start, stop):
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        y[i] = scalars.log_sigmoid(x[i])
+
+
+@shareable
+@elementwise
+def log_sigmoid_grad(g, x, dx, start, stop):
+    g, x, dx = g[start:stop], x[start:stop], dx[start:stop]
+    for i in range(g.size):
+        dx[i] = g[i] * scalars.sigmoid(-x[i])
+
+
+@shareable
+@elementwise
+def elu(x, y, falling, scale, input_scale, start, stop):
+    """falling: alpha * scale"""
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        v = min(x[i], _0) * input_scale
+        q, n = scalars.reduced(v)
+        below = scalars.expm1(v, q, scalars.times_power_of_2(q + _1, n) - _1) * falling
+        above = x[i] * scale
+        y[i] = below if x[i] <= _0 else above
+
+
+@shareable
+@elementwise
+def elu_grad(g, x, dx, falling, scale, input_scale, start, stop):
+    """falling: alpha * scale * input_scale"""
+    g, x, dx = g[start:stop], x[start:stop], dx[start:stop]
+    for i in range(g.size):
+        below = scalars.exp(min(x[i], _0) * input_scale) * falling
+        dx[i] = g[i] * (below if x[i] <= _0 else scale)
 
 
 @shareable

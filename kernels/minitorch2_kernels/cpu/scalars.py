@@ -23,10 +23,12 @@ def elementwise(function):
 # Remez fits of our own, highest power first
 _E = tuple(map(_f, (0.00138131447, 0.008369418827, 0.04166845678, 0.1666651479, 0.4999999305)))
 _T = tuple(map(_f, (-0.005704986959, 0.02063908718, -0.05373971505, 0.133314422, -0.3333328194)))
+_ODD = tuple(_f(1 / n) for n in (13, 11, 9, 7, 5, 3))
 _LOG2_E = _f(1.4426950408889634)
 _LOG_2_HIGH, _LOG_2_LOW = _f(0.693359375), _f(-2.12194440e-4)  # the first has few enough bits for exact multiples
 _LOWEST, _HIGHEST = _f(-104), _f(89)  # from where on e^x is 0, and inf
 _0, _1, _2, _HALF, _TANH_SMALL = _f(0), _f(1), _f(2), _f(0.5), _f(0.625)
+_EXPM1_SMALL = _f(0.34)
 
 
 @elementwise
@@ -36,8 +38,8 @@ def _power_of_2(n):
 
 
 @elementwise
-def exp(x):
-    """e^x. Its power of two is multiplied in two halves: together they may be too large or too small for a number."""
+def reduced(x):
+    """(q, n) with e^x = 2^n (1 + q) and |q| below 0.42; x limited to where e^x is neither 0 nor inf."""
     v = min(max(x, _LOWEST), _HIGHEST)
     n = np.floor(v * _LOG2_E + _HALF)
     r = v - n * _LOG_2_HIGH
@@ -47,11 +49,47 @@ def exp(x):
     p = p * r + _E[2]
     p = p * r + _E[3]
     p = p * r + _E[4]
-    p = p * (r * r) + r + _1
-    whole = _i(n)
-    half = _i(whole >> _i(1))
-    result = p * _power_of_2(half) * _power_of_2(_i(whole - half))
+    return p * (r * r) + r, _i(n)
+
+
+@elementwise
+def times_power_of_2(x, n):
+    """2^n x, in two halves: together they may be too large or too small for a number."""
+    half = _i(n >> _i(1))
+    return x * _power_of_2(half) * _power_of_2(_i(n - half))
+
+
+@elementwise
+def exp(x):
+    """e^x"""
+    q, n = reduced(x)
+    result = times_power_of_2(q + _1, n)
     return x if x != x else result
+
+
+@elementwise
+def expm1(x, q, above):
+    """e^x - 1 from what `reduced` and e^x - 1 as a difference give: that loses digits near 0, where q is the result.
+    (One function for all of it would be too large for LLVM to take into a loop, and to compute many at a time.)"""
+    result = q if abs(x) < _EXPM1_SMALL else above  # n is 0 there
+    result = x if x == _0 else result  # of its sign
+    return x if x != x else result
+
+
+@elementwise
+def log_sigmoid(x):
+    """min(x, 0) - log(1 + e^-|x|). With s = u / (2 + u), log(1 + u) = 2 artanh(s) = 2 (s + s^3 / 3 + s^5 / 5 + ...); as
+    u = e^-|x| is at most 1, s^2 is at most 1/9, and the terms after s^13 / 13 are below a tenth of a unit."""
+    u = exp(-abs(x))
+    s = u / (_2 + u)
+    z = s * s
+    p = _ODD[0]
+    p = p * z + _ODD[1]
+    p = p * z + _ODD[2]
+    p = p * z + _ODD[3]
+    p = p * z + _ODD[4]
+    p = p * z + _ODD[5]
+    return min(x, _0) - _2 * (s + s * (z * p))
 
 
 @elementwise

@@ -12,6 +12,12 @@ def exp(x):
 
 
 @kernel
+def expm1(x):
+    """e^x - 1, exact near 0, element by element. x: any shape, floating."""
+    return namespace(x).expm1(x)
+
+
+@kernel
 def tanh(x):
     """tanh(x), element by element. x: any shape, floating."""
     return namespace(x).tanh(x)
@@ -36,6 +42,21 @@ def tanh_grad(g, y):
 
 
 @kernel
+def elu(x, alpha, scale, input_scale):
+    """scale x where x > 0, else scale alpha (exp(input_scale x) - 1), element by element. x: any shape, floating."""
+    xp = namespace(x)
+    return xp.where(x <= 0, xp.expm1(x * input_scale) * (alpha * scale), x * scale)
+
+
+@kernel
+def elu_grad(g, x, alpha, scale, input_scale):
+    """g scale where x > 0, else g scale alpha input_scale exp(input_scale x). g and x are of one shape and dtype."""
+    xp = namespace(x)
+    falling = xp.exp(xp.minimum(x, 0) * input_scale) * (alpha * scale * input_scale)
+    return xp.where(x <= 0, g * falling, g * scale)
+
+
+@kernel
 def silu(x):
     """x / (1 + exp(-x)), element by element. x: any shape, floating."""
     return x / (1 + namespace(x).exp(-x))
@@ -46,3 +67,16 @@ def silu_grad(g, x):
     """g s (1 + x (1 - s)) with s = sigmoid(x). g and x are of one shape and dtype."""
     s = sigmoid.reference(x)
     return g * (s * (1 + x * (1 - s)))
+
+
+@kernel
+def log_sigmoid(x):
+    """min(x, 0) - log(1 + exp(-|x|)), element by element. x: any shape, floating."""
+    xp = namespace(x)
+    return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@kernel
+def log_sigmoid_grad(g, x):
+    """g / (1 + exp(x)). g and x are of one shape and dtype."""
+    return g * sigmoid.reference(-x)

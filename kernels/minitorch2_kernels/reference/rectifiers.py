@@ -1,4 +1,4 @@
-"""Limiting to a range, and the gradient that is let through inside of it."""
+"""Functions of straight pieces, and the gradients that they let through."""
 
 from __future__ import annotations
 
@@ -30,3 +30,42 @@ def hardtanh_grad(g, x, low, high):
     """g where low < x < high, or x is NaN, else 0. g and x are of one shape and dtype."""
     xp = namespace(x)
     return xp.where((x <= low) | (x >= high), g.dtype.type(0), g)
+
+
+@kernel
+def leaky_relu(x, slope):
+    """x where x > 0, else slope * x; slope: a number."""
+    return namespace(x).where(x > 0, x, x * slope)
+
+
+@kernel
+def leaky_relu_grad(g, x, slope):
+    """g where x > 0, else slope * g. g and x are of one shape and dtype."""
+    return namespace(x).where(x > 0, g, g * slope)
+
+
+@kernel
+def hardsigmoid(x):
+    """min(max(x + 3, 0), 6) / 6"""
+    xp = namespace(x)
+    return xp.minimum(xp.maximum(x + 3, 0), 6) / 6
+
+
+@kernel
+def hardsigmoid_grad(g, x):
+    """g / 6 where -3 < x < 3, else 0. g and x are of one shape and dtype."""
+    return namespace(x).where((x > -3) & (x < 3), g / 6, g.dtype.type(0))
+
+
+@kernel
+def hardswish(x):
+    """x min(max(x + 3, 0), 6) / 6"""
+    xp = namespace(x)
+    return x * xp.minimum(xp.maximum(x + 3, 0), 6) / 6
+
+
+@kernel
+def hardswish_grad(g, x):
+    """0 where x <= -3, g (x / 3 + 1 / 2) where it is below 3, else g. g and x are of one shape and dtype."""
+    xp = namespace(x)
+    return xp.where(x <= -3, g.dtype.type(0), xp.where(x < 3, g * (x / 3 + x.dtype.type(0.5)), g))

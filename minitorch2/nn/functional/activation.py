@@ -14,7 +14,6 @@ from ...ops._common import require_floating, require_tensor, wrap_dim
 from ...ops._inplace import check_writable, overwrite, write
 from ...ops.activation import log_softmax as log_softmax_along
 from ...ops.activation import softmax as softmax_along
-from ...ops.arithmetic import Where
 from ...ops.random import resolved
 from ...ops.rectifiers import Elu, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, Softshrink, Threshold
 from ...ops.reduce import PutAlong
@@ -107,7 +106,7 @@ def prelu(input, weight):
         weight = weight.reshape(-1, *(1,) * (len(shape) - 2))
     elif weight._data.ndim > len(shape):
         weight = weight.reshape(())
-    return Where.apply(input > 0, input, weight * input)
+    return relu(input) + weight * input.clamp(max=0)
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from ...ops._common import remembered, require_tensor, within
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
+from ...ops.unary import relu
 
 
 def pooled_size(n, kernel, stride, padding, dilation, ceil_mode) -> int:
@@ -238,11 +240,36 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding: Sizes = 0, o
     return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
+def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Any:
+    max_pool: Any = max_pool1d if dims == 1 else max_pool2d
+    avg_pool = avg_pool1d if dims == 1 else avg_pool2d
+    kernel = sizes(f"lp_pool{dims}d", dims, "kernel_size", kernel_size)
+    if norm_type == math.inf:
+        return max_pool(input.abs(), kernel_size, stride, 0, 1, ceil_mode)
+    if norm_type == -math.inf:
+        return -max_pool(-input.abs(), kernel_size, stride, 0, 1, ceil_mode)
+    mean = avg_pool(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    # relu has no gradient at 0, where that of the root is infinite
+    return (mean.detach().sign() * relu(mean.abs())).mul(math.prod(kernel)).pow(1.0 / norm_type)
+
+
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """(sum of x ^ norm_type) ^ (1 / norm_type) over each window of input (N, C, L) or (C, L); inf: the largest |x|."""
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+    """lp_pool1d over each window of input (N, C, H, W) or (C, H, W)."""
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
 listed(globals())
 
 __all__ = [
     "avg_pool1d",
     "avg_pool2d",
+    "lp_pool1d",
+    "lp_pool2d",
     "max_pool1d",
     "max_pool1d_with_indices",
     "max_pool2d",

@@ -13,6 +13,7 @@ from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import require_floating
 from ...ops.pad import TakeSorted
+from ...ops.sampling import cubic_weights
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 
 _DIMS = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2, "lanczos": 2}
@@ -30,7 +31,8 @@ def interpolate(
 ) -> Any:
     """input (N, C, d1, ...) resized to `size`, or by `scale_factor` (a number, or one per spatial dim).
 
-    mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' (4-d), 'trilinear' (5-d), 'area' (3-d and 4-d).
+    mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' and 'bicubic' (4-d), 'trilinear' (5-d), 'area'
+    (3-d and 4-d).
     align_corners: the centres of the first and last elements stay where they are, rather than the outer edges.
     """
     shape = input._data.shape
@@ -55,12 +57,12 @@ def interpolate(
         )
     if mode in _DIMS and _DIMS[mode] != dims:
         raise NotImplementedError(f"Got {len(shape)}D input, but {mode} mode needs {_DIMS[mode] + 2}D input")
-    if mode in ("bicubic", "lanczos") or antialias or (mode == "area" and dims == 3):
-        what = "antialias=True" if antialias else f"mode='{mode}'" if dims < 3 else "mode='area' for 5-d input"
-        raise NotImplementedError(
-            f"minitorch2: interpolate with {what} is not supported; use 'bilinear' or 'nearest', or PIL's resize for "
-            "images"
-        )
+    if mode == "lanczos" and not antialias:
+        raise ValueError("Lanczos mode requires antialias=True")
+    if antialias or (mode == "area" and dims == 3):
+        what = "antialias=True" if antialias else "mode='area' for 5-d input"
+        instead = "minitorch2.vision.transforms.Resize(antialias=True) for images" if antialias else "'trilinear'"
+        raise NotImplementedError(f"minitorch2: interpolate with {what} is not supported; use {instead}")
     if min(sizes) <= 0 or min(shape[2:]) <= 0:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {list(shape[2:])} output {list(sizes)}"
@@ -76,7 +78,7 @@ def interpolate(
         if mode in ("nearest", "nearest-exact"):
             input = TakeSorted.apply(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
         else:
-            input = _linear(input, 2 + i, n, out, scale, align_corners)
+            input = (_cubic if mode == "bicubic" else _linear)(input, 2 + i, n, out, scale, align_corners)
     return input
 
 
@@ -107,33 +109,66 @@ def _nearest(x, n, out, scale, exact):
     return K.minimum(K.floor(places).astype(K.int64), n - 1)
 
 
+def _places(x, n, out, scale, align_corners):
+    """Where the centres of `out` new elements lie among x's n: 0 is the centre of the first. x's dtype, or float32."""
+    dtype = (x._data.dtype if x._data.itemsize > 2 else float32.numpy).type
+    places = K.namespace(x._data).arange(out).astype(dtype)
+    if align_corners:
+        return places * dtype((n - 1) / (out - 1) if out > 1 else 0)
+    return (places + dtype(0.5)) * dtype(n / out if scale is None else 1.0 / scale) - dtype(0.5)
+
+
 def _linear(x, dim, n, out, scale, align_corners):
     """Between each pair of neighbours, in proportion."""
     if n == out and scale in (None, 1):
         return x
-    dtype = (x._data.dtype if x._data.itemsize > 2 else float32.numpy).type
-    places = K.namespace(x._data).arange(out).astype(dtype)
-    if align_corners:
-        places = places * dtype((n - 1) / (out - 1) if out > 1 else 0)
-    else:
-        step = dtype(n / out if scale is None else 1.0 / scale)
-        places = K.maximum((places + dtype(0.5)) * step - dtype(0.5), 0)
+    places = K.maximum(_places(x, n, out, scale, align_corners), 0)
     left = K.minimum(places.astype(K.int64), n - 1)
-    right = K.minimum(left + 1, n - 1)
-    weight = K.minimum(K.maximum(places - left, 0), 1).astype(dtype)
-    weight = Function.variable(weight.reshape(-1, *(1,) * (x._data.ndim - dim - 1)))
-    low = x._data.dtype
+    weight = K.minimum(K.maximum(places - left, 0), 1).astype(places.dtype)
+    return _mixed(x, dim, [left, K.minimum(left + 1, n - 1)], [1 - weight, weight])
+
+
+def _cubic(x, dim, n, out, scale, align_corners):
+    """By the cubic through four neighbours, edges repeated (Keys, 1981)."""
+    places = _places(x, n, out, scale, align_corners)
+    left = K.floor(places)
+    neighbours = [K.minimum(K.maximum(left.astype(K.int64) + d, 0), n - 1) for d in (-1, 0, 1, 2)]
+    return _mixed(x, dim, neighbours, cubic_weights(places - left))
+
+
+def _mixed(x, dim, neighbours, weights):
+    """The sum of x's elements at each of the ascending indices (out,) along dim, times its weights (out,)."""
     wide = x.float() if x._data.itemsize == 2 else x
-    y = TakeSorted.apply(wide, left, dim) * (1 - weight) + TakeSorted.apply(wide, right, dim) * weight
-    return Function.to_dtype(y, low)
+    column = (-1, *(1,) * (x._data.ndim - dim - 1))
+    y = None
+    for index, weight in zip(neighbours, weights, strict=True):
+        part = TakeSorted.apply(wide, index, dim) * Function.variable(weight.reshape(column))
+        y = part if y is None else y + part
+    return Function.to_dtype(y, x._data.dtype)
 
 
 def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
     """interpolate, by its old name."""
-    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    _warn_of_old_name("upsample")
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input, size=None, scale_factor=None):
+    """interpolate(mode="nearest"), by its old name."""
+    _warn_of_old_name("upsample_nearest")
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input, size=None, scale_factor=None):
+    """interpolate(mode="bilinear", align_corners=True), by its old name."""
+    _warn_of_old_name("upsample_bilinear")
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+def _warn_of_old_name(name):
+    warnings.warn(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3)
 
 
 listed(globals())
 
-__all__ = ["interpolate", "upsample"]
+__all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]

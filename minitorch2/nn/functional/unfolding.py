@@ -6,7 +6,7 @@ import math
 
 import minitorch2_kernels as K
 
-from ...ops._common import require_floating
+from ...ops._common import require_floating, require_tensor
 from ...ops.conv import Sizes, pair
 from ...ops.unfold import Col2Im, Im2Col
 
@@ -112,6 +112,31 @@ def pixel_unshuffle(input, downscale_factor):
     return x.reshape(*batch, c * r * r, h // r, w // r)
 
 
+def channel_shuffle(input, groups):
+    """The channels of (N, C, *), C = groups * k, in another order: the first of every group, the second of every ...
+
+    RuntimeError for fewer than 3 dims, groups < 1 and a C that groups does not divide. Source: Zhang et al.,
+    "ShuffleNet" (2017).
+    """
+    require_tensor("channel_shuffle", input)
+    shape = input._data.shape
+    if not isinstance(groups, int):
+        raise TypeError(f"channel_shuffle(): argument 'groups' (position 2) must be int, not {type(groups).__name__}")
+    if len(shape) < 3:
+        raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
+    if groups <= 0:
+        raise RuntimeError(f"Number of groups to divide channels in must be positive. Value of groups:{groups}")
+    n, c, *rest = shape
+    if c % groups:
+        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and {groups} groups.")
+    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(shape)
+
+
+def native_channel_shuffle(input, groups):
+    """channel_shuffle, by the name of torch's implementation for the CPU."""
+    return channel_shuffle(input, groups)
+
+
 def _check_pixels(op, shape, name, factor):
     if len(shape) < 3:
         raise RuntimeError(
@@ -121,4 +146,4 @@ def _check_pixels(op, shape, name, factor):
         raise RuntimeError(f"{op} expects a positive {name}, but got {factor}")
 
 
-__all__ = ["fold", "pixel_shuffle", "pixel_unshuffle", "unfold"]
+__all__ = ["channel_shuffle", "fold", "native_channel_shuffle", "pixel_shuffle", "pixel_unshuffle", "unfold"]

@@ -71,19 +71,19 @@ class Conversion(Traversal):
 
     def float(self) -> Self:
         """Floating point parameters and buffers to float32."""
-        return self._cast_floating(Tensor.float)
+        return self._cast_floating(lambda t: t.float())
 
     def double(self) -> Self:
         """Floating point parameters and buffers to float64."""
-        return self._cast_floating(Tensor.double)
+        return self._cast_floating(lambda t: t.double())
 
     def half(self) -> Self:
         """Floating point parameters and buffers to float16."""
-        return self._cast_floating(Tensor.half)
+        return self._cast_floating(lambda t: t.half())
 
     def bfloat16(self) -> Self:
         """Floating point parameters and buffers to bfloat16."""
-        return self._cast_floating(Tensor.bfloat16)
+        return self._cast_floating(lambda t: t.bfloat16())
 
     def type(self, dst_type: Dtype | str) -> Self:
         """All parameters and buffers to ``dst_type``."""

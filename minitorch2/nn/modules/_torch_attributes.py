@@ -46,6 +46,7 @@ _NOT_STORED_BY = {
 _ATTENTION_MEMBERS = ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight", "in_proj_bias")
 _ATTENTION_MEMBERS += ("bias_k", "bias_v", "out_proj")
 _STORED_BESIDES = {
+    "AdaptiveLogSoftmaxWithLoss": ("shortlist_size", "n_clusters", "head_size"),
     "_ConvNd": ("transposed", "_reversed_padding_repeated_twice"),
     "MultiheadAttention": ("head_dim", "_qkv_same_embed_dim", *_ATTENTION_MEMBERS),
     "PairwiseDistance": ("norm",),

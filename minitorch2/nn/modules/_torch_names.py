@@ -24,7 +24,7 @@ __all__ = ["fill", "layer_classes", "refuse_hooks", "restore", "torch_path", "to
 _TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container", "rnn_cells": "rnn"}
 _TORCH_FILES |= {"transformer_layers": "transformer"}
 _TORCH_FILES |= {"MultiheadAttention": "activation", "NonDynamicallyQuantizableLinear": "linear"}
-_TORCH_FILES |= {"PixelShuffle": "pixelshuffle", "PixelUnshuffle": "pixelshuffle"}
+_TORCH_FILES |= {"PixelShuffle": "pixelshuffle", "PixelUnshuffle": "pixelshuffle", "ChannelShuffle": "channelshuffle"}
 
 _ABOUT_HOOKS = frozenset((*_HOOK_DICTS, "_is_full_backward_hook", "_hooked"))
 
@@ -32,12 +32,14 @@ _ABOUT_HOOKS = frozenset((*_HOOK_DICTS, "_is_full_backward_hook", "_hooked"))
 @functools.cache
 def layer_classes() -> Mapping[str, type[Module]]:
     """Our class for each layer of torch we have, by the path under which pickles name it:
-    ``"torch.nn.modules.linear.Linear"``."""
+    ``"torch.nn.modules.linear.Linear"``. Without the lazy ones, which have no weights to take along."""
     from .. import modules
     from .attention import NonDynamicallyQuantizableLinear
+    from .lazy import LazyModuleMixin
 
     classes = [NonDynamicallyQuantizableLinear, *(getattr(modules, name) for name in modules.__all__)]
-    return {_path(cls): cls for cls in classes if isinstance(cls, type) and issubclass(cls, Module)}
+    layers = [cls for cls in classes if isinstance(cls, type) and issubclass(cls, Module)]
+    return {_path(cls): cls for cls in layers if not issubclass(cls, LazyModuleMixin)}
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Upsample, PixelShuffle and PixelUnshuffle: changing the resolution."""
+"""Upsample, PixelShuffle, PixelUnshuffle, ChannelShuffle: changing the resolution, and moving channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from .module import Module
 if TYPE_CHECKING:
     from ...tensor import Tensor
 
-__all__ = ["PixelShuffle", "PixelUnshuffle", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"]
+__all__ = [
+    "ChannelShuffle",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+]
 
 
 class Upsample(Module):
@@ -91,3 +98,17 @@ class PixelUnshuffle(Module):
 
     def extra_repr(self) -> str:
         return f"downscale_factor={self.downscale_factor}"
+
+
+class ChannelShuffle(Module):
+    """The channels of (N, C, *) mixed between ``groups`` groups, which must divide C. Zhang et al. (2017)."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"groups={self.groups}"

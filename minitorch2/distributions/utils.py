@@ -1,0 +1,85 @@
+"""torch.distributions.utils: parameters to common shapes, probabilities and logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..autograd import enable_grad
+from ..core.dtypes import finfo, get_default_dtype
+from ..creation import tensor
+from ..functions import broadcast_tensors
+from ..tensor import Tensor
+
+__all__ = ["broadcast_all", "clamp_probs", "euler_constant", "lazy_property", "logits_to_probs", "probs_to_logits"]
+
+euler_constant = 0.57721566490153286060
+
+
+def broadcast_all(*values) -> tuple[Tensor, ...]:
+    """The values as tensors of one shape. Numbers take dtype and device of the first tensor, or the default ones.
+
+    ValueError for what is neither a tensor nor a number.
+    """
+    if not all(isinstance(v, Tensor | int | float) for v in values):
+        raise ValueError(
+            "Input arguments must all be instances of Number, torch.Tensor or objects implementing __torch_function__."
+        )
+    first: Any = next((v for v in values if isinstance(v, Tensor)), None)
+    like: Any = {"dtype": get_default_dtype()} if first is None else {"dtype": first.dtype, "device": first.device}
+    return broadcast_tensors(*(v if isinstance(v, Tensor) else tensor(v, **like) for v in values))
+
+
+def clamp_probs(probs):
+    """Probabilities kept away from 0 and 1 by the dtype's epsilon."""
+    eps = finfo(probs.dtype).eps
+    return probs.clamp(min=eps, max=1 - eps)
+
+
+def probs_to_logits(probs, is_binary: bool = False):
+    """log probabilities (up to a constant) of categories; log odds where is_binary."""
+    clamped = clamp_probs(probs)
+    return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
+
+
+def logits_to_probs(logits, is_binary: bool = False):
+    """The probabilities of categories with these logits, along the last dim; of log odds where is_binary."""
+    return logits.sigmoid() if is_binary else logits.softmax(-1)
+
+
+def sum_rightmost(value, dims: int):
+    """The sum over the last `dims` dims."""
+    return value.reshape((*value.shape[: value.ndim - dims], -1)).sum(-1) if dims else value
+
+
+class Undefined:
+    """Stands for what a subclass may define: NotImplementedError until it does."""
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner) -> Any:
+        if instance is None:
+            return self
+        raise NotImplementedError(f"{type(instance)} does not implement {self.name}")
+
+
+def lazy_property(method) -> Any:
+    """A method as a property that is computed once, when first asked for, and with gradients even under no_grad."""
+    return LazyProperty(method)
+
+
+class LazyProperty:
+    """What lazy_property makes: the value, once computed, is an attribute of the instance and hides this."""
+
+    def __init__(self, method):
+        self.method, self.__doc__ = method, method.__doc__
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None) -> Any:
+        if instance is None:
+            return self
+        with enable_grad():
+            value = instance.__dict__[self.name] = self.method(instance)
+        return value

@@ -1,0 +1,194 @@
+"""Sampling images at places that are themselves computed: affine_grid and grid_sample (spatial transformers)."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from typing import Any
+
+import minitorch2_kernels as K
+
+from ...core.autocast import listed, stacklevel
+from ...core.dtypes import LOW_PRECISION
+from ...core.function import Function
+from ...creation import linspace
+from ...ops._common import require_floating, require_tensor
+from ...ops.index_ops import Index
+from ...ops.linalg import bmm
+from ...ops.pad import Pad
+from ...ops.sampling import Folded, cubic_weights, fold_back
+
+_MODES = ("bilinear", "nearest", "bicubic")
+_PADDING_MODES = ("zeros", "border", "reflection")
+
+
+def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None) -> Any:
+    """input (N, C, H, W) read at the places grid (N, OH, OW, 2) of one floating dtype: (N, C, OH, OW).
+
+    grid holds (x, y): -1 and 1 are the edges of the image, or with align_corners the centres of its outermost elements.
+    mode: 'bilinear', 'nearest' or 'bicubic'. padding_mode, for places outside: 'zeros', 'border' (the nearest edge) or
+    'reflection' (the image mirrored at its edges). 5-d input is refused (NotImplementedError).
+    Source: Jaderberg et al., "Spatial Transformer Networks" (2015).
+    """
+    require_tensor("grid_sampler", input)
+    require_tensor("grid_sampler", grid, "grid", 2)
+    _check_grid_sample(input, grid, mode, padding_mode)
+    align_corners = _aligned(align_corners)
+    low = input._data.dtype
+    if low in LOW_PRECISION:
+        return Function.to_dtype(grid_sample(input.float(), grid.float(), mode, padding_mode, align_corners), low)
+    n, c, h, w = input._data.shape
+    size, elements = (n, *grid._data.shape[1:3]), n * h * w
+    columns, rows = (
+        _taps(_places(grid[..., i], k, align_corners), k, mode, padding_mode, align_corners)
+        for i, k in enumerate((w, h))
+    )
+    table = input.permute(0, 2, 3, 1).reshape(elements, c)
+    table = Pad.apply(table, (0, 0), (1, 0), 0)  # the last row is what stands outside the image
+    image = K.namespace(input._data).arange(n).reshape(n, 1, 1) * h
+    y: Any = None
+    for i, weight_y in rows:
+        line: Any = None
+        for j, weight_x in columns:
+            where = K.where((i < 0) | (j < 0), elements, (image + i) * w + j)
+            part = Index.apply(table, (where.reshape(-1),)).reshape(*size, c) * weight_x
+            line = part if line is None else line + part
+        y = line * weight_y if y is None else y + line * weight_y
+    return y.permute(0, 3, 1, 2).contiguous()
+
+
+def _check_grid_sample(input, grid, mode, padding_mode):
+    if mode not in _MODES:
+        raise ValueError(
+            f"nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or 'bicubic', but got: '{mode}'"
+        )
+    if padding_mode not in _PADDING_MODES:
+        raise ValueError(
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but got: "
+            f"'{padding_mode}'"
+        )
+    x, g = input._data.shape, grid._data.shape
+    if len(x) == len(g) == 5 and mode != "bicubic":
+        raise NotImplementedError(
+            "minitorch2: grid_sample of 5-d input is not supported; sample 4-d slices of it instead"
+        )
+    if len(x) == len(g) == 5:
+        raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
+    if x[:1] != g[:1]:
+        raise RuntimeError(
+            "grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
+            f"{list(x)} and grid with sizes {list(g)}"
+        )
+    if len(x) != 4 or len(g) != 4:
+        raise RuntimeError(
+            "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes "
+            f"{list(x)} and grid with sizes {list(g)}"
+        )
+    if g[-1] != 2:
+        raise RuntimeError(
+            f"grid_sampler(): expected grid to have size 2 in last dimension, but got grid with sizes {list(g)}"
+        )
+    for dim in (2, 3):
+        if x[dim] == 0:
+            raise RuntimeError(
+                "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
+                f"{list(x)} with dimension {dim} being empty"
+            )
+    require_floating("grid_sampler_2d_cpu_kernel_impl", input)
+    if input._data.dtype != grid._data.dtype:
+        raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {grid.dtype.torch_type}")
+
+
+def _aligned(align_corners) -> bool:
+    if align_corners is None:
+        warnings.warn(
+            "Default grid_sample and affine_grid behavior has changed to align_corners=False since 1.3.0. Please "
+            "specify align_corners=True if the old behavior is desired. See the documentation of grid_sample for "
+            "details.",
+            stacklevel=stacklevel(3),
+        )
+    return bool(align_corners)
+
+
+def _places(g, n, align_corners):
+    """The places g, from -1 to 1, in elements: 0 is the centre of the first, n - 1 that of the last."""
+    return (g + 1) * ((n - 1) / 2) if align_corners else ((g + 1) * n - 1) / 2
+
+
+def _taps(x, n, mode, padding_mode, align_corners):
+    """The neighbours of the places x (N, OH, OW): for each its index, int64 like x, -1 outside the image, and its
+    weight (N, OH, OW, 1)."""
+    if mode == "bicubic":  # its neighbours are brought back into the image, not the place itself
+        left = K.floor(x._data)
+        neighbours = [left + d for d in (-1, 0, 1, 2)]
+        if padding_mode != "zeros":
+            neighbours = [fold_back(k, n, padding_mode, align_corners)[0] for k in neighbours]
+        weights = cubic_weights(x - Function.variable(left))
+    else:
+        if padding_mode != "zeros":
+            x = Folded.apply(x, *fold_back(x._data, n, padding_mode, align_corners))
+        if mode == "nearest":
+            neighbours = [K.rint(x._data)]
+            weights = [Folded.apply(x, K.ones_like(x._data), K.zeros_like(x._data))]
+        else:
+            left = K.floor(x._data)
+            neighbours = [left, left + 1]
+            t = x - Function.variable(left)
+            weights = [1 - t, t]
+    return [(_index(k, n), weight.unsqueeze(-1)) for k, weight in zip(neighbours, weights, strict=True)]
+
+
+def _index(k, n):
+    """The whole numbers k as int64, -1 where they are not in [0, n): NaN and what int64 cannot hold among them."""
+    return K.where((k >= 0) & (k < n), k, -1).astype(K.int64)
+
+
+def affine_grid(theta, size, align_corners=None):
+    """The places (N, H, W, 2) that theta (N, 2, 3) sends the elements of an image to; grid_sample reads there.
+
+    size: (N, C, H, W). Each (x, y) is theta times (x, y, 1), x and y from -1 to 1 over the image, its edges or with
+    align_corners the centres of its outermost elements. 5-d sizes are refused (NotImplementedError).
+    """
+    require_tensor("affine_grid_generator", theta)
+    if theta._data.dtype.kind not in "fV":
+        raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
+    align_corners = _aligned(align_corners)
+    if len(size) not in (4, 5):
+        raise NotImplementedError(
+            "affine_grid only supports 4D and 5D sizes, for 2D and 3D affine transforms, respectively. "
+            f"Got size {size}."
+        )
+    dims = len(size) - 2
+    if theta._data.shape[1:] != (dims, dims + 1):
+        raise ValueError(
+            f"Expected a batch of {dims}D affine matrices of shape Nx{dims}x{dims + 1} for size {size}. "
+            f"Got {theta.shape}."
+        )
+    if align_corners and min(size[2:]) == 1:
+        warnings.warn(
+            "Since version 1.3.0, affine_grid behavior has changed for unit-size grids when align_corners=True. This "
+            "is not an intended use case of affine_grid. See the documentation of affine_grid for details.",
+            stacklevel=stacklevel(2),
+        )
+    if min(size) <= 0:
+        raise ValueError(f"Expected non-zero, positive output size. Got {size}")
+    if dims == 3:
+        raise NotImplementedError("minitorch2: affine_grid of 5-d sizes is not supported; use 4-d sizes")
+    n, _, h, w = (operator.index(k) for k in size)
+    x, y = (_centres(theta, k, align_corners) for k in (w, h))
+    base = theta.new_ones((h, w, 3))
+    base[..., 0], base[..., 1] = x, y.unsqueeze(1)
+    return bmm(base.reshape(1, h * w, 3).expand(n, h * w, 3), theta.transpose(1, 2)).reshape(n, h, w, 2)
+
+
+def _centres(theta, n, align_corners):
+    """n places from -1 to 1, half a step from both without align_corners; a single one is 0. In theta's dtype."""
+    if n == 1:
+        return theta.new_zeros(1)
+    places = linspace(-1, 1, n, dtype=theta.dtype, device=theta.device)
+    return places if align_corners else places * (n - 1) / n  # in torch's order, so that both round alike
+
+
+listed(globals())
+
+__all__ = ["affine_grid", "grid_sample"]
