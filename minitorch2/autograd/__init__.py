@@ -43,7 +43,8 @@ class Variable(metaclass=_EveryTensor):
         if volatile:
             message = "volatile was removed and now has no effect. Use `with torch.no_grad():` instead."
             warnings.warn(message, stacklevel=2)
-        return data.detach().requires_grad_(requires_grad)
+        tensor: Any = data
+        return tensor.detach().requires_grad_(requires_grad)
 
 
 def __getattr__(name: str):
