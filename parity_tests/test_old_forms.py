@@ -155,3 +155,17 @@ def test_likes_by_keyword():
     assert minitorch2.linspace(0, 1, minitorch2.tensor(3)).tolist() == [0.0, 0.5, 1.0]
     with pytest.raises(TypeError, match="foo"):
         minitorch2.zeros_like(minitorch2.ones(2), foo=1)
+
+
+def test_what_is_pytorchs_own_is_called_that():
+    """As happens where one import of a program was left as it was."""
+    x = minitorch2.ones(2)
+    for call in (
+        lambda: minitorch2.add(torch.ones(2), x),
+        lambda: minitorch2.exp(torch.ones(2)),
+        lambda: x.copy_(torch.ones(2)),
+        lambda: minitorch2.nn.functional.linear(torch.ones(2), x),
+        lambda: minitorch2.device(torch.device("cpu")),
+    ):
+        with pytest.raises(TypeError, match=r"PyTorch's torch\.\w+ \(was one import not replaced\?\)"):
+            call()

@@ -24,7 +24,9 @@ class device:
         elif isinstance(type, int):
             type, index = "cuda", type  # torch: a bare number means the current accelerator
         if not isinstance(type, str):
-            raise TypeError(f"device(): argument 'type' must be str, int or device, not {type.__class__.__name__}")
+            from .variable import type_name
+
+            raise TypeError(f"device(): argument 'type' must be str, int or device, not {type_name(type)}")
         name, colon, number = type.partition(":")
         if name not in ("cpu", "cuda"):
             raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {name}")

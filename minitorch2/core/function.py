@@ -35,7 +35,7 @@ from .grad_mode import state
 from .memory_order import in_c_order
 from .node import AccumulateGrad, Node
 from .quiet import IGNORE, restore, silence
-from .variable import Variable
+from .variable import Variable, type_name
 
 _FREED = (
     "Trying to backward through the graph a second time (or directly access saved tensors after they have already been "
@@ -199,7 +199,7 @@ class Function(Node):
     @classmethod
     def _apply_to_arrays(cls, arrays):
         if not state.backward:
-            kind = type(arrays[0]).__name__ if arrays else "nothing"
+            kind = type_name(arrays[0]) if arrays else "nothing"
             raise TypeError(f"{cls.__name__.lower()}(): argument 'input' (position 1) must be Tensor, not {kind}")
         ctx = cls()
         ctx.needs_input_grad = (False,) * len(arrays)

@@ -11,10 +11,12 @@ from .size import Size
 
 
 def type_name(value) -> str:
-    """The type of what is no tensor of ours, as messages name it; torch's tensor is a torch.Tensor."""
+    """The type of what is no tensor of ours, as messages name it; torch's tensor is PyTorch's torch.Tensor."""
     kind = type(value)
     root = kind.__module__.partition(".")[0]
-    return f"{root}.{kind.__name__}" if root in ("numpy", "torch") else kind.__name__
+    if root == "torch":
+        return f"PyTorch's torch.{kind.__name__} (was one import not replaced?)"
+    return f"{root}.{kind.__name__}" if root == "numpy" else kind.__name__
 
 
 class Variable:

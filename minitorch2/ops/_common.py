@@ -229,7 +229,7 @@ def promote(op: str, a, b) -> tuple[Any, Any]:
 def _promote_with_number(op: str, tensor, number):
     if not is_number(number):
         raise TypeError(
-            f"{op}(): argument 'other' (position 2) must be Tensor or Number, not {type(number).__name__}; "
+            f"{op}(): argument 'other' (position 2) must be Tensor or Number, not {type_name(number)}; "
             "make it a tensor first: torch.as_tensor(...)"
         )
     if isinstance(number, np.generic):

@@ -135,7 +135,7 @@ def fill(input, value):
     else:
         if not is_number(value):
             raise TypeError(
-                f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type(value).__name__}"
+                f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type_name(value)}"
             )
         if input._data.dtype.kind in "biu":
             value = element(value, input._data.dtype)[()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..core.autocast import listed
-from ..core.variable import Variable
+from ..core.variable import Variable, type_name
 from ._common import numpy_names, result_type, shape_from, to_dtype, wrap_dim
 from .conversion import Clone
 from .view_ops import Cat, Stack
@@ -22,7 +22,7 @@ def _same_dtype(op, tensors):
         raise RuntimeError(f"{op} expects a non-empty TensorList")
     for i, x in enumerate(tensors):
         if not isinstance(x, Variable):
-            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type(x).__name__}")
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(x)}")
     dtype = tensors[0]._data.dtype
     if any(x._data.dtype != dtype for x in tensors):
         dtype = result_type(*tensors).numpy
