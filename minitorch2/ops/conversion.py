@@ -134,9 +134,7 @@ def fill(input, value):
         value = to_dtype(value, input._data.dtype)
     else:
         if not is_number(value):
-            raise TypeError(
-                f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type_name(value)}"
-            )
+            raise TypeError(f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type_name(value)}")
         if input._data.dtype.kind in "biu":
             value = element(value, input._data.dtype)[()]
     return Fill.apply(input, value)
