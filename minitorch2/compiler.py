@@ -6,16 +6,11 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 
-def compile(
-    model: Any = None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, options=None, **more
-) -> Any:
+def compile(model: Any = None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, options=None) -> Any:
     """The module or function itself; without one, a decorator. The options are the compilers' and change nothing."""
-    if more:
-        raise TypeError(f"compile() got an unexpected keyword argument '{next(iter(more))}'")
     if model is None:
         return functools.partial(compile, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode)
     warnings.warn("minitorch2: torch.compile compiles nothing here; the program runs as it is written", stacklevel=2)
@@ -30,12 +25,12 @@ def is_compiling() -> bool:
 is_dynamo_compiling = is_compiling
 
 
-def _as_it_is(fn: Callable | None = None, *_, **__) -> Any:
+def as_it_is(fn: Any = None, *_, **__) -> Any:
     """The function itself, or a decorator that returns it."""
-    return fn if fn is not None else _as_it_is
+    return fn if callable(fn) else as_it_is
 
 
-disable = allow_in_graph = assume_constant_result = _as_it_is
+disable = allow_in_graph = assume_constant_result = as_it_is
 
 
 def reset() -> None:

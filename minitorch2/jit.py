@@ -7,6 +7,8 @@ from __future__ import annotations
 import warnings
 from typing import Any, Final
 
+from .compiler import as_it_is
+
 _UNSUPPORTED = (
     "load",
     "save",
@@ -27,12 +29,7 @@ def script(obj: Any = None, *_, **__) -> Any:
     return obj
 
 
-def _as_it_is(fn: Any = None, *_, **__) -> Any:
-    """The function itself, or a decorator that returns it."""
-    return fn if callable(fn) else _as_it_is
-
-
-ignore = unused = export = script_if_tracing = interface = _as_it_is
+ignore = unused = export = script_if_tracing = interface = as_it_is
 
 
 def is_scripting() -> bool:

@@ -52,12 +52,26 @@ def memory_order(array) -> list[int]:
     torch fills a tensor in that order: `view = a.transpose(memory_order(a)); view[...] =
     g.uniform(view.shape, ...)`.
     """
+    if array.flags.c_contiguous and array.size:  # most are; an empty array has both flags, whatever its strides
+        return list(range(array.ndim))
     return axes_in_order(array.shape, array.strides)
+
+
+def transposed_back(view, axes: Sequence[int]) -> Any:
+    """The array of which `view` is array.transpose(axes)."""
+    return view.transpose(sorted(range(len(axes)), key=axes.__getitem__))
 
 
 def empty_in_order(xp: Any, shape: Sequence[int], axes: Sequence[int], dtype) -> Any:
     """An uninitialised array of this shape without gaps, its axes in this order from the slowest to the fastest."""
-    return xp.empty([shape[axis] for axis in axes], dtype).transpose(np.argsort(axes).tolist())
+    return transposed_back(xp.empty([shape[axis] for axis in axes], dtype), axes)
+
+
+def copy_in_order(array, axes: Sequence[int]) -> Any:
+    """A copy without gaps, its axes in this order from the slowest to the fastest."""
+    copy = empty_in_order(namespace(array), array.shape, axes, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def broadcast_strides(array) -> list[int]:
@@ -77,9 +91,7 @@ def copy_like(array) -> Any:
     """A copy without gaps in the order of this array."""
     if 0 not in array.strides:
         return array.copy(order="K")
-    copy = empty_like(array, array.dtype)
-    copy[...] = array
-    return copy
+    return copy_in_order(array, memory_order(array))
 
 
 def in_c_order(array) -> Any:

@@ -8,7 +8,7 @@ from minitorch2_kernels.reference.cast import cast
 
 from . import dtypes
 from .generator import Generator
-from .memory_order import memory_order
+from .memory_order import memory_order, transposed_back
 
 _FLOAT32 = np.dtype(np.float32)
 
@@ -54,7 +54,7 @@ def _race(generator, weights, n):
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     axes = memory_order(weights)  # in which torch fills a tensor
     drawn = generator.exponential(weights.transpose(axes).shape, weights.dtype)
-    waiting = _in_full_precision(drawn.transpose(np.argsort(axes)))
+    waiting = _in_full_precision(transposed_back(drawn, axes))
     quotients = _in_full_precision(cast(values / waiting, weights.dtype))
     if n == 1:
         return np.argmax(quotients, -1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Categorical, and what it shares with others over categories."""
+"""Categorical, and what others over categories share, which draw from one."""
 
 from __future__ import annotations
 
@@ -93,3 +93,30 @@ class Categorical(Distribution):
 
     def enumerate_support(self, expand=True):
         return enumerated(self, arange(self._num_events, device=self._param.device), expand)
+
+
+class _OfCategories(Distribution):
+    """Given by a Categorical's `probs` or `logits`; its events are vectors, a number for each category."""
+
+    arg_constraints: ClassVar = Categorical.arg_constraints
+
+    def __init__(self, probs=None, logits=None, validate_args: bool | None = None):
+        self._categorical = Categorical(probs, logits)
+        super().__init__(self._categorical.batch_shape, self._categorical.param_shape[-1:], validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        new = self._get_checked_instance(_OfCategories, _instance)
+        new._categorical = self._categorical.expand(batch_shape)
+        return self._shaped(new, Size(batch_shape))
+
+    @property
+    def logits(self) -> Any:
+        return self._categorical.logits
+
+    @property
+    def probs(self) -> Any:
+        return self._categorical.probs
+
+    @property
+    def param_shape(self) -> Size:
+        return self._categorical.param_shape

@@ -46,18 +46,8 @@ class LogitRelaxedBernoulli(_OfProbability):
         return self.temperature.log() + diff - 2 * diff.exp().log1p()
 
 
-class RelaxedBernoulli(TransformedDistribution):
-    """Between 0 and 1, and the nearer to either the lower the `temperature`, a tensor; by `probs` or by `logits`."""
-
-    arg_constraints: ClassVar = {"probs": constraints.unit_interval, "logits": constraints.real}
-    support = constraints.unit_interval
-    base_dist: LogitRelaxedBernoulli
-
-    def __init__(self, temperature, probs=None, logits=None, validate_args: bool | None = None):
-        super().__init__(LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args)
-
-    def expand(self, batch_shape, _instance=None):
-        return super().expand(batch_shape, self._get_checked_instance(RelaxedBernoulli, _instance))
+class _Relaxed(TransformedDistribution):
+    """Of a base that has a temperature and is given by `probs` or by `logits`."""
 
     @property
     def temperature(self) -> Any:
@@ -70,3 +60,17 @@ class RelaxedBernoulli(TransformedDistribution):
     @property
     def probs(self) -> Any:
         return self.base_dist.probs
+
+
+class RelaxedBernoulli(_Relaxed):
+    """Between 0 and 1, and the nearer to either the lower the `temperature`, a tensor; by `probs` or by `logits`."""
+
+    arg_constraints: ClassVar = LogitRelaxedBernoulli.arg_constraints
+    support = constraints.unit_interval
+    base_dist: LogitRelaxedBernoulli
+
+    def __init__(self, temperature, probs=None, logits=None, validate_args: bool | None = None):
+        super().__init__(LogitRelaxedBernoulli(temperature, probs, logits), SigmoidTransform(), validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        return super().expand(batch_shape, self._get_checked_instance(RelaxedBernoulli, _instance))

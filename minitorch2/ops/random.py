@@ -5,15 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import numpy as np
-
 from ..core import generator as core
 from ..core import rejection
 from ..core.cuda_generator import CudaGenerator, cuda_generator
 from ..core.device import CPU, check_available, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
-from ..core.memory_order import memory_order
+from ..core.memory_order import memory_order, transposed_back
 from ..core.multinomial import multinomial as draw_categories
 from ..core.variable import Variable
 from ._inplace import check_writable, write
@@ -114,7 +112,7 @@ def _refill(x, op, draw):
     view = x._data.transpose(axes)
     values = draw(view.shape, view.dtype)
     if state.grad and x.requires_grad:
-        return write(x, op.apply(x, values.transpose(np.argsort(axes).tolist())), op.__name__)
+        return write(x, op.apply(x, transposed_back(values, axes)), op.__name__)
     view[...] = values
     x._bump()
     return x

@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 
 from ...core.device import device_of
 from ...core.function import Function
-from ...core.memory_order import memory_order
+from ...core.memory_order import memory_order, transposed_back
 from ...ops._common import require_tensor
 from ...ops._inplace import check_writable, write
 from ...ops.random import resolved
@@ -127,7 +127,7 @@ def _element_mask(data, keep):
         return None
     axes = memory_order(data)
     mask = resolved(None, device_of(data)).bernoulli(data.transpose(axes).shape, np.dtype(bool), keep)
-    return mask.transpose(np.argsort(axes).tolist())
+    return transposed_back(mask, axes)
 
 
 def _channel_mask(data, keep):

@@ -1,4 +1,4 @@
-"""Helpers around layers, under the names that programs import from torch.nn.modules.utils."""
+"""Helpers around layers, under the names of torch.nn.modules.utils."""
 
 from __future__ import annotations
 
