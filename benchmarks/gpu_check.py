@@ -1,11 +1,12 @@
 """Everything that needs a GPU, in one command that fits in ten minutes:
 
-    python benchmarks/gpu_check.py                              probe, tests, sanitizer, kernels, bench
+    python benchmarks/gpu_check.py                              probe, tests, parity, sanitizer, kernels, bench
     python benchmarks/gpu_check.py --phases tests bench         only these
     python benchmarks/gpu_check.py --limit tests=60 --budget 300
 
     probe       what device, driver and CuPy can do (gpu_probe.py)
     tests       the tests marked `gpu`
+    parity      the tests of what tensors, layers, optimizers and distributions compute, all of it on the GPU
     sanitizer   compute-sanitizer's memcheck and racecheck on the kernels' tests
     kernels     each kernel against a copy and a matrix product (gpu_kernels.py)
     bench       minitorch2 against PyTorch (gpu.py), with whatever time is left
@@ -28,13 +29,13 @@ from typing import Any
 
 import gpu_machine as machine
 
-LIMITS = {"probe": 60.0, "tests": 150.0, "sanitizer": 100.0, "kernels": 75.0, "bench": 240.0}
+LIMITS = {"probe": 60.0, "tests": 130.0, "parity": 90.0, "sanitizer": 70.0, "kernels": 60.0, "bench": 240.0}
 LEAST = 5.0  # seconds; a phase with less is not begun
 KEPT = 0.35  # of the budget, kept for bench while the phases before it run
 KERNEL_TESTS = "parity_tests/test_cuda_kernels.py"
 FOUND = 99  # compute-sanitizer's own exit status where it found something; pytest's are small
 CUDA = ("/usr/local/cuda/bin", "/usr/local/cuda/compute-sanitizer", "/opt/cuda/bin")  # where it is if not on the PATH
-PYTEST = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-p", "no:cacheprovider", "--tb=short", "-rfE"]
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "-rfE"]
 
 
 @dataclass
@@ -111,9 +112,15 @@ class Check:
         return self.program("bench", "gpu.py", end, *options)
 
     def tests(self, end: float) -> dict[str, Any]:
+        return self.pytest("tests", end, "-m", "gpu")
+
+    def parity(self, end: float) -> dict[str, Any]:
+        return self.pytest("parity", end, "--device=cuda")
+
+    def pytest(self, phase: str, end: float, *options: str) -> dict[str, Any]:
         """In several processes: most of a test's time is the host's, and a broken context stays with one of them."""
         spread = ["-n", str(self.workers)] if self.workers > 1 else []
-        task = self.begin("tests", [*PYTEST, *spread, "--maxfail=60"], "gpu-tests.log")
+        task = self.begin(phase, [*PYTEST, *options, *spread, "--maxfail=60"], f"gpu-{phase}.log")
         result = task.result(end)
         result |= tests_said(task.log.read_text(errors="replace"))
         result["verdict"] = verdict(result["status"])
@@ -130,8 +137,8 @@ class Check:
         tasks = []
         for tool in ("memcheck", "racecheck"):
             options = ["--report-api-errors", "no"] if tool == "memcheck" else []  # Python raises those anyway
-            command = [program, "--tool", tool, *options, f"--error-exitcode={FOUND}", *PYTEST, "-vv", "--timeout=0"]
-            command += ["-p", "gpu_pytest_plugin", KERNEL_TESTS]
+            command = [program, "--tool", tool, *options, f"--error-exitcode={FOUND}", *PYTEST, "-m", "gpu", "-vv"]
+            command += ["--timeout=0", "-p", "gpu_pytest_plugin", KERNEL_TESTS]
             tasks.append(self.begin(tool, command, f"gpu-{tool}.log", HYPOTHESIS_PROFILE="sanitizer"))
         result: dict[str, Any] = {}
         for task in tasks:

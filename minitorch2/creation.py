@@ -108,9 +108,15 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
     shared = as_tensor(obj, dtype, device)
     if copy:
         shared = shared.detach().clone()
-    elif copy is False and not np.may_share_memory(np.asarray(getattr(obj, "_data", obj)), shared._data):
+    elif copy is False and not _same_memory(getattr(obj, "_data", obj), shared._data):
         raise ValueError("can't alias arbitrary sequence into a tensor: copy=False was asked for")
     return shared.requires_grad_() if requires_grad else shared
+
+
+def _same_memory(given, array) -> bool:
+    if K.on_device(array):
+        return K.on_device(given) and K.may_share_memory(given, array)
+    return np.may_share_memory(np.asarray(given), array)
 
 
 def from_numpy(ndarray) -> Tensor:

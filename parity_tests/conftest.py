@@ -1,6 +1,7 @@
 """What all tests share: hypothesis profiles, threads under xdist, the GPU gate, the line on devices."""
 
 import os
+import re
 from importlib import metadata
 
 import pytest
@@ -32,7 +33,39 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# A second run of tests that `default` has run: fewer, since each runs emulated kernels or waits for the GPU.
+settings.register_profile("device", settings.get_profile("default"), max_examples=6)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# The modules that `--device cuda` runs: those on what tensors, layers, optimizers and distributions compute. The
+# others read files, images, source code or clocks, or name their devices themselves.
+ON_ANY_DEVICE = re.compile(
+    r"test_(attention|autograd\w*|checkpoint|checkpoint_errors|distributions|distributions_kl|functional_\w+"
+    r"|half_numbers|init|layer_values|layers|lazy_modules|lbfgs|linalg|module|module_hooks|nn_utils|ops_indexing|optim"
+    r"|optim_class|packing|parametrizations|prune|rnn|special|state_dict|strides|swa_utils|tensor_methods|transformer)"
+)
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        choices=("cpu", "cuda"),
+        default="cpu",
+        help="cuda: run the tests of ON_ANY_DEVICE (conftest.py) with every tensor on the GPU, against torch on it; "
+        "without a GPU on the stand-in for CuPy, against torch on the CPU",
+    )
+
+
+@pytest.fixture(autouse=True)
+def device(request):
+    """Where tensors are made that name no device."""
+    if request.config.getoption("--device") == "cpu":
+        yield
+        return
+    from on_gpu import everything_on_gpu
+
+    with everything_on_gpu():
+        yield
 
 
 def gpu_name() -> str | None:
@@ -47,6 +80,8 @@ def gpu_name() -> str | None:
 
 
 def pytest_configure(config):
+    if config.getoption("--device") == "cuda" and "HYPOTHESIS_PROFILE" not in os.environ:
+        settings.load_profile("device")
     if IN_WORKER:
         try:
             import torch
@@ -56,6 +91,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--device") == "cuda":
+        elsewhere = [item for item in items if not ON_ANY_DEVICE.fullmatch(item.path.stem)]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in set(elsewhere)]
+        for item in items:
+            if (of_the_cpu := item.get_closest_marker("cpu")) is not None:
+                item.add_marker(pytest.mark.skip(reason=of_the_cpu.args[0]))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and gpu_name() is None:
         for item in marked:

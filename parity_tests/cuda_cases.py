@@ -21,6 +21,7 @@ from on_gpu import REAL, gpu
 
 from minitorch2.core import device
 from minitorch2_kernels import dispatch
+from minitorch2_kernels.reference import cast
 
 SOURCES = Path(dispatch.__file__).with_name("cuda")  # where the .cu files are
 EXACT = 0.0
@@ -176,6 +177,23 @@ def own_overrides(kernel) -> list[tuple[Callable, Callable]]:
     return [pair for pair in kernel.cuda_overrides if not pair[1].__module__.endswith("cudnn_conv")]
 
 
+def floats(d):
+    """float32 with NaN, infinities and what lies halfway between two bfloat16."""
+    d.dtype = "float32"
+    x = d.array(*(d.of(0, 1, 7, 8, 9, 64, 300) for _ in range(d.int(1, 2))), special=True)
+    if d.of(True, False):
+        x = (x.copy().view(np.uint32) & 0xFFFF8000).view(np.float32)
+    return (x,)
+
+
+def bfloat16s(count):
+    def draw(d):
+        (x,) = floats(d)
+        return tuple(cast.narrow.reference(d.rng.permutation(x.reshape(-1)).reshape(x.shape)) for _ in range(count))
+
+    return draw
+
+
 # The kernels with overrides for the GPU, by name.
 KERNELS: dict[str, Case] = {
     "matmul": kernel("matmul", ANOTHER_ORDER),
@@ -188,6 +206,9 @@ KERNELS: dict[str, Case] = {
     "softmax_grad": kernel("softmax_grad", ANOTHER_ORDER, softmax_grad),
     "log_softmax_grad": kernel("log_softmax_grad", ANOTHER_ORDER, softmax_grad),
     "add_bias": kernel("add_bias", EXACT),
+    "widen": kernel("widen", EXACT, bfloat16s(1)),
+    "narrow": kernel("narrow", EXACT, floats),
+    "add_bfloat16": kernel("add_bfloat16", EXACT, bfloat16s(2)),
     "class_scale": kernel("class_scale", EXACT, class_scale),
     "nll": kernel("nll", EXACT, nll),
     "nll_put": kernel("nll_put", EXACT, nll_put),

@@ -218,6 +218,7 @@ def test_a_failed_backward_leaves_the_mode_as_it_was():
     assert x.grad.tolist() == [3.0] * 3
 
 
+@pytest.mark.cpu("threads have generators of the CPU")
 def test_many_threads_at_once():
     """Graphs of their own, one shared leaf that is only read: every thread finds the gradient it would find alone."""
     shared = mt.randn(20, 20, dtype=mt.float64, generator=mt.Generator().manual_seed(0), requires_grad=True)

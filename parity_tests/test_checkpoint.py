@@ -311,6 +311,7 @@ def test_contexts_around_both_runs():
     same(action)
 
 
+@pytest.mark.cpu("is about the CPU's autocast")
 @pytest.mark.parametrize("use_reentrant", MODES)
 def test_autocast_is_that_of_the_first_run(use_reentrant):
     def action(lib):

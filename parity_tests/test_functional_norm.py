@@ -200,6 +200,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 @pytest.mark.parametrize("action", ERRORS)
 def test_errors(action):
     check_error(action, X)
@@ -243,6 +244,7 @@ def test_what_is_not_a_tensor_is_named(action, value):
         action(mt.nn.functional, value)
 
 
+@pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 def test_texts_of_errors():
     F = mt.nn.functional
     with pytest.raises(IndexError, match="index out of range in self"):

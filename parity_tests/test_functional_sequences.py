@@ -123,6 +123,7 @@ BAG_ERRORS = [
 ]
 
 
+@pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 @pytest.mark.parametrize("action", BAG_ERRORS)
 def test_embedding_bag_errors(action):
     check_error(action, INDICES, TABLE, OFFSETS)
@@ -189,6 +190,7 @@ def test_ctc_loss_is_the_sum_over_all_paths():
     assert math.isclose(sum(math.exp(-loss) for loss in losses), total, rel_tol=1e-12)
 
 
+@pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 def test_ctc_loss_without_a_batch_and_with_padding_of_any_kind():
     x = np.random.default_rng(0).normal(size=(6, 4))
     for how in ("none", "mean", "sum"):
@@ -359,6 +361,7 @@ def test_on_the_gpu():
             np.testing.assert_allclose(mine, wanted, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.cpu("is about the CPU's autocast")
 def test_autocast_leaves_them_in_float32():
     def action(lib, F, image, grid, scores, table):
         with lib.autocast("cpu", dtype=lib.bfloat16):

@@ -83,6 +83,7 @@ def test_orthogonal_is_orthogonal(shape):
     np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-6)
 
 
+@pytest.mark.cpu("the generator is the CPU's")
 def test_generator_argument():
     for lib in (mt, torch):
         lib.manual_seed(0)

@@ -131,6 +131,34 @@ def test_every_module_has_a_layer():
         layer(module)
 
 
+# Functions of minitorch2.creation and minitorch2.random that make a tensor where they are told to, and callers that
+# rightly do not say where.
+MAKERS = {"arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "scalar_tensor", "tensor", "zeros"}
+MAKERS |= {"rand", "randint", "randn", "randperm"}
+NOWHERE_IN_PARTICULAR = {
+    "minitorch2.nn.init": "sparse_ draws which rows on the CPU, as torch does",
+    "minitorch2.nn.utils.prune": "slices are drawn on the CPU, as in torch, and then moved",
+    "minitorch2.nn.parameter": "Parameter() and UninitializedParameter() of nothing",
+    "minitorch2.nn.utils.clip_grad": "the norm of no gradients",
+    "minitorch2.optim._parameterwise": "steps are counted on the CPU, or where the default device is, as in torch",
+}
+
+
+def test_layers_say_where_their_tensors_go():
+    """What a layer, a loss or a distribution makes lies beside what it was given: a forgotten `device=` works on the
+    CPU, and fails on a GPU only where that line runs."""
+    forgotten = []
+    for module, path in MODULES.items():
+        if module.split(".")[1:2] not in (["nn"], ["optim"], ["distributions"], ["amp"]):
+            continue
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in MAKERS:
+                told = any(keyword.arg in ("device", None) for keyword in call.keywords)
+                if not told and module not in NOWHERE_IN_PARTICULAR:
+                    forgotten.append(f"{path.relative_to(ROOT)}:{call.lineno}: {ast.unparse(call)}")
+    assert not forgotten, "made on the CPU whatever they are used with:\n" + "\n".join(forgotten)
+
+
 def test_imports_point_downwards():
     # Late imports inside functions count as well: they only hide a wrong direction.
     wrong = [

@@ -162,6 +162,7 @@ def evaluate(lib, text):
     return repr(result) if "Uninit" in repr(result) else result
 
 
+@pytest.mark.cpu("it asks where things are")
 @pytest.mark.parametrize("text", expressions(ALLOWED))
 def test_what_can_be_asked_without_memory(text):
     same(lambda lib: str(evaluate(lib, text)).replace(", grad_fn=<ToCopyBackward0>", ""))

@@ -87,6 +87,7 @@ def test_steps_as_torch(function, options):
     assert len(programs[0].losses) > 2
 
 
+@pytest.mark.cpu("torch reads a GPU's tensors on a GPU only")
 @pytest.mark.parametrize("source", LIBRARIES)
 def test_the_other_library_goes_on(source):
     target = "minitorch2" if source == "torch" else "torch"

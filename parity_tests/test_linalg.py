@@ -317,6 +317,7 @@ UNDER_AUTOCAST = {
 }
 
 
+@pytest.mark.cpu("is about the CPU's autocast")
 @pytest.mark.parametrize(("operands", "name"), [(o, name) for o, names in UNDER_AUTOCAST.items() for name in names])
 def test_autocast_on_the_cpu_takes_to_float32_what_torchs_does(operands, name):
     found = []

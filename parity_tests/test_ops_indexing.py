@@ -311,6 +311,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 @pytest.mark.parametrize("label", REFUSED)
 def test_refusals(label):
     """The same type of error, and torch's sentence."""

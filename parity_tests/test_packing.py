@@ -37,7 +37,7 @@ def test_pack_and_pad(lengths, trailing, batch_first, more, sort):
 
     def action(lib, F, x):
         rnn = lib.nn.utils.rnn
-        packed = rnn.pack_padded_sequence(x, lib.tensor(lengths), batch_first, enforce_sorted=sort)
+        packed = rnn.pack_padded_sequence(x, lib.tensor(lengths, device="cpu"), batch_first, enforce_sorted=sort)
         padded, counts = rnn.pad_packed_sequence(packed, not batch_first, 0.5, total_length=steps)
         order = [] if sort else [packed.sorted_indices, packed.unsorted_indices]
         assert sort == (packed.sorted_indices is None)
@@ -86,6 +86,7 @@ def test_dtypes(dtype):
     same(action)
 
 
+@pytest.mark.cpu("it asks where things are")
 def test_packed_sequence():
     def action(lib):
         rnn = lib.nn.utils.rnn
@@ -109,6 +110,7 @@ def test_packed_sequence():
     assert isinstance(same(action), list)
 
 
+@pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 def test_errors():
     def action(lib):
         rnn, zeros = lib.nn.utils.rnn, lib.zeros

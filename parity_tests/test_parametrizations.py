@@ -41,7 +41,7 @@ def utility(lib, name, parametrized):
 
 
 def arrays(state):
-    return {key: value.detach().numpy() for key, value in state.items()}
+    return {key: value.detach().clone().numpy() for key, value in state.items()}
 
 
 def close(ours, theirs):
@@ -122,6 +122,7 @@ def test_removal(name, parametrized):
     close(*map(action, LIBRARIES))
 
 
+@pytest.mark.cpu("torch reads a GPU's tensors on a GPU only")
 @pytest.mark.parametrize("parametrized", [False, True])
 @pytest.mark.parametrize("name", HOOKS)
 @pytest.mark.parametrize("giver, taker", [(torch, mt), (mt, torch)], ids=["from torch", "to torch"])

@@ -97,6 +97,7 @@ def test_its_state_goes_on_in_the_other_library():
     assert ours.n_averaged.item() == 1
 
 
+@pytest.mark.cpu("it sends the batches to the CPU")
 @pytest.mark.parametrize("momentum", [0.1, None])
 @pytest.mark.parametrize("batches", ["tensors", "pairs"])
 def test_update_bn(momentum, batches):

@@ -48,6 +48,7 @@ def test_polygamma_writes():
     np.testing.assert_allclose(*results, rtol=1e-8)  # torch's trigamma is good to no more
 
 
+@pytest.mark.cpu("apply_ and map_ are of the CPU")
 def test_python_functions_element_by_element():
     same(lambda lib: matrix(lib).apply_(lambda v: v * v + 1))
     same(lambda lib: matrix(lib).map_(matrix(lib).t(), lambda a, b: a - 2 * b))
@@ -63,6 +64,7 @@ def test_what_leaves_the_graph_refuses_a_tensor_in_one(method):
     assert same_error(run, "requires grad") == "RuntimeError"
 
 
+@pytest.mark.cpu("a GPU's memory is not NumPy's")
 @pytest.mark.parametrize("lib", BOTH)
 def test_numpy_shares_memory_both_ways(lib):
     x = matrix(lib)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.device import CPU, like, moved
 from ..core.function import Function
 from ..core.grad_mode import enable_grad
 from ..core.variable import Variable
@@ -88,22 +89,28 @@ def _analytic_jacobian(y, inputs, check_dtypes) -> list[np.ndarray]:
     for k in range(y._data.size):
         seed = np.zeros(y._data.size, y._data.dtype)
         seed[k] = 1
-        grads = grad(y, inputs, Function.variable(seed.reshape(y._data.shape)), retain_graph=True, allow_unused=True)
+        seed = Function.variable(like(seed.reshape(y._data.shape), y._data))
+        grads = grad(y, inputs, seed, retain_graph=True, allow_unused=True)
         for column, x, g in zip(columns, inputs, grads, strict=True):
             if g is not None and check_dtypes and g._data.dtype != x._data.dtype:
                 raise GradcheckError(f"Gradient has dtype {g.dtype}, expected {x.dtype}")
-            column.append(np.zeros(x._data.size) if g is None else g._data.reshape(-1).astype(np.float64))
+            column.append(np.zeros(x._data.size) if g is None else _numbers(g))
     return [np.stack(c, 1) if c else np.zeros((x._data.size, 0)) for c, x in zip(columns, inputs, strict=True)]
+
+
+def _numbers(t) -> np.ndarray:
+    """Its elements in a row, float64, on the CPU, in memory of their own."""
+    return moved(t._data, CPU).astype(np.float64).reshape(-1)
 
 
 def _numeric_jacobian(func, inputs, x, j, eps) -> np.ndarray:
     jacobian = np.zeros((x._data.size, _tuple(func(*inputs))[j]._data.size))
     for k, at in enumerate(np.ndindex(x._data.shape)):
-        there = x._data[at]
+        there = x._data[at].item()
         values = []
         for step in (eps, -eps):
             x._data[at] = there + step
-            values.append(_tuple(func(*inputs))[j]._data.astype(np.float64).reshape(-1).copy())
+            values.append(_numbers(_tuple(func(*inputs))[j]))
         x._data[at] = there
         jacobian[k] = (values[0] - values[1]) / (2 * eps)
     return jacobian
@@ -135,7 +142,7 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.RandomState(0)
         grad_outputs = [
-            Function.variable(rng.standard_normal(y._data.shape).astype(y._data.dtype)).requires_grad_()
+            Function.variable(like(rng.standard_normal(y._data.shape).astype(y._data.dtype), y._data)).requires_grad_()
             for y in _tuple(func(*inputs))
             if y.requires_grad
         ]

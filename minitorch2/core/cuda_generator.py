@@ -17,6 +17,7 @@ import numpy as np
 from minitorch2_kernels.reference.cast import cast
 
 from .device import cupy, device
+from .memory_order import memory_order, transposed_back
 from .random_checks import (
     check_uniform_bounds,
     checked_range,
@@ -166,7 +167,8 @@ class CudaGenerator:
         check_weights(weights, n, replacement)
         values = cast(weights, _FLOAT32) if weights.dtype.itemsize == 2 else weights
         if not replacement or n == 1:
-            waiting = self.exponential(values.shape, values.dtype)
+            axes = memory_order(values)  # in which torch fills a tensor
+            waiting = transposed_back(self.exponential(values.transpose(axes).shape, values.dtype), axes)
             order = (-(values / waiting)).argsort(axis=-1)
             return order[..., :n].astype(np.int64)
         cumulative = values.cumsum(axis=-1)

@@ -32,7 +32,7 @@ from . import autocast
 from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
-from .memory_order import in_c_order
+from .memory_order import in_c_order, in_order_of
 from .node import AccumulateGrad, Node
 from .quiet import IGNORE, restore, silence
 from .variable import Variable, type_name
@@ -53,6 +53,7 @@ class Function(Node):
     broadcasts = False  # inputs broadcast against each other: the engine sums gradients back to the inputs' shapes
     is_view = False  # the output looks into the first input's memory
     row_major = False  # its results lie in row-major order whatever its inputs' order, as torch's do
+    elementwise = False  # its result lies in the order of its inputs: NumPy sees to that, CuPy does not
     keeps_dtype = False  # moves elements without arithmetic, so half precision needs no detour through float32
     gpu_halves: Any = ()  # the half dtypes that its kernels for the GPU sum in float32 and round once: no detour there
     crosses = False  # its inputs may lie on different devices
@@ -163,7 +164,9 @@ class Function(Node):
             restore(token)
 
         if cls.row_major:
-            result = ctx._in_row_major(result)
+            result = ctx._rearranged(in_c_order, result)
+        elif on_gpu and cls.elementwise:
+            result = ctx._rearranged(lambda r: in_order_of(r, arrays), result)
         if type(result) is tuple:
             outputs = tuple([Function.variable(array) for array in result])
         elif type(result) is ndarray or not isinstance(result, np.generic):
@@ -178,10 +181,10 @@ class Function(Node):
             ctx._link_views(args, outputs)
         return outputs if type(result) is tuple else outputs[0]
 
-    def _in_row_major(self, result):
+    def _rearranged(self, rearrange, result):
         if type(result) is tuple:
-            return tuple([self._in_row_major(r) for r in result])
-        ordered = in_c_order(result)
+            return tuple([self._rearranged(rearrange, r) for r in result])
+        ordered = rearrange(result)
         if ordered is not result:
             self._to_save = tuple([ordered if a is result else a for a in self._to_save])
         return ordered
@@ -356,3 +359,9 @@ class Function(Node):
     @classmethod
     def name(cls) -> str:
         return cls.torch_name or f"{cls.__name__}Backward0"
+
+
+class Elementwise(Function):
+    """An op that makes each number of its result of one number of each input."""
+
+    elementwise = True

@@ -69,6 +69,8 @@ def empty_in_order(xp: Any, shape: Sequence[int], axes: Sequence[int], dtype) ->
 
 def copy_in_order(array, axes: Sequence[int]) -> Any:
     """A copy without gaps, its axes in this order from the slowest to the fastest."""
+    if array.dtype == BFLOAT16:  # a structured dtype, which CuPy moves as bytes only
+        return copy_in_order(array.view(np.uint16), axes).view(BFLOAT16)
     copy = empty_in_order(namespace(array), array.shape, axes, array.dtype)
     copy[...] = array
     return copy
@@ -102,3 +104,13 @@ def in_c_order(array) -> Any:
     if array.dtype == BFLOAT16:  # a structured dtype, of which CuPy makes no contiguous copy
         return xp.ascontiguousarray(array.view(np.uint16)).view(BFLOAT16)
     return xp.ascontiguousarray(array)
+
+
+def in_order_of(result, operands) -> Any:
+    """An elementwise op's result as torch lays it out: itself, or a copy. operands: arrays, and others."""
+    arrays = [a for a in operands if is_array(a)]
+    if all(a.flags.c_contiguous for a in arrays):
+        return result
+    strides = [[0] * (result.ndim - a.ndim) + broadcast_strides(a) for a in arrays]
+    axes = axes_in_order(result.shape, *strides)
+    return result if result.transpose(axes).flags.c_contiguous else copy_in_order(result, axes)

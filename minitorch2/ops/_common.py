@@ -15,7 +15,7 @@ import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.device import CPU, device_of, moved
-from ..core.function import Function
+from ..core.function import Elementwise, Function
 from ..core.memory_order import copy_like
 from ..core.variable import Variable, type_name
 
@@ -72,7 +72,7 @@ def remembered(function):
     return call
 
 
-class ToCopy(Function):
+class ToCopy(Elementwise):
     """A copy in another dtype; the gradient comes back in the first one."""
 
     keeps_dtype = True

@@ -6,7 +6,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.dtypes import float32
-from ..core.function import Function
+from ..core.function import Elementwise, Function
 from ..core.variable import Variable
 from ._arguments import number_first
 from ._common import (
@@ -24,7 +24,7 @@ from ._inplace import inplace
 from .rounding import Trunc
 
 
-class Binary(Function):
+class Binary(Elementwise):
     """An op of two operands that broadcast against each other; the engine sums the gradients back to their shapes."""
 
     broadcasts = True
@@ -167,7 +167,7 @@ class Atan2(Binary):
         return scale * b, -scale * a
 
 
-class Where(Function):
+class Where(Elementwise):
     """condition ? a : b, element by element; all three broadcast."""
 
     broadcasts = True

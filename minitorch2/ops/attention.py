@@ -45,7 +45,9 @@ class Attention(Function):
         if mask is not None:
             scores = scores + mask
         if causal:
-            scores = masked_fill(scores, Function.variable(K.hidden(*scores._data.shape[-2:])), -math.inf)
+            length, keys = scores._data.shape[-2:]
+            hidden = K.hidden(length, keys, K.namespace(scores._data))
+            scores = masked_fill(scores, Function.variable(hidden), -math.inf)
         nobody = Function.variable((scores._data == -math.inf).all(axis=-1, keepdims=True))
         weights = masked_fill(softmax(masked_fill(scores, nobody, 0.0), -1), nobody, 0.0)
         if kept is not None:

@@ -10,6 +10,7 @@ import minitorch2_kernels as K
 
 from ..core.dtypes import get_default_dtype
 from ..core.function import Function
+from ..core.memory_order import in_order_of
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, require_tensor
 from ._inplace import inplace
@@ -25,10 +26,11 @@ def _plain(x):
 def _compute(ufunc, a, b):
     a, b = _plain(a), _plain(b)
     try:
-        return Function.variable(np.asarray(ufunc(a, b)) if isinstance(a, np.generic) else ufunc(a, b))
+        result = ufunc(a, b)
     except ValueError:
         broadcast_shapes(ufunc.__name__, np.shape(a), np.shape(b))
         raise
+    return Function.variable(in_order_of(result, (a, b)) if K.on_device(result) else np.asarray(result))
 
 
 def eq(input, other):

@@ -19,6 +19,8 @@ class HostMethods:
             raise RuntimeError(
                 "Can't call apply_() on a tensor that requires grad. Use tensor.detach().apply_() instead."
             )
+        if on_device(self._data):
+            raise TypeError("apply_ is only implemented on CPU tensors: call it on tensor.cpu()")
         flat = self._data.reshape(-1)
         values = [function(v) for v in flat.tolist()]
         self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)
@@ -26,9 +28,11 @@ class HostMethods:
         return self
 
     def map_(self: Any, other, function):
-        """Calls function(own element, other's element) on every pair, in place. Slow, without gradient."""
+        """Calls function(own element, other's element) on every pair, in place. CPU only, slow, without gradient."""
         if self.requires_grad or other.requires_grad:
             raise RuntimeError("Can't call map_() on a tensor that requires grad. Use tensor.detach().map_() instead.")
+        if on_device(self._data) or on_device(other._data):
+            raise TypeError("map_ is only implemented on CPU tensors: call it on tensor.cpu()")
         pairs = zip(self._data.reshape(-1).tolist(), other.expand_as(self)._data.reshape(-1).tolist(), strict=True)
         values = [function(a, b) for a, b in pairs]
         self._data[...] = np.array(values, self._data.dtype).reshape(self._data.shape)

@@ -321,5 +321,5 @@ def explain_out_of_range(shape, index) -> None:
         n = shape[dim]
         bad = i[(i < -n) | (i >= n)]
         if bad.size:
-            raise IndexError(f"index {bad[0]} is out of bounds for dimension {count} with size {n}") from None
+            raise IndexError(f"index {int(bad[0])} is out of bounds for dimension {count} with size {n}") from None
         dim, count = dim + 1, count + 1

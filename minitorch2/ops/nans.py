@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.autocast import listed
-from ..core.function import Function
+from ..core.function import Elementwise
 from ._common import to_dtype
 from ._inplace import inplace
 from .arithmetic import Where
@@ -50,7 +50,7 @@ def nan_to_num(input, nan=None, posinf=None, neginf=None):
     )
 
 
-class NanToNum(Function):
+class NanToNum(Elementwise):
     @staticmethod
     def forward(ctx, x, nan, posinf, neginf):
         ctx.save_constants(np.isfinite(x))

@@ -6,7 +6,7 @@ import math
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise
 from ..core.variable import Variable
 from ._common import is_number, promote
 from ._half import in_half, is_half
@@ -54,7 +54,7 @@ _POWERS = {
 }
 
 
-class PowNumber(Function):
+class PowNumber(Elementwise):
     """tensor ** number"""
 
     torch_name = "PowBackward0"
@@ -73,7 +73,7 @@ class PowNumber(Function):
         return g * (n * (a if n == 2 else PowNumber.apply(a, n - 1))), None
 
 
-class NumberPow(Function):
+class NumberPow(Elementwise):
     """number ** tensor"""
 
     torch_name = "PowBackward1"

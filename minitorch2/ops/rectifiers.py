@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise
 from .arithmetic import Where
 from .unary import Clamp, Exp
 
 
-class Threshold(Function):
+class Threshold(Elementwise):
     """x where x > threshold, else value."""
 
     @staticmethod
@@ -28,7 +28,7 @@ class Threshold(Function):
         return Where.apply(x <= ctx.threshold, 0.0, g), None, None
 
 
-class Hardtanh(Function):
+class Hardtanh(Elementwise):
     """x limited to [low, high]; flat at both ends, where Clamp has slope 1."""
 
     into = K.hardtanh
@@ -45,7 +45,7 @@ class Hardtanh(Function):
         return HardtanhGrad.apply(g, x, ctx.low, ctx.high), None, None
 
 
-class HardtanhGrad(Function):
+class HardtanhGrad(Elementwise):
     """g where low < x < high, else 0; the slope in x is 0 everywhere."""
 
     torch_name = "HardtanhBackwardBackward0"
@@ -62,7 +62,7 @@ class HardtanhGrad(Function):
         return HardtanhGrad.apply(gg, x, ctx.low, ctx.high), None, None, None
 
 
-class LeakyRelu(Function):
+class LeakyRelu(Elementwise):
     """x where x > 0, else slope * x."""
 
     @staticmethod
@@ -81,7 +81,7 @@ class LeakyRelu(Function):
         return K.leaky_relu_grad(g, *ctx.saved, ctx.slope), None
 
 
-class Elu(Function):
+class Elu(Elementwise):
     """scale * x where x > 0, else scale * alpha * (exp(input_scale * x) - 1)."""
 
     @staticmethod
@@ -102,7 +102,7 @@ class Elu(Function):
         return K.elu_grad(g, *ctx.saved, ctx.alpha, ctx.scale, ctx.input_scale), None, None, None
 
 
-class Hardsigmoid(Function):
+class Hardsigmoid(Elementwise):
     """min(max(x + 3, 0), 6) / 6"""
 
     @staticmethod
@@ -120,7 +120,7 @@ class Hardsigmoid(Function):
         return K.hardsigmoid_grad(g, *ctx.saved)
 
 
-class Hardswish(Function):
+class Hardswish(Elementwise):
     """x * hardsigmoid(x)"""
 
     @staticmethod
@@ -139,7 +139,7 @@ class Hardswish(Function):
         return K.hardswish_grad(g, *ctx.saved)
 
 
-class Hardshrink(Function):
+class Hardshrink(Elementwise):
     """0 where |x| <= lambd, else x."""
 
     @staticmethod
@@ -154,7 +154,7 @@ class Hardshrink(Function):
         return Where.apply((x >= -ctx.lambd) & (x <= ctx.lambd), 0.0, g), None
 
 
-class Softshrink(Function):
+class Softshrink(Elementwise):
     """x brought lambd closer to 0, and 0 where |x| <= lambd."""
 
     @staticmethod

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise
 
 
-class Relu(Function):
+class Relu(Elementwise):
     into = K.relu
 
     @staticmethod
@@ -22,7 +22,7 @@ class Relu(Function):
         return ReluGrad.apply(g, y)
 
 
-class ReluGrad(Function):
+class ReluGrad(Elementwise):
     """g where y is not 0: the slope is 0 at 0 and 1 at nan, as torch has it. Linear in g, its own transpose."""
 
     @staticmethod

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise
 from ._common import require_floating
 from ._inplace import inplace
 
 
-class Sign(Function):
+class Sign(Elementwise):
     @staticmethod
     def forward(ctx, x):
         return (x > 0).astype(x.dtype) - (x < 0) if x.dtype.kind == "f" else K.sign(x)  # nan has sign 0 in torch
@@ -19,7 +19,7 @@ class Sign(Function):
         return g * 0
 
 
-class _Step(Function):
+class _Step(Elementwise):
     """A step function: flat wherever it has a slope."""
 
     compute: staticmethod
@@ -45,7 +45,7 @@ class Round(_Step):
     compute = staticmethod(K.rint)
 
 
-class RoundDecimals(Function):
+class RoundDecimals(Elementwise):
     torch_name = "RoundBackward1"
 
     @staticmethod

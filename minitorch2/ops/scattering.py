@@ -53,7 +53,8 @@ def _scatter_reducing(input, dim, index, src, reduce):
                 "scatter with reduce='add' or 'multiply' has no derivative; use scatter_reduce, which has one"
             )
     else:
-        src = broadcast_to(Function.variable(element(src, input._data.dtype)), index._data.shape)
+        number = like(element(src, input._data.dtype), input._data)
+        src = broadcast_to(Function.variable(number), index._data.shape)
     return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
 
 

@@ -6,7 +6,7 @@ import math
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise
 from .arithmetic import Where
 from .unary import Erf, Sigmoid, Tanh
 
@@ -15,7 +15,7 @@ _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 _CUBIC = 0.044715
 
 
-class Gelu(Function):
+class Gelu(Elementwise):
     """x Phi(x), Phi the normal distribution function."""
 
     @staticmethod
@@ -35,7 +35,7 @@ class Gelu(Function):
         return x * (Erf.apply(x * _SQRT_HALF) + 1) * 0.5
 
 
-class GeluTanh(Function):
+class GeluTanh(Elementwise):
     """x (1 + tanh(u)) / 2 with u = sqrt(2/pi) (x + 0.044715 x^3): Gelu, nearly."""
 
     torch_name = "GeluBackward0"
@@ -57,7 +57,7 @@ class GeluTanh(Function):
         return x * (Tanh.apply(_SQRT_2_OVER_PI * (x + _CUBIC * x * x * x)) + 1) * 0.5
 
 
-class Silu(Function):
+class Silu(Elementwise):
     """x sigmoid(x)"""
 
     @staticmethod
@@ -76,7 +76,7 @@ class Silu(Function):
         return K.silu_grad(g, *ctx.saved)
 
 
-class Mish(Function):
+class Mish(Elementwise):
     """x tanh(softplus(x))"""
 
     @staticmethod
@@ -91,7 +91,7 @@ class Mish(Function):
         return g * (t + x * Sigmoid.apply(x) * (1 - t * t))
 
 
-class Softplus(Function):
+class Softplus(Elementwise):
     """log(1 + exp(beta x)) / beta, and x itself where beta x > threshold."""
 
     @staticmethod
@@ -108,7 +108,7 @@ class Softplus(Function):
         return Where.apply(z > ctx.threshold, g, g * Sigmoid.apply(z)), None, None
 
 
-class LogSigmoid(Function):
+class LogSigmoid(Elementwise):
     """log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))"""
 
     row_major = True

@@ -9,7 +9,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.function import Function
+from ..core.function import Elementwise, Function
 from ..core.variable import Variable
 from ._common import broadcast_shapes, element, is_number, promote, require_tensor, result_type, to_dtype, to_float
 from ._inplace import inplace
@@ -112,7 +112,7 @@ class Copysign(Binary):
         return g * slope, g * 0
 
 
-class Sinc(Function):
+class Sinc(Elementwise):
     """sin(pi x) / (pi x), 1 at 0."""
 
     @staticmethod
@@ -129,7 +129,7 @@ class Sinc(Function):
         return g * Where.apply(x == 0, 0.0, slope)
 
 
-class Logit(Function):
+class Logit(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -141,7 +141,7 @@ class Logit(Function):
         return Where.apply((x < 0) | (x > 1), math.nan, g / (x * (1 - x)))
 
 
-class Erfinv(Function):
+class Erfinv(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.erfinv(x)
@@ -154,7 +154,7 @@ class Erfinv(Function):
         return g * (math.sqrt(math.pi) / 2 * Exp.apply(y * y))
 
 
-class Lgamma(Function):
+class Lgamma(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -166,7 +166,7 @@ class Lgamma(Function):
         return g * Digamma.apply(x)
 
 
-class Digamma(Function):
+class Digamma(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -178,7 +178,7 @@ class Digamma(Function):
         return g * Polygamma.apply(1, x)
 
 
-class Polygamma(Function):
+class Polygamma(Elementwise):
     @staticmethod
     def forward(ctx, n, x):
         ctx.save_for_backward(x)

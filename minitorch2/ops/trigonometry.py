@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise
 from ._common import to_float
 from ._inplace import inplace
 from .unary import Rsqrt
 
 
-class Sin(Function):
+class Sin(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -22,7 +22,7 @@ class Sin(Function):
         return g * Cos.apply(x)
 
 
-class Cos(Function):
+class Cos(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -34,7 +34,7 @@ class Cos(Function):
         return g * -Sin.apply(x)
 
 
-class Tan(Function):
+class Tan(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.tan(x)
@@ -47,7 +47,7 @@ class Tan(Function):
         return g * (1 + y * y)
 
 
-class Asin(Function):
+class Asin(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -59,7 +59,7 @@ class Asin(Function):
         return g * Rsqrt.apply(1 - x * x)
 
 
-class Acos(Function):
+class Acos(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -71,7 +71,7 @@ class Acos(Function):
         return -g * Rsqrt.apply(1 - x * x)
 
 
-class Atan(Function):
+class Atan(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -83,7 +83,7 @@ class Atan(Function):
         return g / (x * x + 1)
 
 
-class Sinh(Function):
+class Sinh(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -95,7 +95,7 @@ class Sinh(Function):
         return g * Cosh.apply(x)
 
 
-class Cosh(Function):
+class Cosh(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -107,7 +107,7 @@ class Cosh(Function):
         return g * Sinh.apply(x)
 
 
-class Asinh(Function):
+class Asinh(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -119,7 +119,7 @@ class Asinh(Function):
         return g * Rsqrt.apply(x * x + 1)
 
 
-class Acosh(Function):
+class Acosh(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -131,7 +131,7 @@ class Acosh(Function):
         return g * Rsqrt.apply(x * x - 1)
 
 
-class Atanh(Function):
+class Atanh(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)

@@ -7,7 +7,7 @@ import math
 import minitorch2_kernels as K
 
 from ..core.dtypes import get_default_dtype, int64
-from ..core.function import Function
+from ..core.function import Elementwise
 from ..core.variable import Variable
 from ._common import element, require_tensor, result_type, to_dtype, to_float
 from ._inplace import inplace, overwrite
@@ -17,7 +17,7 @@ from .rounding import Sign
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 
-class Neg(Function):
+class Neg(Elementwise):
     @staticmethod
     def forward(ctx, x):
         return -x
@@ -27,7 +27,7 @@ class Neg(Function):
         return -g
 
 
-class Abs(Function):
+class Abs(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -39,7 +39,7 @@ class Abs(Function):
         return g * Sign.apply(x)
 
 
-class Exp(Function):
+class Exp(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.exp(x)
@@ -52,7 +52,7 @@ class Exp(Function):
         return g * y
 
 
-class Expm1(Function):
+class Expm1(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.expm1(x)
@@ -65,7 +65,7 @@ class Expm1(Function):
         return g * (y + 1)
 
 
-class Exp2(Function):
+class Exp2(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.exp2(x)
@@ -78,7 +78,7 @@ class Exp2(Function):
         return g * (y * math.log(2))
 
 
-class Log(Function):
+class Log(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -90,7 +90,7 @@ class Log(Function):
         return g / x
 
 
-class Log2(Function):
+class Log2(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -102,7 +102,7 @@ class Log2(Function):
         return g / (x * math.log(2))
 
 
-class Log10(Function):
+class Log10(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -114,7 +114,7 @@ class Log10(Function):
         return g / (x * math.log(10))
 
 
-class Log1p(Function):
+class Log1p(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -126,7 +126,7 @@ class Log1p(Function):
         return g / (x + 1)
 
 
-class Sqrt(Function):
+class Sqrt(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.sqrt(x)
@@ -139,7 +139,7 @@ class Sqrt(Function):
         return g / (2 * y)
 
 
-class Rsqrt(Function):
+class Rsqrt(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = 1 / K.sqrt(x)
@@ -152,7 +152,7 @@ class Rsqrt(Function):
         return -0.5 * g * (y * y * y)
 
 
-class Reciprocal(Function):
+class Reciprocal(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = 1 / x
@@ -165,7 +165,7 @@ class Reciprocal(Function):
         return -g * (y * y)
 
 
-class Square(Function):
+class Square(Elementwise):
     torch_name = "PowBackward0"
 
     @staticmethod
@@ -179,7 +179,7 @@ class Square(Function):
         return g * (2 * x)
 
 
-class Tanh(Function):
+class Tanh(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.tanh(x)
@@ -196,7 +196,7 @@ class Tanh(Function):
         return K.tanh_grad(g, *ctx.saved)
 
 
-class Sigmoid(Function):
+class Sigmoid(Elementwise):
     @staticmethod
     def forward(ctx, x):
         y = K.sigmoid(x)
@@ -213,7 +213,7 @@ class Sigmoid(Function):
         return K.sigmoid_grad(g, *ctx.saved)
 
 
-class Erf(Function):
+class Erf(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -225,7 +225,7 @@ class Erf(Function):
         return g * (_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
 
 
-class Erfc(Function):
+class Erfc(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
@@ -237,7 +237,7 @@ class Erfc(Function):
         return g * (-_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
 
 
-class Clamp(Function):
+class Clamp(Elementwise):
     """min(max(x, low), high) for numbers; None is no bound."""
 
     @staticmethod
@@ -258,7 +258,7 @@ class Clamp(Function):
         return g * inside, None, None
 
 
-class ClampBetween(Function):
+class ClampBetween(Elementwise):
     """min(max(x, low), high) for arrays that broadcast; None is no bound."""
 
     broadcasts = True

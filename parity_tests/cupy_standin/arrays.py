@@ -49,6 +49,19 @@ def wrapped(value):
     return value
 
 
+# What takes the order of memory over from its argument; everything else that is new lies in C order.
+_IN_ITS_ORDER = frozenset(("copy", "empty_like", "full_like", "ones_like", "zeros_like"))
+
+
+def in_c_order(result):
+    """A result as CuPy lays it out: NumPy gives it the order of its operands."""
+    if isinstance(result, tuple):
+        return tuple(map(in_c_order, result))
+    if isinstance(result, np.ndarray) and result.base is None and not result.flags.c_contiguous:
+        return np.ascontiguousarray(result)
+    return result
+
+
 # What a capture cannot hold: results whose size the host must know; libraries under CuPy's own handles.
 _OF_UNKNOWN_SIZE = frozenset(("nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "trim_zeros"))
 _BY_LIBRARIES = frozenset(
@@ -73,7 +86,9 @@ def on_device(function, name: str):
         result = function(*args, **{key: unwrapped(value, name) for key, value in kwargs.items()})
         if isinstance(out, tuple):
             return out[0] if len(out) == 1 else out
-        return wrapped(result) if out is None else out
+        if out is not None:
+            return out
+        return wrapped(result if name in _IN_ITS_ORDER else in_c_order(result))
 
     call.__name__ = name
     return call
@@ -243,14 +258,14 @@ def _operator(name):
             result = getattr(self._a, name)(unwrapped(other, name), *rest)
         if result is NotImplemented:
             return result
-        return self if name.startswith("__i") and name != "__invert__" else wrapped(result)
+        return self if name.startswith("__i") and name != "__invert__" else wrapped(in_c_order(result))
 
     apply.__name__ = name
     return apply
 
 
 def _unary(name):
-    return lambda self: wrapped(getattr(self._a, name)())
+    return lambda self: wrapped(in_c_order(getattr(self._a, name)()))
 
 
 for _name in (

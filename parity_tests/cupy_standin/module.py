@@ -11,17 +11,22 @@ import numpy as np
 from cuda_emulation import CompileException, RawKernel, RawModule
 
 from . import cublas
-from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
+from .arrays import NAMES, in_c_order, ndarray, on_device, transfers, unwrapped, wrapped
 
 _OUT_OF_NOTHING = {"array", "asarray", "ascontiguousarray", "asanyarray"}  # take what is on the host, openly
 
 
+_INTEGERS = ("int32", "int64", "uint32", "uint64")
+AT = {  # the dtypes that each ufunc has atomics for
+    "add": (*_INTEGERS, "float16", "float32", "float64"),
+    "subtract": ("int32", "uint32"),
+    **dict.fromkeys(("maximum", "minimum"), (*_INTEGERS, "float32", "float64")),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), _INTEGERS),
+}
+
+
 class ufunc:
     """A ufunc with CuPy's keywords, which are fewer than NumPy's; `at` where CuPy has it."""
-
-    AT = frozenset(("add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"))
-
-    ATOMIC = frozenset(("int32", "int64", "float16", "float32", "float64", "uint32", "uint64"))
 
     def __init__(self, function):
         self._function, self.__name__ = function, function.__name__
@@ -37,20 +42,30 @@ class ufunc:
             result = self._function(*(unwrapped(a, self.__name__) for a in args), casting=casting, **named)
         if out is not None:
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
-        return wrapped(result)
+        return wrapped(in_c_order(result))
 
     def at(self, a, indices, b=None):
-        if self.__name__ not in self.AT:
+        if self.__name__ not in AT:
             raise NotImplementedError(f"`{self.__name__}.at` is not supported yet")
         if isinstance(indices, tuple):
             raise TypeError(f"operand type(s) all returned NotImplemented from __array_ufunc__({self.__name__}, 'at')")
-        if a.dtype.name not in self.ATOMIC:
-            raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(sorted(self.ATOMIC))} as data type")
+        if a.dtype.name not in AT[self.__name__]:
+            raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(AT[self.__name__])} as data type")
         self._function.at(*(unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b)))
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
-        reduce = on_device(self._function.reduce, self.__name__)
-        return reduce(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+        return self._method("reduce", "add", "multiply")(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
+
+    def accumulate(self, array, axis=0, dtype=None, out=None):
+        return self._method("accumulate", "add", "multiply")(array, axis=axis, dtype=dtype, out=out)
+
+    def reduceat(self, array, indices, axis=0, dtype=None, out=None):
+        return self._method("reduceat", "add")(array, indices, axis=axis, dtype=dtype, out=out)
+
+    def _method(self, name, *having):
+        if self.__name__ not in having:
+            raise NotImplementedError(f"`cupy_{self.__name__}.{name}` is not supported yet")
+        return on_device(getattr(self._function, name), self.__name__)
 
 
 def _checked(function, name: str, parameters):
@@ -163,6 +178,13 @@ def copyto(dst, src, casting="same_kind", where=None):
     np.copyto(dst._a, unwrapped(src, "copyto"), casting=casting, where=where)
 
 
+def broadcast_to(array, shape):
+    """NumPy's is read-only."""
+    array = unwrapped(array, "broadcast_to")
+    view = np.broadcast_to(array, shape)
+    return ndarray(np.lib.stride_tricks.as_strided(array, view.shape, view.strides))
+
+
 def take_along_axis(a, indices, axis):
     return ndarray(np.take_along_axis(unwrapped(a, "take_along_axis"), unwrapped(indices, "take_along_axis"), axis))
 
@@ -180,6 +202,7 @@ def make() -> Module:
     cupy.__path__ = []  # a package: `import cupy.cuda` is looked up in sys.modules
     cupy.ndarray, cupy.ufunc = ndarray, ufunc
     cupy.copyto, cupy.may_share_memory, cupy.take_along_axis = copyto, may_share_memory, take_along_axis
+    cupy.broadcast_to = broadcast_to
     cupy.asnumpy = lambda a, **_: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np
     cupy.is_available = lambda: True

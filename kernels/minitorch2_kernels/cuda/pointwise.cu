@@ -127,3 +127,37 @@ extern "C" __global__ void masked_scale(const REAL* __restrict__ x, const bool* 
         value = v * scale * (mask[i] ? ACC(1) : ACC(0));
     });
 }
+
+// ---- between float and bfloat16, whatever REAL is ----
+
+// y[i] = f(i) for i < n, eight at a time where both inputs (one may be null) and the result allow it.
+template <class A, class B, class F>
+__device__ __forceinline__ void convert(const A* a, const A* b, B* y, i64 n, F f) {
+    constexpr int N = 8;
+    i64 done = 0;
+    if (aligned16(a, b, y)) {
+        done = n / N * N;
+        for (i64 first = first_index() * N; first < done; first += grid_size() * N) {
+            Group<A, N> p = *reinterpret_cast<const Group<A, N>*>(a + first), q = p;
+            if (b) q = *reinterpret_cast<const Group<A, N>*>(b + first);
+            Group<B, N> to;
+#pragma unroll
+            for (int j = 0; j < N; ++j) to.v[j] = B(f(p.v[j], q.v[j]));
+            *reinterpret_cast<Group<B, N>*>(y + first) = to;
+        }
+    }
+    for (i64 i = done + first_index(); i < n; i += grid_size()) y[i] = B(f(a[i], b ? b[i] : a[i]));
+}
+
+extern "C" __global__ void widen(const bf16* __restrict__ x, float* __restrict__ y, i64 n) {
+    convert(x, (const bf16*)nullptr, y, n, [](float v, float) { return v; });
+}
+
+extern "C" __global__ void narrow(const float* __restrict__ x, bf16* __restrict__ y, i64 n) {
+    convert(x, (const float*)nullptr, y, n, [](float v, float) { return v; });
+}
+
+extern "C" __global__ void add_bfloat16(const bf16* __restrict__ a, const bf16* __restrict__ b, bf16* __restrict__ y,
+                                        i64 n) {
+    convert(a, b, y, n, [](float v, float w) { return v + w; });
+}

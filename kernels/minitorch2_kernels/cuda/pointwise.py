@@ -5,11 +5,11 @@ from __future__ import annotations
 import cupy
 import numpy as np
 
-from ..reference import exponentials, rectifiers
+from ..reference import cast, exponentials, rectifiers
 from ..reference import gelu as of_gelu
 from ..reference.dropout import masked_scale as reference_masked_scale
 from .arguments import alike, packed
-from .launch import acc, function, spread
+from .launch import FLOAT32, acc, function, spread
 
 
 def _supports(x) -> bool:
@@ -153,3 +153,37 @@ def masked_scale(x, mask, keep):
     y = cupy.empty(x.shape, x.dtype)
     _run("masked_scale", x, x, packed(mask), y, number(1) / number(keep))
     return y
+
+
+def _converted(name, dtype, *arrays):
+    """The kernel `name`, which has one type for each array, over arrays of one shape."""
+    y = cupy.empty(arrays[0].shape, dtype)
+    kernel = function("pointwise.cu", name, FLOAT32)
+    spread(kernel, y.size, (*map(packed, arrays), y, np.int64(y.size)), per_thread=8)
+    return y
+
+
+def _supports_float32(x) -> bool:
+    return x.dtype == FLOAT32
+
+
+def _supports_sum(a, b) -> bool:
+    return alike(a, b) and a.shape == b.shape
+
+
+@cast.widen.cuda_override(alike)
+def widen(x):
+    """widen in one pass."""
+    return _converted("widen", FLOAT32, x)
+
+
+@cast.narrow.cuda_override(_supports_float32)
+def narrow(x):
+    """narrow in one pass."""
+    return _converted("narrow", cast.BFLOAT16, x)
+
+
+@cast.add_bfloat16.cuda_override(_supports_sum)
+def add_bfloat16(a, b):
+    """add_bfloat16 in one pass."""
+    return _converted("add_bfloat16", cast.BFLOAT16, a, b)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import namespace
+from ..dispatch import kernel, namespace
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 
@@ -21,11 +21,13 @@ def cast(x, dtype):
     return x.astype(dtype)
 
 
+@kernel
 def widen(x):
     """bfloat16 -> float32, exactly: the missing 16 bits of the fraction are zero."""
     return (x.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
 
 
+@kernel
 def narrow(x):
     """float32 -> bfloat16, to nearest, ties to even; a NaN stays one."""
     xp = namespace(x)
@@ -36,6 +38,7 @@ def narrow(x):
     return xp.asarray(rounded).astype(np.uint16).view(BFLOAT16)
 
 
+@kernel
 def add_bfloat16(a, b):
     """a + b, rounded once."""
     return narrow(widen(a) + widen(b))

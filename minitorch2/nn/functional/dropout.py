@@ -10,7 +10,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ...core.device import device_of
-from ...core.function import Function
+from ...core.function import Elementwise, Function
 from ...core.memory_order import memory_order, transposed_back
 from ...ops._common import require_tensor
 from ...ops._inplace import check_writable, write
@@ -20,7 +20,7 @@ from ...ops.random import resolved
 _SELU_LIMIT = 1.7580993408473766
 
 
-class Dropout(Function):
+class Dropout(Elementwise):
     """x * mask / keep; mask (bool) broadcasts to x. Without a mask one is drawn in the same pass, on a GPU."""
 
     torch_name = "MulBackward0"

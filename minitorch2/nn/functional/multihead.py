@@ -98,7 +98,7 @@ def multi_head_attention_forward(
     k = _heads(k, num_heads) if static_k is None else _static("static_k", static_k, q)
     v = _heads(v, num_heads) if static_v is None else _static("static_v", static_v, q)
     if add_zero_attn:
-        nothing = zeros((batch, num_heads, 1, width // num_heads), dtype=k.dtype)
+        nothing = zeros((batch, num_heads, 1, width // num_heads), dtype=k.dtype, device=k.device)
         k, v = cat([k, nothing], 2), cat([v, nothing], 2)
         mask, padding = (m if m is None else pad(m, (0, 1)) for m in (mask, padding))
     mask = _merged(mask, padding, batch, num_heads, k.shape[2])

@@ -97,6 +97,11 @@ def _check_grid_sample(input, grid, mode, padding_mode):
     require_floating("grid_sampler_2d_cpu_kernel_impl", input)
     if input._data.dtype != grid._data.dtype:
         raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {grid.dtype.torch_type}")
+    if input.device != grid.device:
+        raise RuntimeError(
+            "grid_sampler(): expected input and grid to be on same device, but input is on "
+            f"{input.device} and grid is on {grid.device}"
+        )
 
 
 def _aligned(align_corners) -> bool:

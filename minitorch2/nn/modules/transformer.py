@@ -92,7 +92,7 @@ class TransformerEncoder(Module):
         if is_grad_enabled() and any(t.requires_grad for t in (src, *first.parameters())):
             return None
         present = padding == 0
-        absent = arange(present.shape[1]) >= present.sum(-1, keepdim=True)
+        absent = arange(present.shape[1], device=present.device) >= present.sum(-1, keepdim=True)
         return None if self.mask_check and (absent == present).any() else absent
 
 

@@ -122,7 +122,7 @@ def pack_padded_sequence(
     enforce_sorted: the lengths must not grow; otherwise the sequences are sorted here, and the result knows how.
     RuntimeError for a length below 1 or above T.
     """
-    lengths = lengths.to(int64) if isinstance(lengths, Tensor) else as_tensor(lengths, dtype=int64)
+    lengths = lengths.to(int64) if isinstance(lengths, Tensor) else as_tensor(lengths, dtype=int64, device="cpu")
     batch_dim = 0 if batch_first else 1
     sorted_indices = None
     if not enforce_sorted:
@@ -255,7 +255,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
 
 def pack_sequence(sequences: list[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Packs a list of sequences (L_i, *): pad_sequence, then pack_padded_sequence."""
-    lengths = as_tensor([s.size(0) for s in sequences])
+    lengths = as_tensor([s.size(0) for s in sequences], device="cpu")
     return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 
 
