@@ -15,6 +15,7 @@ from math import pi as pi
 
 from . import autograd as autograd
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .core.device import device
 from .core.dtypes import (
     bfloat16,

@@ -1,27 +1,59 @@
-"""torch.autograd.detect_anomaly, which is not supported: saying so is better than finding nothing."""
+"""torch.autograd.detect_anomaly: where did a NaN, or an error in backward, come from."""
 
 from __future__ import annotations
 
+import warnings
+
+from ..core import anomaly
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on."""
+    return anomaly.on
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether it looks for NaN."""
+    return anomaly.check_nan
+
+
+def set_anomaly_enabled(mode: bool, check_nan: bool = True) -> None:
+    """Turns anomaly detection on or off."""
+    anomaly.switch(mode, check_nan)
+
 
 class set_detect_anomaly:
-    """Accepts False, as a call or as a context manager; NotImplementedError for True."""
+    """Turns anomaly detection on or off, as a call or for the block of a `with`.
+
+    While it is on, the nodes of the graph remember the lines that made them, and an error in a backward pass comes with
+    a warning that shows those of the node where it happened. With check_nan a gradient with a NaN in it is such an
+    error: RuntimeError, with the name of the node. Slow: for debugging.
+    """
 
     def __init__(self, mode: bool, check_nan: bool = True):
-        if mode:
-            raise NotImplementedError(
-                "minitorch2: anomaly detection is not supported; to find where a NaN comes from, register_hook on the "
-                "tensors between and look at the gradients with isnan().any()"
-            )
+        self._before = anomaly.on, anomaly.check_nan
+        anomaly.switch(mode, check_nan)
 
-    def __enter__(self):
-        return None
+    def __enter__(self) -> None:
+        pass
 
-    def __exit__(self, *exc):
-        return None
+    def __exit__(self, *exc) -> None:
+        anomaly.switch(*self._before)
 
 
-class detect_anomaly(set_detect_anomaly):
-    """NotImplementedError: anomaly detection is not supported."""
+class detect_anomaly:
+    """Anomaly detection for the block of a `with`, and a warning that it is slow: see set_detect_anomaly."""
 
     def __init__(self, check_nan: bool = True):
-        super().__init__(True, check_nan)
+        self._before, self._check_nan = (anomaly.on, anomaly.check_nan), check_nan
+        warnings.warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for "
+            "debugging.",
+            stacklevel=2,
+        )
+
+    def __enter__(self) -> None:
+        anomaly.switch(True, self._check_nan)
+
+    def __exit__(self, *exc) -> None:
+        anomaly.switch(*self._before)

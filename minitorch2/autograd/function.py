@@ -6,6 +6,7 @@ import functools
 
 from minitorch2_kernels.dispatch import namespace
 
+from ..core import anomaly
 from ..core.function import _FREED
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
@@ -63,9 +64,7 @@ class Function(Op):
             if v is not None and v._counter[0] != n:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"[{v._named()}] is at version {v._counter[0]}; expected version {n} instead. Hint: enable anomaly "
-                    "detection to find the operation that failed to compute its gradient, with "
-                    "torch.autograd.set_detect_anomaly(True)."
+                    f"[{v._named()}] is at version {v._counter[0]}; expected version {n} instead. {anomaly.hint()}"
                 )
         return tuple(self._relink(v) for v in self._saved_variables)
 
@@ -110,6 +109,8 @@ class Function(Op):
         ctx._hold(outputs, finished)  # behind what counts an in-place change of forward's own
         if tracked and state.tape is not None:
             state.tape.add(ctx)
+        if tracked and anomaly.on:
+            anomaly.remember(ctx)
         return finished[0] if single else tuple(finished)
 
     def _is_untouched_input(self, output, args) -> bool:

@@ -16,6 +16,7 @@ from numpy import ndarray
 from minitorch2_kernels.dispatch import ARRAYS, is_array, on_device
 from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
 
+from . import anomaly
 from .function import Function
 from .grad_mode import state
 from .node import AccumulateGrad
@@ -61,7 +62,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
     grad_was, state.grad = state.grad, create_graph
     selective_was, state.selective = state.selective, wanted is not None
     state.backward += 1
-    token = silence(IGNORE)
+    token, watched = silence(IGNORE), anomaly.on
     try:
         while ready:
             node = ready.pop()
@@ -85,7 +86,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                     continue
                 if node.recompute is not None:
                     node.recompute()
-                results = node.run(slots, create_graph)
+                results = anomaly.run(node, slots, create_graph) if watched else node.run(slots, create_graph)
                 slots = None
                 if not retain_graph:
                     node.release()

@@ -28,7 +28,7 @@ from numpy import ndarray
 from minitorch2_kernels.dispatch import ARRAYS, is_array, namespace, on_device
 from minitorch2_kernels.reference.cast import cast
 
-from . import autocast
+from . import anomaly, autocast
 from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
@@ -256,6 +256,8 @@ class Function(Node):
                     output._output_nr = i
         if state.tape is not None:
             state.tape.add(self)
+        if anomaly.on:
+            anomaly.remember(self)
 
     def _save(self, args, arrays, outputs) -> None:
         sources, watched = [], []
@@ -352,8 +354,7 @@ class Function(Node):
         which = "" if leaf or node is None else f", which is output {nr} of {node.name()},"
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[{what}]{which} is at version {now}; expected version {then} instead. Hint: enable anomaly detection to "
-            "find the operation that failed to compute its gradient, with torch.autograd.set_detect_anomaly(True)."
+            f"[{what}]{which} is at version {now}; expected version {then} instead. {anomaly.hint()}"
         )
 
     @classmethod

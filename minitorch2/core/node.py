@@ -13,6 +13,8 @@ class Node:
     hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
     n_outputs = 1
     holds: tuple = ()  # the attributes that keep values for backward
+    made_by: Any = None  # the lines of the program that made it, while anomalies are looked for
+    induced_by: Any = None  # and the node whose backward they are part of, for a derivative's own graph
     recompute: Any = None  # brings those values back, where a checkpoint (utils.checkpoint) dropped them
 
     @classmethod
