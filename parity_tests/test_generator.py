@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minitorch2.core import fma, mt19937
+from minitorch2.core import box_muller, fma, mt19937
 from minitorch2.core.generator import Generator
 from minitorch2.core.memory_order import memory_order
 from minitorch2.core.mt19937 import MersenneTwister
@@ -204,11 +204,28 @@ def test_normal(seed, n, dtype, mean, std, contiguous):
 
 
 @needs_avx2
-def test_a_million_standard_normals():
+@pytest.mark.parametrize("many", [0, 2**62], ids=["compiled", "NumPy"])
+def test_a_million_standard_normals(many, monkeypatch):
+    monkeypatch.setattr(box_muller, "MANY", many)
     ours, theirs = pair(12)
     got = ours.normal((1000, 1000), np.dtype(np.float32))
     # An FMA made of float64 arithmetic is rounded twice, which shows perhaps once in 10**8 numbers; not here.
     assert np.array_equal(got, torch.randn(1000, 1000, generator=theirs).numpy())
+
+
+@pytest.mark.skipif(not twister.available, reason="numba is not installed")
+@given(seeds, sizes, float_dtypes, reals, positives)
+def test_compiled_or_not_the_numbers_are_the_same(seed, n, dtype, mean, std):
+    dtype, found = FLOATS[dtype], []
+    for many in (0, 2**62):
+        g = pair(seed)[0]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(box_muller, "MANY", many)
+            found.append([g.normal((n,), dtype, mean, std), g.uniform((n,), dtype, mean, mean + std)])
+            found[-1] += [g.exponential((n,), dtype, std), g.cauchy((n,), dtype, mean, std)]
+            found[-1] += [g.log_normal((n,), dtype, mean, std), g.normal((n,), dtype, mean, std, contiguous=False)]
+    for compiled, plain in zip(*found, strict=True):
+        np.testing.assert_array_equal(compiled, plain)
 
 
 @given(seeds, sizes, st.sampled_from(list(ALL)))

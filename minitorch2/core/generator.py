@@ -18,8 +18,8 @@ import numpy as np
 
 from minitorch2_kernels.reference.cast import cast
 
-from .box_muller import BLOCK, libm, standard_normals
-from .fma import fma32, fma64
+from .box_muller import BLOCK, libm, scaled, standard_normals
+from .fma import fma64
 from .mt19937 import SAVED_STATE, MersenneTwister
 from .permutation import shuffled
 from .random_checks import (
@@ -118,8 +118,7 @@ class Generator:
             else:
                 values = self._engine.floats(n)
                 if (low, high) != (0, 1):
-                    f32_low = np.float32(low)
-                    values = fma32(values, np.float32(high) - f32_low, f32_low)
+                    values = scaled(values, float(np.float32(high) - np.float32(low)), low)
         # Rounding may reach the excluded end.
         values, start, end = (_narrowed(x, np_dtype) for x in (values, np.array(low), np.array(high)))
         values[_comparable(values) == _comparable(end)] = start
@@ -155,7 +154,7 @@ class Generator:
             return values + values.dtype.type(mean)
         if values.dtype == np.float64:
             return fma64(values, std, mean)
-        return fma32(values, np.float32(std), np.float32(mean))
+        return scaled(values, std, mean)
 
     def _normals_one_by_one(self, n, mean, std):
         values = np.empty(n)
