@@ -11,7 +11,7 @@ import pytest
 from cuda_cases import FUNCTIONS, KERNELS, fresh, results, to_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernels import Draw, assert_same
+from test_kernels import Draw, assert_all_reached, assert_same
 
 from minitorch2_kernels import KERNELS as ALL
 
@@ -81,17 +81,9 @@ def test_every_override_has_a_case(cupy):
 @pytest.mark.parametrize("name", KERNELS)
 def test_overrides_are_reached(name, cupy):
     """Ordinary float32 arrays in row-major order find each override: the fast path is not dead code."""
-    reached = set()
-    own = [supports for supports, _ in cuda_cases.own_overrides(ALL[name])]
 
-    @settings(max_examples=40)
-    @given(data=st.data())
-    def look(data):
-        args = tuple(
-            np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in KERNELS[name].draw(Draw(data.draw))
-        )
-        args = to_device(cupy, args)
-        reached.update(i for i, supports in enumerate(own) if supports(*args))
+    def draw(d):
+        args = KERNELS[name].draw(d)
+        return to_device(cupy, tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in args))
 
-    look()
-    assert reached == set(range(len(own)))
+    assert_all_reached([supports for supports, _ in cuda_cases.own_overrides(ALL[name])], draw, 40)
