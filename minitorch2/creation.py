@@ -13,7 +13,8 @@ import minitorch2_kernels as K
 
 from .core import dtypes, memory_order
 from .core.device import check_available, device_of, module_on, moved
-from .core.layout import check_layout, check_memory_format
+from .core.layout import channels_last, check_layout, check_memory_format, contiguous_format
+from .core.memory_order import CHANNELS_LAST
 from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
 from .ops._data import array_of
 from .ops._index import type_name
@@ -153,9 +154,12 @@ def from_dlpack(ext_tensor) -> Tensor:
 def empty(
     *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False, memory_format=None
 ) -> Tensor:
-    """Uninitialised."""
-    xp, numpy_dtype = _where(dtype, device, layout)
-    return _finish(xp.empty(_sizes(sizes, size), numpy_dtype), requires_grad, pin_memory)
+    """Uninitialised, in row-major order unless memory_format is channels_last."""
+    (xp, numpy_dtype), shape = _where(dtype, device, layout), _sizes(sizes, size)
+    check_memory_format(memory_format, len(shape))
+    last = memory_format is channels_last
+    array = memory_order.empty_in_order(xp, shape, CHANNELS_LAST, numpy_dtype) if last else xp.empty(shape, numpy_dtype)
+    return _finish(array, requires_grad, pin_memory)
 
 
 def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
@@ -194,12 +198,13 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
 
 def _like(name, input, value, dtype, layout, device, requires_grad, memory_format):
     """`value` everywhere, or nothing written where it is None."""
-    check_memory_format(memory_format)
     require_tensor(name, input)
-    # like `input` in its strides too, as torch.preserve_format has it
+    check_memory_format(memory_format, input._data.ndim)
     numpy_dtype = _numpy_dtype(input.dtype if dtype is None else dtype, layout)
     where = device_of(input._data) if device is None else check_available(device)
-    if where == device_of(input._data):
+    if memory_format is channels_last:
+        array = memory_order.empty_in_order(module_on(where), input._data.shape, CHANNELS_LAST, numpy_dtype)
+    elif where == device_of(input._data) and memory_format is not contiguous_format:  # input's order
         array = memory_order.empty_like(input._data, numpy_dtype)
     else:
         array = module_on(where).empty(input._data.shape, numpy_dtype)

@@ -1,8 +1,9 @@
 """Expressions whose dtype and value under autocast both libraries must agree on, and the tensors they name.
 
 x, y (3, 4); z (3, 4) with positive values; s (4, 4); u, v (4); b (2, 3, 4); c (2, 4, 3); img (2, 3, 6, 6);
-seq (2, 3, 8); p (3, 4) of probabilities; w1 (4, 4), bias (4), k1 (5, 3, 3), k2 (5, 3, 3, 3), t1 (3, 5, 3),
-t2 (3, 5, 3, 3), bil (2, 4, 4): weights; q (2, 2, 3, 4); cls (3) and sgn (3, 4), one (3): targets; idx (3, 4), rows (2).
+vol (2, 3, 4, 4, 4); seq (2, 3, 8); p (3, 4) of probabilities; w1 (4, 4), bias (4), k1 (5, 3, 3), k2 (5, 3, 3, 3),
+k3 (4, 3, 2, 2, 2), t1 (3, 5, 3), t2 (3, 5, 3, 3), t3 (3, 4, 2, 2, 2), bil (2, 4, 4): weights; q (2, 2, 3, 4); cls (3)
+and sgn (3, 4), one (3): targets; idx (3, 4), rows (2).
 """
 
 import numpy as np
@@ -36,6 +37,9 @@ SHAPES = {
     "wt": (4,),
     "sgn": (3, 4),
     "one": (3,),
+    "vol": (2, 3, 4, 4, 4),
+    "k3": (4, 3, 2, 2, 2),
+    "t3": (3, 4, 2, 2, 2),
 }
 POSITIVE = ("z", "p", "wt")
 
@@ -57,8 +61,10 @@ F.conv1d(seq, k1)
 F.conv2d(img, k2)
 F.conv2d(img, k2, padding='same')
 F.conv2d(chw, k2)
+F.conv3d(vol, k3, bias)
 F.conv_transpose1d(seq, t1)
 F.conv_transpose2d(img, t2)
+F.conv_transpose3d(vol, t3, bias)
 F.prelu(x, a1)
 F.linear(x, w1)
 F.linear(x, w1, bias)
@@ -175,6 +181,14 @@ torch.quantile(x, 0.3)
 torch.nanquantile(x, 0.3, dim=1)
 torch.trace(s)
 F.max_unpool2d(*F.max_pool2d(img, 2, return_indices=True), 2)
+F.max_pool3d(vol, 2)
+F.max_pool3d(vol, 2, return_indices=True)[0]
+F.max_unpool3d(*F.max_pool3d(vol, 2, return_indices=True), 2)
+F.avg_pool3d(vol, 2)
+F.adaptive_avg_pool3d(vol, 3)
+F.adaptive_max_pool3d(vol, 3)
+F.lp_pool3d(vol, 2, 2)
+F.interpolate(vol, 3, mode='area')
 F.pad(img, (1, 1, 1, 1), mode='reflect')
 F.pad(img, (1, 1, 1, 1), mode='replicate')
 F.pad(img, (1, 1, 1, 1))

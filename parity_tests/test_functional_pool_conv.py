@@ -193,7 +193,7 @@ def test_unfold_and_fold(x, settings, data):
 MODES = {
     3: ["nearest", "nearest-exact", "linear", "area"],
     4: ["nearest", "nearest-exact", "bilinear", "area"],
-    5: ["nearest", "nearest-exact", "trilinear"],
+    5: ["nearest", "nearest-exact", "trilinear", "area"],
 }
 
 

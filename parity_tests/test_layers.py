@@ -47,6 +47,15 @@ EmbeddingBag(9, 3, max_norm=1.5, norm_type=1, scale_grad_by_freq=True, include_l
 ChannelShuffle(2); LPPool1d(2, 3); LPPool2d(1.5, (2, 3), stride=1, ceil_mode=True)
 AdaptiveLogSoftmaxWithLoss(8, 20, [4, 10], 2.0, True); LazyLinear(4); LazyConv2d(4, 3, 2, 1, padding_mode='reflect')
 LazyConvTranspose1d(4, 3, output_padding=1, stride=2, bias=False); LazyBatchNorm2d(momentum=None); LazyInstanceNorm1d()
+Conv3d(2, 4, 3); Conv3d(2, 4, (1, 3, 5), 2, (0, 1, 2), groups=2, bias=False, padding_mode='replicate')
+Conv3d(2, 4, 3, padding='same', dilation=(1, 2, 1)); ConvTranspose3d(2, 4, 3)
+ConvTranspose3d(2, 4, 3, stride=2, padding=1, output_padding=(1, 0, 1), groups=2, bias=False, dilation=2)
+LazyConv3d(4, (3, 1, 2), 2, 1); LazyConvTranspose3d(4, 3, output_padding=1, stride=2, bias=False)
+MaxPool3d((1, 2, 3), stride=2, padding=1, dilation=2, ceil_mode=True); MaxPool3d(2, return_indices=True)
+AvgPool3d(2, 1, 1); AvgPool3d((1, 2, 3), divisor_override=2); MaxUnpool3d((1, 2, 3), 2, 1); MaxUnpool3d(2)
+AdaptiveAvgPool3d((None, 3, 2)); AdaptiveAvgPool3d(2); AdaptiveMaxPool3d((2, 3, None)); LPPool3d(2, 3)
+LPPool3d(1.5, (2, 3, 1), 1, True); ReflectionPad3d(2); ReplicationPad3d((1, 2, 3, 4, 5, 6))
+CircularPad3d((1, 0, 1, 2, 0, 0))
 """
 
 BAD_LAYERS = """
@@ -60,6 +69,7 @@ TripletMarginWithDistanceLoss(margin=-1); GaussianNLLLoss(True); EmbeddingBag(3,
 EmbeddingBag(3, 2, padding_idx=-4); AdaptiveLogSoftmaxWithLoss(8, 20, []); AdaptiveLogSoftmaxWithLoss(8, 20, [4, 20])
 AdaptiveLogSoftmaxWithLoss(8, 20, [4, 4]); AdaptiveLogSoftmaxWithLoss(8, 20, [0, 4]); LazyConv1d(4, 3, groups=0)
 AdaptiveLogSoftmaxWithLoss(8, 20, [2.5, 4]); LazyConvTranspose1d(2, 3, padding_mode='reflect')
+Conv3d(3, 4, 3, groups=2); Conv3d(2, 4, 3, (1, 2, 1), padding='same'); ConvTranspose3d(2, 4, 3, padding_mode='reflect')
 """
 
 
@@ -111,6 +121,7 @@ def test_conv_names_what_it_accepts():
         ("Softmax2d()", (3, 3)),
         ("CircularPad1d(1)", (3,)),
         ("CircularPad2d(1)", (3, 3)),
+        ("CircularPad3d(1)", (3, 3, 3)),
     ],
 )
 def test_input_dimension_errors(layer, shape):
@@ -127,6 +138,7 @@ def test_layers_take_device_and_dtype(dtype):
             nn.Bilinear(2, 2, 2, **options),
             nn.Conv1d(2, 2, 1, **options),
             nn.ConvTranspose2d(2, 2, 1, **options),
+            nn.Conv3d(2, 2, 1, **options),
             nn.BatchNorm1d(2, **options),
             nn.LayerNorm(2, **options),
             nn.GroupNorm(1, 2, **options),

@@ -22,6 +22,8 @@ LAYERS = [
     ("LazyConv2d(4, (3, 2), padding_mode='reflect', padding=1)", (3, 7, 7)),
     ("LazyConvTranspose1d(4, 3, 2, 1, 1)", (2, 3, 5)),
     ("LazyConvTranspose2d(4, 3, groups=2, bias=False)", (1, 6, 4, 4)),
+    ("LazyConv3d(4, (3, 2, 1), padding='same', groups=2)", (2, 6, 4, 3, 3)),
+    ("LazyConvTranspose3d(4, 2, 2, 1, 1, bias=False)", (3, 4, 3, 3)),
     ("LazyBatchNorm1d()", (4, 3)),
     ("LazyBatchNorm2d(momentum=None, bias=False)", (2, 3, 4, 4)),
     ("LazyBatchNorm2d(affine=False)", (2, 3, 4, 4)),

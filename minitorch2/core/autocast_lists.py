@@ -25,6 +25,10 @@ def _padding(lower, input, pad, mode="constant", value=None):
     return "float32" if mode == "replicate" or (mode == "reflect" and len(pad) < 6) else None
 
 
+def _largest(lower, input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
+    return None if return_indices else "float32"  # the list names max_pool3d, not max_pool3d_with_indices
+
+
 def _resizing(
     lower,
     input,
@@ -55,8 +59,10 @@ _BOTH: dict[str, tuple[str, ...]] = {
         "bmm",
         "conv1d",
         "conv2d",
+        "conv3d",
         "conv_transpose1d",
         "conv_transpose2d",
+        "conv_transpose3d",
         "linear",
         "matmul",
         "mm",
@@ -111,11 +117,14 @@ _MATRICES = (
 
 # Functions that the two lists treat differently: (on the CPU, on CUDA).
 FUNCTIONS: dict[str, tuple[Policy, Policy]] = {
+    "adaptive_avg_pool3d": ("float32", None),
+    "adaptive_max_pool3d": ("float32", None),
     "addcdiv": (None, "widest"),
     "addcmul": (None, "widest"),
     "addmv": (None, "lower"),
     "addr": (None, "lower"),
     "atan2": (None, "widest"),
+    "avg_pool3d": ("float32", None),
     "bilinear": ("as is", "widest"),
     "binary_cross_entropy": ("float32", "refused"),
     "cat": ("widest", None),
@@ -139,7 +148,9 @@ FUNCTIONS: dict[str, tuple[Policy, Policy]] = {
     "log_softmax": (None, "float32 unless told"),
     "logsumexp": (None, "float32"),
     "matrix_norm": (None, "float32 unless told"),
+    "max_pool3d": (_largest, None),
     "max_unpool2d": ("float32", None),
+    "max_unpool3d": ("float32", None),
     "multi_dot": (None, "lower"),
     "mv": ("as is", "lower"),
     "multilabel_soft_margin_loss": (None, "float32"),  # torch's ends in a sum

@@ -14,7 +14,8 @@ class layout:
 
 
 class memory_format(layout):
-    """How dims are ordered in memory. Only contiguous_format and preserve_format are supported."""
+    """How dims are ordered in memory: contiguous_format (row-major), preserve_format (as they are), or channels_last,
+    in which images (N, C, H, W) lie as (N, H, W, C)."""
 
 
 strided, sparse_coo = layout("strided"), layout("sparse_coo")
@@ -28,9 +29,12 @@ def check_layout(wanted) -> None:
         raise NotImplementedError(f"minitorch2: layout {wanted} is not supported; only torch.strided is")
 
 
-def check_memory_format(wanted) -> None:
-    """NotImplementedError for any memory format but contiguous_format and preserve_format."""
-    if wanted not in (None, contiguous_format, preserve_format):
+def check_memory_format(wanted, ndim: int) -> None:
+    """RuntimeError for channels_last of anything but 4 dims, NotImplementedError for what is no format."""
+    if wanted is channels_last and ndim != 4:
+        raise RuntimeError("required rank 4 tensor to use channels_last format")
+    if wanted not in (None, contiguous_format, preserve_format, channels_last):
         raise NotImplementedError(
-            f"minitorch2: memory_format {wanted} is not supported; only contiguous_format and preserve_format are"
+            f"minitorch2: memory_format {wanted} is not supported; contiguous_format, preserve_format and "
+            "channels_last are"
         )

@@ -62,6 +62,23 @@ def transposed_back(view, axes: Sequence[int]) -> Any:
     return view.transpose(sorted(range(len(axes)), key=axes.__getitem__))
 
 
+CHANNELS_LAST = (0, 2, 3, 1)  # the axes of images (N, C, H, W) in torch.channels_last, from the slowest to the fastest
+
+
+def is_channels_last(array) -> bool:
+    """Whether these images, 4 dims, count as channels_last for an op whose result follows its input. Where sizes of 1
+    leave it open, the strides decide as in torch (is_channels_last_strides_2d)."""
+    if array.ndim != 4 or array.strides[1] > array.strides[3] or array.strides[1] == 0 or not array.size:
+        return False
+    least = 0
+    for axis in reversed(CHANNELS_LAST):
+        size, stride = array.shape[axis], array.strides[axis]
+        if stride < least or (axis == 0 and least == array.strides[1]):
+            return False
+        least = stride * size
+    return True
+
+
 def empty_in_order(xp: Any, shape: Sequence[int], axes: Sequence[int], dtype) -> Any:
     """An uninitialised array of this shape without gaps, its axes in this order from the slowest to the fastest."""
     return transposed_back(xp.empty([shape[axis] for axis in axes], dtype), axes)

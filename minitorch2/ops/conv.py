@@ -10,6 +10,7 @@ from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION
 from ..core.function import Function
 from ._common import remembered, require_tensor
+from ._images import follows_format
 from .joining import cat
 from .linalg import c_name
 from .pad import pad_constant
@@ -125,7 +126,9 @@ def _pad_odd(input, dims, same):
     return input
 
 
-def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
+def conv_arguments(op, dims, input, weight, bias, stride, padding, dilation, groups):
+    """What a convolution in `dims` dims is called with, checked: the input with a batch and, for padding='same', with
+    its odd zeros; (stride, padding, dilation, groups); whether the input came without a batch."""
     for name, x in (("input", input), ("weight", weight)):
         require_tensor(op, x, name)
     if input._data.dtype != weight._data.dtype:
@@ -147,12 +150,20 @@ def _conv(op, dims, input, weight, bias, stride, padding, dilation, groups):
         input = unsqueeze(input, 0)
     if same:
         input = _pad_odd(input, dims, same)
+    return input, (stride, padding, dilation, groups), unbatched
+
+
+def _conv(op, dims, input, weight, bias, *arguments):
+    input, settings, unbatched = conv_arguments(op, dims, input, weight, bias, *arguments)
     if dims == 1:  # one row of a 2-d convolution
-        input, weight = unsqueeze(input, 2), unsqueeze(weight, 2)
-        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
-    y = Conv2d.apply(input, weight, bias, (stride, padding, dilation, groups))
+        input, weight, settings = unsqueeze(input, 2), unsqueeze(weight, 2), _of_rows(*settings)
+    y = Conv2d.apply(input, weight, bias, settings)
     y = squeeze(y, 2) if dims == 1 else y
     return squeeze(y, 0) if unbatched else y
+
+
+def _of_rows(stride, padding, dilation, groups):
+    return (1, *stride), (0, *padding), (1, *dilation), groups
 
 
 @remembered
@@ -218,6 +229,7 @@ def _check_shapes(op, dims, x, w, bias, groups):
         )
 
 
+@follows_format
 def conv2d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0, dilation: Sizes = 1, groups=1):
     """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (O, C/groups, KH, KW).
 
@@ -234,13 +246,17 @@ def conv1d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0
     return _conv("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
+def conv_transpose_arguments(op, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
+    """What a transposed convolution in `dims` dims is called with, checked: the input with a batch; (stride, padding,
+    dilation, groups); output_padding; the sizes of the output; whether the input came without a batch."""
     for name, x in (("input", input), ("weight", weight)):
         require_tensor(op, x, name)
     if input._data.dtype != weight._data.dtype:
         raise RuntimeError(
             f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}"
         )
+    if bias is not None and bias._data.dtype != weight._data.dtype:
+        raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
     x, w = list(input._data.shape), list(weight._data.shape)
     if len(x) not in (dims + 1, dims + 2):
         raise RuntimeError(
@@ -250,13 +266,33 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
         raise RuntimeError(
             f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
         )
-    if x[-dims - 1] != w[0] or w[0] % groups:
+    stride, padding = pair(stride, dims, op, "stride"), pair(padding, dims, op, "padding")
+    extra, dilation = pair(output_padding, dims, op, "output_padding"), pair(dilation, dims, op, "dilation")
+    if groups <= 0:
+        raise RuntimeError("non-positive groups is not supported")
+    if min(padding) < 0:
+        raise RuntimeError("negative padding is not supported")
+    if min(extra) < 0:
+        raise RuntimeError("negative output_padding is not supported")
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise RuntimeError("dilation should be greater than zero")
+    if w[0] % groups:
+        raise RuntimeError(
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
+            f"size {w} instead"
+        )
+    if x[-dims - 1] != w[0]:
         raise RuntimeError(
             f"Given transposed=1, weight of size {w}, expected input{x} to have {w[0]} channels, but got "
             f"{x[-dims - 1]} channels instead"
         )
-    stride, padding = pair(stride, dims, op, "stride"), pair(padding, dims, op, "padding")
-    extra, dilation = pair(output_padding, dims, op, "output_padding"), pair(dilation, dims, op, "dilation")
+    if bias is not None and bias._data.shape != (w[1] * groups,):
+        raise RuntimeError(
+            f"Given transposed=1, weight of size {w}, expected bias to be 1-dimensional with {w[1] * groups} elements, "
+            f"but got bias of size {list(bias._data.shape)} instead"
+        )
     for e, s, d in zip(extra, stride, dilation, strict=True):
         if e >= max(s, d):
             raise RuntimeError(
@@ -275,23 +311,35 @@ def _conv_transpose(op, dims, input, weight, bias, stride, padding, output_paddi
             f"Given input size per channel: {x[-dims:]}. Calculated output size per channel: {sizes}. Output size is "
             "too small"
         )
+    return input, (stride, padding, dilation, groups), extra, sizes, unbatched
+
+
+def spread_images(input, weight, settings, extra, sizes):
+    """The transposed convolution of images, to an output of these sizes (OH, OW), which has output_padding `extra`."""
+    stride, padding, dilation, groups = settings
+    if all(e < s for e, s in zip(extra, stride, strict=True)):
+        return ConvInputGrad.apply(input, weight, tuple(sizes), settings)
+    # more places of the convolution would fit into that output than the input has: take all, then cut to size
+    hw, khw = input._data.shape[2:], weight._data.shape[2:]
+    full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(hw, stride, dilation, khw, strict=True)]
+    y = ConvInputGrad.apply(input, weight, tuple(full), (stride, (0, 0), dilation, groups))
+    after = [size + p - f for size, p, f in zip(sizes, padding, full, strict=True)]
+    return pad_constant(y, (0, 0, *(-p for p in padding)), (0, 0, *after), 0)
+
+
+def _conv_transpose(op, dims, input, weight, bias, *arguments):
+    input, settings, extra, sizes, unbatched = conv_transpose_arguments(op, dims, input, weight, bias, *arguments)
     if dims == 1:
-        input, weight, sizes = unsqueeze(input, 2), unsqueeze(weight, 2), [1, *sizes]
-        stride, padding, dilation = (1, *stride), (0, *padding), (1, *dilation)
-    if all(e < s for e, s in zip(extra, stride[-dims:], strict=True)):
-        y = ConvInputGrad.apply(input, weight, tuple(sizes), (stride, padding, dilation, groups))
-    else:  # more places of the convolution would fit into that output than the input has: take all, then cut to size
-        hw, khw = input._data.shape[2:], weight._data.shape[2:]
-        full = [(n - 1) * s + d * (k - 1) + 1 for n, s, d, k in zip(hw, stride, dilation, khw, strict=True)]
-        y = ConvInputGrad.apply(input, weight, tuple(full), (stride, (0, 0), dilation, groups))
-        after = [size + p - f for size, p, f in zip(sizes, padding, full, strict=True)]
-        y = pad_constant(y, (0, 0, *(-p for p in padding)), (0, 0, *after), 0)
+        input, weight, settings = unsqueeze(input, 2), unsqueeze(weight, 2), _of_rows(*settings)
+        extra, sizes = (0, *extra), [1, *sizes]
+    y = spread_images(input, weight, settings, extra, sizes)
     if bias is not None:
         y = y + bias.reshape(-1, 1, 1)
     y = squeeze(y, 2) if dims == 1 else y
     return squeeze(y, 0) if unbatched else y
 
 
+@follows_format
 def conv_transpose2d(
     input,
     weight,

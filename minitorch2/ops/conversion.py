@@ -11,8 +11,8 @@ from ..core import dtypes
 from ..core.device import CPU, check_available, device, device_of, moved
 from ..core.function import Function
 from ..core.grad_mode import state
-from ..core.layout import check_memory_format
-from ..core.memory_order import copy_like
+from ..core.layout import channels_last, check_memory_format, contiguous_format
+from ..core.memory_order import CHANNELS_LAST, copy_in_order, copy_like, is_channels_last
 from ..core.variable import Variable, type_name
 from ._common import ToCopy, ToDevice, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
@@ -24,7 +24,7 @@ class Clone(Function):
 
     @staticmethod
     def forward(ctx, x, order):
-        return copy_like(x) if order == "K" else x.copy(order=order)
+        return copy_like(x) if order == "K" else x.copy() if order == "C" else copy_in_order(x, order)
 
     @staticmethod
     def backward(ctx, g):
@@ -76,19 +76,26 @@ def _as(x, source):
 
 
 def clone(input, *, memory_format=None):
-    """A copy with its own memory; the gradient passes through."""
-    check_memory_format(memory_format)
-    return Clone.apply(input, "K")
+    """A copy with its own memory; the gradient passes through. memory_format: input's order unless told."""
+    check_memory_format(memory_format, input._data.ndim)
+    if memory_format is channels_last:
+        return Clone.apply(input, CHANNELS_LAST)
+    return Clone.apply(input, "C" if memory_format is contiguous_format else "K")
 
 
 def contiguous(input, memory_format=None):
-    """input itself if its elements lie in row-major order, else a copy that does."""
-    check_memory_format(memory_format)
-    return input if input._data.flags.c_contiguous else Clone.apply(input, "C")
+    """input itself if its elements lie in row-major order (or channels_last, if that is asked for), else a copy that
+    does."""
+    if is_contiguous(input, memory_format):
+        return input
+    return clone(input, memory_format=contiguous_format if memory_format is None else memory_format)
 
 
 def is_contiguous(input, memory_format=None) -> bool:
-    """Whether the elements lie in row-major order without gaps."""
+    """Whether the elements lie in row-major order without gaps, or in channels_last's."""
+    if memory_format is channels_last:
+        return input._data.ndim == 4 and input._data.transpose(CHANNELS_LAST).flags.c_contiguous
+    check_memory_format(memory_format, input._data.ndim)
     return input._data.flags.c_contiguous
 
 
@@ -166,7 +173,8 @@ def to(self, *args, **kwargs):
     """to(dtype), to(device), to(device, dtype), to(other): itself where nothing changes and copy=False."""
     dtype, where, copy = None, None, kwargs.pop("copy", False)
     kwargs.pop("non_blocking", None)
-    check_memory_format(kwargs.pop("memory_format", None))
+    memory_format = kwargs.pop("memory_format", None)
+    check_memory_format(memory_format, self._data.ndim)
     for a in (*args, kwargs.pop("device", None), kwargs.pop("dtype", None)):
         if isinstance(a, dtypes.dtype | type):
             dtype = dtypes.as_dtype(a, "to")
@@ -185,7 +193,11 @@ def to(self, *args, **kwargs):
         result = to_device(result, where)
     if dtype is not None:
         result = to_dtype(result, dtype.numpy)
-    return clone(self) if copy and result is self else result
+    if memory_format in (contiguous_format, channels_last):
+        if is_channels_last(result._data) != (memory_format is channels_last):
+            return clone(result, memory_format=memory_format)
+        result = result if result is self else contiguous(result, memory_format)
+    return clone(self, memory_format=memory_format) if copy and result is self else result
 
 
 def type_as(input, other):

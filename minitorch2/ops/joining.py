@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from ..core.autocast import listed
+from ..core.memory_order import is_channels_last
 from ..core.variable import Variable, type_name
 from ._common import numpy_names, result_type, shape_from, to_dtype, wrap_dim
+from ._images import in_channels_last
 from .conversion import Clone
 from .view_ops import Cat, Stack
 from .views import expand, reshape
@@ -49,7 +51,8 @@ def cat(tensors, dim=0):
                 f"{_differing(first, shape, dim)[0]} in dimension {_differing(first, shape, dim)[2]} but got size "
                 f"{_differing(first, shape, dim)[1]} for tensor number {i} in the list."
             )
-    return Cat.apply(dim, *kept)
+    joined = Cat.apply(dim, *kept)
+    return in_channels_last(joined) if all(is_channels_last(x._data) for x in kept) else joined
 
 
 def _differing(a, b, dim):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.function import Function
+from ...ops._images import follows_format
 from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
 from .pooling import avg_pool2d, max_pool2d
 
@@ -14,9 +15,10 @@ def adaptive_avg_pool1d(input, output_size) -> Any:
     return _in_one_dim("adaptive_avg_pool1d", adaptive_avg_pool2d, input, output_size)
 
 
+@follows_format
 def adaptive_avg_pool2d(input, output_size):
     """The means of output_size windows (an int or two; None keeps a size) over (N, C, H, W) or (C, H, W)."""
-    out = _output_size("adaptive_avg_pool2d", input, output_size)
+    out = output_sizes("adaptive_avg_pool2d", 2, input, output_size)
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
@@ -24,7 +26,7 @@ def adaptive_avg_pool2d(input, output_size):
         )
     if out == (1, 1):
         return input.mean((-1, -2), keepdim=True)
-    kernel = _even_windows(input, out)
+    kernel = even_windows(input, out)
     if kernel:
         return avg_pool2d(input, kernel)
     ndim = input._data.ndim
@@ -36,15 +38,16 @@ def adaptive_max_pool1d(input, output_size, return_indices=False):
     return _in_one_dim("adaptive_max_pool1d", adaptive_max_pool2d, input, output_size, return_indices)
 
 
+@follows_format
 def adaptive_max_pool2d(input, output_size, return_indices=False):
     """The largest elements of output_size windows (an int or two; None keeps a size) that cover input (N, C, H, W) or
     (C, H, W). return_indices: also where they stood in the flattened (H, W) plane, int64."""
-    out = _output_size("adaptive_max_pool2d", input, output_size)
+    out = output_sizes("adaptive_max_pool2d", 2, input, output_size)
     if input._data.dtype.kind not in "fV":
         raise NotImplementedError(
             f"\"adaptive_max_pool2d\" not implemented for '{input.dtype.torch_type}'; convert with .float()"
         )
-    kernel = _even_windows(input, out)
+    kernel = even_windows(input, out)
     if kernel:
         return max_pool2d(input, kernel, return_indices=return_indices)
     x = input if input._data.ndim == 4 else input.unsqueeze(0)
@@ -80,19 +83,22 @@ def _in_one_dim(op, pool, input, output_size, *rest):
     return tuple(part.squeeze(-2) for part in y) if isinstance(y, tuple) else y.squeeze(-2)
 
 
-def _output_size(op, input, output_size):
+def output_sizes(op, dims, input, output_size) -> tuple[int, ...]:
+    """`output_size` of an adaptive pool over the last `dims` dims, one int per dim; RuntimeError where it, or the shape
+    of the input, does not do."""
     shape = input._data.shape
-    if len(shape) not in (3, 4):
-        raise RuntimeError(f"{op}(): Expected 3D or 4D tensor, but got {list(shape)}")
-    out = (output_size,) * 2 if isinstance(output_size, int) or output_size is None else tuple(output_size)
-    if len(out) != 2:
-        raise RuntimeError(f"{op}: output_size must be 2")
-    out = tuple(n if o is None else int(o) for n, o in zip(shape[-2:], out, strict=True))
+    if len(shape) not in (dims + 1, dims + 2):
+        raise RuntimeError(f"{op}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}")
+    out = (output_size,) * dims if isinstance(output_size, int) or output_size is None else tuple(output_size)
+    if len(out) != dims:
+        raise RuntimeError(f"{op}: output_size must be {dims}")
+    out = tuple(n if o is None else int(o) for n, o in zip(shape[-dims:], out, strict=True))
     if min(out) < 0:
         raise RuntimeError(
-            f"{op}: elements of output_size must be greater than or equal to 0 but received {{{out[0]}, {out[1]}}}"
+            f"{op}: elements of output_size must be greater than or equal to 0 but received "
+            f"{{{', '.join(map(str, out))}}}"
         )
-    for d in range(len(shape) - 3, len(shape)):
+    for d in range(len(shape) - dims - 1, len(shape)):
         if shape[d] == 0:
             raise RuntimeError(
                 f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
@@ -101,11 +107,11 @@ def _output_size(op, input, output_size):
     return out
 
 
-def _even_windows(input, out):
+def even_windows(input, out) -> tuple[int, ...] | None:
     """The kernel size, where all windows are equal: then this is ordinary pooling."""
-    h, w = input._data.shape[-2:]
-    if min(out) > 0 and h % out[0] == 0 and w % out[1] == 0:
-        return h // out[0], w // out[1]
+    sizes = input._data.shape[-len(out) :]
+    if min(out) > 0 and all(n % o == 0 for n, o in zip(sizes, out, strict=True)):
+        return tuple(n // o for n, o in zip(sizes, out, strict=True))
     return None
 
 

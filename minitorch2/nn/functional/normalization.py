@@ -7,6 +7,7 @@ import math
 from ...core.autocast import listed
 from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
 from ...ops._common import require_tensor, to_dtype
+from ...ops._images import follows_format
 from ...ops.norm import LayerNorm
 from ...ops.norm import batch_norm as normalize_batch
 from ...ops.reduce import Mean
@@ -14,6 +15,7 @@ from .padding import pad
 from .pooling import avg_pool2d
 
 
+@follows_format
 def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
     """(input - mean) / sqrt(var + eps) * weight + bias per channel of input (N, C) or (N, C, d1, ...).
 
@@ -71,6 +73,7 @@ def _keep_average(running, each, samples):
     running._bump()
 
 
+@follows_format
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """(x - mean) / sqrt(var + eps) over each of num_groups groups of channels of input (N, C, d1, ...), then weight and
     bias (C). Source: Wu and He, "Group Normalization", 2018."""
@@ -131,6 +134,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     return to_dtype(y if weight is None else y * weight, dtype)
 
 
+@follows_format
 def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     """input / (k + alpha * the mean of input^2 over `size` neighbouring channels)^beta, for input (N, C, d1, ...).
 

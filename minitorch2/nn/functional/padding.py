@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ...core.autocast import listed
+from ...ops._images import follows_format
 from ...ops.pad import pad_circular, pad_constant, pad_reflect, pad_replicate
 
 _BY_MODE = {"reflect": pad_reflect, "replicate": pad_replicate, "circular": pad_circular}
 
 
+@follows_format
 def pad(input, pad, mode="constant", value=None):
     """input with pad[0] elements put before and pad[1] after it along the last dim, pad[2:4] along the one before, ...
 

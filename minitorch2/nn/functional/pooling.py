@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -14,6 +15,7 @@ from ...core.device import like
 from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import remembered, require_tensor, within
+from ...ops._images import follows_format
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
@@ -35,14 +37,15 @@ def sizes(op, dims, name, value) -> tuple[int, ...]:
     if len(values) == 1:
         values *= dims
     if len(values) != dims:
-        many = "an int, or a tuple of one int" if dims == 1 else "a single int, or a tuple of two ints"
+        one = "an int, or a tuple of one int"
+        many = one if dims == 1 else f"a single int, or a tuple of {'two' if dims == 2 else 'three'} ints"
         raise RuntimeError(f"{op}: {name} must either be {many}, but got {value}")
     return tuple(int(v) for v in values)
 
 
 @remembered
-def _windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
-    """((kernel, stride, padding, dilation), output size) of an input of this shape, checked; all of them as pairs."""
+def windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
+    """((kernel, stride, padding, dilation), output size) of an input of this shape, checked; pairs for one dim, too."""
     kernel = sizes(op, dims, "kernel_size", kernel_size)
     stride = kernel if stride is None or stride == [] else sizes(op, dims, "stride", stride)
     padding, dilation = sizes(op, dims, "padding", padding), sizes(op, dims, "dilation", dilation)
@@ -72,8 +75,8 @@ def _windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode)
     if min(out) <= 0:
         channels = shape[-dims - 1]
         raise RuntimeError(
-            f"Given input size: ({channels}x{hw[0]}x{hw[1]}). Calculated output size: ({channels}x{out[0]}x{out[1]}). "
-            "Output size is too small"
+            f"Given input size: ({'x'.join(map(str, (channels, *hw)))}). Calculated output size: "
+            f"({'x'.join(map(str, (channels, *out)))}). Output size is too small"
         )
     return settings, out
 
@@ -92,7 +95,7 @@ def _shaped_back(y, dims, unbatched):
 
 def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     require_tensor(op, input)
-    settings, out = _windows(op, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    settings, out = windows(op, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
     x, unbatched = _as_images(input, dims)
     if not return_indices:
         return _shaped_back(MaxPool2d.apply(x, settings, out, False), dims, unbatched)
@@ -111,6 +114,7 @@ def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
     return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@follows_format
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False):
     """The largest of each window of input (N, C, H, W) or (C, H, W); stride defaults to kernel_size.
 
@@ -139,21 +143,23 @@ def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_in
         raise RuntimeError("divisor must be not zero")
     if input._data.dtype.kind not in "fV":
         raise NotImplementedError(f"\"{op}\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
-    settings, out = _windows(op, dims, input._data.shape, kernel_size, stride, padding, 1, ceil_mode)
+    settings, out = windows(op, dims, input._data.shape, kernel_size, stride, padding, 1, ceil_mode)
     x, unbatched = _as_images(input, dims)
-    kernel, stride, padding, _ = settings
-    divisor = divisor_override
-    if divisor is None:
-        rows, columns = (
-            _window_sizes(x._data.shape[2 + i], kernel[i], stride[i], padding[i], out[i], count_include_pad)
-            for i in (0, 1)
-        )
-        divisor = rows[:, None] * columns
-        if divisor.min() == divisor.max():
-            divisor = int(divisor[0, 0])
-        else:
-            divisor = like(divisor.astype(x._data.dtype if x._data.itemsize > 2 else float32.numpy), x._data)
-    return _shaped_back(AvgPool2d.apply(x, divisor, (kernel, stride, padding), out), dims, unbatched)
+    divisor = window_counts(x._data, settings, out, count_include_pad) if divisor_override is None else divisor_override
+    return _shaped_back(AvgPool2d.apply(x, divisor, settings[:3], out), dims, unbatched)
+
+
+def window_counts(x, settings, out, count_padding):
+    """How many elements each window of x (N, C, d1, ...) counts: a number where all count as many, else an array, the
+    first dim of `out` by the others flattened, of the dtype that the windows are summed in."""
+    each = [
+        _window_sizes(n, kernel, stride, padding, o, count_padding)
+        for n, kernel, stride, padding, o in zip(x.shape[2:], *settings[:3], out, strict=True)
+    ]
+    counts = functools.reduce(np.multiply.outer, each)
+    if counts.min() == counts.max():
+        return int(counts.reshape(-1)[0])
+    return like(counts.reshape(out[0], -1).astype(x.dtype if x.itemsize > 2 else float32.numpy), x)
 
 
 def _window_sizes(n, kernel, stride, padding, out, count_padding):
@@ -168,6 +174,7 @@ def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, coun
     return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@follows_format
 def avg_pool2d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ):
@@ -180,7 +187,8 @@ def avg_pool2d(
     )
 
 
-def _max_unpool(op, dims, input, indices, kernel_size, stride, padding, output_size):
+def unpool(op, dims, input, indices, kernel_size, stride, padding, output_size):
+    """max_unpool in `dims` dims."""
     kernel = sizes(op, dims, "kernel_size", kernel_size)
     stride = kernel if stride is None else sizes(op, dims, "stride", stride)
     padding = sizes(op, dims, "padding", padding)
@@ -232,17 +240,17 @@ def _unpooled_sizes(hw, kernel, stride, padding, output_size):
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding: Sizes = 0, output_size=None):
     """input (N, C, L) or (C, L) put back to where max_pool1d found it (`indices`), zeros elsewhere."""
-    return _max_unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
+    return unpool("max_unpool1d", 1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@follows_format
 def max_unpool2d(input, indices, kernel_size, stride=None, padding: Sizes = 0, output_size=None):
     """input (N, C, H, W) or (C, H, W) put back to where max_pool2d found it (`indices`), zeros elsewhere."""
-    return _max_unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
+    return unpool("max_unpool2d", 2, input, indices, kernel_size, stride, padding, output_size)
 
 
-def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Any:
-    max_pool: Any = max_pool1d if dims == 1 else max_pool2d
-    avg_pool = avg_pool1d if dims == 1 else avg_pool2d
+def power_pool(dims, max_pool: Any, avg_pool: Any, input, norm_type, kernel_size, stride, ceil_mode) -> Any:
+    """lp_pool in `dims` dims, made of the other two."""
     kernel = sizes(f"lp_pool{dims}d", dims, "kernel_size", kernel_size)
     if norm_type == math.inf:
         return max_pool(input.abs(), kernel_size, stride, 0, 1, ceil_mode)
@@ -255,12 +263,12 @@ def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Any:
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """(sum of x ^ norm_type) ^ (1 / norm_type) over each window of input (N, C, L) or (C, L); inf: the largest |x|."""
-    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
+    return power_pool(1, max_pool1d, avg_pool1d, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     """lp_pool1d over each window of input (N, C, H, W) or (C, H, W)."""
-    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
+    return power_pool(2, max_pool2d, avg_pool2d, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 listed(globals())

@@ -12,14 +12,17 @@ from ...core.autocast import listed
 from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import require_floating
+from ...ops._images import follows_format
 from ...ops.pad import TakeSorted
 from ...ops.sampling import cubic_weights
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from .pooling3d import adaptive_avg_pool3d
 
 _DIMS = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2, "lanczos": 2}
 _MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "lanczos", "area", "nearest-exact")
 
 
+@follows_format
 def interpolate(
     input,
     size=None,
@@ -31,8 +34,7 @@ def interpolate(
 ) -> Any:
     """input (N, C, d1, ...) resized to `size`, or by `scale_factor` (a number, or one per spatial dim).
 
-    mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' and 'bicubic' (4-d), 'trilinear' (5-d), 'area'
-    (3-d and 4-d).
+    mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' and 'bicubic' (4-d), 'trilinear' (5-d), 'area'.
     align_corners: the centres of the first and last elements stay where they are, rather than the outer edges.
     """
     shape = input._data.shape
@@ -59,10 +61,11 @@ def interpolate(
         raise NotImplementedError(f"Got {len(shape)}D input, but {mode} mode needs {_DIMS[mode] + 2}D input")
     if mode == "lanczos" and not antialias:
         raise ValueError("Lanczos mode requires antialias=True")
-    if antialias or (mode == "area" and dims == 3):
-        what = "antialias=True" if antialias else "mode='area' for 5-d input"
-        instead = "minitorch2.vision.transforms.Resize(antialias=True) for images" if antialias else "'trilinear'"
-        raise NotImplementedError(f"minitorch2: interpolate with {what} is not supported; use {instead}")
+    if antialias:
+        raise NotImplementedError(
+            "minitorch2: interpolate with antialias=True is not supported; use "
+            "minitorch2.vision.transforms.Resize(antialias=True) for images"
+        )
     if min(sizes) <= 0 or min(shape[2:]) <= 0:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {list(shape[2:])} output {list(sizes)}"
@@ -70,7 +73,7 @@ def interpolate(
     if shape[1] == 0:
         raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     if mode == "area":
-        return (adaptive_avg_pool1d if dims == 1 else adaptive_avg_pool2d)(input, sizes)
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, sizes)
     if input._data.dtype != K.uint8 or mode not in ("nearest", "nearest-exact"):
         require_floating(f"upsample_{mode}{dims}d", input)
     for i, (n, out) in enumerate(zip(shape[2:], sizes, strict=True)):

@@ -7,6 +7,7 @@ import math
 import minitorch2_kernels as K
 
 from ...ops._common import require_floating, require_tensor
+from ...ops._images import follows_format
 from ...ops.conv import Sizes, pair
 from ...ops.unfold import Col2Im, Im2Col
 
@@ -95,6 +96,7 @@ def pixel_shuffle(input, upscale_factor):
     return x.reshape(*batch, c, h * r, w * r)
 
 
+@follows_format
 def pixel_unshuffle(input, downscale_factor):
     """(*, C, H r, W r) to (*, C r^2, H, W): pixel_shuffle's inverse."""
     shape, r = input._data.shape, downscale_factor
@@ -112,6 +114,7 @@ def pixel_unshuffle(input, downscale_factor):
     return x.reshape(*batch, c * r * r, h // r, w // r)
 
 
+@follows_format
 def channel_shuffle(input, groups):
     """The channels of (N, C, *), C = groups * k, in another order: the first of every group, the second of every ...
 

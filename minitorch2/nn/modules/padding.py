@@ -14,13 +14,16 @@ if TYPE_CHECKING:
 __all__ = [
     "CircularPad1d",
     "CircularPad2d",
+    "CircularPad3d",
     "ConstantPad1d",
     "ConstantPad2d",
     "ConstantPad3d",
     "ReflectionPad1d",
     "ReflectionPad2d",
+    "ReflectionPad3d",
     "ReplicationPad1d",
     "ReplicationPad2d",
+    "ReplicationPad3d",
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
@@ -56,6 +59,13 @@ class ReflectionPad2d(_PadNd):
     _mode = "reflect"
 
 
+class ReflectionPad3d(_PadNd):
+    """Pads (N, C, D, H, W) or (C, D, H, W) with its reflection, the edge not repeated."""
+
+    _spatial_dims = 3
+    _mode = "reflect"
+
+
 class ReplicationPad1d(_PadNd):
     """Pads (N, C, L) or (C, L) with the values at its edges."""
 
@@ -67,6 +77,13 @@ class ReplicationPad2d(_PadNd):
     """Pads (N, C, H, W) or (C, H, W) with the values at its edges."""
 
     _spatial_dims = 2
+    _mode = "replicate"
+
+
+class ReplicationPad3d(_PadNd):
+    """Pads (N, C, D, H, W) or (C, D, H, W) with the values at its edges."""
+
+    _spatial_dims = 3
     _mode = "replicate"
 
 
@@ -90,6 +107,12 @@ class CircularPad2d(_CircularPadNd):
     """Pads (N, C, H, W) or (C, H, W) as if it repeated for ever."""
 
     _spatial_dims = 2
+
+
+class CircularPad3d(_CircularPadNd):
+    """Pads (N, C, D, H, W) or (C, D, H, W) as if it repeated for ever."""
+
+    _spatial_dims = 3
 
 
 class _ConstantPadNd(_PadNd):
