@@ -73,11 +73,12 @@ from .random import Generator, default_generator
 from .settings import *  # noqa: F403
 from .tensor import Tensor
 from .version import __version__
+from .windows import *  # noqa: F403
 
 newaxis = None
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
-_LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "jit")
+_LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "hub", "jit")
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",
@@ -86,6 +87,7 @@ _OF_NN_FUNCTIONAL = frozenset(
         "bilinear",
         "celu",
         "celu_",
+        "channel_shuffle",
         "cosine_similarity",
         "group_norm",
         "hardshrink",
@@ -93,6 +95,7 @@ _OF_NN_FUNCTIONAL = frozenset(
         "layer_norm",
         "max_pool1d",
         "max_pool2d",
+        "max_pool3d",
         "pairwise_distance",
         "pixel_shuffle",
         "pixel_unshuffle",
@@ -105,6 +108,37 @@ _OF_NN_FUNCTIONAL = frozenset(
         "selu_",
         "threshold",
         "threshold_",
+    )
+)
+
+
+_OF_NATIVE = frozenset(
+    (
+        "affine_grid_generator",
+        "alpha_dropout",
+        "alpha_dropout_",
+        "binary_cross_entropy_with_logits",
+        "constant_pad_nd",
+        "cosine_embedding_loss",
+        "ctc_loss",
+        "dropout",
+        "dropout_",
+        "embedding",
+        "feature_alpha_dropout",
+        "feature_alpha_dropout_",
+        "feature_dropout",
+        "feature_dropout_",
+        "grid_sampler",
+        "grid_sampler_2d",
+        "gru_cell",
+        "hinge_embedding_loss",
+        "kl_div",
+        "lstm_cell",
+        "margin_ranking_loss",
+        "poisson_nll_loss",
+        "rnn_relu_cell",
+        "rnn_tanh_cell",
+        "triplet_margin_loss",
     )
 )
 
@@ -124,6 +158,8 @@ def __getattr__(name: str):
         return importlib.import_module(f".{name}", __name__)
     if name in _OF_NN_FUNCTIONAL:  # functions that torch has in both namespaces, with the same arguments
         return getattr(importlib.import_module(".nn.functional", __name__), name)
+    if name in _OF_NATIVE:  # those that have other arguments there
+        return getattr(importlib.import_module(".native", __name__), name)
     if name == "compile":
         return importlib.import_module(".compiler", __name__).compile
     if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):

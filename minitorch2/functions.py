@@ -13,21 +13,27 @@ from .ops.arithmetic import (
     add, addcdiv, addcmul, atan2, div, floor_divide, fmod, lerp, maximum, minimum, mul, remainder, rsub, sub,
     where,
 )
+from .ops.bessel import i0
 from .ops.comparison import (
     allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, equal, ge, gt, isclose, isfinite, isinf,
     isnan, le, logical_and, logical_not, logical_or, logical_xor, lt, ne,
 )
 from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from .ops.conversion import clone, detach
+from .ops.conv3d import conv3d, conv_transpose3d
+from .ops.complex_names import conj, conj_physical, imag, is_conj, is_neg, isreal, real, resolve_conj, resolve_neg
+from .ops.conversion import clone, detach, fill
 from .ops.decompositions import cholesky, qr, svd
 from .ops.determinants import det, logdet, matrix_exp, slogdet
 from .ops.einsum import einsum
+from .ops.finite_differences import gradient
 from .ops.floats import frexp, isneginf, isposinf, nextafter, signbit
 from .ops.gathering import gather, index_add, index_copy, index_fill, index_select
+from .ops.histogram import histogram
 from .ops.indexing import index_put
 from .ops.inquiry import (
-    atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, can_cast, column_stack, is_complex,
-    is_floating_point, is_nonzero, is_same_size, is_tensor, numel, result_type,
+    atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, can_cast, column_stack, get_device,
+    is_complex, is_distributed, is_floating_point, is_inference, is_nonzero, is_same_size, is_signed, is_tensor, numel,
+    result_type, typename,
 )
 from .ops.integers import bitwise_left_shift, bitwise_right_shift, gcd, lcm
 from .ops.joining import cat, hstack, stack, tile, vstack
@@ -36,12 +42,14 @@ from .ops.linalg import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, matmul, m
 from .ops.masking import masked_fill, masked_scatter, masked_select, put, take, take_along_dim
 from .ops.nans import nan_to_num, nanmean, nansum
 from .ops.norm import batch_norm
+from .ops.norms import frobenius_norm, norm_except_dim, nuclear_norm
 from .ops.powers import pow
-from .ops.products import block_diag, cdist, chain_matmul, cross, inner, kron, matrix_power, vdot
+from .ops.probability import igamma, igammac, mvlgamma
+from .ops.products import block_diag, cdist, chain_matmul, cross, inner, kron, matrix_power, pdist, vdot
 from .ops.random import bernoulli, multinomial, poisson
 from .ops.rearranging import (
-    cartesian_prod, diag, diag_embed, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, trace, tril,
-    tril_indices, triu, triu_indices,
+    cartesian_prod, diag, diag_embed, diagflat, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, trace,
+    tril, tril_indices, triu, triu_indices,
 )
 from .ops.reduce import (
     all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, std, std_mean,
@@ -49,9 +57,10 @@ from .ops.reduce import (
 )
 from .ops.rounding import ceil, floor, frac, round, sign, trunc
 from .ops.scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
-from .ops.scattering import scatter, scatter_add, scatter_reduce
+from .ops.scattering import index_reduce, scatter, scatter_add, scatter_reduce
 from .ops.searching import (
-    argwhere, bincount, bucketize, histc, isin, nonzero, searchsorted, unique, unique_consecutive,
+    argwhere, bincount, bucketize, histc, isin, nonzero, nonzero_static, searchsorted, unique, unique_consecutive,
+    unravel_index,
 )
 from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, nanquantile, quantile, sort, topk
 from .ops.solving import cholesky_inverse, cholesky_solve, inverse
@@ -59,13 +68,17 @@ from .ops.special import (
     copysign, deg2rad, digamma, dist, erfinv, float_power, fmax, fmin, heaviside, hypot, ldexp, lgamma, logaddexp,
     logaddexp2, logit, polygamma, rad2deg, sgn, sinc, xlogy,
 )
-from .ops.splitting import dsplit, dstack, hsplit, tensor_split, vsplit
+from .ops.splitting import (
+    dsplit, dstack, hsplit, narrow_copy, split_with_sizes, tensor_split, unsafe_chunk, unsafe_split,
+    unsafe_split_with_sizes, vsplit,
+)
 from .ops.statistics import combinations, corrcoef, cov, cumulative_trapezoid, renorm, trapezoid, vander
 from .ops.trigonometry import acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan
 from .ops.unary import (
     abs, clamp, clamp_max, clamp_min, erf, erfc, exp, exp2, expm1, log, log10, log1p, log2, neg, positive,
     reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh,
 )
+from .ops.view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .ops.views import (
     adjoint, broadcast_to, chunk, diagonal, flatten, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
     t, transpose, unbind, unflatten, unsqueeze,
@@ -108,28 +121,33 @@ __all__ = [
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "bucketize", "can_cast", "cartesian_prod", "cat", "cdist", "ceil",
     "chain_matmul", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min",
-    "clip", "clone", "column_stack", "combinations", "concat", "concatenate", "conv1d", "conv2d", "conv_transpose1d",
-    "conv_transpose2d", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin",
-    "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "det", "detach", "diag", "diag_embed", "diagonal", "diff",
-    "digamma", "dist", "div", "divide", "dot", "dsplit", "dstack", "einsum", "eq", "equal", "erf", "erfc", "erfinv",
-    "exp", "exp2", "expm1", "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide",
-    "fmax", "fmin", "fmod", "frac", "frexp", "gather", "gcd", "ge", "ger", "greater", "greater_equal", "gt",
-    "heaviside", "histc", "hsplit", "hstack", "hypot", "index_add", "index_copy", "index_fill", "index_put",
-    "index_select", "inner", "inverse", "is_complex", "is_floating_point", "is_nonzero", "is_same_size", "is_tensor",
-    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "kron", "kthvalue", "lcm", "ldexp", "le",
-    "lerp", "less", "less_equal", "lgamma", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2",
-    "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt",
-    "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean",
-    "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial",
-    "multiply", "mv", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative",
-    "nextafter", "nonzero", "norm", "not_equal", "numel", "outer", "permute", "pinverse", "poisson", "polygamma",
-    "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg", "ravel", "reciprocal", "relu", "remainder", "renorm",
-    "repeat_interleave", "reshape", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter",
-    "scatter_add", "scatter_reduce", "searchsorted", "select", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
-    "sinh", "slogdet", "softmax", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",
-    "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor_split",
-    "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "trapz", "tril", "tril_indices", "triu",
-    "triu_indices", "true_divide", "trunc", "unbind", "unflatten", "unique", "unique_consecutive", "unsqueeze",
+    "clip", "clone", "column_stack", "combinations", "concat", "concatenate", "conj", "conj_physical", "conv1d",
+    "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "copysign", "corrcoef", "cos",
+    "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid",
+    "deg2rad", "det", "detach", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma",
+    "dist", "div", "divide", "dot", "dsplit", "dstack", "einsum", "eq", "equal", "erf", "erfc", "erfinv", "exp",
+    "exp2", "expm1", "fill", "fix", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "frac", "frexp", "frobenius_norm", "gather", "gcd", "ge", "ger", "get_device", "gradient",
+    "greater", "greater_equal", "gt", "heaviside", "histc", "histogram", "hsplit", "hstack", "hypot", "i0", "igamma",
+    "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner",
+    "inverse", "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_nonzero",
+    "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log10",
+    "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select",
+    "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm",
+    "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan_to_num",
+    "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne", "neg", "negative", "nextafter",
+    "nonzero", "nonzero_static", "norm", "norm_except_dim", "not_equal", "nuclear_norm", "numel", "outer", "pdist",
+    "permute", "pinverse", "poisson", "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg",
+    "ravel", "real", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj",
+    "resolve_neg", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add",
+    "scatter_reduce", "searchsorted", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc",
+    "sinh", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze",
+    "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim",
+    "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "trapz", "tril",
+    "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "unbind", "unflatten", "unique",
+    "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze",
     "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
 ]
 

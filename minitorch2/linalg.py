@@ -22,9 +22,11 @@ from .ops.decompositions import linalg_qr as qr
 from .ops.decompositions import linalg_svd as svd
 from .ops.determinants import det, matrix_exp
 from .ops.determinants import linalg_slogdet as slogdet
+from .ops.joining import cat
 from .ops.least_squares import lstsq, matrix_rank, pinv
 from .ops.linalg import matmul, vector_norm
 from .ops.products import matrix_power, multi_dot
+from .ops.scan import cumprod
 from .ops.solving import inv, inv_ex, solve, solve_ex, solve_triangular
 from .ops.views import diagonal as _diagonal
 from .ops.views import movedim
@@ -59,6 +61,7 @@ __all__ = [
     "svdvals",
     "tensorinv",
     "tensorsolve",
+    "vander",
     "vecdot",
     "vector_norm",
 ]
@@ -173,6 +176,18 @@ def vecdot(x, y, *, dim=-1):
     return (x * y).sum(dim)
 
 
+def vander(x, *, N=None):
+    """The powers 0 to N - 1 of the elements of x (..., n) in a new last dim; n of them unless told."""
+    x = x.unsqueeze(-1) if not x._data.ndim else x
+    count = x._data.shape[-1] if N is None else N
+    if count <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    if x._data.dtype.kind == "b":
+        raise RuntimeError("linalg.vander supports floating point, complex, and integer tensors, but got Bool")
+    powers = cumprod(x.unsqueeze(-1).expand(*x._data.shape, count - 1), -1)
+    return cat((powers.new_ones((*x._data.shape, 1)), powers), -1)
+
+
 def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
     """The diagonals of matrices in the last two dims, as a view."""
     return _diagonal(A, offset, dim1, dim2)
@@ -193,7 +208,6 @@ def __getattr__(name: str):
         **dict.fromkeys(("lu", "lu_factor", "lu_factor_ex", "lu_solve"), "use solve or inv"),
         **dict.fromkeys(("ldl_factor", "ldl_factor_ex", "ldl_solve"), "use solve or inv"),
         "householder_product": "use qr",
-        "vander": "use torch.vander with increasing=True",
     }
     if name in reasons:
         raise AttributeError(f"minitorch2: torch.linalg.{name} is not supported: {reasons[name]}")

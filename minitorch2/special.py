@@ -1,4 +1,4 @@
-"""torch.special: names for functions that are also torch's own."""
+"""torch.special: names for functions that are also torch's own, and some that are not."""
 
 from .functions import (
     digamma,
@@ -7,6 +7,7 @@ from .functions import (
     erfinv,
     exp2,
     expm1,
+    i0,
     log1p,
     log_softmax,
     logit,
@@ -18,28 +19,45 @@ from .functions import (
     xlogy,
 )
 from .functions import digamma as psi
+from .functions import igamma as gammainc
+from .functions import igammac as gammaincc
 from .functions import lgamma as gammaln
+from .functions import mvlgamma as multigammaln
 from .functions import sigmoid as expit
+from .ops.bessel import i0e, i1, i1e
+from .ops.probability import entr, erfcx, log_ndtr, ndtri, xlog1py
 
 __all__ = [
     "digamma",
+    "entr",
     "erf",
     "erfc",
+    "erfcx",
     "erfinv",
     "exp2",
     "expit",
     "expm1",
+    "gammainc",
+    "gammaincc",
     "gammaln",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
     "log1p",
+    "log_ndtr",
     "log_softmax",
     "logit",
     "logsumexp",
+    "multigammaln",
     "ndtr",
+    "ndtri",
     "polygamma",
     "psi",
     "round",
     "sinc",
     "softmax",
+    "xlog1py",
     "xlogy",
 ]
 

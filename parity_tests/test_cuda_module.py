@@ -34,6 +34,9 @@ assert mt.cuda.is_initialized() is False
 assert mt.cuda.is_current_stream_capturing() is False
 assert mt.cuda.is_bf16_supported() is False
 assert (mt.cuda.memory_allocated(), mt.cuda.max_memory_allocated(), mt.cuda.memory_reserved()) == (0, 0, 0)
+assert (mt.cuda.max_memory_reserved(), mt.cuda.memory_stats(), mt.cuda.get_arch_list()) == (0, {}, [])
+assert mt.cuda.is_tf32_supported() is False
+assert "Allocated memory" in mt.cuda.memory_summary()
 mt.cuda.empty_cache()
 mt.cuda.manual_seed(1)
 mt.cuda.manual_seed_all(2)
@@ -43,7 +46,8 @@ assert mt.cuda.get_rng_state_all() == []
 for name in (
     "current_device", "init", "synchronize", "current_stream", "default_stream", "get_device_name", "Stream",
     "get_device_properties", "get_device_capability", "mem_get_info", "reset_peak_memory_stats", "initial_seed",
-    "get_rng_state", "graph_pool_handle",
+    "get_rng_state", "graph_pool_handle", "ipc_collect", "reset_accumulated_memory_stats",
+    "get_per_process_memory_fraction",
 ):
     try:
         getattr(mt.cuda, name)()
@@ -54,6 +58,7 @@ for name in (
 for call in (
     lambda: mt.cuda.set_device(0), lambda: mt.cuda.device(0), lambda: mt.cuda.capture_step(print),
     lambda: mt.cuda.graph(mt.cuda.CUDAGraph()), lambda: mt.cuda.Event().record(),
+    lambda: mt.cuda.set_per_process_memory_fraction(0.5),
 ):
     try:
         call()
@@ -175,6 +180,60 @@ def test_memory(cuda):
     cuda.empty_cache()
     free, total = cuda.mem_get_info()
     assert 0 < free <= total == cuda.get_device_properties().total_memory
+
+
+def test_memory_stats(cuda):
+    import cupy
+
+    gc.collect()
+    cuda.empty_cache()
+    cuda.reset_peak_memory_stats()
+    before = cuda.memory_reserved()
+    block = cupy.cuda.alloc(1 << 22)
+    used = cuda.memory_allocated()
+    del block
+    cuda.empty_cache()
+    stats = cuda.memory_stats()
+    assert stats["allocated_bytes.all.current"] == used - (1 << 22)
+    assert stats["allocated_bytes.all.peak"] == used
+    assert stats["reserved_bytes.all.current"] == cuda.memory_reserved() <= before
+    assert stats["reserved_bytes.all.peak"] == cuda.max_memory_reserved() >= max(used, 1 << 22)
+    cuda.reset_accumulated_memory_stats()
+    with pytest.raises(cuda.OutOfMemoryError):
+        cupy.cuda.alloc(1 << 45)
+    assert cuda.memory_stats()["num_ooms"] == 1
+    cuda.reset_accumulated_memory_stats()
+    assert cuda.memory_stats(0)["num_ooms"] == 0
+    lines = cuda.memory_summary().splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert any("GPU reserved memory" in line for line in lines)
+    assert cuda.ipc_collect() is None
+    assert cuda.get_arch_list() == ["sm_{}{}".format(*cuda.get_device_capability())]
+
+
+def test_older_names(cuda):
+    """With the warnings that torch gives, too."""
+    for name in ("memory_cached", "max_memory_cached", "reset_max_memory_allocated", "reset_max_memory_cached"):
+        with pytest.warns(FutureWarning, match=f"torch.cuda.{name}"):
+            getattr(cuda, name)()
+
+
+def test_part_of_the_memory(cuda):
+    import cupy
+
+    for wrong, error in ((1, TypeError), (1.5, ValueError), (-0.5, ValueError)):
+        with pytest.raises(error):
+            cuda.set_per_process_memory_fraction(wrong)
+    cuda.empty_cache()
+    try:
+        cuda.set_per_process_memory_fraction(0.25)
+        assert cuda.get_per_process_memory_fraction() == pytest.approx(0.25)
+        with pytest.raises(cuda.OutOfMemoryError):
+            cupy.cuda.alloc(cuda.get_device_properties().total_memory // 2)
+        cupy.cuda.alloc(1 << 10)
+    finally:
+        cuda.set_per_process_memory_fraction(1.0)
+    assert cuda.get_per_process_memory_fraction() == 1.0
 
 
 def test_out_of_memory(cuda):

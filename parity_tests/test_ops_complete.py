@@ -19,6 +19,7 @@ ELSEWHERE = {
     **dict.fromkeys(("bernoulli", "multinomial"), "test_random.py"),
     "poisson": "test_distributions_samples.py",
     **dict.fromkeys(("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"), "test_functional_pool_conv.py"),
+    **dict.fromkeys(("conv3d", "conv_transpose3d"), "test_functional_3d.py"),
     "batch_norm": "test_functional_norm.py",
     **dict.fromkeys(("qr", "svd"), "test_linalg.py"),
     "index_put": "test_ops_indexing.py",

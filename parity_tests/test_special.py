@@ -1,16 +1,43 @@
-"""erf, lgamma and their kin against mpmath's 30 digits: torch's own are too rough to judge the derivatives."""
+"""erf, lgamma, i0 and their kin against mpmath's 30 digits: torch's own are too rough to judge the derivatives."""
 
 import mpmath
 import numpy as np
 import pytest
 
 import minitorch2 as mt
-from minitorch2_kernels import digamma, erf, erfc, erfinv, lgamma, polygamma
+from minitorch2_kernels import (
+    digamma,
+    erf,
+    erfc,
+    erfcx,
+    erfinv,
+    gammainc,
+    gammaincc,
+    i0e,
+    i1e,
+    lgamma,
+    log_ndtr,
+    ndtri,
+    polygamma,
+)
 
 RNG = np.random.default_rng(0)
 NEAR_ZERO = 10.0 ** RNG.uniform(-30, 0, 50) * RNG.choice([-1, 1], 50)
 POSITIVE = np.concatenate([RNG.uniform(0, 3, 300), RNG.uniform(0, 40, 300), 10.0 ** RNG.uniform(-30, 30, 100)])
 AROUND_1 = np.array([1 - 1e-9, 1 + 1e-9, 2 - 1e-9, 2 + 1e-9, 1.0, 2.0, np.nextafter(1, 0), np.nextafter(2, 3)])
+
+EITHER_SIDE = np.concatenate([RNG.uniform(-20, 20, 200), RNG.uniform(-600, 600, 50), NEAR_ZERO])
+
+
+def _quantile(p):
+    """Newton's method on the logarithm, whose slope is the density over the area."""
+    with np.errstate(all="ignore"):
+        x = mpmath.mpf(float(ndtri(np.array([float(p)]))[0]))
+    for _ in range(3):
+        area = mpmath.ncdf(x)
+        x -= (mpmath.log(area) - mpmath.log(p)) * area / mpmath.npdf(x)
+    return x
+
 
 CASES = {  # name: (kernel, mpmath's, where, units in the last place for float64)
     "erf": (erf, mpmath.erf, np.concatenate([RNG.uniform(-7, 7, 600), NEAR_ZERO]), 1.5),
@@ -24,6 +51,16 @@ CASES = {  # name: (kernel, mpmath's, where, units in the last place for float64
     "lgamma": (lgamma, lambda x: mpmath.loggamma(x).real, np.concatenate([POSITIVE, AROUND_1]), 4),
     "trigamma": (lambda x: polygamma(1, x), lambda x: mpmath.polygamma(1, x), POSITIVE, 6),
     "tetragamma": (lambda x: polygamma(2, x), lambda x: mpmath.polygamma(2, x), POSITIVE, 6),
+    "i0e": (i0e, lambda x: mpmath.besseli(0, x) * mpmath.exp(-abs(x)), EITHER_SIDE, 8),
+    "i1e": (i1e, lambda x: mpmath.besseli(1, x) * mpmath.exp(-abs(x)), EITHER_SIDE, 8),
+    "erfcx": (
+        erfcx,
+        lambda x: mpmath.exp(x * x) * mpmath.erfc(x),
+        np.concatenate([RNG.uniform(-26, 40, 300), NEAR_ZERO, 10.0 ** RNG.uniform(0, 5, 50)]),
+        6,
+    ),
+    "log_ndtr": (log_ndtr, lambda x: mpmath.log(mpmath.ncdf(x)), RNG.uniform(-38, 3, 300), 12),
+    "ndtri": (ndtri, _quantile, np.concatenate([RNG.uniform(0.001, 0.999, 100), 10.0 ** RNG.uniform(-30, 0, 50)]), 6),
 }
 
 
@@ -62,6 +99,22 @@ def test_below_zero(name):
     for x, result in zip(points.tolist(), kernel(points), strict=True):
         wanted = float(exact(mpmath.mpf(x)))
         assert abs(result - wanted) <= 1e-13 * max(10.0, abs(wanted)) / min(1.0, abs(x - round(x))), x
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_incomplete_gamma(upper):
+    """To 1e-13 of the larger tail, and to 1e-12 of the smaller one down to 1e-200."""
+    a = np.concatenate([RNG.uniform(0, 5, 60), 10.0 ** RNG.uniform(-8, 3, 90), RNG.uniform(140, 400, 40)])
+    near = 1 + RNG.normal(size=a.size) / np.sqrt(a + 1)
+    x = a * np.where(RNG.uniform(size=a.size) < 0.7, np.clip(near, 0.05, 4), 10.0 ** RNG.uniform(-1, 0.5, a.size))
+    with np.errstate(all="ignore"):
+        results = (gammaincc if upper else gammainc)(a, x)
+    for p, y, result in zip(a.tolist(), x.tolist(), results, strict=True):
+        limits = (y, mpmath.inf) if upper else (0, y)
+        with mpmath.workdps(30):
+            wanted = float(mpmath.gammainc(mpmath.mpf(p), *map(mpmath.mpf, limits), regularized=True))
+        if wanted > 1e-200:
+            assert abs(result - wanted) <= (1e-13 if wanted > 0.1 else 1e-12) * wanted, (p, y)
 
 
 def test_special_points():

@@ -133,6 +133,7 @@ from .dispatch import (
     zeros_like,
 )
 from .reference.attention import attention, attention_grad, hidden
+from .reference.bessel import i0, i0e, i1, i1e
 from .reference.bias import add_bias
 from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
 from .reference.class_loss import (
@@ -163,9 +164,11 @@ from .reference.exponentials import (
     tanh_grad,
 )
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
+from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import index_add, linear_index
 from .reference.matmul import linear, linear_grad, matmul
 from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
+from .reference.normal_tails import erfcx, log_ndtr, ndtri
 from .reference.picking import pick, put
 from .reference.pooling import (
     avg_pool2d,

@@ -146,3 +146,13 @@ def get_device_capability(device: Any = None) -> tuple[int, int]:
 def is_bf16_supported(including_emulation: bool = True) -> bool:
     """Whether the GPU computes in bfloat16; without `including_emulation`, whether it has instructions for it."""
     return is_available() and (including_emulation or get_device_capability()[0] >= 8)
+
+
+def is_tf32_supported() -> bool:
+    """Whether the GPU has instructions for TF32."""
+    return is_bf16_supported(including_emulation=False)
+
+
+def get_arch_list() -> list[str]:
+    """The architectures there is code for: those of the GPUs at hand, since kernels are compiled when first called."""
+    return sorted({"sm_{}{}".format(*get_device_capability(index)) for index in range(device_count())})

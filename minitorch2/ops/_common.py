@@ -256,6 +256,19 @@ def broadcast_shapes(op: str, *shapes) -> tuple[int, ...]:
     return tuple(result)
 
 
+def two_floats(op, input, other):
+    """Both tensors, of floating dtype, promoted."""
+    for position, (name, x) in enumerate((("input", input), ("other", other)), start=1):
+        require_tensor(op, x, name, position)
+    input, other = promote(op, input, other)
+    broadcast_shapes(op, input._data.shape, other._data.shape)
+    if input._data.dtype.kind not in "fV":
+        raise NotImplementedError(
+            f"\"{op}_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating dtypes"
+        )
+    return input, other
+
+
 def element(value, numpy_dtype) -> np.ndarray:
     """A Python number as a 0-d array of this dtype, converted as C++ does it; RuntimeError where it does not fit."""
     kind = numpy_dtype.kind

@@ -8,6 +8,7 @@ from ..core.autocast import listed
 from ..core.dtypes import as_dtype
 from ..core.function import Function
 from ._common import numpy_names, require_floating, to_dtype, wrap_dim
+from .rectifiers import RectifierMethods
 from .reduce import Sum
 from .unary import Exp
 
@@ -107,5 +108,5 @@ def _along(op, input, dim, dtype):
 listed(globals())
 
 
-class ActivationMethods:
+class ActivationMethods(RectifierMethods):
     softmax, log_softmax = softmax, log_softmax

@@ -186,6 +186,7 @@ class ComparisonMethods:
     bitwise_and_, bitwise_or_, bitwise_xor_ = inplace(bitwise_and), inplace(bitwise_or), inplace(bitwise_xor)
     bitwise_not_, logical_xor_ = inplace(bitwise_not), inplace(logical_xor)
     eq_, ne_, lt_, le_, gt_, ge_ = inplace(eq), inplace(ne), inplace(lt), inplace(le), inplace(gt), inplace(ge)
+    not_equal_, less_, less_equal_, greater_, greater_equal_ = ne_, lt_, le_, gt_, ge_
 
     def __eq__(self, other):
         if isinstance(other, np.ndarray):

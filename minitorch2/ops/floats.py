@@ -10,6 +10,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from . import _return_types as return_types
+from ._inplace import inplace
 from .comparison import eq
 
 
@@ -52,3 +53,4 @@ def frexp(input):
 
 class FloatMethods:
     signbit, isposinf, isneginf, nextafter, frexp = signbit, isposinf, isneginf, nextafter, frexp
+    nextafter_ = inplace(nextafter)

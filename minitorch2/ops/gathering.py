@@ -39,8 +39,8 @@ def index_add(input, dim, index, source, *, alpha=1):
     return input + _accumulated("index_add_", input, dim, index, source, alpha)
 
 
-def _accumulated(name, input, dim, index, source, alpha=1):
-    dim = wrap_dim(dim, input._data.ndim)
+def check_slices(name, input, dim, index, source) -> None:
+    """Raises torch's errors where source is not one slice of input along `dim` for each index."""
     _check_vector(name, index)
     if input._data.dtype != source._data.dtype:
         raise RuntimeError(
@@ -59,11 +59,16 @@ def _accumulated(name, input, dim, index, source, alpha=1):
             "self.shape = "
             f"{list(shape)} source.shape = {list(have)}"
         )
+    if shape and _out_of_range(index._data, shape[dim]) is not None:
+        raise IndexError("index out of range in self")
+
+
+def _accumulated(name, input, dim, index, source, alpha=1):
+    dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
+    check_slices(name, input, dim, index, source)
     source = source if alpha == 1 else source * alpha
     if not shape:
-        return source * n
-    if _out_of_range(index._data, shape[dim]) is not None:
-        raise IndexError("index out of range in self")
+        return source * index._data.size
     return IndexAccumulate.apply(source, shape, _along(dim, index._data))
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
 from ..core import dtypes
 from ..core.size import Size
 from ..core.variable import Variable
 from . import _common
+from .complex_names import ComplexNameMethods
 from .joining import cat
+from .reduce import sum as sum_
 from .views import expand, reshape, unsqueeze
 
 
@@ -73,6 +77,53 @@ def broadcast_tensors(*tensors):
     return tuple(expand(x, shape) for x in tensors)
 
 
+def sum_to_size(self, *size):
+    """The sum over the dims along which a tensor of this size would have been broadcast to self's shape: expand undone.
+    self where that is its size."""
+    if not size:
+        raise TypeError('sum_to_size() missing 1 required positional arguments: "size"')
+    shape, have = _common.shape_from(size), self._data.shape
+    extra = len(have) - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
+        raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")
+    if not shape:
+        return sum_(self)
+    if shape == have:
+        return self
+    dims = [d for d, m in enumerate(have) if d < extra or (shape[d - extra] == 1 and m != 1)]
+    return reshape(sum_(self, dims, keepdim=True), shape) if dims else self
+
+
+def is_inference(input) -> bool:
+    """Whether input was made in inference mode."""
+    return input.is_inference()
+
+
+def is_signed(input) -> bool:
+    """Whether input's dtype has negative numbers."""
+    return input.is_signed()
+
+
+def is_distributed(input) -> bool:
+    """Always False: no tensor is spread over several processes."""
+    _common.require_tensor("is_distributed", input)
+    return False
+
+
+def get_device(input) -> int:
+    """The number of the GPU that input is on; -1 for the CPU."""
+    return input.get_device()
+
+
+def typename(obj) -> str:
+    """The name of the tensor type of a tensor, else that of an object's class, or of a class, with its module."""
+    if isinstance(obj, Variable):
+        return cast(Any, obj).type()
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None) or ""
+    return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
+
+
 def atleast_1d(*tensors):
     """0-d tensors as 1-d ones."""
     return _each(lambda x: reshape(x, 1) if x._data.ndim == 0 else x, tensors)
@@ -105,5 +156,5 @@ def column_stack(tensors):
     return cat([reshape(x, (-1, 1)) if x._data.ndim < 2 else x for x in tensors], dim=1)
 
 
-class InquiryMethods:
-    is_nonzero, is_same_size = is_nonzero, is_same_size
+class InquiryMethods(ComplexNameMethods):
+    is_nonzero, is_same_size, is_distributed, sum_to_size = is_nonzero, is_same_size, is_distributed, sum_to_size

@@ -13,6 +13,7 @@ from ..core.dtypes import get_default_dtype
 from ..core.function import Function
 from ._common import broadcast_shapes, to_dtype, wrap_dim
 from .arithmetic import mul
+from .index_ops import Index
 from .joining import cat, stack
 from .linalg import dot, matmul, tensordot, vector_norm
 from .solving import inv
@@ -155,6 +156,21 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+
+
+def pdist(input, p=2.0):
+    """The p-norm distances of the rows of input (N, M) from those after them: (N (N - 1) / 2,), first row first."""
+    if input._data.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input._data.ndim}D")
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError("pdist only supports floating-point dtypes")
+    if p < 0:
+        raise RuntimeError("pdist only supports non-negative p values")
+    if input._data.itemsize == 2:
+        raise NotImplementedError(f"\"pdist\" not implemented for '{input.dtype.torch_type}'")
+    number = K.namespace(input._data).arange(input._data.shape[0])
+    first, second = K.nonzero(number[:, None] < number)
+    return vector_norm(Index.apply(input, (first,)) - Index.apply(input, (second,)), p, 1)
 
 
 def block_diag(*tensors):

@@ -210,6 +210,11 @@ def diag(input, diagonal=0):
     raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input._data.ndim}D")
 
 
+def diagflat(input, offset=0):
+    """The elements, flattened, as the diagonal of a matrix."""
+    return diag_embed(reshape(input, -1), offset)
+
+
 def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     """The last dim as the diagonal of a plane of two new dims, zeros elsewhere."""
     ndim = input._data.ndim + 1
@@ -286,5 +291,5 @@ class RearrangingMethods:
         rot90,
         repeat_interleave,
     )
-    tril, triu, diag, diag_embed, trace = tril, triu, diag, diag_embed, trace
+    tril, triu, diag, diagflat, diag_embed, trace = tril, triu, diag, diagflat, diag_embed, trace
     tril_, triu_ = inplace(tril), inplace(triu)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
+from ..core.autocast import listed
 from ..core.function import Elementwise
+from ._common import require_floating, require_tensor
 from .arithmetic import Where
-from .unary import Clamp, Exp
+from .unary import Clamp, Exp, relu
 
 
 class Threshold(Elementwise):
@@ -167,3 +169,44 @@ class Softshrink(Elementwise):
     def backward(ctx, g):
         (x,) = ctx.saved
         return Where.apply((x >= -ctx.lambd) & (x <= ctx.lambd), 0.0, g), None
+
+
+def prelu(input, weight):
+    """input where it is above 0, else weight * input; weight has one element, or one per channel (dim 1).
+
+    Source: He et al., "Delving Deep into Rectifiers", 2015.
+    """
+    require_tensor("prelu", input)
+    require_tensor("prelu", weight, "weight", 2)
+    shape = input._data.shape
+    if input._data.dtype != weight._data.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input.dtype.torch_type} and {weight.dtype.torch_type}"
+        )
+    if weight._data.ndim > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._data.ndim}")
+    if weight._data.size != 1:
+        channels = shape[1] if len(shape) > 1 else 1
+        if weight._data.size != channels:
+            raise RuntimeError(
+                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight._data.size} and channel size = {channels}."
+            )
+        weight = weight.reshape(-1, *(1,) * (len(shape) - 2))
+    elif weight._data.ndim > len(shape):
+        weight = weight.reshape(())
+    return relu(input) + weight * input.clamp(max=0)
+
+
+def hardshrink(input, lambd=0.5):
+    """input where |input| > lambd, else 0."""
+    require_tensor("hardshrink", input)
+    require_floating("hardshrink", input)
+    return Hardshrink.apply(input, lambd)
+
+
+listed(globals())
+
+
+class RectifierMethods:
+    prelu, hardshrink = prelu, hardshrink

@@ -1,4 +1,5 @@
-"""Elements sent to where an index tensor says along one dim: scatter, scatter_add, scatter_reduce."""
+"""Elements, or slices, sent to where an index tensor says along one dim: scatter, scatter_add, scatter_reduce,
+index_reduce."""
 
 from __future__ import annotations
 
@@ -17,8 +18,9 @@ from ..core.variable import Variable
 from ._common import ToCopy, element, is_number, on_host, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where
-from .gathering import as_int64, refuse_out_of_range
+from .gathering import as_int64, check_slices, refuse_out_of_range
 from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, open_grid
+from .view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .views import broadcast_to, reshape
 
 
@@ -207,9 +209,27 @@ def _check_scatter(name, input, dim, index, src):
     return dim, as_int64(index)
 
 
+def index_reduce(input, dim, index, source, reduce, *, include_self=True):
+    """input with the slices of source that a 1-d index sends to the same place along `dim` combined there: reduce is
+    'prod', 'mean', 'amax' or 'amin'. include_self=False leaves input's own slice out where any came."""
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+    dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
+    check_slices("index_reduce_", input, dim, index, source)
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError("\"index_func_\" not implemented for 'Bool'")
+    if not shape:
+        result = index_reduce(input.reshape(1), 0, index, source.reshape(1), reduce, include_self=include_self)
+        return result.reshape(())
+    places = broadcast_to(index.reshape([-1 if d == dim else 1 for d in range(len(shape))]), source._data.shape)
+    return scatter_reduce(input, dim, places, source, reduce, include_self=include_self)
+
+
 listed(globals())
 
 
 class ScatteringMethods:
     scatter, scatter_add, scatter_reduce = scatter, scatter_add, scatter_reduce
+    index_reduce, index_reduce_ = index_reduce, inplace(index_reduce)
+    select_scatter, slice_scatter, diagonal_scatter = select_scatter, slice_scatter, diagonal_scatter
     scatter_, scatter_add_, scatter_reduce_ = inplace(scatter), inplace(scatter_add), inplace(scatter_reduce)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import minitorch2_kernels as K
@@ -9,6 +11,7 @@ import minitorch2_kernels as K
 from ..core.device import like
 from ..core.function import Function
 from ._common import is_number, on_host, promote, wrap_dim
+from .histogram import histogram
 
 
 def nonzero(input, *, as_tuple=False):
@@ -22,7 +25,39 @@ def nonzero(input, *, as_tuple=False):
     return Function.variable(K.ascontiguousarray(K.stack(data.nonzero(), axis=1)))
 
 
-def argwhere(input):
+def nonzero_static(input, *, size, fill_value=-1):
+    """The first `size` rows of nonzero(input), with rows of fill_value after them where there are fewer: (size, ndim).
+
+    Nothing about its shape depends on the data, but here the GPU is waited for all the same.
+    """
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = argwhere(input)._data[:size]
+    result = K.full_like(found, fill_value, shape=(size, found.shape[1]))
+    result[: len(found)] = found
+    return Function.variable(result)
+
+
+def unravel_index(indices, shape):
+    """The places, a tensor of int64 for each dim, that elements with these numbers have in a tensor of that shape."""
+    sizes = (shape,) if isinstance(shape, int) else shape
+    if indices._data.dtype.kind not in "iu":
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if not isinstance(sizes, tuple | list):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    for n in sizes:
+        if not isinstance(n, int):
+            raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {tuple(sizes)}")
+    numbers, places, stride = indices._data.astype(np.int64), [], 1
+    for n in reversed(sizes):
+        places.append(numbers // stride % n if n else numbers * 0)
+        stride *= n or 1
+    return tuple(map(Function.variable, map(K.asarray, reversed(places))))
+
+
+def argwhere(input) -> Any:
     """nonzero(input)."""
     return nonzero(input)
 
@@ -184,4 +219,5 @@ def _comparable(x):
 
 class SearchingMethods:
     nonzero, argwhere, bincount, histc = nonzero, argwhere, bincount, histc
+    nonzero_static, histogram = nonzero_static, histogram
     unique, unique_consecutive = unique, unique_consecutive

@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.function import Elementwise, Function
 from ..core.variable import Variable
-from ._common import broadcast_shapes, element, is_number, promote, require_tensor, result_type, to_dtype, to_float
+from ._common import element, is_number, promote, require_tensor, result_type, to_dtype, to_float, two_floats
 from ._inplace import inplace
 from .arithmetic import Binary, Where, mul
 from .linalg import norm
@@ -191,32 +191,19 @@ class Polygamma(Elementwise):
         return None, g * Polygamma.apply(ctx.n + 1, x)
 
 
-def _two_floats(op, input, other):
-    """Both tensors, of floating dtype, promoted."""
-    for position, (name, x) in enumerate((("input", input), ("other", other)), start=1):
-        require_tensor(op, x, name, position)
-    input, other = promote(op, input, other)
-    broadcast_shapes(op, input._data.shape, other._data.shape)
-    if input._data.dtype.kind not in "fV":
-        raise NotImplementedError(
-            f"\"{op}_cpu\" not implemented for '{input.dtype.torch_type}'; it takes floating dtypes"
-        )
-    return input, other
-
-
 def logaddexp(input, other):
     """log(exp(input) + exp(other)), without overflow."""
-    return Logaddexp.apply(*_two_floats("logaddexp", input, other))
+    return Logaddexp.apply(*two_floats("logaddexp", input, other))
 
 
 def logaddexp2(input, other):
     """log2(2 ** input + 2 ** other), without overflow."""
-    return Logaddexp2.apply(*_two_floats("logaddexp2", input, other))
+    return Logaddexp2.apply(*two_floats("logaddexp2", input, other))
 
 
 def hypot(input, other):
     """sqrt(input ** 2 + other ** 2), without overflow."""
-    return Hypot.apply(*_two_floats("hypot", input, other))
+    return Hypot.apply(*two_floats("hypot", input, other))
 
 
 def fmax(input, other):

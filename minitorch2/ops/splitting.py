@@ -1,15 +1,27 @@
-"""tensor_split and its shorthands: pieces by count or by the places to cut at, and the stacks that undo them."""
+"""Pieces by count, by size or by the places to cut at, beside split and chunk, and the stacks that undo them."""
 
 from __future__ import annotations
 
 import itertools
 import operator
 
-from ..core.variable import Variable
+from ..core.layout import contiguous_format
+from ..core.variable import Variable, type_name
 from ._common import wrap_dim
 from .inquiry import atleast_3d
 from .joining import cat
-from .views import split
+from .view_ops import Split
+from .views import chunk, narrow, split
+
+
+class UnsafeSplit(Split):
+    """Split whose pieces are no views to autograd: it allows writing into one, and does not notice it in the others."""
+
+    is_view = False
+
+
+class UnsafeSplitWithSizes(UnsafeSplit):
+    pass
 
 
 def tensor_split(input, indices_or_sections, dim=0):
@@ -75,5 +87,45 @@ def dstack(tensors):
     return cat(atleast_3d(list(tensors)), dim=2)
 
 
+def split_with_sizes(input, split_sizes, dim=0):
+    """split by a list of sizes."""
+    if not isinstance(split_sizes, tuple | list):
+        raise TypeError(
+            "split_with_sizes(): argument 'split_sizes' (position 2) must be tuple of ints, not "
+            f"{type_name(split_sizes)}"
+        )
+    return split(input, split_sizes, dim)
+
+
+def unsafe_split(input, split_size, dim=0):
+    """split into pieces of one size that share input's memory, but are no views to autograd."""
+    if not isinstance(split_size, int):
+        raise TypeError(f"unsafe_split(): argument 'split_size' (position 2) must be int, not {type_name(split_size)}")
+    return _unsafe(UnsafeSplit, input, split(input.detach(), split_size, dim), dim)
+
+
+def unsafe_split_with_sizes(input, split_sizes, dim=0):
+    """split_with_sizes into pieces that share input's memory, but are no views to autograd."""
+    return _unsafe(UnsafeSplitWithSizes, input, split_with_sizes(input.detach(), split_sizes, dim), dim)
+
+
+def unsafe_chunk(input, chunks, dim=0):
+    """chunk into pieces that share input's memory, but are no views to autograd."""
+    return _unsafe(UnsafeSplit, input, chunk(input.detach(), chunks, dim), dim)
+
+
+def _unsafe(op, input, pieces, dim):
+    """The pieces, which have been checked, cut again where autograd sees it."""
+    dim = wrap_dim(dim, input._data.ndim)
+    return op.apply(input, tuple(piece._data.shape[dim] for piece in pieces), dim)
+
+
+def narrow_copy(input, dim, start, length):
+    """narrow, as a copy in row-major order."""
+    return narrow(input, dim, start, length).clone(memory_format=contiguous_format)
+
+
 class SplittingMethods:
+    split_with_sizes, narrow_copy = split_with_sizes, narrow_copy
+    unsafe_split, unsafe_chunk, unsafe_split_with_sizes = unsafe_split, unsafe_chunk, unsafe_split_with_sizes
     tensor_split, hsplit, vsplit, dsplit = tensor_split, hsplit, vsplit, dsplit

@@ -10,8 +10,10 @@ from ..core.autocast import listed
 from ..core.device import like
 from ..core.function import Function
 from ._common import to_dtype, to_float, wrap_dim
+from ._inplace import inplace
 from .joining import stack
 from .linalg import matmul, vector_norm
+from .probability import ProbabilityMethods
 from .reduce import mean
 from .reduce import sum as sum_
 from .scan import cumsum
@@ -111,5 +113,6 @@ def renorm(input, p, dim, maxnorm):
 listed(globals())
 
 
-class StatisticsMethods:
+class StatisticsMethods(ProbabilityMethods):
     cov, corrcoef, renorm = cov, corrcoef, renorm
+    renorm_ = inplace(renorm)

@@ -205,3 +205,4 @@ class TrigonometryMethods:
     arcsinh, arccosh, arctanh = asinh, acosh, atanh
     sin_, cos_, tan_, asin_, acos_, atan_ = (inplace(f) for f in (sin, cos, tan, asin, acos, atan))
     sinh_, cosh_, asinh_, acosh_, atanh_ = (inplace(f) for f in (sinh, cosh, asinh, acosh, atanh))
+    arcsin_, arccos_, arctan_, arcsinh_, arccosh_, arctanh_ = asin_, acos_, atan_, asinh_, acosh_, atanh_

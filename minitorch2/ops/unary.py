@@ -447,4 +447,4 @@ class UnaryMethods:
     sqrt_, rsqrt_, reciprocal_, square_ = inplace(sqrt), inplace(rsqrt), inplace(reciprocal), inplace(square)
     tanh_, sigmoid_, erf_, erfc_, relu_ = inplace(tanh), inplace(sigmoid), inplace(erf), inplace(erfc), relu_
     clamp_, clamp_min_, clamp_max_ = inplace(clamp), inplace(clamp_min), inplace(clamp_max)
-    clip_ = clamp_
+    clip_, negative_, absolute_ = clamp_, neg_, abs_

@@ -223,7 +223,7 @@ class MemoryPool:
 
     def __init__(self, allocator=None):
         self.allocator = allocator or (lambda size: MemoryPointer(Memory(size), 0))
-        self.used, self.total, self.free = 0, 0, []
+        self.used, self.total, self.free, self.limit = 0, 0, [], 0
 
     def malloc(self, size):
         size = -(-size // 512) * 512
@@ -231,6 +231,10 @@ class MemoryPool:
         if found is not None:
             self.free.remove(found)
         else:
+            if self.limit and self.total + size > self.limit:
+                self.free_all_blocks()
+                if self.total + size > self.limit:
+                    raise OutOfMemoryError(size, self.total, self.limit)
             try:
                 found = self.allocator(size).mem
             except CUDARuntimeError:
@@ -259,7 +263,11 @@ class MemoryPool:
         return len(self.free)
 
     def set_limit(self, size=None, fraction=None):
-        assert not size and not fraction
+        assert fraction is None
+        self.limit = size
+
+    def get_limit(self):
+        return self.limit
 
 
 _default_pool = MemoryPool()

@@ -1,4 +1,4 @@
-"""Device memory: CuPy's pool, with torch's error where there is none left, and the most that was in use.
+"""Device memory: CuPy's pool, with torch's error where there is none left, and the most that was in use and taken.
 
 Captured graphs have pools of their own (`PrivatePool`). A graph's kernels go on using the addresses they were captured
 with, and of these CuPy knows nothing: memory that was free at the end of the capture would be handed to somebody else.
@@ -21,6 +21,8 @@ _used_bytes = _default.used_bytes
 _out_of_blocks = cupy.cuda.memory.OutOfMemoryError
 _private: list = []  # weak references to the private pools there are
 _peaks: dict[int, int] = {}  # device -> the most bytes that were in use at once
+_most_reserved: dict[int, int] = {}  # device -> the most bytes that had been taken when some were given back
+_failures: dict[int, int] = {}  # device -> how many OutOfMemoryErrors it has given
 
 
 def install() -> None:
@@ -59,12 +61,40 @@ def peak() -> int:
     return max(_peaks.get(cupy.cuda.runtime.getDevice(), 0), allocated())
 
 
+def reserved_peak() -> int:
+    """The most bytes of the current device that were taken from the driver at once. What CuPy's pool gives back by
+    itself, when it runs out, is not seen."""
+    return max(_most_reserved.get(cupy.cuda.runtime.getDevice(), 0), reserved(), peak())
+
+
 def reset_peak() -> None:
-    _peaks[cupy.cuda.runtime.getDevice()] = allocated()
+    device = cupy.cuda.runtime.getDevice()
+    _peaks[device], _most_reserved[device] = allocated(), 0
+
+
+def out_of_memory_count() -> int:
+    """How often the current device had too little memory."""
+    return _failures.get(cupy.cuda.runtime.getDevice(), 0)
+
+
+def reset_out_of_memory_count() -> None:
+    _failures.pop(cupy.cuda.runtime.getDevice(), None)
+
+
+def set_limit(size: int) -> None:
+    """The most bytes of the current device that arrays may take, captured graphs apart; 0: all there are."""
+    _default.set_limit(size=size)
+
+
+def limit() -> int:
+    """What set_limit was given, or the environment (CUPY_GPU_MEMORY_LIMIT); 0 where nothing was."""
+    return _default.get_limit()
 
 
 def free_cached() -> None:
     """Gives blocks that no array uses back to the driver; those of graphs stay."""
+    device = cupy.cuda.runtime.getDevice()
+    _most_reserved[device] = max(_most_reserved.get(device, 0), reserved())
     _default.free_all_blocks()
 
 
@@ -75,7 +105,9 @@ def _in_private_pools(what: str) -> int:
 
 def _out_of_memory(size: int) -> OutOfMemoryError:
     free, total = cupy.cuda.runtime.memGetInfo()
-    return OutOfMemoryError(describe(size, cupy.cuda.runtime.getDevice(), free, total, allocated(), reserved()))
+    device = cupy.cuda.runtime.getDevice()
+    _failures[device] = _failures.get(device, 0) + 1
+    return OutOfMemoryError(describe(size, device, free, total, allocated(), reserved()))
 
 
 def _from_driver(size: int) -> Any:

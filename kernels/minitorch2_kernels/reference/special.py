@@ -126,41 +126,41 @@ _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617
 @kernel
 def erf(x):
     """2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    return _in_blocks(_erf, x)
+    return in_blocks(_erf, x)
 
 
 @kernel
 def erfc(x):
     """1 - erf(x), accurate where that is tiny."""
-    return _in_blocks(_in_double(_erfc), x)
+    return in_blocks(in_double(_erfc), x)
 
 
 @kernel
 def erfinv(y):
     """The x with erf(x) = y; inf at 1, nan beyond."""
-    return _in_blocks(_in_double(_erfinv), y)
+    return in_blocks(in_double(_erfinv), y)
 
 
 @kernel
 def lgamma(x):
     """log |gamma(x)|; inf at 0 and the negative integers. Below 0 the error is absolute: near a zero it is
     not relative."""
-    return _in_blocks(_in_double(_lgamma), x)
+    return in_blocks(in_double(_lgamma), x)
 
 
 @kernel
 def digamma(x):
     """The derivative of lgamma; nan at the negative integers, -inf at 0 (inf at -0.0)."""
-    return _in_blocks(_in_double(_digamma), x)
+    return in_blocks(in_double(_digamma), x)
 
 
 @kernel
 def polygamma(n, x):
     """The n-th derivative of digamma, n >= 1."""
-    return _in_blocks(_in_double(lambda block: _polygamma(n, block)), x)
+    return in_blocks(in_double(lambda block: _polygamma(n, block)), x)
 
 
-def _in_blocks(function, x):
+def in_blocks(function, x):
     """function(x), a block at a time where that spares NumPy the way through main memory for every temporary."""
     if not isinstance(x, np.ndarray) or x.size <= _BLOCK:
         return function(x)
@@ -170,7 +170,7 @@ def _in_blocks(function, x):
     return result.reshape(x.shape)
 
 
-def _in_double(function):
+def in_double(function):
     """Computed in float64 and rounded to x's dtype: these are rare enough not to earn coefficients of
     their own."""
 
@@ -180,7 +180,7 @@ def _in_double(function):
     return rounded
 
 
-def _polynomial(coefficients, x):
+def polynomial(coefficients, x):
     """Horner's rule, highest power first."""
     result = x * coefficients[0]
     result += coefficients[1]
@@ -194,10 +194,10 @@ def _erf(x):
     xp = namespace(x)
     small, tail, end = (_SMALL32, _TAIL32, 4.0) if x.dtype == np.float32 else (_SMALL64, _TAIL64, 6.0)
     a = xp.minimum(xp.abs(x), end)  # erf rounds to 1 from there on
-    near = _polynomial(small, a * a)
+    near = polynomial(small, a * a)
     near *= a
     near += a
-    far = _polynomial(tail, a)
+    far = polynomial(tail, a)
     far *= -a
     far = 1 - xp.exp(far)
     return xp.copysign(xp.where(a < 1, near, far), x)
@@ -208,9 +208,13 @@ def _erfc(x):
     a = xp.minimum(xp.abs(x), 28.0)  # erfc underflows before
     # a^2 = high^2 + (a - high)(a + high), the first exactly: rounding a^2 itself would cost a^2 units
     high = a.astype(np.float32).astype(np.float64)
-    scaled = _polynomial(_ERFCX, (a - 4) / (a + 4)) / (1 + 2 * a)
-    tail = xp.exp(-high * high) * xp.exp((high - a) * (high + a)) * scaled
+    tail = xp.exp(-high * high) * xp.exp((high - a) * (high + a)) * scaled_tail(a)
     return xp.where(x < 0.5, 1 - _erf(x), tail)
+
+
+def scaled_tail(a):
+    """exp(a^2) erfc(a) for a >= 0."""
+    return polynomial(_ERFCX, (a - 4) / (a + 4)) / (1 + 2 * a)
 
 
 def _erfinv(y):
@@ -249,12 +253,20 @@ def _lgamma_positive(x):
         factors = xp.where(above, factors * y, factors)
     shift = xp.where(low, 0.0, 1.0)  # below 1: gamma(y) = gamma(y + 1) / y, without rounding y + 1
     t = y - shift
-    middle = t * (t - 1) * (_polynomial(_LGAMMA_P, t) / _polynomial(_LGAMMA_Q, t))
-    middle = middle + xp.log(factors) - xp.log(xp.where(low, x, 1.0))
+    middle = lgamma1p(t) + xp.log(factors) - xp.log(xp.where(low, x, 1.0))
     large = xp.where(high, x, 9.0)
-    series = _polynomial(_STIRLING, 1 / (large * large)) / large
-    stirling = (large - 0.5) * (xp.log(large) - 1) + (0.5 * math.log(2 * math.pi) - 0.5 + series)
+    stirling = (large - 0.5) * (xp.log(large) - 1) + (0.5 * math.log(2 * math.pi) - 0.5 + stirling_error(large))
     return xp.where(high, stirling, middle)
+
+
+def lgamma1p(t):
+    """lgamma(1 + t) for 0 <= t <= 1.5, accurate near 0."""
+    return t * (t - 1) * (polynomial(_LGAMMA_P, t) / polynomial(_LGAMMA_Q, t))
+
+
+def stirling_error(x):
+    """lgamma(x) - ((x - 1/2) log(x) - x + log(2 pi) / 2) for x >= 9."""
+    return polynomial(_STIRLING, 1 / (x * x)) / x
 
 
 def _digamma(x):
@@ -267,7 +279,7 @@ def _digamma(x):
         shift = xp.where(below, shift - 1 / y, shift)
         y = xp.where(below, y + 1, y)
     inverse_square = 1 / (y * y)
-    result = xp.log(y) - 0.5 / y - _polynomial(_PSI, inverse_square) * inverse_square + shift
+    result = xp.log(y) - 0.5 / y - polynomial(_PSI, inverse_square) * inverse_square + shift
     fraction = x - xp.rint(x)
     reflected = xp.where(fraction == 0, math.nan, result - math.pi / xp.tan(math.pi * fraction))
     result = xp.where(negative, reflected, result)

@@ -6,7 +6,7 @@ import warnings
 
 import minitorch2_kernels as K
 
-from ...core.autocast import listed, stacklevel
+from ...core.autocast import stacklevel
 from ...core.dtypes import float64
 from ...core.function import Function
 from ...ops import unary
@@ -15,7 +15,17 @@ from ...ops._inplace import check_writable, overwrite, write
 from ...ops.activation import log_softmax as log_softmax_along
 from ...ops.activation import softmax as softmax_along
 from ...ops.random import resolved
-from ...ops.rectifiers import Elu, Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyRelu, Softshrink, Threshold
+from ...ops.rectifiers import (
+    Elu,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    LeakyRelu,
+    Softshrink,
+    Threshold,
+    hardshrink,
+    prelu,
+)
 from ...ops.reduce import PutAlong
 from ...ops.smooth_activations import Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus
 from ...ops.unary import sigmoid, tanh
@@ -80,33 +90,6 @@ def leaky_relu(input, negative_slope=0.01, inplace=False):
 def leaky_relu_(input, negative_slope=0.01):
     """leaky_relu in place."""
     return leaky_relu(input, negative_slope, True)
-
-
-def prelu(input, weight):
-    """input where it is above 0, else weight * input; weight has one element, or one per channel (dim 1).
-
-    Source: He et al., "Delving Deep into Rectifiers", 2015.
-    """
-    require_tensor("prelu", input)
-    require_tensor("prelu", weight, "weight", 2)
-    shape = input._data.shape
-    if input._data.dtype != weight._data.dtype:
-        raise RuntimeError(
-            f"prelu: Type promoting not supported. Got {input.dtype.torch_type} and {weight.dtype.torch_type}"
-        )
-    if weight._data.ndim > 1:
-        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._data.ndim}")
-    if weight._data.size != 1:
-        channels = shape[1] if len(shape) > 1 else 1
-        if weight._data.size != channels:
-            raise RuntimeError(
-                "Mismatch of parameter numbers and input channel size. Found parameter numbers = "
-                f"{weight._data.size} and channel size = {channels}."
-            )
-        weight = weight.reshape(-1, *(1,) * (len(shape) - 2))
-    elif weight._data.ndim > len(shape):
-        weight = weight.reshape(())
-    return relu(input) + weight * input.clamp(max=0)
 
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
@@ -217,11 +200,6 @@ def hardswish(input, inplace=False):
     return _activate(Hardswish, "hardswish", input, inplace=inplace)
 
 
-def hardshrink(input, lambd=0.5):
-    """input where |input| > lambd, else 0."""
-    return _activate(Hardshrink, "hardshrink", input, lambd)
-
-
 def softshrink(input, lambd=0.5):
     """input brought lambd closer to 0; 0 where |input| <= lambd."""
     if lambd < 0:
@@ -288,8 +266,6 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     )
     return one_hot - soft.detach() + soft
 
-
-listed(globals(), "prelu")  # softmax and log_softmax call those of ops, which are
 
 __all__ = [
     "celu",

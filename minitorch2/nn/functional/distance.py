@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...core.autocast import listed
 from ...ops._common import require_floating, result_type, to_dtype
 from ...ops.linalg import vector_norm
+from ...ops.products import pdist
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
@@ -26,4 +27,4 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 
 listed(globals())
 
-__all__ = ["cosine_similarity", "pairwise_distance"]
+__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]

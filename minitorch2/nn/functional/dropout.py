@@ -90,6 +90,12 @@ def dropout3d(input, p=0.5, training=True, inplace=False):
     return _dropout(input, p, training, inplace, _channel_mask if ndim == 5 else _unbatched_channel_mask)
 
 
+def feature_dropout(input, p=0.5, training=True, inplace=False):
+    """dropout of whole channels of input (N, C, ...). In torch's namespace, not in nn.functional's."""
+    _check(p)
+    return _dropout(input, p, training, inplace, _channel_mask)
+
+
 def alpha_dropout(input, p=0.5, training=False, inplace=False):
     """dropout for selu networks: dropped elements get selu's negative limit, then mean and variance are restored.
 
