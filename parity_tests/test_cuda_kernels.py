@@ -11,7 +11,8 @@ import pytest
 from cuda_cases import FUNCTIONS, KERNELS, fresh, results, to_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernels import Draw, assert_all_reached, assert_same
+from reached import assert_all_reached
+from test_kernels import Draw, assert_same
 
 from minitorch2_kernels import KERNELS as ALL
 
@@ -83,7 +84,7 @@ def test_overrides_are_reached(name, cupy):
     """Ordinary float32 arrays in row-major order find each override: the fast path is not dead code."""
 
     def draw(d):
-        args = KERNELS[name].draw(d)
+        args = KERNELS[name].draw(Draw(d))
         return to_device(cupy, tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in args))
 
     assert_all_reached([supports for supports, _ in cuda_cases.own_overrides(ALL[name])], draw, 40)

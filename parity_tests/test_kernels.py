@@ -3,14 +3,13 @@
 The blocks are made tiny here, so that small arrays are cut and shared as large ones are.
 """
 
-import contextlib
-
 import numpy as np
 import pytest
 import row_kernels
 import sequence_kernels
-from hypothesis import Phase, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from reached import assert_all_reached
 
 import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
@@ -409,35 +408,12 @@ def test_overrides(name, data):
                 assert_same(results(override, args), expected, tolerance, what)
 
 
-class _AllReached(Exception):
-    """Nothing is left to look for."""
-
-
-def assert_all_reached(overrides, draw, examples):
-    """Each `supports` among these overrides says yes to some of what `draw` gives; no more is drawn than it takes."""
-    missing = dict(enumerate(overrides))
-
-    @settings(max_examples=examples, phases=[Phase.generate])
-    @given(data=st.data())
-    def look(data):
-        args = draw(Draw(data.draw))
-        for i, supports in list(missing.items()):
-            if supports(*args):
-                del missing[i]
-        if not missing:
-            raise _AllReached
-
-    with contextlib.suppress(_AllReached):
-        look()
-    assert not missing, f"never reached, of {len(overrides)}: {sorted(missing)}"
-
-
 @pytest.mark.parametrize("name", HERE)
 def test_overrides_are_reached(name):
     """Ordinary float32 arrays in row-major order find an override: the fast path is not dead code."""
     draw, _ = CASES[name]
     overrides = [supports for supports, _ in OVERRIDDEN[name].overrides]
-    assert_all_reached(overrides, lambda d: mapped(np.ascontiguousarray, draw(d)), 300)
+    assert_all_reached(overrides, lambda d: mapped(np.ascontiguousarray, draw(Draw(d))), 300)
 
 
 @pytest.mark.skipif(not blas.controllable, reason="NumPy's BLAS here has no thread count to set")
