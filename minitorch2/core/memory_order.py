@@ -68,14 +68,14 @@ CHANNELS_LAST = (0, 2, 3, 1)  # the axes of images (N, C, H, W) in torch.channel
 def is_channels_last(array) -> bool:
     """Whether these images, 4 dims, count as channels_last for an op whose result follows its input. Where sizes of 1
     leave it open, the strides decide as in torch (is_channels_last_strides_2d)."""
-    if array.ndim != 4 or array.strides[1] > array.strides[3] or array.strides[1] == 0 or not array.size:
+    strides = array.strides
+    if array.ndim != 4 or strides[1] > strides[3] or strides[1] == 0 or not array.size:  # no of most images, and soon
         return False
     least = 0
     for axis in reversed(CHANNELS_LAST):
-        size, stride = array.shape[axis], array.strides[axis]
-        if stride < least or (axis == 0 and least == array.strides[1]):
+        if strides[axis] < least or (axis == 0 and least == strides[1]):
             return False
-        least = stride * size
+        least = strides[axis] * array.shape[axis]
     return True
 
 

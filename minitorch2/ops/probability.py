@@ -7,12 +7,12 @@ import math
 import minitorch2_kernels as K
 
 from ..core.function import Elementwise, Function
-from ._common import element, is_number, promote, result_type, to_float, two_floats
+from ._common import is_number, to_float, two_floats
 from ._inplace import inplace
 from .arithmetic import Binary, Where
 from .bessel import i0
 from .reduce import sum as sum_
-from .special import Lgamma
+from .special import Lgamma, floats_or_number
 from .unary import Exp, Log, Log1p
 from .views import unsqueeze
 
@@ -153,15 +153,9 @@ def entr(input):
 
 def xlog1py(input, other):
     """input * log(1 + other), 0 where input is 0. One of the two may be a number."""
-    if is_number(input) or is_number(other):
-        if is_number(input) and is_number(other):
-            raise TypeError("special_xlog1py(): one of 'input' and 'other' must be Tensor, got two numbers")
-        like, number = (other, input) if is_number(input) else (input, other)
-        like = to_float(like)
-        number = Function.variable(element(number, result_type(like, number).numpy))
-        input, other = (number, like) if is_number(input) else (like, number)
-    input, other = promote("special_xlog1py", input, other)
-    return Xlog1py.apply(to_float(input), to_float(other))
+    if is_number(input) and is_number(other):
+        raise TypeError("special_xlog1py(): one of 'input' and 'other' must be Tensor, got two numbers")
+    return Xlog1py.apply(*floats_or_number("special_xlog1py", input, other))
 
 
 def igamma(input, other):

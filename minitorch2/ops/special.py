@@ -247,13 +247,18 @@ def sinc(input):
 
 def xlogy(input, other):
     """input * log(other), 0 where input is 0. One of the two may be a number."""
+    return Xlogy.apply(*floats_or_number("xlogy", input, other))
+
+
+def floats_or_number(op, input, other):
+    """Both as tensors of one floating dtype; one of the two may be a number."""
     if is_number(input) or is_number(other):
         like, number = (other, input) if is_number(input) else (input, other)
         like = to_float(like)
         number = Function.variable(element(number, result_type(like, number).numpy))
         input, other = (number, like) if is_number(input) else (like, number)
-    input, other = promote("xlogy", input, other)
-    return Xlogy.apply(to_float(input), to_float(other))
+    input, other = promote(op, input, other)
+    return to_float(input), to_float(other)
 
 
 def logit(input, eps=None):

@@ -122,6 +122,9 @@ def scale(x, factor, shift):
         x[i] = _fma(x[i], factor, shift)
 
 
+# One loop for each of the C library's functions: of a loop that is handed a function numba keeps nothing on disk.
+
+
 @jit
 def log(x, out):
     for i in range(len(x)):
