@@ -227,13 +227,13 @@ def test_killed_from_outside_while_idle():
 
 def test_timeout():
     for lib in (minitorch2, torch):
-        slow = Calls(lambda i: time.sleep(0.4) or i)
+        slow = Calls(lambda i: time.sleep(1) or i)
         loader = lib.utils.data.DataLoader(slow, num_workers=1, timeout=0.1)
         start = time.monotonic()
         batches = iter(loader)
         with pytest.raises(RuntimeError, match=r"DataLoader timed out after 0\.1 seconds"):
             next(batches)
-        assert time.monotonic() - start < 0.4
+        assert time.monotonic() - start < 1
         del batches
 
 
