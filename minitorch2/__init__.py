@@ -78,7 +78,7 @@ from .windows import *  # noqa: F403
 newaxis = None
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
-_LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "hub", "jit")
+_LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",
@@ -160,6 +160,8 @@ def __getattr__(name: str):
         return getattr(importlib.import_module(".nn.functional", __name__), name)
     if name in _OF_NATIVE:  # those that have other arguments there
         return getattr(importlib.import_module(".native", __name__), name)
+    if name == "vmap":
+        return importlib.import_module(".func", __name__).vmap
     if name == "compile":
         return importlib.import_module(".compiler", __name__).compile
     if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):

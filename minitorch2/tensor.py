@@ -299,6 +299,8 @@ class Tensor(
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets requires_grad and returns the tensor."""
+        if requires_grad and self._data.dtype.kind not in "fV":  # in other words than the attribute's, as in torch
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self.requires_grad = requires_grad
         return self
 

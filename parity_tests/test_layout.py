@@ -46,6 +46,7 @@ LAYERS = (
     "minitorch2.compiler",
     "minitorch2.jit",
     "minitorch2.utils",
+    "minitorch2.func",
     "minitorch2.vision",
     "minitorch2.serialization",
     "minitorch2.hub",

@@ -21,12 +21,12 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
     """
     xs, single_input = _attached(inputs, create_graph)
     ys, single_output = _results(func, xs, "jacobian")
-    rows = tuple(_jacobian_of(y, xs, create_graph, strict) for y in ys)
+    rows = tuple(jacobian_of(y, xs, create_graph, strict) for y in ys)
     rows = tuple(row[0] if single_input else row for row in rows)
     return rows[0] if single_output else rows
 
 
-def _jacobian_of(y, xs, create_graph, strict):
+def jacobian_of(y, xs, create_graph, strict):
     """One tensor per input: the gradients of y's elements, stacked in y's shape."""
     flat, found = reshape(y, -1), [[] for _ in xs]
     for i in range(flat._data.size):

@@ -47,6 +47,7 @@ class Variable:
     _seen = 0
     _view_error: Any = None  # why this view may not be written in place, where that is so
     _inference = False
+    _level: Any = None  # for a leaf that a transform of torch.func made: that transform
 
     def __init__(self, data):
         self._data = data

@@ -178,7 +178,7 @@ class _Surroundings:
     """The random numbers and the autocast of now, to compute under once more."""
 
     def __init__(self, args: Any, preserve_rng_state: bool) -> None:
-        generators = _generators(args) if preserve_rng_state else []
+        generators = generators_of(args) if preserve_rng_state else []
         self._streams = [(generator, generator.get_state()) for generator in generators]
         self._autocast = [
             (device, switches.get_autocast_dtype(device), switches.is_autocast_enabled(device))
@@ -201,7 +201,7 @@ class _Surroundings:
                 generator.set_state(now)
 
 
-def _generators(args: Any) -> list[Any]:
+def generators_of(args: Any) -> list[Any]:
     """The default generators of the CPU and of every GPU that holds one of these tensors."""
     gpus = {tensor.get_device() for tensor in _tensors(args) if tensor.is_cuda}
     if gpus:

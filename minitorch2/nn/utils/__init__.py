@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`prune` is imported when first asked for."""
-    if name == "prune":
-        return importlib.import_module(".prune", __name__)
+    """`prune` and `stateless` are imported when first asked for."""
+    if name in ("prune", "stateless"):
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'minitorch2.nn.utils' has no attribute '{name}': it is not supported here")
