@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
+import numpy as np
+
 import minitorch2_kernels as K
+from minitorch2_kernels.dispatch import namespace, on_device
+from minitorch2_kernels.reference.cast import cast
 
 from ..core.autocast import listed
-from ..core.dtypes import LOW_PRECISION, as_dtype, from_numpy_dtype
+from ..core.dtypes import LOW_PRECISION, as_dtype, float32, from_numpy_dtype
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import is_number, require_tensor, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where
+from .masking import masked_fill
 from .reduce import Sum, amax, reduced_dims, spread
 from .view_ops import Permute, Reshape
-from .views import permute, reshape, squeeze, unsqueeze
+from .views import permute, reshape, squeeze, unbind, unsqueeze
 
 
 class MatMul(Function):
@@ -214,6 +220,22 @@ def outer(input, vec2):
     return unsqueeze(input, 1) * vec2
 
 
+def _rounded_once(function):
+    """A sum of products in half precision: computed in float32 and rounded once, as torch does. (On a GPU the product
+    stays in half precision, which is what it is fast in, and is rounded before the sum.)"""
+
+    @functools.wraps(function)
+    def call(input, a, b, *, beta=1, alpha=1):
+        kinds = {x._data.dtype if isinstance(x, Variable) else None for x in (input, a, b)}
+        if len(kinds) != 1 or kinds.isdisjoint(LOW_PRECISION) or on_device(input._data):
+            return function(input, a, b, beta=beta, alpha=alpha)
+        wide = [to_dtype(x, float32.numpy) for x in (input, a, b)]
+        return to_dtype(function(*wide, beta=beta, alpha=alpha), input._data.dtype)
+
+    return call
+
+
+@_rounded_once
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """beta * input + alpha * (mat1 @ mat2)."""
     return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
@@ -221,14 +243,20 @@ def addmm(input, mat1, mat2, *, beta=1, alpha=1):
 
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta * input + alpha * (mat @ vec)."""
-    return _scaled(input, beta) + _scaled(mv(mat, vec), alpha)
+    return _plus_mv(_scaled(input, _as_number_of(input, beta)), mat, vec, alpha=_as_number_of(input, alpha))
+
+
+@_rounded_once
+def _plus_mv(input, mat, vec, *, beta=1, alpha=1):
+    return input + _scaled(mv(mat, vec), alpha)
 
 
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """beta * input + alpha * outer(vec1, vec2)."""
-    return _scaled(input, beta) + _scaled(outer(vec1, vec2), alpha)
+    return _scaled(input, _as_number_of(input, beta)) + outer(vec1 * _as_number_of(input, alpha), vec2)
 
 
+@_rounded_once
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * bmm(batch1, batch2)."""
     return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
@@ -236,11 +264,26 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * the sum of bmm(batch1, batch2) over the batch."""
-    return _scaled(input, beta) + _scaled(Sum.apply(bmm(batch1, batch2), (0,), False), alpha)
+    products = bmm(batch1, batch2)
+    if input._data.dtype not in LOW_PRECISION:
+        return _scaled(input, beta) + _scaled(Sum.apply(products, (0,), False), alpha)
+    for a, b in zip(unbind(batch1), unbind(batch2), strict=True):  # rounded after each, as torch does
+        input, beta = addmm(input, a, b, beta=beta, alpha=alpha), 1
+    return _scaled(input, beta)  # a batch of none
 
 
 def _scaled(x, factor):
+    """x times a number; times 0 it is 0 whatever x holds, so that an empty tensor may stand where none is added."""
+    if factor == 0:
+        return masked_fill(x, Function.variable(namespace(x._data).asarray(True)), 0)
     return x if factor == 1 else x * factor
+
+
+def _as_number_of(x, factor):
+    """A factor as a number of x's dtype, if that is half precision: so do torch's kernels take theirs here."""
+    if x._data.dtype not in LOW_PRECISION:
+        return factor
+    return cast(cast(np.asarray(factor, np.float32), x._data.dtype), float32.numpy).item()
 
 
 def linear(input, weight, bias=None):
