@@ -40,7 +40,10 @@ OPTIMIZERS = {
     "Rprop": [{}, {"etas": (0.3, 1.5), "step_sizes": (1e-3, 0.1), "maximize": True}, {"foreach": True}],
     "ASGD": [*COMMON, {"lambd": 0.1, "alpha": 0.5, "t0": 2}],
     "RAdam": [*COMMON, BETAS, {"decoupled_weight_decay": True, "weight_decay": 0.1}],
+    "Adafactor": [*COMMON, {"beta2_decay": -0.5, "eps": (1e-4, 0.01), "d": 1.5}],
+    "Muon": [{}, {"momentum": 0.5, "nesterov": False, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 3}],
 }
+SHAPES = {"Muon": [(3, 4), (1, 5), (5, 2), (2, 1)]}  # matrices alone
 CASES = [(name, options) for name, rows in OPTIMIZERS.items() for options in rows]
 IDS = [f"{name}-{'-'.join(f'{k}={v}' for k, v in options.items()) or 'defaults'}" for name, options in CASES]
 
@@ -86,7 +89,7 @@ def test_every_optimizer_has_a_row():
 def test_the_other_library_goes_on(name, options, source):
     target = "minitorch2" if source == "torch" else "torch"
     rng = np.random.default_rng(7)
-    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in [(3, 4), (), (5,), (2, 1)]]
+    arrays = [rng.standard_normal(shape).astype(np.float32) for shape in SHAPES.get(name, [(3, 4), (), (5,), (2, 1)])]
     grads = [[*draw_gradients(rng, arrays[:3], missing=False), None] for _ in range(BEFORE + AFTER)]
     first = [parameter(LIBRARIES[source], a.copy()) for a in arrays]
     optimizer = getattr(LIBRARIES[source].optim, name)(groups(LIBRARIES[source], first), **options)
