@@ -225,7 +225,7 @@ def _rounded_once(function):
     stays in half precision, which is what it is fast in, and is rounded before the sum.)"""
 
     @functools.wraps(function)
-    def call(input, a, b, *, beta=1, alpha=1):
+    def call(input, a, b, *, beta: float = 1, alpha: float = 1):
         kinds = {x._data.dtype if isinstance(x, Variable) else None for x in (input, a, b)}
         if len(kinds) != 1 or kinds.isdisjoint(LOW_PRECISION) or on_device(input._data):
             return function(input, a, b, beta=beta, alpha=alpha)
@@ -236,33 +236,33 @@ def _rounded_once(function):
 
 
 @_rounded_once
-def addmm(input, mat1, mat2, *, beta=1, alpha=1):
+def addmm(input, mat1, mat2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat1 @ mat2)."""
     return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
 
 
-def addmv(input, mat, vec, *, beta=1, alpha=1):
+def addmv(input, mat, vec, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat @ vec)."""
     return _plus_mv(_scaled(input, _as_number_of(input, beta)), mat, vec, alpha=_as_number_of(input, alpha))
 
 
 @_rounded_once
-def _plus_mv(input, mat, vec, *, beta=1, alpha=1):
+def _plus_mv(input, mat, vec, *, beta: float = 1, alpha: float = 1):
     return input + _scaled(mv(mat, vec), alpha)
 
 
-def addr(input, vec1, vec2, *, beta=1, alpha=1):
+def addr(input, vec1, vec2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * outer(vec1, vec2)."""
     return _scaled(input, _as_number_of(input, beta)) + outer(vec1 * _as_number_of(input, alpha), vec2)
 
 
 @_rounded_once
-def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
+def baddbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * bmm(batch1, batch2)."""
     return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
 
 
-def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
+def addbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * the sum of bmm(batch1, batch2) over the batch."""
     products = bmm(batch1, batch2)
     if input._data.dtype not in LOW_PRECISION:
