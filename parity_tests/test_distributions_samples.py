@@ -66,8 +66,11 @@ WITH_GRADIENT = sorted(name for name in CASES if both(name)[0].has_rsample)
 
 
 def test_which_samples_have_gradients():
-    rejected = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT"}  # theirs alone
-    assert set(WITH_GRADIENT) == {name for name in CASES if both(name)[1].has_rsample} - rejected
+    assert set(WITH_GRADIENT) == {name for name in CASES if both(name)[1].has_rsample}
+
+
+# How these move with a concentration torch approximates, to a thousandth; ours is exact (test_gamma_samples.py).
+APPROXIMATED = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT"}
 
 
 @pytest.mark.parametrize("name", WITH_GRADIENT)
@@ -84,7 +87,8 @@ def test_rsample_and_its_gradient(name):
         for ours_g, theirs_g in zip(*grads, strict=True):
             assert (ours_g is None) == (theirs_g is None)
             if ours_g is not None:
-                np.testing.assert_allclose(ours_g.numpy(), theirs_g.numpy(), rtol=1e-9, atol=1e-10)
+                rtol = 2e-3 if name in APPROXIMATED else 1e-9
+                np.testing.assert_allclose(ours_g.numpy(), theirs_g.numpy(), rtol=rtol, atol=1e-10)
 
 
 @given(

@@ -163,6 +163,7 @@ from .reference.exponentials import (
     tanh,
     tanh_grad,
 )
+from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import index_add, linear_index

@@ -9,7 +9,6 @@ from ..functions import stack
 from . import constraints
 from .dirichlet import Dirichlet
 from .distribution import Distribution
-from .gamma import refused_rsample
 from .utils import broadcast_all
 
 __all__ = ["Beta"]
@@ -18,11 +17,12 @@ __all__ = ["Beta"]
 class Beta(Distribution):
     """Over a probability: density proportional to x**(concentration1 - 1) * (1 - x)**(concentration0 - 1).
 
-    Numbers or tensors, broadcast. A Dirichlet distribution over two categories. rsample is not supported.
+    Numbers or tensors, broadcast. A Dirichlet distribution over two categories.
     """
 
     arg_constraints: ClassVar = {"concentration1": constraints.positive, "concentration0": constraints.positive}
     support = constraints.unit_interval
+    has_rsample = True
 
     def __init__(self, concentration1, concentration0, validate_args: bool | None = None):
         self._dirichlet = Dirichlet(stack(broadcast_all(concentration1, concentration0), -1), validate_args)
@@ -54,11 +54,8 @@ class Beta(Distribution):
         total = self.concentration1 + self.concentration0
         return self.concentration1 * self.concentration0 / (total**2 * (total + 1))
 
-    def sample(self, sample_shape=()):
-        return self._dirichlet.sample(sample_shape)[..., 0]
-
     def rsample(self, sample_shape=()):
-        raise refused_rsample(self)
+        return self._dirichlet.rsample(sample_shape)[..., 0]
 
     def log_prob(self, value):
         self._check(value)

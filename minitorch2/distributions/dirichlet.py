@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ..autograd import no_grad
 from ..creation import zeros_like
 from ..functions import digamma, lgamma, where
-from ..ops.random import dirichlet
+from ..ops.gamma_samples import dirichlet
 from . import constraints
 from .distribution import Distribution
-from .gamma import refused_rsample
 
 __all__ = ["Dirichlet"]
 
@@ -18,12 +16,13 @@ __all__ = ["Dirichlet"]
 class Dirichlet(Distribution):
     """Over probabilities of K categories. concentration: batch_shape + (K,), positive.
 
-    sample draws torch's numbers; rsample is not supported, since samples have no gradient here. ValueError for a
-    concentration without dims.
+    One seed gives torch's samples; the gradient of rsample is by implicit reparametrisation, and cannot be
+    differentiated again. ValueError for a concentration without dims.
     """
 
     arg_constraints: ClassVar = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
+    has_rsample = True
     _parameters = ("concentration",)
 
     def __init__(self, concentration, validate_args: bool | None = None):
@@ -50,12 +49,8 @@ class Dirichlet(Distribution):
         a, total = self.concentration, self.concentration.sum(-1, keepdim=True)
         return a * (total - a) / (total**2 * (total + 1))
 
-    def sample(self, sample_shape=()):
-        with no_grad():
-            return dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
-
     def rsample(self, sample_shape=()):
-        raise refused_rsample(self)
+        return dirichlet(self.concentration.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value):
         self._check(value)

@@ -5,25 +5,21 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from ..autograd import no_grad
 from ..functions import digamma, lgamma, where
 from . import constraints
 from .chi2 import Chi2
 from .distribution import Distribution, standard_normal
-from .gamma import refused_rsample
 from .utils import broadcast_all
 
 __all__ = ["StudentT"]
 
 
 class StudentT(Distribution):
-    """Student's t distribution of `df` degrees of freedom, moved to `loc` and scaled; numbers or tensors, broadcast.
-
-    rsample is not supported, since the samples of Chi2 have no gradient here.
-    """
+    """Student's t distribution of `df` degrees of freedom, moved to `loc` and scaled; numbers or tensors, broadcast."""
 
     arg_constraints: ClassVar = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
+    has_rsample = True
     _parameters = ("df", "loc", "scale")
 
     def __init__(self, df, loc=0.0, scale=1.0, validate_args: bool | None = None):
@@ -43,15 +39,10 @@ class StudentT(Distribution):
         finite = self.scale**2 * self.df / (self.df - 2)
         return where(self.df <= 1, math.nan, where(self.df <= 2, math.inf, finite))
 
-    def sample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        with no_grad():
-            x = standard_normal(shape, self.df)
-            z = Chi2(self.df).sample(sample_shape)
-            return self.loc + self.scale * (x * (z / self.df).rsqrt())
-
     def rsample(self, sample_shape=()):
-        raise refused_rsample(self)
+        x = standard_normal(self._extended_shape(sample_shape), self.df)
+        z = Chi2(self.df).rsample(sample_shape)
+        return self.loc + self.scale * (x * (z / self.df).rsqrt())
 
     def log_prob(self, value):
         self._check(value)

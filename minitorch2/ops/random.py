@@ -214,26 +214,17 @@ def poisson(input, generator: Generator | None = None):
 
     RuntimeError for a negative rate. The gradient is zero. CPU only.
     """
-    return Poisson.apply(input, _accepted("poisson", rejection.poisson, input, generator))
+    return Poisson.apply(input, accepted("poisson", rejection.poisson, input._data, generator))
 
 
-def standard_gamma(concentration):
-    """Gamma numbers of rate 1 and these concentrations, float32 or float64, without a gradient. CPU only."""
-    return Function.variable(_accepted("standard_gamma", rejection.standard_gamma, concentration))
-
-
-def dirichlet(concentration):
-    """Probabilities along the last dim, for these concentrations, float32 or float64, without a gradient. CPU only."""
-    return Function.variable(_accepted("dirichlet", rejection.dirichlet, concentration))
-
-
-def _accepted(op: str, draw, input, generator: Generator | None = None):
-    where = device_of(input._data)
+def accepted(op: str, draw, data, generator: Generator | None = None):
+    """draw(generator, data), of a function that draws until it likes what it sees. CPU only."""
+    where = device_of(data)
     if where != CPU:
         raise NotImplementedError(
             f"minitorch2: {op} on a GPU is not supported; draw on the CPU and move the numbers with .to('{where}')"
         )
-    return draw(resolved(generator), input._data)
+    return draw(resolved(generator), data)
 
 
 def refuse_out(name: str, out) -> None:
