@@ -33,6 +33,22 @@ def test_grad_touches_no_grad():
     same(run)
 
 
+def test_gradients_of_a_batch():
+    def run(lib, **options):
+        x, z = leaf(lib), leaf(lib, 4.0, 5.0, 6.0)
+        y = x**3 * z
+        batch = lib.arange(2.0 * y.numel(), dtype=y.dtype).reshape(2, *y.shape)
+        first = lib.autograd.grad(y, (x, z), batch, is_grads_batched=True, retain_graph=True, create_graph=True)
+        once_more = lib.autograd.grad(first[0].sum(), x, retain_graph=True)
+        unused = lib.autograd.grad((y, z * 1), (x,), (batch, batch), is_grads_batched=True, **options)
+        return first, once_more, unused
+
+    same(run)
+    same(lambda lib: run(lib, allow_unused=True, materialize_grads=True))
+    with pytest.raises(RuntimeError, match="first dim"):
+        mt.autograd.grad((leaf(mt) * 2).sum(), leaf(mt), mt.ones(()), is_grads_batched=True)
+
+
 def test_grad_of_intermediates_and_outputs():
     def run(lib):
         x = leaf(lib)

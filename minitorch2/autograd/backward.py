@@ -11,7 +11,9 @@ from ..core.function import Function
 from ..core.grad_mode import enable_grad, state
 from ..core.size import Size
 from ..core.variable import Variable
+from ..ops.joining import stack
 from ..ops.view_ops import Alias
+from ..ops.views import select
 
 
 def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, grad_variables=None, inputs=None):
@@ -51,13 +53,14 @@ def grad(
     is_grads_batched=False,
     materialize_grads=False,
 ):
-    """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched (torch.autograd.grad)."""
+    """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched (torch.autograd.grad).
+
+    is_grads_batched: grad_outputs have one more dim in front, and so have the results: a backward pass for each.
+    """
     if not only_inputs:
         raise NotImplementedError(
             "minitorch2: grad(only_inputs=False) is not supported (torch deprecated it); use backward()"
         )
-    if is_grads_batched:
-        raise NotImplementedError("minitorch2: is_grads_batched=True is not supported; call grad() once per gradient")
     if state.inference:
         raise RuntimeError("Calling .backward() or autograd.grad() inside inference_mode is not allowed")
     if materialize_grads and allow_unused is False:
@@ -67,6 +70,8 @@ def grad(
     inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
+    if is_grads_batched:
+        return _grad_of_each(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
     outputs, grads = _roots(outputs, grad_outputs, create_graph)
     for x in inputs:
         if not x.requires_grad:
@@ -88,6 +93,30 @@ def grad(
             )
         results.append(g if g is None or isinstance(g, Variable) else Function.variable(g))
     return tuple(results)
+
+
+def _grad_of_each(outputs, inputs, batch, retain_graph, create_graph, allow_unused, materialize_grads):
+    """grad() for every row of `batch`, the results stacked."""
+    batch = (batch,) if isinstance(batch, Variable) or batch is None else tuple(batch)
+    sizes = {len(g) if isinstance(g, Variable) and g._data.ndim else None for g in batch}
+    if len(sizes) != 1 or sizes & {None, 0}:
+        raise RuntimeError(
+            "is_grads_batched=True: grad_outputs need a first dim, of one size above 0, to take one by one"
+        )
+    (n,) = sizes
+    rows = [
+        grad(
+            outputs,
+            inputs,
+            [select(g, 0, i) for g in batch],
+            i < n - 1 or retain_graph,
+            create_graph,
+            allow_unused=allow_unused,
+            materialize_grads=materialize_grads,
+        )
+        for i in range(n)
+    ]
+    return tuple(None if column[0] is None else stack(column) for column in zip(*rows, strict=True))
 
 
 def _roots(tensors, grad_tensors, create_graph):
