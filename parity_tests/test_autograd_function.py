@@ -265,3 +265,81 @@ def test_gradcheck_believes_the_right_and_catches_the_wrong(lib):
     assert lib.autograd.gradgradcheck(wrong_by(lib, 1.0), x)
     assert lib.autograd.gradcheck(wrong_by(lib, 1.0, second=0.0), x), "the first derivative is right"
     assert not lib.autograd.gradgradcheck(wrong_by(lib, 1.0, second=0.0), x, raise_exception=False)
+
+
+NAMES = [
+    "edges",
+    "hooks",
+    "run",
+    "recompute",
+    "release",
+    "saved",
+    "constants",
+    "n_outputs",
+    "holds",
+    "created",
+    "keeper",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "create_graph", "is_view", "broadcasts", "composed", "into", "input_shapes"])
+def test_names_of_ones_own(name):
+    """On ctx and on the class: none of them is the library's."""
+
+    def run(lib):
+        def forward(ctx, x):
+            setattr(ctx, name, 3.0)
+            return x * getattr(Triple, "_" + name + "_of")(getattr(ctx, name))
+
+        def backward(ctx, g):
+            return g * getattr(ctx, name)
+
+        own = {"forward": staticmethod(forward), "backward": staticmethod(backward), name: staticmethod(lambda n: n)}
+        Triple = type("Triple", (lib.autograd.Function,), own | {f"_{name}_of": staticmethod(lambda n: n)})
+        x = leaf(lib)
+        y = Triple.apply(x)
+        y.sum().backward()
+        return y, x.grad
+
+    same(run)
+
+
+def test_vjp_in_place_of_backward():
+    def run(lib, both=False):
+        class Square(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def vjp(ctx, g):
+                return 2 * g * ctx.saved_tensors[0]
+
+        if both:
+            Square.backward = Square.vjp
+        x = leaf(lib)
+        Square.apply(x).sum().backward()
+        return x.grad
+
+    same(run)
+    assert same_error(lambda lib: run(lib, both=True), "Implementing both 'backward' and 'vjp'") == "RuntimeError"
+
+
+def test_the_node_shows_what_ctx_holds():
+    def run(lib):
+        class Keeps(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                ctx.answer = 42
+                return x * 2
+
+            @staticmethod
+            def backward(ctx, g):
+                return g * 2
+
+        node = Keeps.apply(leaf(lib)).grad_fn
+        return node.saved_tensors, node.answer, node.needs_input_grad, node.name(), type(node).__name__
+
+    same(run)

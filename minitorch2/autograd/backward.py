@@ -98,12 +98,12 @@ def grad(
 def _grad_of_each(outputs, inputs, batch, retain_graph, create_graph, allow_unused, materialize_grads):
     """grad() for every row of `batch`, the results stacked."""
     batch = (batch,) if isinstance(batch, Variable) or batch is None else tuple(batch)
-    sizes = {len(g) if isinstance(g, Variable) and g._data.ndim else None for g in batch}
-    if len(sizes) != 1 or sizes & {None, 0}:
+    sizes = {g._data.shape[:1] if isinstance(g, Variable) else () for g in batch}
+    n = max(sizes.pop(), default=0) if len(sizes) == 1 else 0
+    if not n:
         raise RuntimeError(
             "is_grads_batched=True: grad_outputs need a first dim, of one size above 0, to take one by one"
         )
-    (n,) = sizes
     rows = [
         grad(
             outputs,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import weakref
+from typing import Any
 
 from minitorch2_kernels.dispatch import namespace
 
@@ -15,40 +17,20 @@ from ..core.variable import Variable
 from ..ops.conversion import detach
 
 
-class Function(Op):
-    """A differentiable function of your own: write static forward(ctx, ...) and backward(ctx, *grads), call `.apply`.
+class FunctionCtx:
+    """What forward leaves for backward: the `ctx` of both. Attributes of your own may have any name not used here."""
 
-    Also torch's newer form: forward(...) without ctx, and setup_context(ctx, inputs, output). In ctx:
-    save_for_backward, saved_tensors, needs_input_grad, mark_dirty, mark_non_differentiable, set_materialize_grads.
-    backward works on tensors; it is recorded under create_graph=True, so second derivatives follow by themselves.
-    """
-
-    holds = ("_saved_variables", "_versions")
     _saved_variables: tuple | None = ()
+    _versions: tuple = ()
+    _to_save: tuple = ()
     _dirty: tuple = ()
     _flat: tuple = ()  # outputs marked non-differentiable
     _materialize = True
-    broadcasts = True  # a gradient of a broadcast shape is summed to its input's, as torch does
-    setup_context = None
-
-    @staticmethod
-    def forward(*args):
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
-
-    @staticmethod
-    def backward(ctx, *grads):
-        raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
-            "backward mode AD."
-        )
-
-    def __call__(self, *args):
-        raise RuntimeError(
-            f"{type(self).__name__} is a class with static forward and backward: call "
-            f"{type(self).__name__}.apply(...), without making an instance"
-        )
+    _node: Any = None  # the node of the graph, referred to weakly: it owns this object
+    needs_input_grad: tuple = ()
 
     def save_for_backward(self, *tensors):
+        """Keeps inputs and outputs of forward (or None) as `ctx.saved_tensors`."""
         for t in tensors:
             if t is not None and not isinstance(t, Variable):
                 raise TypeError(
@@ -71,8 +53,8 @@ class Function(Op):
     def _relink(self, v):
         # An output is saved without its history (that would be a cycle: node -> output -> node) and gets it back here.
         if isinstance(v, _SavedOutput):
-            tensor = Op.variable(v._data)
-            tensor._counter, tensor._requires_grad, tensor._grad_fn, tensor._output_nr = v._counter, True, self, v.nr
+            tensor, node = Op.variable(v._data), self._node and self._node()
+            tensor._counter, tensor._requires_grad, tensor._grad_fn, tensor._output_nr = v._counter, True, node, v.nr
             return tensor
         return v
 
@@ -88,11 +70,53 @@ class Function(Op):
         """Whether missing gradients reach backward as zeros (the default) or as None."""
         self._materialize = value
 
+    def _hold(self, outputs, finished) -> None:
+        saved = []
+        for v in self._to_save:
+            for nr, (before, after) in enumerate(zip(outputs, finished, strict=True)):
+                if v is not None and v is before is after:  # not an input that was handed straight back
+                    v = _SavedOutput(after, nr)
+                    break
+            saved.append(v)
+        self._saved_variables = tuple(saved)
+        self._versions = tuple(None if v is None else v._counter[0] for v in saved)
+        self._to_save = ()
+
+
+class Function(FunctionCtx):
+    """A differentiable function of your own: write static forward(ctx, ...) and backward(ctx, *grads), call `.apply`.
+
+    Also torch's newer form: forward(...) without ctx, and setup_context(ctx, inputs, output); and `vjp` for `backward`.
+    In ctx: save_for_backward, saved_tensors, needs_input_grad, mark_dirty, mark_non_differentiable,
+    set_materialize_grads. backward works on tensors; it is recorded under create_graph=True, so second derivatives
+    follow by themselves.
+    """
+
+    setup_context = None
+
+    @staticmethod
+    def forward(*args):
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def backward(ctx, *grads):
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    vjp = backward
+
+    def __call__(self, *args):
+        raise RuntimeError(
+            f"{type(self).__name__} is a class with static forward and backward: call "
+            f"{type(self).__name__}.apply(...), without making an instance"
+        )
+
     @classmethod
     def apply(cls, *args):
         ctx = cls()
-        needs = [isinstance(a, Variable) and a.requires_grad for a in args]
-        ctx.needs_input_grad = tuple(needs)
+        ctx.needs_input_grad = needs = tuple(isinstance(a, Variable) and a.requires_grad for a in args)
         with no_grad():
             if cls.setup_context is not None:
                 result = cls.forward(*args)
@@ -104,13 +128,13 @@ class Function(Op):
         tracked = any(needs) and state.grad
         # An input handed straight back gets a tensor of its own to carry the new history.
         finished = [o.detach() if ctx._is_untouched_input(o, args) else o for o in outputs]
-        if tracked:
-            ctx._connect(args, needs, outputs, finished)
+        node = _node_class(cls)(ctx, args, outputs, finished) if tracked else None
         ctx._hold(outputs, finished)  # behind what counts an in-place change of forward's own
-        if tracked and state.tape is not None:
-            state.tape.add(ctx)
-        if tracked and anomaly.on:
-            anomaly.remember(ctx)
+        if node is not None:
+            if state.tape is not None:
+                state.tape.add(node)
+            if anomaly.on:
+                anomaly.remember(node)
         return finished[0] if single else tuple(finished)
 
     def _is_untouched_input(self, output, args) -> bool:
@@ -120,19 +144,16 @@ class Function(Op):
             and not any(output is d for d in self._dirty)
         )
 
-    def _hold(self, outputs, finished) -> None:
-        saved = []
-        for v in self._to_save:
-            for nr, (before, after) in enumerate(zip(outputs, finished, strict=True)):
-                if v is not None and v is before is after:  # not an input that was handed straight back
-                    v = _SavedOutput(after, nr)
-                    break
-            saved.append(v)
-        self._saved_variables = tuple(saved)
-        self._versions = [None if v is None else v._counter[0] for v in saved]
-        self._to_save = ()
 
-    def _connect(self, args, needs, outputs, finished) -> None:
+class _Application(Node):
+    """The node of one application. What a user put on ctx is found here too: `y.grad_fn.saved_tensors`."""
+
+    broadcasts = True  # a gradient of a broadcast shape is summed to its input's, as torch does
+    holds = ("_saved_variables", "_versions")  # of ctx
+
+    def __init__(self, ctx, args, outputs, finished):
+        self.ctx, ctx._node = ctx, weakref.ref(self)
+        needs = ctx.needs_input_grad
         self.edges = tuple(a._edge() if need else None for a, need in zip(args, needs, strict=True))
         self.input_shapes = [a._data.shape if need else None for a, need in zip(args, needs, strict=True)]
         self.input_dtypes = [a._data.dtype if need else None for a, need in zip(args, needs, strict=True)]
@@ -141,22 +162,28 @@ class Function(Op):
             (namespace(o._data), o._data.shape, o._data.dtype) if isinstance(o, Variable) else None for o in outputs
         ]
         for nr, (before, o) in enumerate(zip(outputs, finished, strict=True)):
-            if not isinstance(o, Variable) or any(before is f for f in self._flat) or o._data.dtype.kind not in "fV":
+            if not isinstance(o, Variable) or any(before is f for f in ctx._flat) or o._data.dtype.kind not in "fV":
                 continue
-            if any(before is d for d in self._dirty):
+            if any(before is d for d in ctx._dirty):
                 if o._requires_grad and o._grad_fn is None:
                     raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
                 o._bump()
             o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
 
+    def __getattr__(self, name):
+        if name == "ctx":  # not there yet
+            raise AttributeError(name)
+        return getattr(self.ctx, name)
+
     def run(self, grads: list, create_graph: bool) -> tuple:
         tensors = []
-        for nr, g in enumerate(grads):
-            if g is None and self._materialize and self.output_like[nr] is not None:
-                g = self._zeros(nr, create_graph)
+        for like, g in zip(self.output_like, grads, strict=True):
+            if g is None and self.ctx._materialize and like is not None:
+                xp, shape, dtype = like
+                g = xp.zeros(shape, dtype)
             tensors.append(g if g is None or isinstance(g, Variable) else Op.variable(g))
         with set_grad_enabled(create_graph):
-            results = type(self).backward(self, *tensors)
+            results = _backward_of(type(self.ctx))(self.ctx, *tensors)
         results = results if isinstance(results, tuple) else (results,)
         n = len(self.edges)
         if len(results) > n and all(r is None for r in results[n:]):
@@ -181,13 +208,31 @@ class Function(Op):
         result = Op.to_dtype(result, self.input_dtypes[i])  # a gradient has its input's dtype
         return result if create_graph else result._data
 
-    def release(self) -> None:
-        if self._saved_variables:
-            self._saved_variables = None
+    def keeper(self):
+        return self.ctx
 
-    @classmethod
-    def name(cls) -> str:
-        return f"{cls.__name__}Backward"
+    def release(self) -> None:
+        if self.ctx._saved_variables:
+            self.ctx._saved_variables = None
+
+
+def _node_class(cls) -> type[_Application]:
+    """The class of the nodes of a Function, which is named after it."""
+    own = vars(cls).get("_node_class")
+    if own is None:
+        own = cls._node_class = type(f"{cls.__name__}Backward", (_Application,), {})
+    return own
+
+
+def _backward_of(cls):
+    if cls.vjp is Function.vjp:
+        return cls.backward
+    if cls.backward is not Function.backward:
+        raise RuntimeError(
+            "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement "
+            "one of them."
+        )
+    return cls.vjp
 
 
 def _sums_to(shape, target) -> bool:
@@ -235,5 +280,4 @@ class _Blocked(Op):
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
-FunctionCtx = Function
 __all__ = ["Function", "FunctionCtx", "Node", "once_differentiable"]

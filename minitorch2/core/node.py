@@ -29,13 +29,23 @@ class Node:
         """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
         raise AssertionError("a node says what it does")
 
+    def keeper(self) -> Any:
+        """The object whose attributes `holds` names."""
+        return self
+
     def held(self) -> dict:
         """The values kept for backward, by the attribute that keeps them."""
-        return {name: value for name in self.holds if (value := vars(self).get(name))}
+        kept = vars(self.keeper())
+        return {name: value for name in self.holds if (value := kept.get(name))}
 
     def hold(self, held: dict) -> None:
         """Takes up what another run of the same op held."""
-        vars(self).update(held)
+        self.keeper().__dict__.update(held)
+
+    def drop(self, held: dict) -> None:
+        """Lets go of what `held` gave."""
+        for name in held:
+            delattr(self.keeper(), name)
 
     def release(self) -> None:
         """Lets go of the saved values; a second backward through them is an error."""

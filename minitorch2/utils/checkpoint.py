@@ -293,6 +293,9 @@ class _Region:
     def hold(self, held: dict[str, Any]) -> None:
         vars(self).update(held)
 
+    def drop(self, held: dict[str, Any]) -> None:
+        del self._call
+
     @contextmanager
     def recording(self) -> Iterator[None]:
         with _told(self):
@@ -312,8 +315,7 @@ class _Region:
             return
         held = item.held()
         self._members.append((weakref.ref(item), _looks(item, held)))
-        for name in held:
-            delattr(item, name)
+        item.drop(held)
         item.recompute = self._fill
 
     def _fill(self) -> None:
