@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...core.autocast import listed
 from ...ops._common import require_floating, result_type, to_dtype
+from ...ops.inquiry import broadcast_tensors
 from ...ops.linalg import vector_norm
 from ...ops.products import pdist
 
@@ -13,7 +14,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     dtype = result_type(x1, x2)
     if not dtype.is_floating_point:
         raise RuntimeError(f"expected common dtype to be floating point, yet common dtype is {dtype.torch_type}")
-    x1, x2 = (to_dtype(x, dtype.numpy) for x in (x1, x2))
+    x1, x2 = (to_dtype(x, dtype.numpy) for x in broadcast_tensors(x1, x2))
     first, second = (x / vector_norm(x, 2, dim, True).clamp_min(eps) for x in (x1, x2))
     return (first * second).sum(dim)
 

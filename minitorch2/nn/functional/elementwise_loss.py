@@ -7,8 +7,9 @@ import warnings
 
 from ...core.autocast import listed, stacklevel
 from ...core.grad_mode import no_grad
-from ...ops._common import broadcast_shapes, require_floating, require_tensor, to_dtype
+from ...ops._common import broadcast_shapes, require_floating, require_tensor, result_type, to_dtype
 from ...ops.arithmetic import Where
+from ...ops.inquiry import broadcast_tensors
 from ...ops.loss import BinaryCrossEntropy, Huber
 from ...ops.smooth_activations import LogSigmoid
 from .loss import check_reduction, reduced
@@ -23,6 +24,17 @@ def _warn_of_broadcasting(input, target):
         )
 
 
+def _difference(op, input, target):
+    """input - target of a floating dtype, in which masks count as 0 and 1, and tensors without dims like any others."""
+    if input._data.shape != target._data.shape:
+        input, target = broadcast_tensors(input, target)
+    if input._data.dtype != target._data.dtype:
+        dtype = result_type(input, target).numpy
+        input, target = to_dtype(input, dtype), to_dtype(target, dtype)
+    require_floating(op, input)
+    return input - target
+
+
 def _weighted(losses, weight, op):
     if weight is None:
         return losses
@@ -35,8 +47,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     """(input - target)^2."""
     reduction = check_reduction(reduction, size_average, reduce)
     _warn_of_broadcasting(input, target)
-    difference = input - target
-    require_floating("mse_loss", difference)
+    difference = _difference("mse_loss", input, target)
     return _mean_of_weights(difference * difference, weight, reduction, "mse_loss")
 
 
@@ -55,8 +66,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
         raise RuntimeError("smooth_l1_loss does not support negative values for beta.")
     if beta == 0:
         return reduced((input - target).abs(), reduction)
-    difference = input - target
-    require_floating("smooth_l1_loss", difference)
+    difference = _difference("smooth_l1_loss", input, target)
     return reduced(Huber.apply(difference, beta) / beta, reduction)
 
 
@@ -66,8 +76,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     _warn_of_broadcasting(input, target)
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    difference = input - target
-    require_floating("huber_loss", difference)
+    difference = _difference("huber_loss", input, target)
     losses = to_dtype(Huber.apply(difference, delta), input._data.dtype)
     if weight is not None:
         losses = _times(losses, weight, "huber_loss")
@@ -123,7 +132,8 @@ def binary_cross_entropy_with_logits(
     if pos_weight is not None:
         log = ((pos_weight - 1) * target + 1) * log
     losses = (1 - target) * input - log
-    return reduced(losses if weight is None else losses * weight, reduction)
+    losses = losses if weight is None else losses * weight
+    return reduced(to_dtype(losses, target._data.dtype), reduction)  # torch computes in the memory of 1 - target
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
@@ -167,7 +177,8 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
-    """(log(var) + (input - target)^2 / var) / 2; var: a number, or a tensor of input's shape or of one per row.
+    """(log(var) + (input - target)^2 / var) / 2; var: a number, or a tensor of input's shape but for one dim of size 1
+    (the last may be missing).
 
     Variances below eps count as eps. full: add log(2 pi) / 2. Source: Nix and Weigend, 1994.
     """
@@ -178,10 +189,10 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     elif (var < 0).any().item():
         raise ValueError("var has negative entry/entries")
     if var._data.shape != input._data.shape:
-        rows = input._data.shape[:-1]
-        if var._data.shape == rows:
+        ours, theirs = var._data.shape, input._data.shape
+        if ours == theirs[:-1]:
             var = var.unsqueeze(-1)
-        elif var._data.shape != (*rows, 1):
+        elif len(ours) != len(theirs) or [v for v, n in zip(ours, theirs, strict=True) if v != n] != [1]:
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
@@ -196,7 +207,16 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-target * input)), target being 1 or -1."""
     reduction = check_reduction(reduction, size_average, reduce)
-    return reduced((-input * target).exp().log1p(), reduction)
+    if target.requires_grad:
+        raise RuntimeError(
+            "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This input "
+            "cannot have requires_grad True."
+        )
+    if (shape := broadcast_shapes("soft_margin_loss", input._data.shape, target._data.shape)) != input._data.shape:
+        raise RuntimeError(f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}")
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype.torch_type}")
+    return reduced(to_dtype((-input * target).exp().log1p(), input._data.dtype), reduction)
 
 
 listed(globals())

@@ -6,7 +6,7 @@ import minitorch2_kernels as K
 
 from ...core.autocast import listed
 from ...core.function import Function
-from ...ops._common import require_floating, within
+from ...ops._common import require_floating, to_dtype, within
 from ...ops.arithmetic import Where, where
 from ...ops.index_ops import Gather
 from ...ops.reduce import PickAlong
@@ -18,8 +18,9 @@ from .loss import check_reduction, reduced
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None, reduction="mean"):
     """input where target is 1, max(0, margin - input) where it is -1."""
     reduction = check_reduction(reduction, size_average, reduce)
-    far = where(target == 1, 0.0, (margin - input).clamp_min(0))
-    return reduced(far + where(target == -1, 0.0, input), reduction)
+    far = where(target == 1, 0, (margin - input).clamp_min(0))
+    losses = far + where(target == -1, 0, input)
+    return reduced(to_dtype(losses, input._data.dtype), reduction)
 
 
 def margin_ranking_loss(input1, input2, target, margin: float = 0, size_average=None, reduce=None, reduction="mean"):
@@ -155,7 +156,8 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
     reduction = check_reduction(reduction, size_average, reduce)
     losses = -(target * LogSigmoid.apply(input) + (1 - target) * LogSigmoid.apply(-input))
     losses = losses if weight is None else losses * weight
-    return reduced(losses.mean(-1), reduction)
+    classes = input._data.shape[-1]  # of input, even where the target is wider
+    return reduced(losses.sum(input._data.ndim - 1) / classes, reduction)
 
 
 listed(globals())
