@@ -252,7 +252,11 @@ def _plus_mv(input, mat, vec, *, beta: float = 1, alpha: float = 1):
 
 
 def addr(input, vec1, vec2, *, beta: float = 1, alpha: float = 1):
-    """beta * input + alpha * outer(vec1, vec2)."""
+    """beta * input + alpha * outer(vec1, vec2); of masks their conjunctions and disjunction."""
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        _check_factor(name, factor, input, vec1, vec2)
+    if input._data.dtype.kind == "b" and vec1._data.dtype.kind == "b" and vec2._data.dtype.kind == "b":
+        return (input & bool(beta)) | (unsqueeze(vec1 & bool(alpha), 1) & vec2)
     return _scaled(input, _as_number_of(input, beta)) + outer(vec1 * _as_number_of(input, alpha), vec2)
 
 
@@ -273,10 +277,21 @@ def addbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
 
 
 def _scaled(x, factor):
-    """x times a number; times 0 it is 0 whatever x holds, so that an empty tensor may stand where none is added."""
+    """x times a number of its dtype; times 0 it is 0 whatever x holds, so that an empty tensor may stand where none is
+    added."""
+    if x._data.dtype.kind in "iu":
+        factor = int(factor)
     if factor == 0:
         return masked_fill(x, Function.variable(namespace(x._data).asarray(True)), 0)
     return x if factor == 1 else x * factor
+
+
+def _check_factor(name, factor, *tensors):
+    kinds = {x._data.dtype.kind for x in tensors}
+    if isinstance(factor, bool) and kinds != {"b"}:
+        raise RuntimeError(f"Boolean {name} only supported for Boolean results.")
+    if isinstance(factor, float) and kinds.isdisjoint("fV"):
+        raise RuntimeError(f"For integral input tensors, argument {name} must not be a floating point number.")
 
 
 def _as_number_of(x, factor):
