@@ -13,7 +13,7 @@ import minitorch2_kernels as K
 
 from .core import dtypes, memory_order
 from .core.device import check_available, device_of, module_on, moved
-from .core.layout import channels_last, check_layout, check_memory_format, contiguous_format
+from .core.layout import channels_last, check_layout, check_memory_format, check_pin_memory, contiguous_format
 from .core.memory_order import CHANNELS_LAST
 from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
 from .ops._data import array_of
@@ -45,8 +45,7 @@ __all__ = [
 
 
 def _finish(array, requires_grad, pin_memory=False) -> Tensor:
-    if pin_memory:
-        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory=True needs a GPU")
+    check_pin_memory(pin_memory)
     result = Tensor._wrap(array)
     if requires_grad and not result.dtype.is_floating_point:  # the setter's own words begin with a small letter
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
@@ -141,14 +140,45 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
     return _finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
 
 
-_DLPACK_CUDA = 2  # kDLCUDA, DLPack's number for memory on an NVIDIA GPU
+_DLPACK_CPU, _DLPACK_CUDA = 1, 2  # kDLCPU, kDLCUDA: DLPack's numbers for kinds of memory
 
 
-def from_dlpack(ext_tensor) -> Tensor:
-    """A tensor that shares memory with any object that speaks DLPack."""
+class _Capsule:
+    """What an object's __dlpack__() gave, as an object; NumPy takes no bare ones."""
+
+    def __init__(self, capsule):
+        if type(capsule).__name__ != "PyCapsule" or '"dltensor"' not in repr(capsule):
+            raise RuntimeError(
+                "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed only once, so "
+                "you might have already constructed a tensor from it once."
+            )
+        self.capsule = capsule
+
+    def __dlpack__(self, **_):
+        return self.capsule
+
+    def __dlpack_device__(self):
+        return _DLPACK_CPU, 0
+
+
+def from_dlpack(ext_tensor, *, device=None, copy=None) -> Tensor:
+    """A tensor that shares memory with any object that speaks DLPack, or with what its __dlpack__() gave; a copy where
+    the device asked for is another, or copy=True."""
+    if not hasattr(ext_tensor, "__dlpack__"):
+        if device is not None or copy is not None:
+            raise AssertionError("device and copy kwargs not supported when ext_tensor is already a DLPack capsule.")
+        ext_tensor = _Capsule(ext_tensor)
     if ext_tensor.__dlpack_device__()[0] == _DLPACK_CUDA:
-        return Tensor._wrap(module_on(check_available("cuda")).from_dlpack(ext_tensor))
-    return from_numpy(np.from_dlpack(ext_tensor))
+        shared = Tensor._wrap(module_on(check_available("cuda")).from_dlpack(ext_tensor))
+    else:
+        shared = from_numpy(np.from_dlpack(ext_tensor))
+    where = shared.device if device is None else check_available(device)
+    if copy is False and where != shared.device:
+        raise ValueError(
+            f"cannot move DLPack tensor from device {shared.device} to {where} without copying. Set copy=None or "
+            "copy=True."
+        )
+    return shared.clone() if copy and where == shared.device else to_device(shared, where)
 
 
 def empty(
@@ -196,7 +226,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layo
     return _finish(array, requires_grad, pin_memory)
 
 
-def _like(name, input, value, dtype, layout, device, requires_grad, memory_format):
+def _like(name, input, value, dtype, layout, device, requires_grad, memory_format, pin_memory):
     """`value` everywhere, or nothing written where it is None."""
     require_tensor(name, input)
     check_memory_format(memory_format, input._data.ndim)
@@ -210,33 +240,55 @@ def _like(name, input, value, dtype, layout, device, requires_grad, memory_forma
         array = module_on(where).empty(input._data.shape, numpy_dtype)
     if value is not None:
         fill_array(array, value)
-    return _finish(array, requires_grad)
+    return _finish(array, requires_grad, pin_memory)
 
 
-def empty_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+def empty_like(
+    input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False
+) -> Tensor:
     """An uninitialised tensor with the shape, dtype and strides of `input` unless told."""
-    return _like("empty_like", input, None, dtype, layout, device, requires_grad, memory_format)
+    return _like("empty_like", input, None, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
-def zeros_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+def zeros_like(
+    input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False
+) -> Tensor:
     """Zeros with the shape, dtype and strides of `input` unless told."""
-    return _like("zeros_like", input, 0, dtype, layout, device, requires_grad, memory_format)
+    return _like("zeros_like", input, 0, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
-def ones_like(input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None) -> Tensor:
+def ones_like(
+    input, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None, pin_memory=False
+) -> Tensor:
     """Ones with the shape, dtype and strides of `input` unless told."""
-    return _like("ones_like", input, 1, dtype, layout, device, requires_grad, memory_format)
+    return _like("ones_like", input, 1, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
 def full_like(
-    input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False, memory_format=None
+    input,
+    fill_value,
+    *,
+    dtype=None,
+    layout=None,
+    device=None,
+    requires_grad=False,
+    memory_format=None,
+    pin_memory=False,
 ) -> Tensor:
     """One value everywhere, with the shape, dtype and strides of `input` unless told."""
-    return _like("full_like", input, fill_value, dtype, layout, device, requires_grad, memory_format)
+    return _like("full_like", input, fill_value, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
 def arange(
-    start: Any = None, end: Any = None, step: Any = 1, *, dtype=None, device=None, requires_grad=False, layout=None
+    start: Any = None,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
 ) -> Tensor:
     """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
     if end is None or start is None:
@@ -260,11 +312,15 @@ def arange(
     xp, numpy_dtype = _where(dtype, device, layout)
     count = math.ceil((end - start) / step)
     if dtype.is_floating_point:  # start + i * step in double, rounded once
-        return _finish(K.cast(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype), requires_grad)
-    return _finish((int(start) + xp.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype), requires_grad)
+        array = K.cast(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype)
+    else:
+        array = (int(start) + xp.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype)
+    return _finish(array, requires_grad, pin_memory)
 
 
-def range(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def range(
+    start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+) -> Tensor:
     """start, start + step, ... up to end, which belongs to it; the default dtype unless told. torch advises arange."""
     if end is None:
         raise TypeError("range() missing 1 required positional argument: 'end'")
@@ -278,16 +334,19 @@ def range(start=0, end=None, step=1, *, dtype=None, device=None, requires_grad=F
         device=device,
         requires_grad=requires_grad,
         layout=layout,
+        pin_memory=pin_memory,
     )
 
 
-def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """A 0-d tensor of a number, in the default dtype unless told."""
     dtype = dtypes.get_default_dtype() if dtype is None else dtype
-    return full((), s, dtype=dtype, device=device, requires_grad=requires_grad, layout=layout)
+    return full((), s, dtype=dtype, device=device, requires_grad=requires_grad, layout=layout, pin_memory=pin_memory)
 
 
-def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def linspace(
+    start, end, steps, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+) -> Tensor:
     """`steps` equally spaced numbers from start to end, both included."""
     xp, numpy_dtype = _where(dtype, device, layout)
     start, end, steps = (x.item() if isinstance(x, Tensor) else x for x in (start, end, steps))
@@ -299,21 +358,22 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False,
     # from both ends, as torch: the two halves are symmetric and the last number is `end` exactly
     ascending = compute(start) + step * i.astype(compute)
     descending = compute(end) - step * (steps - 1 - i).astype(compute)
-    return _finish(
-        K.cast(K.where(i < steps // 2, ascending, descending) if steps > 1 else ascending, numpy_dtype), requires_grad
-    )
+    array = K.where(i < steps // 2, ascending, descending) if steps > 1 else ascending
+    return _finish(K.cast(array, numpy_dtype), requires_grad, pin_memory)
 
 
-def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def logspace(
+    start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+) -> Tensor:
     """base ** linspace(start, end, steps)."""
     exponents = linspace(start, end, steps, dtype=dtypes.float64, device=device)._data
-    return _finish(K.cast(K.power(float(base), exponents), _numpy_dtype(dtype)), requires_grad)
+    return _finish(K.cast(K.power(float(base), exponents), _numpy_dtype(dtype, layout)), requires_grad, pin_memory)
 
 
-def eye(n, m=None, *, dtype=None, device=None, requires_grad=False, layout=None) -> Tensor:
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """Ones on the diagonal of an n x m (n x n) matrix, zeros elsewhere."""
     if n < 0 or (m is not None and m < 0):
         raise RuntimeError(f"n must be greater or equal to 0, got {n if n < 0 else m}")
     xp, numpy_dtype = _where(dtype, device, layout)
     array = xp.eye(n, m, dtype=np.float32)
-    return _finish(array if array.dtype == numpy_dtype else K.cast(array, numpy_dtype), requires_grad)
+    return _finish(array if array.dtype == numpy_dtype else K.cast(array, numpy_dtype), requires_grad, pin_memory)

@@ -81,7 +81,7 @@ from .ops.unary import (
 from .ops.view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .ops.views import (
     adjoint, broadcast_to, chunk, diagonal, flatten, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
-    t, transpose, unbind, unflatten, unsqueeze,
+    swapaxes, t, transpose, unbind, unflatten, unsqueeze,
 )
 
 absolute = abs
@@ -97,7 +97,6 @@ clip = clamp
 concat = cat
 trapz = trapezoid
 concatenate = cat
-swapaxes = transpose
 swapdims = transpose
 moveaxis = movedim
 less = lt
@@ -151,6 +150,25 @@ __all__ = [
     "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
 ]
 
+# Views, what has no one result, and what torch has without it.
+_WITHOUT_OUT = {
+    "adjoint", "allclose", "argwhere", "atleast_1d", "atleast_2d", "atleast_3d", "batch_norm", "bincount",
+    "block_diag", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "can_cast", "cartesian_prod", "cdist",
+    "chunk", "clone", "combinations", "conj", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "corrcoef", "count_nonzero", "cov", "cumulative_trapezoid", "detach", "diag_embed",
+    "diagflat", "diagonal", "diagonal_scatter", "dist", "dsplit", "einsum", "equal", "fill", "flatten", "flip",
+    "fliplr", "flipud", "get_device", "gradient", "hsplit", "imag", "index_fill", "index_put", "is_complex",
+    "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_nonzero", "is_same_size",
+    "is_signed", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isreal", "logdet", "masked_fill",
+    "masked_scatter", "matrix_exp", "meshgrid", "moveaxis", "movedim", "narrow", "norm_except_dim", "numel",
+    "pdist", "permute", "pinverse", "poisson", "positive", "put", "ravel", "real", "relu", "repeat_interleave",
+    "reshape", "resolve_conj", "resolve_neg", "result_type", "roll", "rot90", "rsub", "select", "select_scatter",
+    "slice_scatter", "split", "split_with_sizes", "squeeze", "swapaxes", "swapdims", "t", "tensor_split", "tile",
+    "trace", "transpose", "trapezoid", "trapz", "tril_indices", "triu_indices", "typename", "unbind", "unflatten",
+    "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes",
+    "unsqueeze", "vander", "vsplit",
+}
+
 for _name in __all__:
-    globals()[_name] = names_arguments(globals()[_name], _name)
+    globals()[_name] = names_arguments(globals()[_name], _name, takes_out=_name not in _WITHOUT_OUT)
     globals()[_name].__module__ = __name__

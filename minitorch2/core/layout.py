@@ -29,12 +29,17 @@ def check_layout(wanted) -> None:
         raise NotImplementedError(f"minitorch2: layout {wanted} is not supported; only torch.strided is")
 
 
+def check_pin_memory(wanted) -> None:
+    """RuntimeError where a tensor is to be made in pinned memory: none here is."""
+    if wanted:
+        raise RuntimeError("Cannot access accelerator device when none is available: pin_memory=True needs a GPU")
+
+
 def check_memory_format(wanted, ndim: int) -> None:
-    """RuntimeError for channels_last of anything but 4 dims, NotImplementedError for what is no format."""
+    """RuntimeError for channels_last of anything but 4 dims, TypeError for what is no format."""
     if wanted is channels_last and ndim != 4:
         raise RuntimeError("required rank 4 tensor to use channels_last format")
     if wanted not in (None, contiguous_format, preserve_format, channels_last):
-        raise NotImplementedError(
-            f"minitorch2: memory_format {wanted} is not supported; contiguous_format, preserve_format and "
-            "channels_last are"
+        raise TypeError(
+            f"argument 'memory_format' must be contiguous_format, preserve_format or channels_last, not {wanted}"
         )

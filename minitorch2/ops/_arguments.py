@@ -8,20 +8,40 @@ import warnings
 
 from ..core import autocast
 from ..core.variable import Variable, type_name
+from ._out import into
+
+# What torch's parser takes for an argument of any function: NumPy's names, and `input` for what is A in linalg's texts.
+_OTHER_NAMES = {
+    "dim": ("axis",),
+    "keepdim": ("keepdims",),
+    "input": ("x", "a", "x1"),
+    "other": ("x2",),
+    "A": ("input",),
+    "B": ("b", "other"),
+    "x": ("input",),
+}
 
 
-def names_arguments(function, name: str, is_method: bool = False):
-    """`function` under this name, whose error for a list (or None, or a number) in a tensor's place names the argument.
+def names_arguments(function, name: str, is_method: bool = False, takes_out: bool = False):
+    """`function` under this name, taking its arguments by torch's other names for them, too, and whose error for a list
+    (or None, or a number) in a tensor's place names the argument.
 
     The ops do not ask each argument what it is; they find out when they look for its `_data`. That AttributeError is
     what is translated here, so that calls without a mistake pay for no check. Nor do they pay for autocast's
-    wrapper while no region is open.
+    wrapper while no region is open. takes_out: with out=, the result is written there (_out.py).
     """
 
     plain = function.__wrapped__ if hasattr(function, "outside_autocast") else function
+    own = _parameters(function)
+    names = {other: name for name in own for other in _OTHER_NAMES.get(name, ()) if other not in own}
 
     @functools.wraps(function)
     def call(*args, **kwargs):
+        if takes_out and "out" in kwargs:
+            out = kwargs.pop("out")
+            return call(*args, **kwargs) if out is None else into(out, name, call, args, kwargs)
+        if kwargs and not names.keys().isdisjoint(kwargs):
+            kwargs = {names.get(name, name): value for name, value in kwargs.items()}
         try:
             return (function if autocast.regions else plain)(*args, **kwargs)
         except AttributeError as error:
@@ -92,4 +112,4 @@ def with_named_arguments(mixin: type) -> dict:
 
 def _parameters(function) -> tuple[str, ...]:
     code = inspect.unwrap(function).__code__
-    return code.co_varnames[: code.co_argcount]
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

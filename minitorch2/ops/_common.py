@@ -160,19 +160,22 @@ def to_float(x) -> Any:
     return x
 
 
-_NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim"}
+def also_called(**names: str):
+    """Lets a function's arguments be given by other names as well: also_called(axis="dim")."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def renaming(*args, **kwargs):
+            if kwargs and not names.keys().isdisjoint(kwargs):
+                kwargs = {names.get(name, name): value for name, value in kwargs.items()}
+            return function(*args, **kwargs)
+
+        return renaming
+
+    return decorate
 
 
-def numpy_names(function):
-    """Lets a function be called with NumPy's axis= and keepdims= for dim= and keepdim=, as torch's functions may."""
-
-    @functools.wraps(function)
-    def renaming(*args, **kwargs):
-        if kwargs and not kwargs.keys().isdisjoint(_NUMPY_NAMES):
-            kwargs = {_NUMPY_NAMES.get(name, name): value for name, value in kwargs.items()}
-        return function(*args, **kwargs)
-
-    return renaming
+numpy_names = also_called(axis="dim", keepdims="keepdim")
 
 
 def require_tensor(op: str, x, argument: str = "input", position: int = 1) -> None:

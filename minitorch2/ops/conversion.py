@@ -206,7 +206,9 @@ def type_as(input, other):
 
 
 def _caster(dtype):
-    def method(self):
+    def method(self, *, memory_format=None):
+        if memory_format is not None:
+            return to(self, dtype, memory_format=memory_format)
         return to_dtype(self, dtype.numpy)
 
     method.__name__ = dtype.name
@@ -214,14 +216,14 @@ def _caster(dtype):
     return method
 
 
-def cpu(self):
+def cpu(self, *, memory_format=None):
     """The tensor on the CPU: itself, if it is there."""
-    return to_device(self, CPU)
+    return to(self, CPU, memory_format=memory_format)
 
 
-def cuda(self, device=None, non_blocking=False):
+def cuda(self, device=None, non_blocking=False, *, memory_format=None):
     """The tensor on the GPU: itself, if it is there; RuntimeError where none can be had."""
-    return self.to(device="cuda" if device is None else device)
+    return to(self, "cuda" if device is None else device, memory_format=memory_format)
 
 
 def item(self):

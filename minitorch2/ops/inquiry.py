@@ -77,12 +77,12 @@ def broadcast_tensors(*tensors):
     return tuple(expand(x, shape) for x in tensors)
 
 
-def sum_to_size(self, *size):
+def sum_to_size(self, *sizes, size=None):
     """The sum over the dims along which a tensor of this size would have been broadcast to self's shape: expand undone.
     self where that is its size."""
-    if not size:
+    if not sizes and size is None:
         raise TypeError('sum_to_size() missing 1 required positional arguments: "size"')
-    shape, have = _common.shape_from(size), self._data.shape
+    shape, have = _common.shape_from(sizes if size is None else size), self._data.shape
     extra = len(have) - len(shape)
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, have[extra:], strict=True)):
         raise RuntimeError(f"size {{{list(shape)}}} is not expandable to size {{{list(have)}}}.")

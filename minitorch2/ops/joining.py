@@ -84,9 +84,9 @@ def vstack(tensors):
     return cat([reshape(x, (1, -1)) if x._data.ndim < 2 else x for x in tensors], dim=0)
 
 
-def repeat(input, *sizes):
+def repeat(input, *sizes, repeats=None):
     """Tiled: the whole tensor repeated `sizes` times along each dim (NumPy's tile)."""
-    sizes, shape = shape_from(sizes), input._data.shape
+    sizes, shape = shape_from(sizes if repeats is None else repeats), input._data.shape
     if len(sizes) < len(shape):
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
     if any(n < 0 for n in sizes):
@@ -98,10 +98,10 @@ def repeat(input, *sizes):
     return Clone.apply(reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True))), "C")
 
 
-def tile(input, *dims):
+def tile(input, *sizes, dims=None):
     """repeat, with missing leading counts taken as 1."""
-    dims = shape_from(dims)
-    return repeat(input, (1,) * (input._data.ndim - len(dims)) + dims)
+    sizes = shape_from(sizes if dims is None else dims)
+    return repeat(input, (1,) * (input._data.ndim - len(sizes)) + sizes)
 
 
 listed(globals())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..core.device import check_available, device_of, module_on, moved
 from ..core.dtypes import as_dtype
 from ..core.function import Function
+from ..core.layout import check_layout, check_pin_memory
 from ._common import fill_array, shape_from
 from ._data import array_of, legacy_array
 
@@ -15,30 +16,28 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
     return Function.variable(array).requires_grad_(requires_grad)
 
 
-def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """An uninitialised tensor in this one's dtype unless told."""
+    check_layout(layout)
+    check_pin_memory(pin_memory)
     shape = shape_from(sizes if size is None else size)
     array = module_on(_place(self, device)).empty(shape, _dtype(self, dtype).numpy)
     return Function.variable(array).requires_grad_(requires_grad)
 
 
-def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
-    """A tensor of zeros in this one's dtype unless told."""
-    return new_full(
-        self, shape_from(sizes if size is None else size), 0, dtype=dtype, device=device, requires_grad=requires_grad
-    )
+def new_zeros(self, *sizes, size=None, **options):
+    """A tensor of zeros in this one's dtype unless told. options: as for new_full."""
+    return new_full(self, shape_from(sizes if size is None else size), 0, **options)
 
 
-def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
-    """A tensor of ones in this one's dtype unless told."""
-    return new_full(
-        self, shape_from(sizes if size is None else size), 1, dtype=dtype, device=device, requires_grad=requires_grad
-    )
+def new_ones(self, *sizes, size=None, **options):
+    """A tensor of ones in this one's dtype unless told. options: as for new_full."""
+    return new_full(self, shape_from(sizes if size is None else size), 1, **options)
 
 
-def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """A tensor of one value in this one's dtype unless told."""
-    made = new_empty(self, size=size, dtype=dtype, device=device)
+    made = new_empty(self, size=size, dtype=dtype, device=device, layout=layout, pin_memory=pin_memory)
     fill_array(made._data, fill_value)
     return made.requires_grad_(requires_grad)
 

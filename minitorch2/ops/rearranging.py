@@ -12,7 +12,9 @@ import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.autocast import listed
+from ..core.device import check_available, moved
 from ..core.function import Function
+from ..core.layout import check_layout, check_pin_memory
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
 from ._inplace import inplace
@@ -184,21 +186,24 @@ def _triangle(op, name, input, diagonal):
     return op.apply(input, diagonal)
 
 
-def tril_indices(row, col, offset=0, *, dtype=dtypes.int64, device=None):
+def tril_indices(row, col, offset=0, *, dtype=dtypes.int64, device=None, layout=None, pin_memory=False):
     """The rows and columns (2, n) of the lower triangle of a row x col matrix."""
-    return _triangle_indices(np.tril_indices, row, col, offset, dtype)
+    return _triangle_indices(np.tril_indices, row, col, offset, dtype, device, layout, pin_memory)
 
 
-def triu_indices(row, col, offset=0, *, dtype=dtypes.int64, device=None):
+def triu_indices(row, col, offset=0, *, dtype=dtypes.int64, device=None, layout=None, pin_memory=False):
     """The rows and columns (2, n) of the upper triangle of a row x col matrix."""
-    return _triangle_indices(np.triu_indices, row, col, offset, dtype)
+    return _triangle_indices(np.triu_indices, row, col, offset, dtype, device, layout, pin_memory)
 
 
-def _triangle_indices(of, row, col, offset, dtype):
+def _triangle_indices(of, row, col, offset, dtype, device, layout, pin_memory):
+    check_layout(layout)
+    check_pin_memory(pin_memory)
     if row < 0 or col < 0:
         name, n = ("row", row) if row < 0 else ("col", col)
         raise RuntimeError(f"{name} must be non-negative, got{n}")
-    return Function.variable(np.stack(of(row, offset, col)).astype(dtype.numpy))
+    indices = np.stack(of(row, offset, col)).astype(dtypes.as_dtype(dtype, "indices").numpy)
+    return Function.variable(moved(indices, check_available(device)))
 
 
 def diag(input, diagonal=0):

@@ -262,20 +262,22 @@ def _extreme(op, name, input, dim, keepdim):
 
 
 @numpy_names
-def max(input, dim=None, keepdim=False):
+def max(input, dim=None, keepdim=False, *, other=None):
     """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
-    return _max_or_min(input, dim, keepdim, "max", MaxAll, maximum, argmax, return_types.max)
+    if other is not None or isinstance(dim, Variable):
+        return maximum(input, dim if other is None else other)
+    return _max_or_min(input, dim, keepdim, "max", MaxAll, argmax, return_types.max)
 
 
 @numpy_names
-def min(input, dim=None, keepdim=False):
+def min(input, dim=None, keepdim=False, *, other=None):
     """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
-    return _max_or_min(input, dim, keepdim, "min", MinAll, minimum, argmin, return_types.min)
+    if other is not None or isinstance(dim, Variable):
+        return minimum(input, dim if other is None else other)
+    return _max_or_min(input, dim, keepdim, "min", MinAll, argmin, return_types.min)
 
 
-def _max_or_min(input, dim, keepdim, name, whole, pairwise, index_of, pair):
-    if isinstance(dim, Variable):
-        return pairwise(input, dim)
+def _max_or_min(input, dim, keepdim, name, whole, index_of, pair):
     if dim is None:
         if input._data.size == 0:
             raise RuntimeError(
@@ -394,8 +396,9 @@ def _nonzero(input):
 
 
 @numpy_names
-def count_nonzero(input, dim=None):
-    """How many elements are not zero. int64."""
+def count_nonzero(input, *dims, dim=None):
+    """How many elements are not zero, over all or over dim(s). int64."""
+    dim = dims[0] if len(dims) == 1 else dims or dim
     nonzero = to_dtype(input, dtypes.bool.numpy)._data
     return Function.variable(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64)))
 

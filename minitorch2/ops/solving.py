@@ -7,7 +7,7 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.function import Function
 from . import _return_types as return_types
-from ._common import broadcast_shapes, to_dtype
+from ._common import also_called, broadcast_shapes, to_dtype
 from ._matrices import raise_for, require_float, require_kernel, require_matrices, require_square
 from .linalg import MatMul, matrix_transpose
 from .rearranging import Tril, Triu
@@ -233,6 +233,7 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     return matrix_transpose(SolveTriangular.apply(matrix_transpose(A), matrix_transpose(B), not upper, unitriangular))
 
 
+@also_called(input="B", input2="L")
 def cholesky_solve(B, L, upper=False):
     """X with L L^T X = B (L^T L X = B if `upper`). B: (..., n, k), L: (..., n, n), the batches broadcast."""
     for x, name in ((B, "b"), (L, "u")):
@@ -255,6 +256,7 @@ def cholesky_solve(B, L, upper=False):
     return CholeskySolve.apply(B, matrix_transpose(L) if upper else L)
 
 
+@also_called(input="L")
 def cholesky_inverse(L, upper=False):
     """The inverse of L L^T (of L^T L if `upper`), L (..., n, n). LinAlgError where L has a 0 on its diagonal."""
     require_square("cholesky_inverse", L)

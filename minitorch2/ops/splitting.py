@@ -7,11 +7,15 @@ import operator
 
 from ..core.layout import contiguous_format
 from ..core.variable import Variable, type_name
-from ._common import wrap_dim
+from ._common import also_called, wrap_dim
 from .inquiry import atleast_3d
 from .joining import cat
 from .view_ops import Split
 from .views import chunk, narrow, split
+
+_by_any_name = also_called(
+    **dict.fromkeys(("indices", "sections", "tensor_indices_or_sections"), "indices_or_sections")
+)
 
 
 class UnsafeSplit(Split):
@@ -24,6 +28,7 @@ class UnsafeSplitWithSizes(UnsafeSplit):
     pass
 
 
+@_by_any_name
 def tensor_split(input, indices_or_sections, dim=0):
     """Views along `dim`: so many of nearly equal size, or cut at the given indices."""
     if input._data.ndim == 0:
@@ -43,6 +48,7 @@ def tensor_split(input, indices_or_sections, dim=0):
     return split(input, [size + 1] * larger + [size] * (sections - larger), dim)
 
 
+@_by_any_name
 def hsplit(input, indices_or_sections):
     """tensor_split along the second dim; the first, for 1-d tensors. A count must divide the size."""
     if input._data.ndim < 1:
@@ -52,6 +58,7 @@ def hsplit(input, indices_or_sections):
     return _even("hsplit", input, indices_or_sections, 0 if input._data.ndim == 1 else 1)
 
 
+@_by_any_name
 def vsplit(input, indices_or_sections):
     """tensor_split along the first dim. A count must divide the size."""
     if input._data.ndim < 2:
@@ -62,6 +69,7 @@ def vsplit(input, indices_or_sections):
     return _even("vsplit", input, indices_or_sections, 0)
 
 
+@_by_any_name
 def dsplit(input, indices_or_sections):
     """tensor_split along the third dim. A count must divide the size."""
     if input._data.ndim < 3:

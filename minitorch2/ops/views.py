@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core.function import Function
-from ._common import numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
+from ._common import also_called, numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
 from .conversion import contiguous
 from .view_ops import (
     Alias,
@@ -52,11 +52,13 @@ def infer_shape(shape: tuple[int, ...], numel: int, op: str = "view") -> tuple[i
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {numel}")
 
 
-def view(input, *shape):
+def view(input, *shape, size=None, dtype=None):
     """The same memory under another shape, or (view(dtype)) another dtype; RuntimeError where its layout forbids."""
-    if len(shape) == 1 and hasattr(shape[0], "numpy") and hasattr(shape[0], "category"):
-        return _view_dtype(input, shape[0])
-    shape = infer_shape(shape_from(shape), input._data.size)
+    if dtype is None and len(shape) == 1 and hasattr(shape[0], "numpy") and hasattr(shape[0], "category"):
+        (dtype,) = shape
+    if dtype is not None:
+        return _view_dtype(input, dtype)
+    shape = infer_shape(shape_from(shape if size is None else size), input._data.size)
     if not _can_view(input._data, shape):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
@@ -166,6 +168,9 @@ def transpose(input, dim0, dim1):
     return Transpose.apply(input, tuple(dims))
 
 
+swapaxes = also_called(axis0="dim0", axis1="dim1")(transpose)
+
+
 def t(input):
     """A matrix transposed; a vector or scalar as it is."""
     if input._data.ndim > 2:
@@ -189,10 +194,10 @@ def movedim(input, source, destination):
 
 
 @numpy_names
-def squeeze(input, dim=None):
+def squeeze(input, *dims, dim=None):
     """Size-1 dims removed: all of them, or the given one(s) where they have size 1."""
     shape = input._data.shape
-    dims = wrap_dims(dim, len(shape))
+    dims = wrap_dims(dims[0] if len(dims) == 1 else dims or dim, len(shape))
     return Squeeze.apply(input, tuple(n for i, n in enumerate(shape) if n != 1 or i not in dims))
 
 
@@ -204,9 +209,9 @@ def unsqueeze(input, dim):
     return Unsqueeze.apply(input, (*shape[:dim], 1, *shape[dim:]))
 
 
-def expand(input, *sizes):
+def expand(input, *sizes, size=None):
     """Size-1 dims repeated without copying; -1 keeps a dim, new dims may stand in front."""
-    sizes, shape = shape_from(sizes), input._data.shape
+    sizes, shape = shape_from(sizes if size is None else size), input._data.shape
     extra = len(sizes) - len(shape)
     if extra < 0:
         raise RuntimeError(
@@ -236,9 +241,9 @@ def expand_as(input, other):
     return expand(input, other.shape)
 
 
-def broadcast_to(input, shape):
-    """expand(shape)."""
-    return expand(input, shape)
+def broadcast_to(input, size):
+    """expand(size)."""
+    return expand(input, size)
 
 
 def select(input, dim, index):
@@ -369,13 +374,13 @@ def _reverse_dims(input):
 def _view_in_place(function):
     """squeeze_ and its like: the same tensor under another shape; only its own shape changes."""
 
-    def method(self, *args):
+    def method(self, *args, **kwargs):
         if self.requires_grad:
             raise RuntimeError(
                 f"minitorch2: {function.__name__}_ on a tensor that requires grad is not supported; use "
                 f"x = x.{function.__name__}(...)"
             )
-        self._data = function(self, *args)._data
+        self._data = function(self, *args, **kwargs)._data
         return self
 
     return method
@@ -383,12 +388,12 @@ def _view_in_place(function):
 
 class ViewMethods:
     view, reshape, view_as, reshape_as, flatten, unflatten = view, reshape, view_as, reshape_as, flatten, unflatten
-    permute, transpose, swapaxes, swapdims, t, movedim = permute, transpose, transpose, transpose, t, movedim
+    permute, transpose, swapaxes, swapdims, t, movedim = permute, transpose, swapaxes, transpose, t, movedim
     squeeze, unsqueeze, expand, expand_as, broadcast_to = squeeze, unsqueeze, expand, expand_as, broadcast_to
     select, narrow, diagonal, split, chunk, unbind, unfold = select, narrow, diagonal, split, chunk, unbind, unfold
     squeeze_, unsqueeze_, t_ = _view_in_place(squeeze), _view_in_place(unsqueeze), _view_in_place(t)
     transpose_ = _view_in_place(transpose)
-    swapaxes_ = swapdims_ = transpose_
+    swapaxes_, swapdims_ = _view_in_place(swapaxes), transpose_
     T, mT = property(_reverse_dims), property(_matrix_transpose)
     H, mH = property(_transposed_matrix), property(_matrix_transpose)
     moveaxis, ravel, adjoint = movedim, ravel, adjoint

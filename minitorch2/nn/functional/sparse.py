@@ -41,10 +41,10 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     return Embedding.apply(weight, indices.copy(), padding_idx, scale_grad_by_freq)
 
 
-def one_hot(tensor, num_classes=-1):
-    """tensor (*) of class numbers as (*, num_classes) of zeros and ones, int64; -1: the largest class plus one."""
-    require_tensor("one_hot", tensor)
-    classes = tensor._data
+def one_hot(input, num_classes=-1):
+    """input (*) of class numbers as (*, num_classes) of zeros and ones, int64; -1: the largest class plus one."""
+    require_tensor("one_hot", input)
+    classes = input._data
     if classes.dtype != K.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if not classes.size:
