@@ -18,6 +18,7 @@ from .core.memory_order import CHANNELS_LAST
 from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
 from .ops._data import array_of
 from .ops._index import type_name
+from .ops._out import makes_into
 from .tensor import Tensor
 
 __all__ = [
@@ -377,3 +378,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False, layout=None,
     xp, numpy_dtype = _where(dtype, device, layout)
     array = xp.eye(n, m, dtype=np.float32)
     return _finish(array if array.dtype == numpy_dtype else K.cast(array, numpy_dtype), requires_grad, pin_memory)
+
+
+for _name in ("arange", "empty", "eye", "full", "linspace", "logspace", "ones", "range", "zeros"):
+    globals()[_name] = makes_into(globals()[_name])

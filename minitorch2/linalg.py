@@ -195,8 +195,10 @@ def diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 
 listed(globals())
 
+_WITHOUT_OUT = ("diagonal", "lstsq", "matrix_exp", "vander")
+
 for _name in __all__[1:]:
-    globals()[_name] = names_arguments(globals()[_name], f"linalg_{_name}")
+    globals()[_name] = names_arguments(globals()[_name], f"linalg_{_name}", takes_out=_name not in _WITHOUT_OUT)
     globals()[_name].__module__ = __name__
 
 

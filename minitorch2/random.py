@@ -15,17 +15,16 @@ from .core.cuda_generator import seed_all
 from .core.device import check_available
 from .core.grad_mode import no_grad
 from .creation import _finish, _numpy_dtype, _sizes, empty, empty_like
-from .ops.random import Generator, Normal, bernoulli, default_generator, multinomial, refuse_out, resolved
+from .ops._out import makes_into
+from .ops.random import Generator, Normal, default_generator, resolved
 from .tensor import Tensor
 
 __all__ = [
     "Generator",
-    "bernoulli",
     "default_generator",
     "get_rng_state",
     "initial_seed",
     "manual_seed",
-    "multinomial",
     "normal",
     "rand",
     "rand_like",
@@ -84,11 +83,11 @@ def fork_rng(devices=None, enabled: bool = True, device_type: str | None = None)
         set_rng_state(before)
 
 
+@makes_into
 def rand(
     *sizes,
     size=None,
     generator=None,
-    out=None,
     dtype=None,
     layout=None,
     device=None,
@@ -96,16 +95,15 @@ def rand(
     pin_memory=False,
 ):
     """Uniform in [0, 1), of a floating dtype (the default one)."""
-    refuse_out("rand", out)
     array = _generator(generator, device).uniform(_sizes(sizes, size), _numpy_dtype(dtype, layout))
     return _finish(array, requires_grad, pin_memory)
 
 
+@makes_into
 def randn(
     *sizes,
     size=None,
     generator=None,
-    out=None,
     dtype=None,
     layout=None,
     device=None,
@@ -113,18 +111,17 @@ def randn(
     pin_memory=False,
 ):
     """Standard normal, of a floating dtype (the default one)."""
-    refuse_out("randn", out)
     array = _generator(generator, device).normal(_sizes(sizes, size), _numpy_dtype(dtype, layout))
     return _finish(array, requires_grad, pin_memory)
 
 
+@makes_into
 def randint(
     *bounds,
     low=0,
     high=None,
     size=None,
     generator=None,
-    out=None,
     dtype=None,
     layout=None,
     device=None,
@@ -132,7 +129,6 @@ def randint(
     pin_memory=False,
 ):
     """Integers in [low, high): randint(high, size), randint(low, high, size). int64 unless told."""
-    refuse_out("randint", out)
     if bounds and isinstance(bounds[-1], tuple | list):
         *bounds, size = bounds
     if len(bounds) == 2:
@@ -161,11 +157,11 @@ def _integer(function, name, value):
         raise TypeError(f"{function}(): argument '{name}' must be int, not {type(value).__name__}") from None
 
 
+@makes_into
 def randperm(
     n,
     *,
     generator=None,
-    out=None,
     dtype=None,
     layout=None,
     device=None,
@@ -173,19 +169,18 @@ def randperm(
     pin_memory=False,
 ):
     """0 ... n-1 in random order, shape (n,). int64 unless told."""
-    refuse_out("randperm", out)
     numpy_dtype = _numpy_dtype(dtype or dtypes.int64, layout)
     array = _generator(generator, device).randperm(_integer("randperm", "n", n), numpy_dtype)
     return _finish(array, requires_grad, pin_memory)
 
 
+@makes_into
 def normal(
     mean=0.0,
     std=1.0,
     size=None,
     *,
     generator=None,
-    out=None,
     dtype=None,
     layout=None,
     device=None,
@@ -196,7 +191,6 @@ def normal(
 
     Tensors broadcast; the result has the dtype of mean if that is one, else of std. Their gradients are zero.
     """
-    refuse_out("normal", out)
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None or isinstance(size, int):
             raise TypeError("normal() of two numbers needs a size: normal(mean, std, size), a tuple of ints")

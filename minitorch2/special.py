@@ -24,6 +24,7 @@ from .functions import igammac as gammaincc
 from .functions import lgamma as gammaln
 from .functions import mvlgamma as multigammaln
 from .functions import sigmoid as expit
+from .ops._arguments import names_arguments
 from .ops.bessel import i0e, i1, i1e
 from .ops.probability import entr, erfcx, log_ndtr, ndtri, xlog1py
 
@@ -65,3 +66,8 @@ __all__ = [
 def ndtr(input):
     """The area under the standard normal density up to input."""
     return 0.5 * erfc(input * -(0.5**0.5))
+
+
+for _name in ("entr", "erfcx", "i0e", "i1", "i1e", "log_ndtr", "ndtr", "ndtri", "xlog1py"):  # those of no other module
+    globals()[_name] = names_arguments(globals()[_name], f"special_{_name}", takes_out=True)
+    globals()[_name].__module__ = __name__

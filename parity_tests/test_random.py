@@ -311,9 +311,3 @@ def test_errors_are_torchs(number):
 )
 def test_error_types_are_torchs(call):
     check_error(call)
-
-
-def test_out_is_refused_with_a_way_out():
-    for call in (lambda o: mt.rand(2, out=o), lambda o: mt.multinomial(mt.ones(2), 1, out=o)):
-        with pytest.raises(NotImplementedError, match="copy_"):
-            call(mt.zeros(2))

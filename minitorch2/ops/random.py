@@ -185,25 +185,23 @@ def bernoulli_(input, p=0.5, *, generator: Generator | None = None):
     return _refill(input, Bernoulli, lambda shape, dtype: g.bernoulli(shape, dtype, probabilities))
 
 
-def bernoulli(input, p: float | None = None, *, generator: Generator | None = None, out=None):
+def bernoulli(input, p: float | None = None, *, generator: Generator | None = None):
     """0 or 1 for each element of `input`, 1 with that element as its probability (or p where given).
 
     Contiguous, of input's dtype; the gradient is zero.
     """
-    refuse_out("bernoulli", out)
     data = input._data
     values = resolved(generator, device_of(data)).bernoulli(data.shape, data.dtype, data if p is None else float(p))
     return Bernoulli.apply(input, values)
 
 
-def multinomial(input, num_samples: int, replacement: bool = False, *, generator: Generator | None = None, out=None):
+def multinomial(input, num_samples: int, replacement: bool = False, *, generator: Generator | None = None):
     """num_samples category numbers for each row of weights: int64, shape (num_samples,) or (rows,
     num_samples).
 
     input: floating, shape (categories,) or (rows, categories), not negative, need not add up to 1.
     RuntimeError for more samples than categories without replacement.
     """
-    refuse_out("multinomial", out)
     g = resolved(generator, device_of(input._data))
     draw = g.categories if isinstance(g, CudaGenerator) else functools.partial(draw_categories, g)
     return Function.variable(draw(input._data, num_samples, replacement))
@@ -225,12 +223,6 @@ def accepted(op: str, draw, data, generator: Generator | None = None):
             f"minitorch2: {op} on a GPU is not supported; draw on the CPU and move the numbers with .to('{where}')"
         )
     return draw(resolved(generator), data)
-
-
-def refuse_out(name: str, out) -> None:
-    """An error for `out=`, which no random function here takes."""
-    if out is not None:
-        raise NotImplementedError(f"minitorch2: {name}(out=...) is not supported; use out.copy_({name}(...)) instead")
 
 
 class RandomMethods:

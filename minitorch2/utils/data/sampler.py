@@ -11,7 +11,8 @@ import numpy as np
 
 from ...core.dtypes import float64, int64
 from ...creation import as_tensor
-from ...random import Generator, default_generator, multinomial, randint, randperm
+from ...functions import multinomial
+from ...random import Generator, default_generator, randint, randperm
 
 _T_co = TypeVar("_T_co", covariant=True)
 
