@@ -18,13 +18,16 @@ from ..core.grad_mode import state
 from ..core.memory_order import copy_like
 
 
-def inplace(function):
-    """The method that writes function(self, ...) into self and returns self. Autocast does not change it."""
+def inplace(function, shared_memory=False):
+    """The method that writes function(self, ...) into self and returns self. Autocast does not change it.
+
+    shared_memory: all elements get the same value, so that several may be one number of the memory (an expanded view).
+    """
     function = getattr(function, "outside_autocast", function)
 
     @functools.wraps(function)
     def method(self, *args, **kwargs):
-        check_writable(self)
+        check_writable(self, shared_memory)
         return write(self, function(self, *args, **kwargs), function.__name__)
 
     method.__name__ = method.__qualname__ = f"{function.__name__}_"
@@ -43,7 +46,7 @@ def overwrite(op, x, *settings, name: str):
     return write(x, op.apply(x, *settings), name)
 
 
-def check_writable(x) -> None:
+def check_writable(x, shared_memory=False) -> None:
     """Raises torch's errors for tensors that may not be written in place."""
     if state.grad and x.requires_grad:
         if x._grad_fn is None:
@@ -64,12 +67,13 @@ def check_writable(x) -> None:
             "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
             "normal tensor before doing inplace update."
         )
-    check_memory(x._data)
+    check_memory(x._data, shared_memory)
 
 
-def check_memory(data) -> None:
-    """Raises where the elements of `data` are not memory of their own that may be written."""
-    if data.size and 0 in data.strides and any(n > 1 and s == 0 for n, s in zip(data.shape, data.strides, strict=True)):
+def check_memory(data, shared=False) -> None:
+    """Raises where the elements of `data` are no memory that may be written, or, unless `shared`, not of their own."""
+    repeated = any(n > 1 and s == 0 for n, s in zip(data.shape, data.strides, strict=True)) if 0 in data.strides else 0
+    if repeated and data.size and not shared:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."

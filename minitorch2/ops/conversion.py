@@ -166,7 +166,7 @@ def zero_(self):
     return _fill_in_place(self, 0)
 
 
-_fill_in_place = inplace(fill)
+_fill_in_place = inplace(fill, shared_memory=True)
 
 
 def to(self, *args, **kwargs):

@@ -81,7 +81,10 @@ class Expand(ViewOp):
     @staticmethod
     def forward(ctx, x, shape):
         ctx.shape = x.shape
-        return K.broadcast_to(x, shape)
+        view = K.broadcast_to(x, shape)
+        if type(view) is np.ndarray and x.flags.writeable:  # NumPy gives none that may be written
+            view.flags.writeable = True  # which is refused where elements share memory, and only there (_inplace.py)
+        return view
 
     @staticmethod
     def backward(ctx, g):

@@ -241,9 +241,9 @@ def expand_as(input, other):
     return expand(input, other.shape)
 
 
-def broadcast_to(input, size):
-    """expand(size)."""
-    return expand(input, size)
+def broadcast_to(input, *sizes, size=None):
+    """expand(*sizes)."""
+    return expand(input, *sizes, size=size)
 
 
 def select(input, dim, index):
