@@ -5,13 +5,16 @@ from __future__ import annotations
 from . import constraints
 from .transforms import (
     AffineTransform,
+    CatTransform,
     ComposeTransform,
+    CorrCholeskyTransform,
     ExpTransform,
     IndependentTransform,
     LowerCholeskyTransform,
     PositiveDefiniteTransform,
     SigmoidTransform,
     SoftmaxTransform,
+    StackTransform,
     StickBreakingTransform,
     identity_transform,
 )
@@ -72,7 +75,19 @@ for _registry in (biject_to, transform_to):
     )
     _registry.register(constraints.interval, _between)
     _registry.register(constraints.half_open_interval, _between)
+    _registry.register(constraints.corr_cholesky, lambda constraint: CorrCholeskyTransform())
+    _registry.register(
+        constraints.cat,
+        lambda constraint, registry=_registry: CatTransform(
+            [registry(c) for c in constraint.cseq], constraint.dim, constraint.lengths
+        ),
+    )
+    _registry.register(
+        constraints.stack,
+        lambda constraint, registry=_registry: StackTransform([registry(c) for c in constraint.cseq], constraint.dim),
+    )
 biject_to.register(constraints.simplex, lambda constraint: StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda constraint: SoftmaxTransform())
 transform_to.register(constraints.lower_cholesky, lambda constraint: LowerCholeskyTransform())
-transform_to.register(constraints.positive_definite, lambda constraint: PositiveDefiniteTransform())
+for _kind in (constraints.positive_definite, constraints.positive_semidefinite):
+    transform_to.register(_kind, lambda constraint: PositiveDefiniteTransform())

@@ -6,15 +6,18 @@ A constraint's `check(value)` gives one bool for each event of `value`. It reads
 from __future__ import annotations
 
 import builtins
+import itertools
 from typing import Any
 
+from .. import functions
 from ..core.dtypes import finfo
-from ..linalg import cholesky_ex
+from ..linalg import cholesky_ex, eigvalsh
 
 __all__ = [
     "Constraint",
     "MixtureSameFamilyConstraint",
     "boolean",
+    "cat",
     "corr_cholesky",
     "dependent",
     "dependent_property",
@@ -35,10 +38,12 @@ __all__ = [
     "positive",
     "positive_definite",
     "positive_integer",
+    "positive_semidefinite",
     "real",
     "real_vector",
     "simplex",
     "square",
+    "stack",
     "symmetric",
     "unit_interval",
 ]
@@ -307,6 +312,72 @@ class _PositiveDefinite(_Symmetric):
         return cholesky_ex(value).info == 0
 
 
+class _PositiveSemidefinite(_Symmetric):
+    def check(self, value):
+        symmetric_ones = super().check(value)
+        if not symmetric_ones.all():
+            return symmetric_ones
+        return (eigvalsh(value) >= 0).all(-1)
+
+
+class _OfParts(Constraint):
+    """Constraints `cseq`, each for its own part of the values along `dim`."""
+
+    def __init__(self, cseq, dim: int):
+        if not all(isinstance(c, Constraint) for c in cseq):
+            raise AssertionError("All elements of cseq must be Constraint instances")
+        self.cseq, self.dim = list(cseq), dim
+
+    @property
+    def is_discrete(self) -> bool:
+        return any(c.is_discrete for c in self.cseq)
+
+    @property
+    def event_dim(self) -> int:
+        return max(c.event_dim for c in self.cseq)
+
+    def _require_dim(self, value):
+        if not -value.ndim <= self.dim < value.ndim:
+            raise AssertionError(f"dim {self.dim} out of range for value with {value.ndim} dimensions")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.removeprefix('_')}()"
+
+
+class _Cat(_OfParts):
+    """For parts of these lengths, 1 unless given, as cat joins them."""
+
+    def __init__(self, cseq, dim: int = 0, lengths=None):
+        super().__init__(cseq, dim)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        if len(self.lengths) != len(self.cseq):
+            raise AssertionError(f"lengths ({len(self.lengths)}) must match cseq ({len(self.cseq)})")
+
+    def check(self, value):
+        self._require_dim(value)
+        ends = itertools.accumulate(self.lengths)
+        parts = zip(self.cseq, ends, self.lengths, strict=True)
+        checks = [c.check(value.narrow(self.dim, end - length, length)) for c, end, length in parts]
+        return functions.cat(checks, self.dim)
+
+
+class _Stack(_OfParts):
+    """For slices, as stack puts them together."""
+
+    def __init__(self, cseq, dim: int = 0):
+        super().__init__(cseq, dim)
+
+    @property
+    def event_dim(self) -> int:  # `dim` is one of the event's where it is counted from the end and lies within it
+        dims = super().event_dim
+        return dims + 1 if self.dim + dims < 0 else dims
+
+    def check(self, value):
+        self._require_dim(value)
+        checks = [c.check(v) for c, v in zip(self.cseq, value.unbind(self.dim), strict=False)]
+        return functions.stack(checks, self.dim)
+
+
 def is_dependent(constraint) -> bool:
     """Whether the constraint depends on other parameters, so that it cannot be checked by itself."""
     return isinstance(constraint, _Dependent)
@@ -338,3 +409,6 @@ corr_cholesky = _CorrCholesky()
 square = _Square()
 symmetric = _Symmetric()
 positive_definite = _PositiveDefinite()
+positive_semidefinite = _PositiveSemidefinite()
+cat = _Cat
+stack = _Stack

@@ -7,19 +7,23 @@ from typing import Any, ClassVar
 
 from ..core.dtypes import finfo
 from ..core.size import Size
-from ..creation import full_like
+from ..creation import eye, full_like
 from ..functions import broadcast_shapes, log
 from ..linalg import cholesky
 from ..nn.functional import logsigmoid, pad, softplus
 from ..tensor import Tensor
 from . import constraints
 from .transform import ComposeTransform, IndependentTransform, ReshapeTransform, Transform, identity_transform
-from .utils import sum_rightmost
+from .transforms_of_parts import CatTransform, StackTransform
+from .utils import sum_rightmost, tril_matrix_to_vec, vec_to_tril_matrix
 
 __all__ = [
     "AbsTransform",
     "AffineTransform",
+    "CatTransform",
     "ComposeTransform",
+    "CorrCholeskyTransform",
+    "CumulativeDistributionTransform",
     "ExpTransform",
     "IndependentTransform",
     "LowerCholeskyTransform",
@@ -29,6 +33,7 @@ __all__ = [
     "SigmoidTransform",
     "SoftmaxTransform",
     "SoftplusTransform",
+    "StackTransform",
     "StickBreakingTransform",
     "TanhTransform",
     "Transform",
@@ -287,3 +292,72 @@ class PositiveDefiniteTransform(LowerCholeskyTransform):
 
     def _inverse(self, y):
         return super()._inverse(cholesky(y))
+
+
+class CorrCholeskyTransform(Transform):
+    """D (D - 1) / 2 numbers to a D x D correlation matrix's Cholesky factor: lower triangular, its rows of length 1.
+
+    In row order; each takes its share, a tanh, of what is left of its row's length, and the diagonal takes the rest.
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.corr_cholesky
+    bijective = True
+
+    def _call(self, x):
+        eps = finfo(x.dtype).eps
+        share = vec_to_tril_matrix(x.tanh().clamp(min=-1 + eps, max=1 - eps), diag=-1)
+        left = (1 - share**2).sqrt().cumprod(-1)
+        share = share + eye(share.shape[-1], dtype=share.dtype, device=share.device)
+        return share * pad(left[..., :-1], [1, 0], value=1)
+
+    def _inverse(self, y):
+        left = pad((1 - (y * y).cumsum(-1))[..., :-1], [1, 0], value=1)
+        share = tril_matrix_to_vec(y, diag=-1) / tril_matrix_to_vec(left, diag=-1).sqrt()
+        return (share.log1p() - (-share).log1p()) / 2
+
+    def log_abs_det_jacobian(self, x, y, intermediates=None):
+        """Of the elements below the diagonal, which are as many as those of x. intermediates: has no effect."""
+        left = tril_matrix_to_vec(1 - (y * y).cumsum(-1), diag=-2)
+        return 0.5 * left.log().sum(-1) + TanhTransform().log_abs_det_jacobian(x, None).sum(-1)
+
+    def forward_shape(self, shape):
+        if len(shape) < 1:
+            raise ValueError("Too few dimensions on input")
+        n = shape[-1]
+        d = round((0.25 + 2 * n) ** 0.5 + 0.5)
+        if d * (d - 1) // 2 != n:
+            raise ValueError("Input is not a flattened lower-diagonal number")
+        return Size((*shape[:-1], d, d))
+
+    def inverse_shape(self, shape):
+        if len(shape) < 2:
+            raise ValueError("Too few dimensions on input")
+        if shape[-2] != shape[-1]:
+            raise ValueError("Input is not square")
+        return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
+
+
+class CumulativeDistributionTransform(Transform):
+    """y = distribution.cdf(x), which is uniform for x of that distribution; the inverse is its icdf."""
+
+    bijective = True
+    codomain = constraints.unit_interval
+    sign = 1
+
+    def __init__(self, distribution, cache_size: int = 0):
+        super().__init__(cache_size)
+        self.distribution = distribution
+
+    @property
+    def domain(self) -> Any:
+        return self.distribution.support
+
+    def _call(self, x):
+        return self.distribution.cdf(x)
+
+    def _inverse(self, y):
+        return self.distribution.icdf(y)
+
+    def log_abs_det_jacobian(self, x, y):
+        return self.distribution.log_prob(x)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..autograd import enable_grad
 from ..core.dtypes import finfo, get_default_dtype
-from ..creation import tensor
+from ..creation import arange, tensor
 from ..functions import broadcast_tensors
 from ..tensor import Tensor
 
-__all__ = ["broadcast_all", "clamp_probs", "euler_constant", "lazy_property", "logits_to_probs", "probs_to_logits"]
+__all__ = [
+    "broadcast_all",
+    "clamp_probs",
+    "euler_constant",
+    "lazy_property",
+    "logits_to_probs",
+    "probs_to_logits",
+    "tril_matrix_to_vec",
+    "vec_to_tril_matrix",
+]
 
 euler_constant = 0.57721566490153286060
 
@@ -49,6 +59,33 @@ def logits_to_probs(logits, is_binary: bool = False):
 def sum_rightmost(value, dims: int):
     """The sum over the last `dims` dims."""
     return value.reshape((*value.shape[: value.ndim - dims], -1)).sum(-1) if dims else value
+
+
+def tril_matrix_to_vec(mat, diag: int = 0):
+    """The elements of n x n matrices up to the diagonal of this number, row after row, along a last dim."""
+    n = mat.shape[-1]
+    if not -n <= diag < n:
+        raise ValueError(f"diag ({diag}) provided is outside [{-n}, {n - 1}].")
+    return mat[..., _tril_mask(mat, n, diag)]
+
+
+def vec_to_tril_matrix(vec, diag: int = 0):
+    """The inverse of tril_matrix_to_vec, with zeros elsewhere. ValueError for a number of elements of no triangle."""
+    k, length = 1 + 2 * diag, vec.shape[-1]  # there are n (n + 1) / 2 + n diag of them, less a corner above the matrix
+    n = (math.sqrt(k**2 + 8 * length + 4 * abs(diag) * (diag + 1)) - k) / 2
+    if round(n) - n > finfo(vec.dtype).eps:
+        raise ValueError(
+            f"The size of last dimension is {length} which cannot be expressed as the lower triangular part of a "
+            "square D x D matrix."
+        )
+    mat = vec.new_zeros((*vec.shape[:-1], round(n), round(n)))
+    mat[..., _tril_mask(vec, round(n), diag)] = vec
+    return mat
+
+
+def _tril_mask(like, n: int, diag: int):
+    index = arange(n, device=like.device)
+    return index < index.unsqueeze(-1) + (diag + 1)
 
 
 class Undefined:
