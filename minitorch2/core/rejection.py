@@ -1,4 +1,4 @@
-"""Poisson, gamma and Dirichlet numbers as torch's CPU generator gives them.
+"""Poisson, binomial, gamma and Dirichlet numbers as torch's CPU generator gives them.
 
 Each number takes as many draws of the stream as it needs until one is accepted, so they are made one after the other,
 some 20 microseconds each. Everything is computed in float64, except where torch rounds to the parameter's dtype.
@@ -30,20 +30,21 @@ class _Draws:
         return float(self._generator._normals_one_by_one(1, 0.0, 1.0)[0])
 
 
-def _each(op: str, draw, generator: Generator, parameter, out_dtype) -> np.ndarray:
-    """draw(draws, element) for each element of `parameter`, float32 or float64, in row-major order."""
-    if parameter.dtype not in (np.float32, np.float64):
-        name = dtypes.from_numpy_dtype(parameter.dtype).torch_type
+def _each(op: str, draw, generator: Generator, *parameters) -> np.ndarray:
+    """draw(draws, *elements) for each place of the parameters, of one shape and dtype, in row-major order."""
+    first = parameters[0]
+    if first.dtype not in (np.float32, np.float64):
+        name = dtypes.from_numpy_dtype(first.dtype).torch_type
         raise NotImplementedError(f"\"{op}_cpu\" not implemented for '{name}'")
     draws = _Draws(generator)
     with generator._lock:
-        numbers = [draw(draws, element) for element in parameter.reshape(-1)]
-    return np.array(numbers, out_dtype).reshape(parameter.shape)
+        numbers = [draw(draws, *elements) for elements in zip(*(p.reshape(-1) for p in parameters), strict=True)]
+    return np.array(numbers, first.dtype).reshape(first.shape)
 
 
 def poisson(generator: Generator, rate) -> np.ndarray:
     """How many events happen where `rate` are expected: like rate. RuntimeError for a negative one."""
-    return _each("poisson", _poisson, generator, rate, rate.dtype)
+    return _each("poisson", _poisson, generator, rate)
 
 
 def _poisson(draws: _Draws, rate) -> int:
@@ -84,9 +85,78 @@ def _poisson_of_many(draws: _Draws, rate: float) -> int:
             return k
 
 
+def binomial(generator: Generator, count, probs) -> np.ndarray:
+    """How many of `count` trials of probability `probs` succeed: like count, whose shape and dtype probs has."""
+    return _each("binomial", _binomial, generator, count, probs)
+
+
+def _binomial(draws: _Draws, count, prob):
+    if count <= 0 or prob <= 0:
+        return 0
+    if prob >= 1:
+        return count
+    if prob > 0.5:  # those that fail are fewer
+        return count - _binomial(draws, count, prob.dtype.type(1) - prob)
+    if count * prob >= 10:
+        return _binomial_of_many(draws, count, prob)
+    if not prob > 0:
+        return math.nan
+    # The number of trials up to a success is the log of a uniform in units of log(1 - prob), rounded up.
+    successes, trials, unit = 0, 0, float(np.log1p(-prob))
+    while True:
+        u = draws.uniform()
+        wait = math.log(u) / unit if u else math.inf
+        if trials + wait > count:
+            return successes
+        trials += math.ceil(wait)
+        successes += trials <= count
+
+
+def _binomial_of_many(draws: _Draws, count, prob) -> int:
+    """Algorithm BTRS, for prob up to 1/2. Source: Hörmann, "The generation of binomial random variates", Journal of
+    Statistical Computation and Simulation 46 (1993)."""
+    mean, odds, mode = (float(x) for x in (count * prob, prob / (1 - prob), np.floor((count + 1) * prob)))
+    deviation, after = float(np.sqrt(count * prob * (1 - prob))), float(count + 1)  # in count's dtype, as those above
+    count, prob = float(count), float(prob)
+    b = 1.15 + 2.53 * deviation
+    a = -0.0873 + 0.0248 * b + 0.01 * prob
+    v_r = 0.92 - 4.2 / b
+    alpha = (2.83 + 5.1 / b) * deviation
+    while True:
+        u, v = draws.uniform() - 0.5, draws.uniform()
+        us = 0.5 - abs(u)
+        if us == 0:  # k would be -inf
+            continue
+        k = math.floor((2 * a / us + b) * u + mean + 0.5)
+        if k < 0 or k > count:
+            continue
+        if us >= 0.07 and v <= v_r:
+            return k
+        log_v = math.log(v * alpha / (a / (us * us) + b)) if v else -math.inf
+        log_ratio = (  # of the probability of k to that of the mode
+            (mode + 0.5) * math.log((mode + 1) / (odds * (count - mode + 1)))
+            + after * math.log((count - mode + 1) / (count - k + 1))
+            + (k + 0.5) * math.log(odds * (count - k + 1) / (k + 1))
+            + _beyond_stirling(mode)
+            + _beyond_stirling(count - mode)
+            - _beyond_stirling(k)
+            - _beyond_stirling(count - k)
+        )
+        if log_v <= log_ratio:
+            return k
+
+
+def _beyond_stirling(k: float) -> float:
+    """What Stirling's formula for log(k!), in powers of k + 1, leaves out: exact up to 9, the series' start above."""
+    n = k + 1
+    if k <= 9:
+        return math.lgamma(n) - (0.5 * math.log(2 * math.pi) + (k + 0.5) * math.log(n) - n)
+    return (1 / 12 - (1 / 360 - 1 / 1260 / n**2) / n**2) / n
+
+
 def standard_gamma(generator: Generator, concentration) -> np.ndarray:
     """Gamma numbers of rate 1, at least the dtype's smallest normal number: like concentration, which is positive."""
-    values = _each("gamma", _gamma, generator, concentration, concentration.dtype)
+    values = _each("gamma", _gamma, generator, concentration)
     return np.maximum(values, np.finfo(values.dtype).tiny)
 
 
