@@ -11,6 +11,7 @@ from ..functions import bernoulli, where
 from ..nn.functional import binary_cross_entropy_with_logits
 from . import constraints
 from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all, lazy_property, logits_to_probs, probs_to_logits
 
 __all__ = ["Bernoulli"]
@@ -50,7 +51,7 @@ class _OfProbability(Distribution):
         return self._param.shape
 
 
-class Bernoulli(_OfProbability):
+class Bernoulli(_OfProbability, ExponentialFamily):
     """1 with probability `probs`, else 0; or by `logits`, the log odds of 1. Samples have the parameter's dtype."""
 
     support = constraints.boolean

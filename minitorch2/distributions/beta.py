@@ -8,13 +8,13 @@ from ..core.size import Size
 from ..functions import stack
 from . import constraints
 from .dirichlet import Dirichlet
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 __all__ = ["Beta"]
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """Over a probability: density proportional to x**(concentration1 - 1) * (1 - x)**(concentration0 - 1).
 
     Numbers or tensors, broadcast. A Dirichlet distribution over two categories.

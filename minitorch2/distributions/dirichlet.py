@@ -8,12 +8,12 @@ from ..creation import zeros_like
 from ..functions import digamma, lgamma, where
 from ..ops.gamma_samples import dirichlet
 from . import constraints
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 
 __all__ = ["Dirichlet"]
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """Over probabilities of K categories. concentration: batch_shape + (K,), positive.
 
     One seed gives torch's samples; the gradient of rsample is by implicit reparametrisation, and cannot be

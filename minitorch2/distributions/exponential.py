@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 from ..creation import zeros_like
 from ..functions import exp
 from . import constraints
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 __all__ = ["Exponential"]
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """The exponential distribution of mean 1 / rate; a number or a tensor."""
 
     arg_constraints: ClassVar = {"rate": constraints.positive}

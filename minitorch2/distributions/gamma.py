@@ -8,13 +8,13 @@ from ..core.dtypes import finfo
 from ..functions import digamma, igamma, lgamma
 from ..ops.gamma_samples import standard_gamma
 from . import constraints
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 __all__ = ["Gamma"]
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """The gamma distribution of shape `concentration` and mean concentration / rate; numbers or tensors, broadcast.
 
     One seed gives torch's samples; the gradient of rsample in the concentration is by implicit reparametrisation, and

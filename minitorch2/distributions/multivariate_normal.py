@@ -1,4 +1,4 @@
-"""MultivariateNormal."""
+"""MultivariateNormal, and what it shares with others that are given by a covariance matrix."""
 
 from __future__ import annotations
 
@@ -17,7 +17,50 @@ __all__ = ["MultivariateNormal"]
 _MATRICES = ("covariance_matrix", "precision_matrix", "scale_tril")
 
 
-class MultivariateNormal(Distribution):
+def given_matrix(*matrices):
+    """(name, matrix) of the only one of _MATRICES that is given, or None."""
+    given = [(name, matrix) for name, matrix in zip(_MATRICES, matrices, strict=True) if matrix is not None]
+    return given[0] if len(given) == 1 else None
+
+
+def lower_factor(name, matrix):
+    """The lower Cholesky factor of the covariance that the matrix of this name means."""
+    if name == "scale_tril":
+        return matrix
+    if name == "covariance_matrix":
+        return cholesky(matrix)
+    # P = U U^T with U upper triangular, by Cholesky's method from the last row up; the inverse is U^-T U^-1.
+    upper = flip(cholesky(flip(matrix, (-2, -1))), (-2, -1))
+    return solve_triangular(upper.mT, identity_like(matrix), upper=False)
+
+
+def identity_like(matrix):
+    return eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+
+
+class OfCovariance(Distribution):
+    """Sets `_tril`, the covariance's lower Cholesky factor, from which the matrices not given are worked out."""
+
+    _tril: Any
+
+    @lazy_property
+    def scale_tril(self) -> Any:
+        return self._tril
+
+    @lazy_property
+    def covariance_matrix(self) -> Any:
+        return self._tril @ self._tril.mT
+
+    @lazy_property
+    def precision_matrix(self) -> Any:
+        inverse = solve_triangular(self._tril, identity_like(self._tril), upper=False)
+        return inverse.mT @ inverse
+
+    def _half_log_det(self):
+        return self._tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+
+class MultivariateNormal(OfCovariance):
     """The normal distribution of vectors of n numbers with mean `loc`, batch_shape + (n,), and exactly one of
 
     covariance_matrix; precision_matrix, its inverse; scale_tril, its lower Cholesky factor: batch_shape + (n, n).
@@ -40,11 +83,10 @@ class MultivariateNormal(Distribution):
     ):
         if loc.ndim < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        given = zip(_MATRICES, (covariance_matrix, precision_matrix, scale_tril), strict=True)
-        given = [(name, matrix) for name, matrix in given if matrix is not None]
-        if len(given) != 1:
+        given = given_matrix(covariance_matrix, precision_matrix, scale_tril)
+        if given is None:
             raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = given
+        name, matrix = given
         if matrix.ndim < 2:
             named = "scale_tril matrix" if name == "scale_tril" else name
             raise ValueError(f"{named} must be at least two-dimensional, with optional leading batch dimensions")
@@ -52,33 +94,7 @@ class MultivariateNormal(Distribution):
         setattr(self, name, matrix.expand((*batch_shape, -1, -1)))
         self.loc = loc.expand((*batch_shape, -1))
         super().__init__(batch_shape, self.loc.shape[-1:], validate_args)
-        self._tril = self._factor(name, matrix).expand((*batch_shape, -1, -1))
-
-    def _factor(self, name, matrix):
-        """The covariance's lower Cholesky factor."""
-        if name == "scale_tril":
-            return matrix
-        if name == "covariance_matrix":
-            return cholesky(matrix)
-        # P = U U^T with U upper triangular, by Cholesky's method from the last row up; the inverse is U^-T U^-1.
-        upper = flip(cholesky(flip(matrix, (-2, -1))), (-2, -1))
-        return solve_triangular(upper.mT, self._identity(), upper=False)
-
-    @lazy_property
-    def scale_tril(self) -> Any:
-        return self._tril
-
-    @lazy_property
-    def covariance_matrix(self) -> Any:
-        return self._tril @ self._tril.mT
-
-    @lazy_property
-    def precision_matrix(self) -> Any:
-        inverse = solve_triangular(self._tril, self._identity(), upper=False)
-        return inverse.mT @ inverse
-
-    def _identity(self):
-        return eye(self._event_shape[0], dtype=self.loc.dtype, device=self.loc.device)
+        self._tril = lower_factor(name, matrix).expand((*batch_shape, -1, -1))
 
     @property
     def mean(self) -> Any:
@@ -102,11 +118,16 @@ class MultivariateNormal(Distribution):
 
     def _distance(self, value):
         """The squared distance from the mean in standard deviations (Mahalanobis's): |L^-1 (value - mean)|^2."""
-        from_mean = (value - self.loc).unsqueeze(-1)
-        return (solve_triangular(self._tril, from_mean, upper=False) ** 2).sum((-2, -1))
+        return self._trace((value - self.loc).unsqueeze(-1))
 
-    def _half_log_det(self):
-        return self._tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    @property
+    def _root(self):
+        """A matrix R that makes the covariance R R^T."""
+        return self._tril
+
+    def _trace(self, root):
+        """tr(Q^-1 R R^T), where Q is the covariance and R is `root`."""
+        return (solve_triangular(self._tril, root, upper=False) ** 2).sum((-2, -1))
 
     def entropy(self):
         return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._half_log_det()

@@ -9,13 +9,14 @@ from ..autograd import no_grad
 from ..functions import erf, erfinv
 from ..random import normal
 from . import constraints
-from .distribution import Distribution, standard_normal
+from .distribution import standard_normal
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 __all__ = ["Normal"]
 
 
-class Normal(Distribution):
+class Normal(ExponentialFamily):
     """The normal distribution of mean `loc` and standard deviation `scale`; numbers or tensors, broadcast."""
 
     arg_constraints: ClassVar = {"loc": constraints.real, "scale": constraints.positive}

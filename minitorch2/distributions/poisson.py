@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 from ..autograd import no_grad
 from ..functions import poisson
 from . import constraints
-from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .utils import broadcast_all
 
 __all__ = ["Poisson"]
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """The number of events, 0, 1, 2 ..., where `rate` are expected; a number or a tensor. Samples have its dtype."""
 
     arg_constraints: ClassVar = {"rate": constraints.nonnegative}
