@@ -3,6 +3,7 @@
 Samples are test_distributions_samples's business, divergences and transforms are test_distributions_kl's.
 """
 
+import functools
 import math
 
 import numpy as np
@@ -15,10 +16,18 @@ from side_by_side import BOTH, neutral, outcome, same
 
 import minitorch2 as mt
 
+# torch says of all its Wishart samples that they are singular
+pytestmark = pytest.mark.filterwarnings("ignore:Singular sample detected:UserWarning")
+
 NAMES = sorted(CASES)
 MISSING = "not implemented"
 # Two libraries round exp, log and lgamma each in its own way; a log density adds up a handful of such numbers.
 CLOSE = {"float32": {"rtol": 5e-6, "atol": 2e-6}, "float64": {"rtol": 1e-11, "atol": 1e-11}}
+
+
+PRECISION = {"VonMises": "float32"}  # torch's series for the Bessel functions are good to 7 digits
+# Their cdf has no derivative in the concentration, in torch neither; torch's igamma is good to 9 digits.
+OF_GAMMA = {"Gamma", "Chi2", "InverseGamma"}
 
 
 def attempt(function, *args):
@@ -53,13 +62,18 @@ def test_shapes_moments_and_print(name):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", NAMES)
-def test_densities_and_entropy(name, dtype):
+def test_densities_and_entropy(name, dtype, monkeypatch):
+    if name.startswith("GeneralizedPareto"):  # torch compares the concentration with 0 in the default dtype
+        monkeypatch.setattr(torch, "tensor", functools.partial(torch.tensor, dtype=getattr(torch, dtype)))
     ours, theirs, p, q = both(name, dtype, requires_grad=True)
     torch.manual_seed(1)
     value = theirs.sample((4,))
-    functions = ["log_prob", "cdf"] if name not in ("Gamma", "Chi2") else ["log_prob"]
-    for function in functions:
+    dtype = PRECISION.get(name, dtype)
+    for function in ("log_prob", "cdf"):
         x, y = attempt(getattr(ours, function), as_ours(value)), attempt(getattr(theirs, function), value)
+        if function == "cdf" and name in OF_GAMMA:
+            agree(x, y, CLOSE["float32"])
+            continue
         agree(x, y, CLOSE[dtype])
         if y is not MISSING and y.requires_grad:
             gradients_agree(x, y, p, q, dtype)
@@ -212,6 +226,44 @@ ERRORS = {
     "no rsample": lambda D, t: D.Bernoulli(0.5).rsample(),
 }
 MATRIX = [[1.0, 0.3], [0.3, 2.0]]
+ERRORS |= {
+    "a count of a half": lambda D, t: D.Binomial(t(2.5), t(0.5)),
+    "both of trials": lambda D, t: D.Binomial(3, 0.5, 0.5),
+    "more successes than trials": lambda D, t: D.Binomial(3, t(0.5)).log_prob(t(4.0)),
+    "entropy of several counts": lambda D, t: D.Binomial(t([3.0, 4.0]), t(0.5)).entropy(),
+    "outcomes of several counts": lambda D, t: D.Binomial(t([3.0, 4.0]), t(0.5)).enumerate_support(),
+    "no failures": lambda D, t: D.NegativeBinomial(3, t(1.0)),
+    "a negative count": lambda D, t: D.NegativeBinomial(-1.0, t(0.5)),
+    "a continuous probability above 1": lambda D, t: D.ContinuousBernoulli(t(1.5), validate_args=True),
+    "both of a continuous one": lambda D, t: D.ContinuousBernoulli(t(0.5), t(0.5)),
+    "below the threshold": lambda D, t: D.GeneralizedPareto(1.0, 1.0, t(0.5)).cdf(t(0.5)),
+    "beyond the end": lambda D, t: D.GeneralizedPareto(1.0, 1.0, t(-0.5)).log_survival_function(t(3.5)),
+    "a negative half": lambda D, t: D.HalfCauchy(1.0).log_prob(t(-1.0)),
+    "a scale of 0": lambda D, t: D.HalfCauchy(0.0),
+    "an inverse of 0": lambda D, t: D.InverseGamma(1.0, 0.0),
+    "a probability above one": lambda D, t: D.Kumaraswamy(1.0, 2.0).log_prob(t(1.5)),
+    "dim of 1": lambda D, t: D.LKJCholesky(1),
+    "a negative concentration": lambda D, t: D.LKJCholesky(2, -1.0),
+    "no correlations": lambda D, t: D.LKJCholesky(2).log_prob(t(MATRIX)),
+    "no simplex": lambda D, t: D.LogisticNormal(t([0.0]), t([1.0])).log_prob(t([0.5, 0.6])),
+    "low rank: loc without dims": lambda D, t: D.LowRankMultivariateNormal(t(0.0), t(MATRIX), t([1.0, 1.0])),
+    "low rank: a vector": lambda D, t: D.LowRankMultivariateNormal(t([0.0]), t([1.0]), t([1.0])),
+    "low rank: another size": lambda D, t: D.LowRankMultivariateNormal(t([0.0]), t(MATRIX), t([1.0])),
+    "low rank: another diagonal": lambda D, t: D.LowRankMultivariateNormal(t([0.0, 0.0]), t(MATRIX), t([1.0])),
+    "low rank: other batches": lambda D, t: D.LowRankMultivariateNormal(
+        t([[0.0, 0.0]] * 2), t([MATRIX] * 3), t([1.0, 1.0])
+    ),
+    "low rank: a negative one": lambda D, t: D.LowRankMultivariateNormal(t([0.0, 0.0]), t(MATRIX), t([-5.0, 1.0])),
+    "below the scale": lambda D, t: D.Pareto(2.0, 1.0).log_prob(t(1.0)),
+    "no direction": lambda D, t: D.VonMises(t(0.0), t(0.0)),
+    "no shape": lambda D, t: D.Weibull(1.0, 0.0),
+    "no matrix of Wishart's": lambda D, t: D.Wishart(3.0),
+    "a vector of Wishart's": lambda D, t: D.Wishart(3.0, t([1.0])),
+    "too few degrees": lambda D, t: D.Wishart(t(0.5), t(MATRIX)),
+    "no covariance of Wishart's": lambda D, t: D.Wishart(3.0, t([[1.0, 2.0], [2.0, 1.0]])),
+    "a family without natural parameters": lambda D, t: D.ExponentialFamily(validate_args=False).entropy(),
+    "a cdf that has none": lambda D, t: D.VonMises(t(0.0), t(1.0)).cdf(t(0.0)),
+}
 
 
 @pytest.mark.parametrize("what", ERRORS)
@@ -219,7 +271,7 @@ def test_errors(what):
     """The type of torch's error, and its text where torch has one."""
     action = ERRORS[what]
     ours, theirs = (outcome(lambda lib: action(lib.distributions, lib.tensor), lib) for lib in (mt, torch))
-    assert theirs[0] in ("ValueError", "NotImplementedError")
+    assert theirs[0] in ("ValueError", "NotImplementedError", "AssertionError")
     assert ours[0] == theirs[0]
     if theirs[1]:
         assert ours[1] == theirs[1]
@@ -238,10 +290,17 @@ def test_checks_can_be_turned_off():
             D.Normal(0.0, -1.0)
 
 
-def test_what_is_not_supported_says_so():
-    D = mt.distributions
-    with pytest.raises(AttributeError, match="not supported here"):
-        D.VonMises  # noqa: B018
+def test_all_of_torch_is_there():
+    ours, theirs = mt.distributions, torch.distributions
+    assert set(theirs.__all__) <= set(ours.__all__)
+    for name in theirs.__all__:
+        kind = getattr(theirs, name)
+        if isinstance(kind, type) and issubclass(kind, theirs.Distribution):
+            assert [k.__name__ for k in kind.__mro__[1:] if k.__name__ in theirs.__all__] == [
+                k.__name__ for k in getattr(ours, name).__mro__[1:] if k.__name__ in ours.__all__
+            ]
+    for module in ("constraints", "utils", "transforms"):
+        assert set(getattr(theirs, module).__all__) <= set(getattr(ours, module).__all__)
 
 
 def triangular(lib):

@@ -38,6 +38,23 @@ FAMILIES = {
         ([0.5, -1.0], [[1.0, 0.3], [0.3, 2.0]]),
         ([[0.5, 1.0], [0.0, 0.0]], [[0.5, -0.1], [-0.1, 0.3]]),
     ),
+    "LowRankMultivariateNormal": (
+        lambda D, a, b: D.LowRankMultivariateNormal(a, b[:, :1], b[:, 1] ** 2),
+        ([0.5, -1.0], [[1.0, 0.3], [0.3, 2.0]]),
+        ([[0.5, 1.0], [0.0, 0.0]], [[0.5, -0.1], [-0.1, 0.3]]),
+    ),
+    "Wishart": (
+        lambda D, a, b: D.Wishart(a, b),
+        (2.5, [[1.0, 0.3], [0.3, 2.0]]),
+        (3.0, [[0.5, -0.1], [-0.1, 0.3]]),
+    ),
+    "Binomial": (lambda D, a, b: D.Binomial(b, a), ([0.5, 0.1], [3.0, 4.0]), ([0.3, 0.9], [3.0, 2.0])),
+    "ContinuousBernoulli": (lambda D, a, b: D.ContinuousBernoulli(a), ([0.5, 0.1], [1.0]), ([0.3, 0.9], [0.5])),
+    "Pareto": (lambda D, a, b: D.Pareto(b, a), ([0.5, 3.0], [1.0, 0.3]), ([1.1, 2.0], [0.5, 0.1])),
+    "HalfCauchy": (lambda D, a, b: D.HalfCauchy(b), ([0.0], [1.0, 0.3]), ([0.0], [0.5, 2.0])),
+    "InverseGamma": (lambda D, a, b: D.InverseGamma(a, b), ([0.5, 3.0], [1.0, 0.3]), ([1.1, 2.0], [0.5, 2.0])),
+    "Weibull": (lambda D, a, b: D.Weibull(a, b), ([0.5, 3.0], [1.0, 0.3]), ([1.1, 2.0], [0.5, 2.0])),
+    "LogisticNormal": (lambda D, a, b: D.LogisticNormal(a, b), ([0.5, -1.0], [1.0, 0.3]), ([0.1, 2.0], [0.5, 2.0])),
     "Independent": (
         lambda D, a, b: D.Independent(D.Normal(a, b), 1),
         ([0.5, -1.0], [1.0, 0.3]),
@@ -100,6 +117,11 @@ def test_kl_of_what_cannot_be():
             kl(a, b)
         with pytest.raises(ValueError, match="different event shapes cannot be computed"):
             kl(*(D.MultivariateNormal(lib.zeros(n), lib.eye(n)) for n in (2, 3)))
+        low = [D.LowRankMultivariateNormal(lib.zeros(n), lib.ones(n, 1), lib.ones(n)) for n in (2, 3)]
+        with pytest.raises(ValueError, match="two Low Rank Multivariate Normals"):
+            kl(*low)
+        with pytest.raises(ValueError, match=r"two \(Low Rank\) Multivariate Normals"):
+            kl(low[0], D.MultivariateNormal(lib.zeros(3), lib.eye(3)))
 
 
 @pytest.mark.parametrize("lib", BOTH)
@@ -148,6 +170,20 @@ TRANSFORMS = {
     "affine of vectors": lambda D, t: D.AffineTransform(t([1.0, 2.0, 3.0]), t([-1.0, 2.0, 0.5]), event_dim=1),
     "softmax": lambda D, t: D.SoftmaxTransform(),
     "sticks": lambda D, t: D.StickBreakingTransform(),
+    "correlations": lambda D, t: D.CorrCholeskyTransform(),
+    "cumulative": lambda D, t: D.CumulativeDistributionTransform(D.Normal(t([1.0, 2.0, 1.0]), 2.0)),
+    "side by side": lambda D, t: D.CatTransform([D.ExpTransform(), D.AffineTransform(1.0, t(2.0))], -1, [1, 2]),
+    "vectors side by side": lambda D, t: D.CatTransform(
+        [D.SoftmaxTransform(), D.AffineTransform(1.0, t(2.0), event_dim=1)], dim=0
+    ),
+    "parts of a vector": lambda D, t: D.CatTransform(
+        [D.StickBreakingTransform().inv, D.SigmoidTransform()][1:] * 2, -1, lengths=[2, 1]
+    ),
+    "an event of parts": lambda D, t: D.CatTransform(
+        [D.IndependentTransform(D.ExpTransform(), 1), D.TanhTransform()], 1, lengths=[2, 1]
+    ),
+    "stacked": lambda D, t: D.StackTransform([D.ExpTransform(), D.SigmoidTransform(), D.AffineTransform(1, 2)], dim=1),
+    "stacked vectors": lambda D, t: D.StackTransform([D.SoftmaxTransform(), D.AffineTransform(0, t(2.0), 1)]),
     "independent": lambda D, t: D.IndependentTransform(D.ExpTransform(), 1),
     "reshaped": lambda D, t: D.ReshapeTransform((3,), (3, 1)),
     "composed": lambda D, t: D.ComposeTransform(
@@ -265,6 +301,29 @@ def test_a_transform_of_ones_own():
 
 
 ERRORS = {
+    "correlations of no dims": lambda D, t: D.CorrCholeskyTransform().forward_shape(()),
+    "correlations of no triangle": lambda D, t: D.CorrCholeskyTransform().forward_shape((2, 4)),
+    "no triangle": lambda D, t: D.CorrCholeskyTransform()(t([0.1] * 4)),
+    "a diagonal outside": lambda D, t: D.utils.tril_matrix_to_vec(t([[1.0]]), diag=1),
+    "a vector of correlations": lambda D, t: D.CorrCholeskyTransform().inverse_shape((3,)),
+    "not square": lambda D, t: D.CorrCholeskyTransform().inverse_shape((2, 3)),
+    "parts that are none": lambda D, t: D.CatTransform([abs]),
+    "a length too many": lambda D, t: D.CatTransform([D.ExpTransform()], 0, [1, 2]),
+    "parts along no dim": lambda D, t: D.CatTransform([D.ExpTransform()], 1)(t([1.0])),
+    "parts of another length": lambda D, t: D.CatTransform([D.ExpTransform()], 0, [3]).inv(t([1.0])),
+    "a Jacobian of another length": lambda D, t: D.CatTransform([D.ExpTransform()]).log_abs_det_jacobian(
+        t([1.0]), t([1.0, 1.0])
+    ),
+    "a Jacobian along no dim": lambda D, t: D.StackTransform([D.ExpTransform()], 1).log_abs_det_jacobian(
+        t([1.0]), t([1.0])
+    ),
+    "slices that are none": lambda D, t: D.StackTransform([abs]),
+    "another number of slices": lambda D, t: D.StackTransform([D.ExpTransform()])(t([1.0, 2.0])),
+    "constraints that are none": lambda D, t: D.constraints.cat([abs]),
+    "a constraint too few": lambda D, t: D.constraints.cat([D.constraints.real], 0, [1, 2]),
+    "stacked constraints that are none": lambda D, t: D.constraints.stack([abs]),
+    "constraints along no dim": lambda D, t: D.constraints.stack([D.constraints.real], 1).check(t([1.0])),
+    "kl of more trials": lambda D, t: D.kl_divergence(D.Binomial(3, t(0.5)), D.Binomial(4, t(0.5))),
     "cache_size": lambda D, t: D.ExpTransform(cache_size=2),
     "sizes": lambda D, t: D.ReshapeTransform((2, 3), (4,)),
     "too few dims": lambda D, t: D.ReshapeTransform((2, 3), (6,)).forward_shape((2,)),
@@ -313,6 +372,12 @@ CONSTRAINTS = {
     "square": ([[[1.0, 0.0]], [[1.0, 0.0]]], lambda c: c.square),
     "symmetric": ([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 0.5], [0.4, 1.0]]], lambda c: c.symmetric),
     "positive_definite": ([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 2.0], [2.0, 1.0]]], lambda c: c.positive_definite),
+    "positive_semidefinite": ([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 2.0], [2.0, 1.0]]], lambda c: c.positive_semidefinite),
+    "positive_semidefinite of an asymmetric one": ([[1.0, 0.5], [0.4, 1.0]], lambda c: c.positive_semidefinite),
+    "cat": ([[0.5, -0.5], [3.0, 0.5]], lambda c: c.cat([c.positive, c.unit_interval], -1)),
+    "cat of lengths": ([[0.5, -0.5, 1.0], [3.0, 0.5, 1.0]], lambda c: c.cat([c.positive, c.boolean], 1, [2, 1])),
+    "stack": ([[0.5, -0.5], [3.0, 0.5]], lambda c: c.stack([c.positive, c.unit_interval], -1)),
+    "stack of vectors": ([[0.5, 0.5], [3.0, 0.5]], lambda c: c.stack([c.real_vector, c.independent(c.positive, 1)])),
     "MixtureSameFamily": ([[0.5, -0.5], [3.0, 0.5]], lambda c: c.MixtureSameFamilyConstraint(c.positive)),
 }
 
@@ -330,7 +395,7 @@ def test_constraints(what):
     same(program)
 
 
-@pytest.mark.parametrize("what", [name for name in CONSTRAINTS if name != "corr_cholesky"])  # that has none here
+@pytest.mark.parametrize("what", [name for name in CONSTRAINTS if name != "corr_cholesky"])  # takes another x
 def test_registries(what):
     """What biject_to and transform_to give lies in the region, and is torch's; or torch has none."""
 

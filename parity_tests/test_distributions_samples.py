@@ -13,6 +13,9 @@ from on_gpu import gpu
 
 import minitorch2 as mt
 
+# torch says of all its Wishart samples that they are singular
+pytestmark = pytest.mark.filterwarnings("ignore:Singular sample detected:UserWarning")
+
 # drawn by the generator alone, or by one division or product more: equal bit for bit
 EXACT = {
     "Normal",
@@ -27,6 +30,11 @@ EXACT = {
     "OneHotCategorical",
     "Multinomial",
     "Poisson",
+    "Binomial",
+    "Binomial of one count",
+    "NegativeBinomial",
+    "HalfCauchy",
+    "FisherSnedecor",
     "Gamma",
     "Chi2",
     "Beta",
@@ -34,6 +42,8 @@ EXACT = {
     "Independent",
     "mixture",
 }
+# in float32 the rounding of a root of 1 - (nearly 1)
+CANCELLED = {"LKJCholesky", "LKJCholesky of two"}
 ROUNDING = {"rtol": 5e-6, "atol": 1e-6}
 SHAPES = [(), (3,), (2, 20)]
 
@@ -49,6 +59,8 @@ def agree(name, ours, theirs):
     assert str(ours.dtype) == str(theirs.dtype)
     assert ours.requires_grad == theirs.requires_grad
     tolerance = {"rtol": 0, "atol": 0} if name in EXACT else ROUNDING
+    if name in CANCELLED and str(ours.dtype).endswith("float32"):
+        tolerance = {"rtol": 0, "atol": 1e-4}
     np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), **tolerance)
 
 
@@ -70,7 +82,8 @@ def test_which_samples_have_gradients():
 
 
 # How these move with a concentration torch approximates, to a thousandth; ours is exact (test_gamma_samples.py).
-APPROXIMATED = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT"}
+APPROXIMATED = {"Gamma", "Chi2", "Beta", "Dirichlet", "StudentT", "FisherSnedecor", "InverseGamma"}
+APPROXIMATED |= {"Wishart", "Wishart by scale_tril", "Wishart of a number"}
 
 
 @pytest.mark.parametrize("name", WITH_GRADIENT)
@@ -78,8 +91,10 @@ def test_rsample_and_its_gradient(name):
     ours, theirs, p, q = both(name, "float64", requires_grad=True)
     (xs, state), (ys, expected_state) = drawn(mt, ours, "rsample"), drawn(torch, theirs, "rsample")
     assert state == expected_state
-    for x, y in zip(xs, ys, strict=True):
+    for shape, x, y in zip(SHAPES, xs, ys, strict=True):
         agree(name, x, y)
+        if shape and name.startswith("Wishart"):  # torch writes over what its backward needs
+            continue
         grads = [
             lib.autograd.grad((s**2).sum(), parameters, allow_unused=True, retain_graph=True)
             for lib, s, parameters in ((mt, x, p), (torch, y, q))
@@ -87,8 +102,10 @@ def test_rsample_and_its_gradient(name):
         for ours_g, theirs_g in zip(*grads, strict=True):
             assert (ours_g is None) == (theirs_g is None)
             if ours_g is not None:
-                rtol = 2e-3 if name in APPROXIMATED else 1e-9
-                np.testing.assert_allclose(ours_g.numpy(), theirs_g.numpy(), rtol=rtol, atol=1e-10)
+                limits = {"rtol": 1e-9, "atol": 1e-10}
+                if name in APPROXIMATED:
+                    limits = {"rtol": 1e-2 if name == "FisherSnedecor" else 2e-3, "atol": 1e-10}
+                np.testing.assert_allclose(ours_g.numpy(), theirs_g.numpy(), **limits)
 
 
 @given(
@@ -157,6 +174,12 @@ def test_on_a_gpu():
             (D.Uniform, ([0.5, -1.0], [1.0, 2.0])),
             (D.Gumbel, ([0.5, -1.0], [1.0, 2.0])),
             (D.Gamma, ([0.5, 1.0], [1.0, 2.0])),
+            (D.Pareto, ([0.5, 0.2], [1.0, 2.0])),
+            (D.Weibull, ([0.5, 0.2], [1.0, 2.0])),
+            (D.Kumaraswamy, ([0.5, 0.2], [1.0, 2.0])),
+            (D.HalfCauchy, ([0.5, 0.2],)),
+            (D.GeneralizedPareto, ([0.5, 0.2], [1.0, 2.0], [0.0, 0.3])),
+            (D.ContinuousBernoulli, ([0.5, 0.2],)),
             (D.Bernoulli, ([0.5, 0.2],)),
             (D.Categorical, ([0.5, 0.2, 0.3],)),
         ):
@@ -178,6 +201,17 @@ def test_on_a_gpu():
             assert d.sample((3,)).device.type == "cuda"
             if d.has_rsample:
                 assert d.rsample((3,)).device.type == "cuda"
+        half, ones = mt.tensor(0.5, device="cuda"), mt.ones(2, device="cuda")
+        for d in (D.VonMises(half, half), D.LowRankMultivariateNormal(ones, ones[:, None], ones)):
+            assert d.sample((3,)).device.type == "cuda"
+        for d in (
+            D.Binomial(3, half),
+            D.NegativeBinomial(3, half),
+            D.LKJCholesky(2, half),
+            D.Wishart(3.0, ones.diag()),
+        ):
+            with pytest.raises(NotImplementedError, match="on a GPU is not supported"):
+                d.sample()
 
 
 def actor_critic(lib, continuous):

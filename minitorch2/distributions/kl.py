@@ -9,14 +9,16 @@ from typing import Any
 
 from ..creation import full_like
 from ..functions import digamma, erf, exp, lgamma, where
-from ..linalg import solve_triangular
 from ..nn.functional import softplus
 from .bernoulli import Bernoulli
 from .beta import Beta
+from .binomial import Binomial
 from .categorical import Categorical
 from .cauchy import Cauchy
+from .continuous_bernoulli import ContinuousBernoulli
 from .dirichlet import Dirichlet
 from .distribution import Distribution
+from .exp_family import ExponentialFamily
 from .exponential import Exponential
 from .gamma import Gamma
 from .geometric import Geometric
@@ -24,9 +26,11 @@ from .gumbel import Gumbel
 from .half_normal import HalfNormal
 from .independent import Independent
 from .laplace import Laplace
+from .lowrank_multivariate_normal import LowRankMultivariateNormal
 from .multivariate_normal import MultivariateNormal
 from .normal import Normal
 from .one_hot_categorical import OneHotCategorical
+from .pareto import Pareto
 from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
@@ -91,14 +95,17 @@ def _half_normal(p, q):
 
 
 @register_kl(MultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
 def _multivariate_normal(p, q):
     """(tr(Q^-1 P) + d^2 - n + log(det Q / det P)) / 2; P and Q are the covariances, d is q's distance of p's mean."""
     if p.event_shape != q.event_shape:
+        kind = ("", "(Low Rank) ", "Low Rank ")[sum(isinstance(x, LowRankMultivariateNormal) for x in (p, q))]
         raise ValueError(
-            "KL-divergence between two Multivariate Normals with different event shapes cannot be computed"
+            f"KL-divergence between two {kind}Multivariate Normals with different event shapes cannot be computed"
         )
-    trace = (solve_triangular(q._tril, p._tril, upper=False) ** 2).sum((-2, -1))
-    return q._half_log_det() - p._half_log_det() + 0.5 * (trace + q._distance(p.loc) - p.event_shape[0])
+    return q._half_log_det() - p._half_log_det() + 0.5 * (q._trace(p._root) + q._distance(p.loc) - p.event_shape[0])
 
 
 @register_kl(Bernoulli, Bernoulli)
@@ -110,6 +117,14 @@ def _bernoulli(p, q):
 def _ratio_term(p, q, log_ratio):
     """p log(p / q), 0 where p is 0, inf where only q is."""
     return where(p == 0, 0.0, where(q == 0, math.inf, p * log_ratio))
+
+
+@register_kl(Binomial, Binomial)
+def _binomial(p, q):
+    if (p.total_count < q.total_count).any():
+        raise NotImplementedError("KL between Binomials where q.total_count > p.total_count is not implemented")
+    of_one = p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p()
+    return where(p.total_count > q.total_count, math.inf, p.total_count * of_one)
 
 
 @register_kl(Categorical, Categorical)
@@ -170,6 +185,12 @@ def _beta(p, q):
     return _dirichlet(p._dirichlet, q._dirichlet)
 
 
+@register_kl(Pareto, Pareto)
+def _pareto(p, q):
+    ratio = q.alpha / p.alpha
+    return where(p.scale < q.scale, math.inf, q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1)
+
+
 @register_kl(Poisson, Poisson)
 def _poisson(p, q):
     return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
@@ -178,6 +199,19 @@ def _poisson(p, q):
 @register_kl(Geometric, Geometric)
 def _geometric(p, q):
     return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _exponential_family(p, q):
+    """Of two of one class: F(b) - F(a) - <b - a, the gradient of F at a>, for their natural parameters a and b."""
+    if type(p) is not type(q):
+        raise NotImplementedError(
+            "The cross KL-divergence between different exponential families cannot be computed using Bregman "
+            "divergences"
+        )
+    natural, norm, means = p._moments()
+    apart = [b - a for a, b in zip(natural, q._natural_params, strict=True)]
+    return q._log_normalizer(*q._natural_params) - norm - sum(p._dots(apart, means))
 
 
 @register_kl(Independent, Independent)
@@ -199,10 +233,12 @@ def _transformed(p, q):
 
 
 @register_kl(Beta, Normal)
+@register_kl(ContinuousBernoulli, Normal)
 @register_kl(Exponential, Normal)
 @register_kl(Gamma, Normal)
 @register_kl(Gumbel, Normal)
 @register_kl(Laplace, Normal)
+@register_kl(Pareto, Normal)
 @register_kl(Uniform, Normal)
 def _from_normal(p, q):
     squared = p.variance + (p.mean - q.loc) ** 2
@@ -210,7 +246,9 @@ def _from_normal(p, q):
 
 
 @register_kl(Beta, Exponential)
+@register_kl(ContinuousBernoulli, Exponential)
 @register_kl(Gamma, Exponential)
+@register_kl(Pareto, Exponential)
 def _from_exponential(p, q):
     return q.rate * p.mean - q.rate.log() - p.entropy()
 
@@ -222,6 +260,7 @@ def _uniform_from_exponential(p, q):
 
 @register_kl(Beta, Gamma)
 @register_kl(Exponential, Gamma)
+@register_kl(Pareto, Gamma)
 def _from_gamma(p, q):
     a, rate = q.concentration, q.rate
     return lgamma(a) - a * rate.log() - (a - 1) * _mean_log(p) + rate * p.mean - p.entropy()
@@ -238,6 +277,8 @@ def _mean_log(p):
         return digamma(p.concentration1) - digamma(p.concentration1 + p.concentration0)
     if isinstance(p, Exponential):
         return -euler_constant - p.rate.log()
+    if isinstance(p, Pareto):
+        return p.scale.log() + p.alpha.reciprocal()
     return _mean_log_between(p.low, p.high)
 
 
@@ -256,6 +297,28 @@ def _uniform_from_beta(p, q):
 @register_kl(Beta, Uniform)
 def _beta_from_uniform(p, q):
     return where((q.low > 0) | (q.high < 1), math.inf, q.entropy() - p.entropy())
+
+
+@register_kl(Uniform, Pareto)
+def _uniform_from_pareto(p, q):
+    log_density = (q.alpha * q.scale**q.alpha).log() - (q.alpha + 1) * _mean_log_between(p.low, p.high)
+    return where(p.low < q.scale, math.inf, -p.entropy() - log_density)
+
+
+@register_kl(Beta, ContinuousBernoulli)
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _from_continuous_bernoulli(p, q):
+    return -p.entropy() - p.mean * q.logits - (-q.probs).log1p() - q._log_norm()
+
+
+@register_kl(Uniform, ContinuousBernoulli)  # in these two, torch takes what ends where the other does for outside
+def _uniform_from_continuous_bernoulli(p, q):
+    return where((p.low <= 0) | (p.high >= 1), math.inf, _from_continuous_bernoulli(p, q))
+
+
+@register_kl(ContinuousBernoulli, Uniform)
+def _continuous_bernoulli_from_uniform(p, q):
+    return where((q.low >= 0) | (q.high <= 1), math.inf, q.entropy() - p.entropy())
 
 
 @register_kl(Bernoulli, Poisson)
@@ -298,9 +361,14 @@ def _never(p, q):
 
 
 for _p in (Normal, Laplace, Gumbel):
-    for _q in (Beta, Exponential, Gamma, Uniform):
+    for _q in (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform):
         register_kl(_p, _q)(_never)
 for _p in (Exponential, Gamma):
-    for _q in (Beta, Uniform):
+    for _q in (Beta, ContinuousBernoulli, Pareto, Uniform):
         register_kl(_p, _q)(_never)
-register_kl(Poisson, Bernoulli)(_never)
+for _q in (Beta, ContinuousBernoulli, Uniform):
+    register_kl(Pareto, _q)(_never)
+for _p in (Beta, ContinuousBernoulli):
+    register_kl(_p, Pareto)(_never)
+for _q in (Bernoulli, Binomial):
+    register_kl(Poisson, _q)(_never)
