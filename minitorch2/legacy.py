@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Union
+
 from .core import dtypes
 from .ops._data import legacy_array
 from .tensor import Tensor
@@ -19,6 +21,12 @@ class TensorType:
 
     def __instancecheck__(self, instance) -> bool:
         return isinstance(instance, Tensor) and instance.dtype is self.dtype
+
+    def __or__(self, other) -> Any:  # `torch.LongTensor | None` of an annotation
+        return Union[self, other]  # noqa: UP007  (with | this is what would be called)
+
+    def __ror__(self, other) -> Any:
+        return Union[other, self]  # noqa: UP007
 
     def __repr__(self) -> str:
         return f"<class 'torch.{self.__name__}'>"

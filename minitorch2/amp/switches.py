@@ -29,8 +29,8 @@ __all__ = [
 
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
-    """Whether a region is open for "cpu" or "cuda", which is the default."""
-    return getattr(core.state, _type("cuda" if device_type is None else device_type))
+    """Whether a region is open for "cpu" or "cuda", which is the default; never for other devices."""
+    return getattr(core.state, _type("cuda" if device_type is None else device_type), False)
 
 
 def set_autocast_enabled(device_type: Any, enabled: bool | None = None) -> None:

@@ -14,9 +14,16 @@ from minitorch2_kernels import dispatch
 
 from .memory_order import memory_order, transposed_back
 
+# What torch.device() takes for a name. Tensors are made on the first two; programs compare with the others.
+_TYPES = ("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla")
+_TYPES += ("lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone")
+
 
 class device:
-    """`device("cpu")`, `device("cuda:0")`, `device("cuda", 0)`; equal by type and index, hashable."""
+    """`device("cpu")`, `device("cuda:0")`, `device("cuda", 0)`; equal by type and index, hashable.
+
+    `with device("cuda"):` makes it the default device for the block.
+    """
 
     __slots__ = ("index", "type")
 
@@ -30,8 +37,8 @@ class device:
 
             raise TypeError(f"device(): argument 'type' must be str, int or device, not {type_name(type)}")
         name, colon, number = type.partition(":")
-        if name not in ("cpu", "cuda"):
-            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {name}")
+        if name not in _TYPES:
+            raise RuntimeError(f"Expected one of {', '.join(_TYPES)} device type at start of device string: {name}")
         if colon:
             if index is not None:
                 raise RuntimeError(f"type (string) must not include an index because index was passed: {type}")
@@ -55,6 +62,14 @@ class device:
 
     def __reduce__(self):
         return (device, (str(self),))
+
+    def __enter__(self) -> device:
+        _left.append(_default[0])
+        set_default(self)
+        return self
+
+    def __exit__(self, *exc) -> None:
+        _default[0] = _left.pop()
 
 
 CPU = device("cpu")
@@ -99,6 +114,8 @@ def check_available(where: device | str | int | None) -> device:
     found = where if isinstance(where, device) else device(where)
     if found.type == "cpu":
         return CPU
+    if found.type != "cuda":
+        raise RuntimeError(f"minitorch2 computes on the devices cpu and cuda; there is no '{found.type}' here")
     runtime = cupy().cuda.runtime
     if found.index is None:
         return device("cuda", runtime.getDevice())
@@ -110,6 +127,7 @@ def check_available(where: device | str | int | None) -> device:
 
 
 _default = [CPU]
+_left: list[device] = []  # the default devices outside the `with device(...)` blocks around us, the innermost last
 
 
 def set_default(where: device | str | int | None) -> None:

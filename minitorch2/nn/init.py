@@ -8,17 +8,15 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..core.grad_mode import no_grad
 from ..creation import empty_like, from_numpy
+from ..ops.random import Generator
 from ..random import randperm
-
-if TYPE_CHECKING:
-    from ..ops.random import Generator
-    from ..tensor import Tensor
+from ..tensor import Tensor
 
 __all__ = [
     "calculate_gain",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from ...tensor import Tensor
 from ..parameter import Parameter
 
 if TYPE_CHECKING:
-    from ...tensor import Tensor
     from .module import Module
 
 
@@ -17,7 +17,7 @@ class Traversal:
 
     _parameters: dict[str, Parameter | None]
     _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _modules: dict[str, Any]  # of Module or None, which is not defined yet
     _non_persistent_buffers_set: set[str]
 
     def named_modules(

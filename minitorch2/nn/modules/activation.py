@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...creation import empty
+from ...tensor import Tensor
 from .. import functional as F
 from ..init import constant_
 from ..parameter import Parameter
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = [
     "CELU",
@@ -282,7 +280,7 @@ class Sigmoid(Module):
     """1 / (1 + exp(-x))."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.sigmoid()
+        return F.sigmoid(input)
 
 
 class LogSigmoid(Module):
@@ -296,7 +294,7 @@ class Tanh(Module):
     """tanh(x)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return input.tanh()
+        return F.tanh(input)
 
 
 class Hardsigmoid(Module):

@@ -5,16 +5,14 @@ from __future__ import annotations
 import itertools
 from collections import namedtuple
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...functions import cat
+from ...tensor import Tensor
 from .. import functional as F
 from .container import ModuleList, Sequential
 from .linear import Linear
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = ["AdaptiveLogSoftmaxWithLoss"]
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...tensor import Tensor
 from .. import functional as F
 from ._sizes import Size3
 from .conv import _ConvNd, _ConvTransposeNd
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = ["Conv3d", "ConvTranspose3d"]
 

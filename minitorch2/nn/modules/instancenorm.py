@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...tensor import Tensor
 from .. import functional as F
 from .batchnorm import _NormBase
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
 

@@ -3,11 +3,12 @@ argument, and becomes that layer when it is first called, with the numbers that 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.dtypes import int64
 from ...core.grad_mode import no_grad
 from ...creation import tensor
+from ...tensor import Tensor
 from ..parameter import UninitializedBuffer, UninitializedParameter
 from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
@@ -15,9 +16,6 @@ from .conv3d import Conv3d, ConvTranspose3d
 from .instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .lazy import LazyModuleMixin
 from .linear import Linear
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = [
     "LazyBatchNorm1d",

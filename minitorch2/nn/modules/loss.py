@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ...tensor import Tensor
 from .. import functional as F
 from ..functional.loss import check_reduction
 from .module import Module
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = [
     "BCELoss",

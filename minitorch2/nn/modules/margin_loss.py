@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from ...tensor import Tensor
 from .. import functional as F
 from .distance import PairwiseDistance
 from .loss import _Loss, _WeightedLoss
-
-if TYPE_CHECKING:
-    from ...tensor import Tensor
 
 __all__ = [
     "CosineEmbeddingLoss",
