@@ -77,7 +77,7 @@ CASES = {
     "LogisticNormal": (lambda D, loc, scale: D.LogisticNormal(loc, scale), [[0.5, -1.0]] * 2, [1.0, 0.3]),
     "LogisticNormal of a number": (lambda D, scale: D.LogisticNormal(0.5, scale), 0.3),
     "Pareto": (lambda D, scale, a: D.Pareto(scale, a), [1.0, 0.3, 2.0], [0.5, 1.5, 3.0]),
-    "VonMises": (lambda D, loc, k: D.VonMises(loc, k), [0.5, -1.0, 4.0], [[1e-6], [0.3], [3.0], [20.0]]),
+    "VonMises": (lambda D, loc, k: D.VonMises(loc, k), [0.5, -1.0, 4.0], [[0.3], [3.0], [20.0]]),
     "Weibull": (lambda D, scale, c: D.Weibull(scale, c), [1.0, 0.3, 2.0], [0.5, 1.5, 3.0]),
     "Independent": (lambda D, loc, scale: D.Independent(D.Normal(loc, scale), 1), [[0.5], [-1.0]], [1.0, 2.0, 0.3]),
     "squashed Normal": (

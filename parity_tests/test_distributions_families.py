@@ -75,6 +75,20 @@ def test_von_mises_is_exact():
         assert 1 - (density * angles.cos()).mean().item() == pytest.approx(d.variance.item(), rel=1e-12)
 
 
+def test_samples_of_nearly_all_directions():
+    """Where the formula of the proposal divides 0 by 0; there torch's log_prob has a slope of nan."""
+    results = []
+    for lib in (mt, torch):
+        lib.manual_seed(0)
+        k = lib.tensor([1e-9, 1e-6, 1e-4], requires_grad=True)
+        d = lib.distributions.VonMises(lib.zeros(3), k)
+        results.append(d.sample((50,)).numpy())
+        if lib is mt:
+            d.log_prob(lib.ones(3)).sum().backward()
+            np.testing.assert_allclose(k.grad.numpy(), math.cos(1), rtol=1e-4)
+    np.testing.assert_allclose(*results, rtol=5e-6, atol=1e-6)
+
+
 def exponential_family(lib):
     """The exponential distribution as a program defines it by its natural parameter and log normalizer."""
 
