@@ -67,6 +67,7 @@ from .legacy import (
     ShortTensor,
     set_default_tensor_type,
 )
+from .ops._arguments import names_arguments
 from .printing import set_printoptions
 from .random import *  # noqa: F403
 from .random import Generator, default_generator
@@ -165,7 +166,7 @@ def __getattr__(name: str):
     if name == "compile":
         return importlib.import_module(".compiler", __name__).compile
     if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):
-        return _function_of(name, method)  # torch.exp_(x) is x.exp_()
+        return names_arguments(_function_of(name, method), name)  # torch.exp_(x) is x.exp_()
     if name in ("GradScaler", "autocast"):
         return getattr(importlib.import_module(".amp", __name__), name)
     if "autocast" in name and hasattr(switches := importlib.import_module(".amp.switches", __name__), name):

@@ -14,6 +14,7 @@ from .ops.arithmetic import (
     where,
 )
 from .ops.bessel import i0
+from .ops.clamping import clamp, clamp_max, clamp_min
 from .ops.comparison import (
     allclose, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, eq, equal, ge, gt, isclose, isfinite, isinf,
     isnan, le, logical_and, logical_not, logical_or, logical_xor, lt, ne,
@@ -75,7 +76,7 @@ from .ops.splitting import (
 from .ops.statistics import combinations, corrcoef, cov, cumulative_trapezoid, renorm, trapezoid, vander
 from .ops.trigonometry import acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan
 from .ops.unary import (
-    abs, clamp, clamp_max, clamp_min, erf, erfc, exp, exp2, expm1, log, log10, log1p, log2, neg, positive,
+    abs, erf, erfc, exp, exp2, expm1, log, log10, log1p, log2, neg, positive,
     reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh,
 )
 from .ops.view_scatter import diagonal_scatter, select_scatter, slice_scatter

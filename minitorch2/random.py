@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import operator
 
-import numpy as np
-
 from .core import dtypes
 from .core.cuda_generator import seed_all
 from .core.device import check_available
 from .core.grad_mode import no_grad
 from .creation import _finish, _numpy_dtype, _sizes, empty, empty_like
+from .ops._common import broadcast_shapes
 from .ops._out import makes_into
 from .ops.random import Generator, Normal, default_generator, resolved
 from .tensor import Tensor
@@ -206,13 +205,13 @@ def normal(
 
 
 def _normal_of_tensors(mean, std, generator):
-    if not isinstance(std, Tensor):
-        return empty_like(mean).normal_(0.0, std, generator=generator).add_(mean)
+    if not isinstance(std, Tensor):  # row-major, whatever the order of mean's elements
+        return mean.new_empty(mean.shape).normal_(0.0, std, generator=generator).add_(mean)
     if std.numel() and not bool((std >= 0).all()):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     if not isinstance(mean, Tensor):
-        return empty_like(std).normal_(generator=generator).mul_(std).add_(mean)
-    shape = np.broadcast_shapes(mean.shape, std.shape)
+        return std.new_empty(std.shape).normal_(generator=generator).mul_(std).add_(mean)
+    shape = broadcast_shapes("normal", mean.shape, std.shape)
     return mean.new_empty(shape).normal_(generator=generator).mul_(std).add_(mean)
 
 

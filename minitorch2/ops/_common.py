@@ -259,6 +259,20 @@ def broadcast_shapes(op: str, *shapes) -> tuple[int, ...]:
     return tuple(result)
 
 
+class Broadcasting(Elementwise):
+    """An op of operands that broadcast against each other; the engine sums the gradients back to their shapes."""
+
+    broadcasts = True
+
+    @classmethod
+    def apply(cls, *operands):
+        try:
+            return super().apply(*operands)
+        except ValueError:  # NumPy's: operands could not be broadcast together
+            broadcast_shapes(cls.__name__, *(x.shape for x in operands if hasattr(x, "shape")))
+            raise
+
+
 def two_floats(op, input, other):
     """Both tensors, of floating dtype, promoted."""
     for position, (name, x) in enumerate((("input", input), ("other", other)), start=1):

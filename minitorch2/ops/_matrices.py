@@ -7,8 +7,11 @@ from collections.abc import Callable
 from ..core.dtypes import LOW_PRECISION
 
 
-class LinAlgError(RuntimeError):
+class _LinAlgError(RuntimeError):
     """A matrix is singular or not positive-definite, or a decomposition did not converge (torch.linalg.LinAlgError)."""
+
+
+LinAlgError = _LinAlgError  # torch's own name for it has the underscore
 
 
 def require_matrices(op: str, x, name: str = "A") -> None:

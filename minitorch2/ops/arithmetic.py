@@ -6,10 +6,11 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.dtypes import float32
-from ..core.function import Elementwise, Function
+from ..core.function import Function
 from ..core.variable import Variable
 from ._arguments import number_first
 from ._common import (
+    Broadcasting,
     broadcast_shapes,
     is_number,
     promote,
@@ -24,18 +25,8 @@ from ._inplace import inplace
 from .rounding import Trunc
 
 
-class Binary(Elementwise):
-    """An op of two operands that broadcast against each other; the engine sums the gradients back to their shapes."""
-
-    broadcasts = True
-
-    @classmethod
-    def apply(cls, a, b):
-        try:
-            return super().apply(a, b)
-        except ValueError:  # NumPy's: operands could not be broadcast together
-            broadcast_shapes(cls.__name__, a.shape, b.shape)
-            raise
+class Binary(Broadcasting):
+    """A Broadcasting op of two operands."""
 
 
 class Add(Binary):
@@ -167,10 +158,8 @@ class Atan2(Binary):
         return scale * b, -scale * a
 
 
-class Where(Elementwise):
+class Where(Broadcasting):
     """condition ? a : b, element by element; all three broadcast."""
-
-    broadcasts = True
 
     @staticmethod
     def forward(ctx, condition, a, b):

@@ -142,6 +142,10 @@ def _of_float(ufunc, input, for_integers):
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """|input - other| <= atol + rtol * |other|, element by element: bool."""
+    if rtol < 0 or atol < 0:
+        name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
+        raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
+    broadcast_shapes("isclose", input._data.shape, other._data.shape)
     if input._data.dtype != other._data.dtype:
         raise RuntimeError(f"{_torch_type(input)} did not match {_torch_type(other)}")
     a, b = _plain(input), _plain(other)

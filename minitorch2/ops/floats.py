@@ -10,6 +10,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from . import _return_types as return_types
+from ._common import two_floats
 from ._inplace import inplace
 from .comparison import eq
 
@@ -32,12 +33,18 @@ def isneginf(input):
 
 def nextafter(input, other):
     """The next number after input in the direction of other. No gradient."""
-    for x in (input, other):
-        if x._data.dtype.kind != "f" or x._data.itemsize == 2:
-            raise NotImplementedError(
-                f"\"nextafter_cpu\" not implemented for '{x.dtype.torch_type}'; it takes float32 and float64"
-            )
-    return Function.variable(K.nextafter(input._data, other._data))
+    a, b = (x._data for x in two_floats("nextafter", input, other))
+    return Function.variable(_next_half(a, b) if a.itemsize == 2 else K.nextafter(a, b))
+
+
+def _next_half(a, b):
+    """nextafter in two bytes: as integers they count the numbers of one sign, away from 0."""
+    x, y = (K.cast(number, np.dtype(np.float32)) for number in (a, b))
+    of_a, of_b = a.view(np.int16), b.view(np.int16)
+    found = K.where((y > x) == (x > 0), of_a + 1, of_a - 1)
+    found = K.where(x == 0, of_b & -0x8000 | 1, found)  # from 0 to the smallest of other's sign
+    found = K.where((x == y) | K.isnan(y), of_b, found)
+    return K.asarray(K.where(K.isnan(x), of_a, found), np.int16).view(a.dtype)
 
 
 def frexp(input):

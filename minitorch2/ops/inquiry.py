@@ -8,10 +8,10 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.size import Size
-from ..core.variable import Variable
+from ..core.variable import Variable, type_name
 from . import _common
 from .complex_names import ComplexNameMethods
-from .joining import cat
+from .joining import cat, some
 from .reduce import sum as sum_
 from .views import expand, reshape, unsqueeze
 
@@ -147,13 +147,18 @@ def atleast_3d(*tensors):
 
 def _each(function, tensors):
     if len(tensors) == 1:
-        return function(tensors[0]) if isinstance(tensors[0], Variable) else tuple(map(function, tensors[0]))
+        if isinstance(tensors[0], Variable):
+            return function(tensors[0])
+        (tensors,) = tensors
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Variable):
+            raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(x)}")
     return tuple(map(function, tensors))
 
 
 def column_stack(tensors):
     """Side by side; 1-d tensors as columns."""
-    return cat([reshape(x, (-1, 1)) if x._data.ndim < 2 else x for x in tensors], dim=1)
+    return cat([reshape(x, (-1, 1)) if x._data.ndim < 2 else x for x in some("column_stack", tensors)], dim=1)
 
 
 class InquiryMethods(ComplexNameMethods):

@@ -8,7 +8,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import is_number, promote
+from ._common import broadcast_shapes, is_number, promote
 from ._inplace import inplace
 
 
@@ -51,6 +51,7 @@ def lcm(input, other):
 
 def _integers(name, input, other) -> tuple[Any, Any]:
     a, b = promote(name, input, other)
+    broadcast_shapes(name, *(x._data.shape for x in (a, b) if isinstance(x, Variable)))
     for x in (a, b):
         kind = x._data.dtype.kind if isinstance(x, Variable) else "f" if isinstance(x, float) else "i"
         if kind not in "iu":

@@ -73,15 +73,23 @@ def stack(tensors, dim=0):
     return Stack.apply(wrap_dim(dim, len(first) + 1), *tensors)
 
 
+def some(op: str, tensors) -> list:
+    """The tensors, of which there must be one."""
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError(f"{op} expects a non-empty TensorList")
+    return tensors
+
+
 def hstack(tensors):
     """Along the second dim; the first, for 1-d tensors."""
-    tensors = [reshape(x, 1) if x._data.ndim == 0 else x for x in tensors]
-    return cat(tensors, dim=0 if tensors and tensors[0]._data.ndim == 1 else 1)
+    tensors = [reshape(x, 1) if x._data.ndim == 0 else x for x in some("hstack", tensors)]
+    return cat(tensors, dim=0 if tensors[0]._data.ndim == 1 else 1)
 
 
 def vstack(tensors):
     """Along the first dim, 1-d tensors as rows."""
-    return cat([reshape(x, (1, -1)) if x._data.ndim < 2 else x for x in tensors], dim=0)
+    return cat([reshape(x, (1, -1)) if x._data.ndim < 2 else x for x in some("vstack", tensors)], dim=0)
 
 
 def repeat(input, *sizes, repeats=None):

@@ -6,8 +6,9 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from .activation import LogSoftmax
+from .clamping import Clamp
 from .rectifiers import Hardtanh
-from .unary import Clamp, Log, Log1p
+from .unary import Log, Log1p
 
 
 class NLLLoss(Function):

@@ -91,9 +91,9 @@ class LayerNorm(Function):
         return y if bias is None else y + bias
 
 
-def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps):
+def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled=True):
     """x (A, B, d1, ...) normalised per b: by its own statistics while training (the running ones follow), else by
-    those."""
+    those. cudnn_enabled changes nothing."""
     data = x._data if x._data.itemsize > 2 else K.cast(x._data, float32.numpy)
     if training:
         data = _channels(data)

@@ -50,19 +50,19 @@ def kron(input, other):
 
 def cross(input, other, dim=None):
     """The cross product along `dim`, of size 3: -1 in torch.linalg, here the first dim of that size unless told."""
-    shape = broadcast_shapes("cross", input._data.shape, other._data.shape)
     if dim is None:
-        if 3 not in shape:
+        if 3 not in input._data.shape:
             raise RuntimeError("no dimension of size 3 in input")
-        dim = shape.index(3)
-    dim = wrap_dim(dim, len(shape))
+        dim = input._data.shape.index(3)
+    dim = wrap_dim(dim, input._data.ndim)
     if input._data.ndim != other._data.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    if shape[dim] != 3:
+    if not input._data.shape[dim] == other._data.shape[dim] == 3:
         raise RuntimeError(
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {input._data.shape[dim]} and "
             f"{other._data.shape[dim]}"
         )
+    shape = broadcast_shapes("cross", input._data.shape, other._data.shape)
     (a, b, c), (x, y, z) = expand(input, shape).unbind(dim), expand(other, shape).unbind(dim)
     return stack((b * z - c * y, c * x - a * z, a * y - b * x), dim)
 

@@ -12,7 +12,8 @@ from ..core.autocast import listed
 from ..core.function import Elementwise
 from ._common import require_floating, require_tensor
 from .arithmetic import Where
-from .unary import Clamp, Exp, relu
+from .clamping import Clamp
+from .unary import Exp, relu
 
 
 class Threshold(Elementwise):

@@ -247,6 +247,8 @@ def aminmax(input, *, dim=None, keepdim=False):
     """(amin, amax)."""
     dims = () if dim is None else dim
     if 0 in [input._data.shape[d] for d in reduced_dims(dim, input)]:
+        if dim is not None:
+            raise IndexError(f"aminmax: Expected reduction dim {dim} to have non-zero size.")
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
         )
@@ -254,7 +256,12 @@ def aminmax(input, *, dim=None, keepdim=False):
 
 
 def _extreme(op, name, input, dim, keepdim):
-    dims = reduced_dims(None if dim == () else dim, input)
+    dims = reduced_dims(dim, input)
+    if not input._data.size and dim in (None, (), []):
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+            "the 'dim' argument."
+        )
     for d in dims:
         if input._data.shape[d] == 0:
             raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -168,8 +169,7 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     data = _comparable(input)
     if dim is not None:
         dim = wrap_dim(dim, data.ndim)
-        rows = np.moveaxis(data, dim, 0)
-        rows = rows.reshape(rows.shape[0], -1)
+        rows = _rows(data, dim)
         order = np.lexsort(rows.T[::-1]) if rows.shape[1] else np.arange(rows.shape[0])
         new = np.r_[True, (rows[order[1:]] != rows[order[:-1]]).any(axis=1)][: order.size]
         first = np.take(input._data, order[new], axis=dim)
@@ -192,12 +192,19 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
         kept, shape = input._data.reshape(-1)[new], data.shape
     else:
         dim = wrap_dim(dim, data.ndim)
-        rows = np.moveaxis(data, dim, 0)
-        rows = rows.reshape(rows.shape[0], -1)
+        rows = _rows(data, dim)
         new = np.r_[True, (rows[1:] != rows[:-1]).any(axis=1)][: rows.shape[0]]
         kept, shape = np.compress(new, input._data, axis=dim), (rows.shape[0],)
     order = np.arange(new.size)
     return _unique_result(kept, order, new, shape, return_inverse, return_counts)
+
+
+def _rows(data, dim):
+    """The slices along `dim`, one a row; RuntimeError where they have no elements."""
+    if data.size == 0 and data.shape.count(0) > (data.shape[dim] == 0):
+        raise RuntimeError("There are 0 sized dimensions, and they aren't selected, so unique cannot be applied")
+    rows = np.moveaxis(data, dim, 0)
+    return rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
 
 
 def _unique_result(values, order, new, inverse_shape, return_inverse, return_counts):

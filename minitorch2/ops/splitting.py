@@ -9,7 +9,7 @@ from ..core.layout import contiguous_format
 from ..core.variable import Variable, type_name
 from ._common import also_called, wrap_dim
 from .inquiry import atleast_3d
-from .joining import cat
+from .joining import cat, some
 from .view_ops import Split
 from .views import chunk, narrow, split
 
@@ -92,7 +92,7 @@ def _even(op, input, indices_or_sections, dim):
 
 def dstack(tensors):
     """Along the third dim."""
-    return cat(atleast_3d(list(tensors)), dim=2)
+    return cat(atleast_3d(some("dstack", tensors)), dim=2)
 
 
 def split_with_sizes(input, split_sizes, dim=0):

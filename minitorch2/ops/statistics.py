@@ -17,26 +17,28 @@ from .probability import ProbabilityMethods
 from .reduce import mean
 from .reduce import sum as sum_
 from .scan import cumsum
-from .views import narrow
+from .views import narrow, reshape
 
 
 def trapezoid(y, x=None, *, dx=1, dim=-1):
     """The area under y along `dim`, by trapezoids: at points x, or dx apart."""
-    return sum_(_areas(y, x, dx, dim), dim)
+    return sum_(_areas("trapezoid", y, x, dx, dim), dim)
 
 
 def cumulative_trapezoid(y, x=None, *, dx=1, dim=-1):
     """The area under y up to each point after the first."""
-    return cumsum(_areas(y, x, dx, dim), dim)
+    return cumsum(_areas("cumulative_trapezoid", y, x, dx, dim), dim)
 
 
-def _areas(y, x, dx, dim):
+def _areas(op, y, x, dx, dim):
     dim = wrap_dim(dim, y._data.ndim)
     steps = dx
     if x is not None:
-        steps = _differences(x, -1 if x._data.ndim == 1 else dim)
         if x._data.ndim == 1:
-            steps = steps.reshape([-1] + [1] * (y._data.ndim - 1 - dim))
+            if x._data.size != y._data.shape[dim]:
+                raise RuntimeError(f"{op}: There must be one `x` value for each sample point")
+            x = reshape(x, [-1] + [1] * (y._data.ndim - 1 - dim))
+        steps = _differences(reshape(x, (1,) * (y._data.ndim - x._data.ndim) + x._data.shape), dim)
     n = max(y._data.shape[dim] - 1, 0)
     return steps * (narrow(y, dim, 0, n) + narrow(y, dim, y._data.shape[dim] - n, n)) / 2.0
 

@@ -6,11 +6,11 @@ import math
 
 import minitorch2_kernels as K
 
-from ..core.dtypes import get_default_dtype, int64
+from ..core.dtypes import int64
 from ..core.function import Elementwise
-from ..core.variable import Variable
-from ._common import element, require_tensor, result_type, to_dtype, to_float
+from ._common import require_tensor, to_float
 from ._inplace import inplace, overwrite
+from .clamping import ClampMethods
 from .relu import Relu
 from .rounding import Sign
 
@@ -237,49 +237,6 @@ class Erfc(Elementwise):
         return g * (-_TWO_OVER_SQRT_PI * Exp.apply(-(x * x)))
 
 
-class Clamp(Elementwise):
-    """min(max(x, low), high) for numbers; None is no bound."""
-
-    @staticmethod
-    def forward(ctx, x, low, high):
-        ctx.save_for_backward(x)
-        ctx.low, ctx.high = low, high
-        if x.dtype.kind == "f" and low == low and high == high:  # no NaN
-            return K.hardtanh(x, -math.inf if low is None else low, math.inf if high is None else high)
-        y = x if low is None else K.maximum(x, low)
-        return y if high is None else K.minimum(y, high)
-
-    @staticmethod
-    def backward(ctx, g):  # passes where low <= x <= high
-        (x,) = ctx.saved
-        inside = True if ctx.low is None else x >= ctx.low
-        if ctx.high is not None:
-            inside = (x <= ctx.high) & inside
-        return g * inside, None, None
-
-
-class ClampBetween(Elementwise):
-    """min(max(x, low), high) for arrays that broadcast; None is no bound."""
-
-    broadcasts = True
-    torch_name = "ClampBackward0"
-
-    @staticmethod
-    def forward(ctx, x, low, high):
-        ctx.save_for_backward(x, low, high)
-        y = x if low is None else K.maximum(x, low)
-        return y if high is None else K.minimum(y, high)
-
-    @staticmethod
-    def backward(ctx, g):  # to x where it lies between the bounds, else to the bound that was chosen
-        x, low, high = ctx.saved
-        if low is None:
-            return g * (x <= high), None, g * (x > high)
-        if high is None:
-            return g * (x >= low), g * (x < low), None
-        return g * ((x >= low) & (x <= high)), g * ((x < low) & (low < high)), g * ((x > high) | (high < low))
-
-
 def neg(input):
     """-input. Not for bools."""
     require_tensor("neg", input)
@@ -398,53 +355,15 @@ def _refuse_bool(input):
         raise RuntimeError("Boolean inputs not supported for relu")
 
 
-def clamp(input, min=None, max=None):
-    """Limits input to [min, max]: numbers, or tensors that broadcast; one of the two may be missing."""
-    require_tensor("clamp", input)
-    if min is None and max is None:
-        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    if isinstance(min, Variable) or isinstance(max, Variable):
-        return _clamp_between_tensors(input, min, max)
-    if input._data.dtype.kind in "biu":
-        if isinstance(min, float) or isinstance(max, float):
-            input = input.to(get_default_dtype())
-        else:  # a bound is an element of input's dtype, in uint8 -1 is 255
-            if input._data.dtype.kind == "b" and not isinstance(max if min is None else min, bool):
-                input = input.to(int64)
-            min, max = (x if x is None else element(x, input._data.dtype)[()] for x in (min, max))
-    return Clamp.apply(input, min, max)
-
-
-def _clamp_between_tensors(input, min, max):
-    bounds = [x for x in (min, max) if x is not None]
-    if not all(isinstance(x, Variable) for x in bounds):
-        raise TypeError("clamp(): min and max must both be tensors or both be numbers")
-    dtype = result_type(input, *bounds).numpy
-    low, high = (x if x is None else to_dtype(x, dtype) for x in (min, max))
-    return ClampBetween.apply(to_dtype(input, dtype), low, high)
-
-
-def clamp_min(input, min):
-    """max(input, min)."""
-    return clamp(input, min=min)
-
-
-def clamp_max(input, max):
-    """min(input, max)."""
-    return clamp(input, max=max)
-
-
-class UnaryMethods:
+class UnaryMethods(ClampMethods):
     neg, negative, positive, abs, absolute = neg, neg, positive, abs, abs
     exp, expm1, exp2 = exp, expm1, exp2
     log, log2, log10, log1p, sqrt, rsqrt, reciprocal = log, log2, log10, log1p, sqrt, rsqrt, reciprocal
     square, tanh, sigmoid, erf, erfc, relu = square, tanh, sigmoid, erf, erfc, relu
-    clamp, clip, clamp_min, clamp_max = clamp, clamp, clamp_min, clamp_max
     __neg__, __pos__, __abs__ = neg, positive, abs
 
     neg_, abs_, exp_, expm1_ = inplace(neg), inplace(abs), inplace(exp), inplace(expm1)
     exp2_, log_, log2_, log10_, log1p_ = inplace(exp2), inplace(log), inplace(log2), inplace(log10), inplace(log1p)
     sqrt_, rsqrt_, reciprocal_, square_ = inplace(sqrt), inplace(rsqrt), inplace(reciprocal), inplace(square)
     tanh_, sigmoid_, erf_, erfc_, relu_ = inplace(tanh), inplace(sigmoid), inplace(erf), inplace(erfc), relu_
-    clamp_, clamp_min_, clamp_max_ = inplace(clamp), inplace(clamp_min), inplace(clamp_max)
-    clip_, negative_, absolute_ = clamp_, neg_, abs_
+    negative_, absolute_ = neg_, abs_

@@ -1,5 +1,6 @@
 """torch.nn.functional: layers as functions. One file per family; names, arguments and defaults are torch's."""
 
+from ...ops._arguments import names_arguments
 from ...ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ...ops.conv3d import conv3d, conv_transpose3d
 from .activation import (
@@ -240,6 +241,10 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
+
+for _name in __all__:
+    globals()[_name] = names_arguments(globals()[_name], _name)
+    globals()[_name].__module__ = __name__
 
 
 def __getattr__(name: str):

@@ -18,7 +18,7 @@ def adaptive_avg_pool1d(input, output_size) -> Any:
 @follows_format
 def adaptive_avg_pool2d(input, output_size):
     """The means of output_size windows (an int or two; None keeps a size) over (N, C, H, W) or (C, H, W)."""
-    out = output_sizes("adaptive_avg_pool2d", 2, input, output_size)
+    out = output_sizes("adaptive_avg_pool2d", 2, input, output_size, one_is_mean=True)
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
@@ -83,13 +83,20 @@ def _in_one_dim(op, pool, input, output_size, *rest):
     return tuple(part.squeeze(-2) for part in y) if isinstance(y, tuple) else y.squeeze(-2)
 
 
-def output_sizes(op, dims, input, output_size) -> tuple[int, ...]:
-    """`output_size` of an adaptive pool over the last `dims` dims, one int per dim; RuntimeError where it, or the shape
-    of the input, does not do."""
+def output_sizes(op, dims, input, output_size, one_is_mean=False) -> tuple[int, ...]:
+    """`output_size` of an adaptive pool over the last `dims` dims, one int per dim; an error where it, or the shape
+    of the input, does not do. one_is_mean: an output of one element is a mean, which takes any shape."""
     shape = input._data.shape
+    if isinstance(output_size, int) or output_size is None:
+        out = (output_size,) * dims
+    else:
+        out = tuple(output_size)
+        if len(shape) <= len(out):
+            raise ValueError(f"Input dimension should be at least {len(out) + 1}")
+    if one_is_mean and out == (1,) * dims:
+        return out
     if len(shape) not in (dims + 1, dims + 2):
         raise RuntimeError(f"{op}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}")
-    out = (output_size,) * dims if isinstance(output_size, int) or output_size is None else tuple(output_size)
     if len(out) != dims:
         raise RuntimeError(f"{op}: output_size must be {dims}")
     out = tuple(n if o is None else int(o) for n, o in zip(shape[-dims:], out, strict=True))

@@ -23,6 +23,10 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     variance unbiased) by `momentum`. Otherwise the running ones are used. Source: Ioffe and Szegedy, 2015.
     """
     require_tensor("batch_norm", input)
+    if eps <= 0 and (training or eps < 0):
+        raise ValueError(
+            f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, but got {eps}"
+        )
     x, shape = input, input._data.shape
     if training and math.prod(shape) // max(shape[1] if len(shape) > 1 else 1, 1) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")

@@ -14,7 +14,7 @@ from ...core.autocast import listed
 from ...core.device import like
 from ...core.dtypes import float32
 from ...core.function import Function
-from ...ops._common import remembered, require_tensor, within
+from ...ops._common import remembered, require_tensor, within, wrap_dim
 from ...ops._images import follows_format
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
@@ -95,6 +95,8 @@ def _shaped_back(y, dims, unbatched):
 
 def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices):
     require_tensor(op, input)
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .float()")
     settings, out = windows(op, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
     x, unbatched = _as_images(input, dims)
     if not return_indices:
@@ -182,6 +184,8 @@ def avg_pool2d(
 
     count_include_pad: zeros of the padding count as elements. divisor_override: divide the sum by this instead.
     """
+    require_tensor("avg_pool2d", input)
+    wrap_dim(-3, input._data.ndim)  # torch looks for the channels before it counts the dims
     return _avg_pool(
         "avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override
     )

@@ -133,7 +133,7 @@ def adaptive_avg_pool3d(input, output_size):
 
     RuntimeError for an output_size of another length or below 0, and for an input that is empty but for its batch.
     """
-    out = output_sizes("adaptive_avg_pool3d", 3, input, output_size)
+    out = output_sizes("adaptive_avg_pool3d", 3, input, output_size, one_is_mean=True)
     if out == (1, 1, 1):
         return input.mean((-1, -2, -3), keepdim=True)
     require_floating("adaptive_avg_pool3d", input)

@@ -92,7 +92,7 @@ def _output_sizes(shape, dims, size, scale_factor):
         raise ValueError("either size or scale_factor should be defined")
     name, value = ("output size", size) if size is not None else ("scale_factor", scale_factor)
     each = tuple(value) if isinstance(value, tuple | list) else (value,) * dims
-    if len(each) != dims:
+    if isinstance(value, tuple | list) and len(each) != dims:
         raise ValueError(
             f"Input and {name.replace('output size', 'output')} must have the same number of spatial dimensions, but "
             "got input "

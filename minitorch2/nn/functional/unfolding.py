@@ -6,7 +6,7 @@ import math
 
 import minitorch2_kernels as K
 
-from ...ops._common import require_floating, require_tensor
+from ...ops._common import require_floating, require_tensor, wrap_dim
 from ...ops._images import follows_format
 from ...ops.conv import Sizes, pair
 from ...ops.unfold import Col2Im, Im2Col
@@ -30,6 +30,8 @@ def unfold(input, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, s
     """The windows of input (N, C, H, W) or (C, H, W) as columns (N, C * KH * KW, number of windows)."""
     settings = _settings("unfold", kernel_size, stride, padding, dilation)
     shape = input._data.shape
+    for dim in (1, 2):
+        wrap_dim(dim, len(shape))
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "

@@ -1,0 +1,100 @@
+"""Numbers kept between two bounds, which may be numbers or tensors."""
+
+from __future__ import annotations
+
+import math
+
+import minitorch2_kernels as K
+
+from ..core.dtypes import get_default_dtype, int64
+from ..core.function import Elementwise
+from ..core.variable import Variable, type_name
+from ._common import Broadcasting, element, is_number, require_tensor, result_type, to_dtype
+from ._inplace import inplace
+
+
+class Clamp(Elementwise):
+    """min(max(x, low), high) for numbers; None is no bound."""
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        if x.dtype.kind == "f" and low == low and high == high:  # no NaN
+            return K.hardtanh(x, -math.inf if low is None else low, math.inf if high is None else high)
+        y = x if low is None else K.maximum(x, low)
+        return y if high is None else K.minimum(y, high)
+
+    @staticmethod
+    def backward(ctx, g):  # passes where low <= x <= high
+        (x,) = ctx.saved
+        inside = True if ctx.low is None else x >= ctx.low
+        if ctx.high is not None:
+            inside = (x <= ctx.high) & inside
+        return g * inside, None, None
+
+
+class ClampBetween(Broadcasting):
+    """min(max(x, low), high) for arrays that broadcast; None is no bound."""
+
+    torch_name = "ClampBackward0"
+
+    @staticmethod
+    def forward(ctx, x, low, high):
+        ctx.save_for_backward(x, low, high)
+        y = x if low is None else K.maximum(x, low)
+        return y if high is None else K.minimum(y, high)
+
+    @staticmethod
+    def backward(ctx, g):  # to x where it lies between the bounds, else to the bound that was chosen
+        x, low, high = ctx.saved
+        if low is None:
+            return g * (x <= high), None, g * (x > high)
+        if high is None:
+            return g * (x >= low), g * (x < low), None
+        return g * ((x >= low) & (x <= high)), g * ((x < low) & (low < high)), g * ((x > high) | (high < low))
+
+
+def clamp(input, min=None, max=None):
+    """Limits input to [min, max]: numbers, or tensors that broadcast; one of the two may be missing."""
+    require_tensor("clamp", input)
+    if min is None and max is None:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if isinstance(min, Variable) or isinstance(max, Variable):
+        return _clamp_between_tensors(input, min, max)
+    for bound in (min, max):
+        if bound is not None and not is_number(bound):
+            raise TypeError(f"clamp(): min and max must be Tensors or Numbers, not {type_name(bound)}")
+    if input._data.dtype.kind in "biu":
+        if isinstance(min, float) or isinstance(max, float):
+            input = input.to(get_default_dtype())
+        else:  # a bound is an element of input's dtype, in uint8 -1 is 255
+            if input._data.dtype.kind == "b" and not isinstance(max if min is None else min, bool):
+                input = input.to(int64)
+            min, max = (x if x is None else element(x, input._data.dtype)[()] for x in (min, max))
+    return Clamp.apply(input, min, max)
+
+
+def _clamp_between_tensors(input, min, max):
+    bounds = [x for x in (min, max) if x is not None]
+    if not all(isinstance(x, Variable) for x in bounds):
+        raise TypeError("clamp(): min and max must both be tensors or both be numbers")
+    dtype = result_type(input, *bounds).numpy
+    low, high = (x if x is None else to_dtype(x, dtype) for x in (min, max))
+    return ClampBetween.apply(to_dtype(input, dtype), low, high)
+
+
+def clamp_min(input, min):
+    """max(input, min)."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input, max):
+    """min(input, max)."""
+    return clamp(input, max=max)
+
+
+class ClampMethods:
+    clamp, clip, clamp_min, clamp_max = clamp, clamp, clamp_min, clamp_max
+    clamp_, clamp_min_, clamp_max_ = inplace(clamp), inplace(clamp_min), inplace(clamp_max)
+    clip_ = clamp_
