@@ -40,9 +40,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # The modules that `--device cuda` runs: those on what tensors, layers, optimizers and distributions compute. The
 # others read files, images, source code or clocks, or name their devices themselves.
 ON_ANY_DEVICE = re.compile(
-    r"test_(attention|autograd\w*|channels_last|checkpoint|checkpoint_errors|distributions|distributions_kl|func|functional_\w+"
-    r"|half_numbers|init|layer_values|layers|lazy_modules|lbfgs|linalg|module|module_hooks|nn_utils|ops_indexing|optim"
-    r"|optim_class|packing|parametrizations|prune|rnn|special|state_dict|strides|swa_utils|tensor_methods|transformer)"
+    r"test_(attention|autograd\w*|channels_last|checkpoint|checkpoint_errors|distributions|distributions_kl|func"
+    r"|functional_\w+|half_numbers|init|layer_values|layers|lazy_modules|lbfgs|linalg|module|module_hooks|nn_utils"
+    r"|ops_indexing|optim|optim_class|packing|parametrizations|prune|rnn|special|state_dict|strides|swa_utils"
+    r"|tensor_methods|transformer)"
 )
 
 

@@ -56,6 +56,7 @@ LAYERS = (
     "minitorch2.viz",
     "minitorch2.testing",
     "minitorch2.distributed",
+    "minitorch2.alias",
     "minitorch2.cli",
     "minitorch2.__main__",
     "minitorch2",

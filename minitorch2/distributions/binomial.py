@@ -34,8 +34,8 @@ class _OfTrials(_OfProbability):
 class Binomial(_OfTrials):
     """How many of `total_count` trials succeed, each with probability `probs`; or by `logits`, its log odds.
 
-    One seed gives torch's samples, which are drawn on the CPU alone and have the parameter's dtype. NotImplementedError
-    from entropy and enumerate_support where total_count is not the same everywhere.
+    One seed gives torch's samples, which are drawn on the CPU alone and have the parameter's dtype. entropy and
+    enumerate_support raise NotImplementedError where total_count is not the same everywhere.
     """
 
     arg_constraints: ClassVar = {"total_count": constraints.nonnegative_integer, **_OfTrials.arg_constraints}

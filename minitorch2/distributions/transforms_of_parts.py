@@ -51,13 +51,13 @@ class _OfParts(Transform):
 
     @property
     def _size(self) -> int:
-        raise NotImplementedError
+        raise AssertionError("its subclasses know")
 
     def _parts(self, value) -> Any:
-        raise NotImplementedError
+        raise AssertionError("its subclasses know")
 
     def _joined(self, parts) -> Any:
-        raise NotImplementedError
+        raise AssertionError("its subclasses know")
 
 
 class CatTransform(_OfParts):
