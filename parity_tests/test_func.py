@@ -196,6 +196,12 @@ def maml(lib):
     return losses, lib.autograd.grad(losses.sum(), list(net.parameters()))
 
 
+def jacobian_by_vmap(lib):
+    x = numbers(lib, 3).requires_grad_()
+    y = x.sin() * x.sum()
+    return lib.vmap(lambda v: lib.autograd.grad(y, x, v)[0])(lib.eye(3, dtype=lib.float64))
+
+
 BATCHES = {
     "vmap": lambda lib: lib.vmap(lib.dot)(numbers(lib, 4, 3), numbers(lib, 4, 3, seed=1)),
     "dims": lambda lib: [
@@ -227,6 +233,7 @@ BATCHES = {
         lib.vmap(lambda a: lib.rand(20) + 0 * a, randomness="same")(lib.zeros(3)),
         lib.rand(3),
     ],
+    "backward of each, through one graph": jacobian_by_vmap,
     "per-sample gradients": per_sample_gradients,
     "ensemble": ensemble,
     "maml": maml,

@@ -38,7 +38,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
             if x.grad_fn is not None:
                 x.retain_grad()
         wanted = [x._edge() for x in leaves]
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = (create_graph or state.mapped > 0) if retain_graph is None else retain_graph
     run_backward([t._edge() for t in tensors], grads, retain, create_graph, wanted)
 
 
@@ -76,7 +76,7 @@ def grad(
     for x in inputs:
         if not x.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
-    retain = create_graph if retain_graph is None else retain_graph
+    retain = (create_graph or state.mapped > 0) if retain_graph is None else retain_graph
     edges = [x._edge() for x in inputs]
     unique = dict.fromkeys(edges)
     arrived = run_backward([t._edge() for t in outputs], grads, retain, create_graph, unique, accumulate=False)

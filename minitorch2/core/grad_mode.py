@@ -12,6 +12,7 @@ class _State(threading.local):
     grad = True  # record the graph
     inference = False  # new tensors may never enter a graph
     backward = 0  # how many backward passes of this thread are under way, one inside the other
+    mapped = 0  # how many vmaps are between two samples, which may share a graph: backward keeps it
     selective = False  # the innermost of them was asked for the gradients of certain tensors alone
     running: Any = None  # the node whose backward is under way, where anomalies are looked for
     tape: Any = None  # told of each node that is recorded: the innermost checkpoint (utils.checkpoint)

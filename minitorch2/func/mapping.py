@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from typing import Any
 
+from ..core.grad_mode import state
 from ..core.variable import Variable
 from ..ops.comparison import equal
 from ..ops.joining import stack
@@ -42,7 +44,8 @@ def vmap(func, in_dims: Any = 0, out_dims: Any = 0, randomness="error", *, chunk
         found = []
         for i in range(max(samples.n, 1)):  # of none, one of zeros says how results look
             draws.begin()
-            found.append(tree.flatten(func(*samples.sample(i), **kwargs)))
+            with _graphs_kept(i < samples.n - 1):
+                found.append(tree.flatten(func(*samples.sample(i), **kwargs)))
             draws.end()
             samples.check_unwritten()
         shape = found[0][1]
@@ -52,6 +55,16 @@ def vmap(func, in_dims: Any = 0, out_dims: Any = 0, randomness="error", *, chunk
         return tree.unflatten(joined, shape)
 
     return mapped
+
+
+@contextlib.contextmanager
+def _graphs_kept(more: bool):
+    """A block in which backward keeps the graphs it runs through, where more samples may come to the same ones."""
+    state.mapped += more
+    try:
+        yield
+    finally:
+        state.mapped -= more
 
 
 class _Samples:
@@ -163,8 +176,8 @@ class _Draws:
         return [generator.get_state() for generator in self.generators]
 
     def _restore(self):
-        for generator, state in zip(self.generators, self.before, strict=True):
-            generator.set_state(state)
+        for generator, before in zip(self.generators, self.before, strict=True):
+            generator.set_state(before)
 
 
 def _check_out_dims(out_dims, name) -> None:

@@ -244,11 +244,11 @@ def _promote_with_number(op: str, tensor, number):
 
 
 def broadcast_shapes(op: str, *shapes) -> tuple[int, ...]:
-    """The common shape, or torch's error naming the first dimension that does not fit."""
+    """The common shape, or torch's error naming the last dimension that does not fit."""
     ndim = max((len(s) for s in shapes), default=0)
     result = [1] * ndim
     for shape in shapes:
-        for i in range(-len(shape), 0):
+        for i in range(-1, -len(shape) - 1, -1):
             if shape[i] != 1:
                 if result[i] not in (1, shape[i]):
                     raise RuntimeError(

@@ -138,10 +138,8 @@ def conv_arguments(op, dims, input, weight, bias, stride, padding, dilation, gro
         )
     if bias is not None and bias._data.dtype != weight._data.dtype:
         raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
-    if input._data.dtype.kind not in "fV":
-        raise RuntimeError(
-            f"\"{op}\" not implemented for '{input.dtype.torch_type}': convolutions take floating dtypes"
-        )
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .float()")
     bias_shape = None if bias is None else bias._data.shape
     arguments = input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
     stride, padding, dilation, same = _settings(op, dims, *arguments)
