@@ -84,6 +84,12 @@ def _where(dtype, device, layout=None):
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=False) -> Tensor:
     """A tensor that owns a copy of `data`: a number, nested lists, an array. Floats become the default dtype."""
+    if isinstance(data, Tensor):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor).",
+            stacklevel=2,
+        )
     where = check_available(device) if device is not None or not isinstance(data, Tensor) else data.device
     if dtype is not None:
         dtype = dtypes.as_dtype(dtype, "tensor")
@@ -102,16 +108,19 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
     return tensor(data, dtype=dtype, device=device)
 
 
-def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
-    """as_tensor, with copy=True to own the memory and copy=False to insist on sharing."""
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None) -> Tensor:
+    """as_tensor, with copy=True to own the memory and copy=False to insist on sharing. requires_grad: as obj unless
+    told; False takes what has a history out of the graph."""
     if isinstance(obj, bytes | bytearray | memoryview):
         obj = np.frombuffer(obj, (dtype or dtypes.get_default_dtype()).numpy)
     shared = as_tensor(obj, dtype, device)
     if copy:
-        shared = shared.detach().clone()
+        shared = shared.clone()
     elif copy is False and not _same_memory(getattr(obj, "_data", obj), shared._data):
         raise ValueError("can't alias arbitrary sequence into a tensor: copy=False was asked for")
-    return shared.requires_grad_() if requires_grad else shared
+    if requires_grad is None or requires_grad == shared.requires_grad:
+        return shared
+    return shared.detach() if shared.grad_fn is not None else shared.requires_grad_(requires_grad)
 
 
 def _same_memory(given, array) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 import weakref
 from collections import OrderedDict
 from typing import Any
@@ -53,6 +54,7 @@ from .ops.special import SpecialMethods
 from .ops.splitting import SplittingMethods
 from .ops.statistics import StatisticsMethods
 from .ops.trigonometry import TrigonometryMethods
+from .ops.truth import TruthMethods
 from .ops.unary import UnaryMethods
 from .ops.views import ViewMethods
 from .printing import tensor_repr
@@ -69,6 +71,7 @@ class Tensor(
     TrigonometryMethods,
     ComparisonMethods,
     ReduceMethods,
+    TruthMethods,
     ViewMethods,
     JoiningMethods,
     IndexingMethods,
@@ -258,6 +261,12 @@ class Tensor(
     @property
     def grad(self):
         """The gradient that backward() left here; None before."""
+        if self._grad is None and self._grad_fn is not None and not self._retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. backward() leaves none "
+                "there, unless .retain_grad() was called before; did you mean the leaf it was computed from?",
+                stacklevel=2,
+            )
         return self._grad
 
     @grad.setter
@@ -291,6 +300,8 @@ class Tensor(
     def data(self, value):
         if not isinstance(value, Variable):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._requires_grad and value._data.dtype.kind not in "fV":
+            raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
         self._data = value._data
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):

@@ -21,6 +21,7 @@ from . import dtypes
 from .autocast_lists import FUNCTIONS, GPU_OPS
 
 Variable: Any = None  # the class to recognise a tensor by; its module puts it here
+WRAPPERS = {__file__}  # files with functions that only stand around others
 regions = 0  # how many regions are open, in all threads together: what the ops look at first
 
 
@@ -125,11 +126,11 @@ def run(policy, device: str, function, args, kwargs):
 
 
 def stacklevel(level: int) -> int:
-    """The stacklevel of a warning meant for the caller `level` - 1 calls up, the frames of this module not counted."""
+    """The stacklevel of a warning meant for the caller `level` - 1 calls up, the frames of WRAPPERS not counted."""
     frame, n = sys._getframe(1), 0
     while frame is not None and level:
         n += 1
-        level -= frame.f_code.co_filename != __file__
+        level -= frame.f_code.co_filename not in WRAPPERS
         frame = frame.f_back
     return n
 

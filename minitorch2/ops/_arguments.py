@@ -22,6 +22,9 @@ _OTHER_NAMES = {
 }
 
 
+autocast.WRAPPERS.add(__file__)
+
+
 def names_arguments(function, name: str, is_method: bool = False, takes_out: bool = False):
     """`function` under this name, taking its arguments by torch's other names for them, too, and whose error for a list
     (or None, or a number) in a tensor's place names the argument.
@@ -62,7 +65,10 @@ def number_first(name: str, number, operands):
     """(operands, number) of a call in torch's old form, in which the number stood before them, with torch's warning."""
     if not isinstance(number, int | float):
         raise TypeError(f"{name}() takes one operand less, or a number before them; got {type_name(number)}")
-    warnings.warn(f"This overload of {name} is deprecated: write the number as a keyword, behind", stacklevel=3)
+    warnings.warn(
+        f"This overload of {name} is deprecated: write the number as a keyword, behind",
+        stacklevel=autocast.stacklevel(2),  # this function, in this file, is not counted
+    )
     return operands, number
 
 

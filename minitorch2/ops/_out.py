@@ -9,6 +9,7 @@ from typing import Any
 import minitorch2_kernels as K
 
 from ..core import dtypes
+from ..core.autocast import stacklevel
 from ..core.device import describe_mismatch, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
@@ -84,7 +85,7 @@ def _resize(out, result, name) -> None:
             f"match the required output shape {list(result.shape)}. This behavior is deprecated, and in a future "
             "PyTorch release outputs will not be resized unless they have zero elements. You can explicitly reuse an "
             "out tensor t by resizing it, inplace, to zero elements with t.resize_(0).",
-            stacklevel=5,
+            stacklevel=stacklevel(4),
         )
     if out._base is not None:
         raise RuntimeError(

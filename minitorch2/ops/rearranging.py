@@ -11,7 +11,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core import dtypes
-from ..core.autocast import listed
+from ..core.autocast import listed, stacklevel
 from ..core.device import check_available, moved
 from ..core.function import Function
 from ..core.layout import check_layout, check_pin_memory
@@ -254,7 +254,9 @@ def meshgrid(*tensors, indexing=None):
         if t._data.dtype != tensors[0]._data.dtype:
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     if indexing is None:
-        warnings.warn("meshgrid without indexing= will be an error; write indexing='ij'", UserWarning, stacklevel=2)
+        warnings.warn(
+            "meshgrid without indexing= will be an error; write indexing='ij'", UserWarning, stacklevel=stacklevel(2)
+        )
         indexing = "ij"
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')

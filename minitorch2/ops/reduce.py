@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import minitorch2_kernels as K
 
 from ..core import dtypes
-from ..core.autocast import listed
+from ..core.autocast import listed, stacklevel
 from ..core.function import Function
 from ..core.grad_mode import no_grad
 from ..core.variable import Variable
 from . import _return_types as return_types
-from ._common import ToCopy, numpy_names, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
+from ._common import ToCopy, asked_dtype, numpy_names, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
 from .arithmetic import Where, maximum, minimum
 from .view_ops import Cat, Expand, Reshape, Slice
 
@@ -173,15 +174,15 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over all elements, or over dim(s). Integers and bools are summed as int64."""
     require_tensor("sum", input)
     if dtype is not None:
-        return sum_in(input, dtypes.as_dtype(dtype, "sum").numpy, dim, keepdim)
+        return sum_in(input, dtype, dim, keepdim)
     if input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
     return Sum.apply(input, reduced_dims(dim, input), keepdim)
 
 
-def sum_in(input, numpy_dtype, dim, keepdim):
+def sum_in(input, dtype, dim, keepdim):
     """The sum in a dtype that was asked for: autocast leaves it alone."""
-    input = to_dtype(input, numpy_dtype)
+    input = asked_dtype("sum", input, dtype)
     return Sum.apply(input, reduced_dims(dim, input), keepdim)
 
 
@@ -198,30 +199,41 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
 @numpy_names
 def var(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """The variance: sum((x - mean)^2) / (n - correction), correction 1 (unbiased) unless told."""
-    dim, correction = _correction(dim, unbiased, correction)
-    if input._data.dtype.kind not in "fV":
-        raise RuntimeError("std and var only support floating point and complex dtypes")
-    return Var.apply(input, reduced_dims(dim, input), correction, keepdim)
+    return _variance("var", input, dim, unbiased, keepdim, correction)
 
 
 @numpy_names
 def std(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """The standard deviation, the square root of var."""
-    return Std.apply(var(input, dim, unbiased, keepdim, correction=correction))
+    return Std.apply(_variance("std", input, dim, unbiased, keepdim, correction))
 
 
 @numpy_names
 def var_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """(var, mean)."""
     dim, correction = _correction(dim, unbiased, correction)
-    return var(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+    return _variance("var_mean", input, dim, True, keepdim, correction), mean(input, dim, keepdim)
 
 
 @numpy_names
 def std_mean(input, dim=None, unbiased=True, keepdim=False, *, correction=None):
     """(std, mean)."""
     dim, correction = _correction(dim, unbiased, correction)
-    return std(input, dim, keepdim=keepdim, correction=correction), mean(input, dim, keepdim)
+    return Std.apply(_variance("std_mean", input, dim, True, keepdim, correction)), mean(input, dim, keepdim)
+
+
+def _variance(op, input, dim, unbiased, keepdim, correction):
+    dim, correction = _correction(dim, unbiased, correction)
+    if input._data.dtype.kind not in "fV":
+        raise RuntimeError("std and var only support floating point and complex dtypes")
+    dims = reduced_dims(dim, input)
+    if math.prod(input._data.shape[d] for d in dims) <= correction:
+        warnings.warn(
+            f"{op}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input "
+            "numel divided by output numel).",
+            stacklevel=stacklevel(4),
+        )
+    return Var.apply(input, dims, correction, keepdim)
 
 
 def _correction(dim, unbiased, correction):
@@ -273,7 +285,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
     """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
     if other is not None or isinstance(dim, Variable):
         return maximum(input, dim if other is None else other)
-    return _max_or_min(input, dim, keepdim, "max", MaxAll, argmax, return_types.max)
+    return _max_or_min(input, dim, keepdim, "max", MaxAll, return_types.max)
 
 
 @numpy_names
@@ -281,10 +293,10 @@ def min(input, dim=None, keepdim=False, *, other=None):
     """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
     if other is not None or isinstance(dim, Variable):
         return minimum(input, dim if other is None else other)
-    return _max_or_min(input, dim, keepdim, "min", MinAll, argmin, return_types.min)
+    return _max_or_min(input, dim, keepdim, "min", MinAll, return_types.min)
 
 
-def _max_or_min(input, dim, keepdim, name, whole, index_of, pair):
+def _max_or_min(input, dim, keepdim, name, whole, pair):
     if dim is None:
         if input._data.size == 0:
             raise RuntimeError(
@@ -295,7 +307,7 @@ def _max_or_min(input, dim, keepdim, name, whole, index_of, pair):
     dim = wrap_dim(dim, input._data.ndim)
     if input._data.ndim == 0:
         return pair(input.clone(), Function.variable(K.zeros_like(input._data, dtype=K.int64)))
-    indices = index_of(input, dim, keepdim=True)
+    indices = _positions(name, input, dim, True)
     values = PickAlong.apply(input, indices, dim, keepdim)
     return pair(values, indices if keepdim else indices.squeeze(dim))
 
@@ -303,18 +315,25 @@ def _max_or_min(input, dim, keepdim, name, whole, index_of, pair):
 @numpy_names
 def argmax(input, dim=None, keepdim=False):
     """The index of the largest element (the first of equals): in the flattened tensor, or along dim. int64."""
-    return _arg("argmax", input, dim, keepdim)
+    _refuse_bool("argmax", input)
+    return _positions("max", input, dim, keepdim)
 
 
 @numpy_names
 def argmin(input, dim=None, keepdim=False):
     """The index of the smallest element (the first of equals): in the flattened tensor, or along dim. int64."""
-    return _arg("argmin", input, dim, keepdim)
+    _refuse_bool("argmin", input)
+    return _positions("min", input, dim, keepdim)
 
 
-def _arg(name, input, dim, keepdim):
+def _refuse_bool(name, input):
     if input._data.dtype.kind == "b":
         raise RuntimeError(f"{name}(): does not support bool input; convert with .int() first")
+
+
+def _positions(which, input, dim, keepdim):
+    """Where the max or min stands."""
+    name = f"arg{which}"
     data = input._data if input._data.dtype.kind != "V" else K.widen(input._data)
     if dim is not None:
         dim = wrap_dim(dim, data.ndim)
@@ -334,7 +353,7 @@ def _arg(name, input, dim, keepdim):
 def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product over all elements, or along one dim. Integers and bools are multiplied as int64."""
     if dtype is not None:
-        input = to_dtype(input, dtypes.as_dtype(dtype, "prod").numpy)
+        input = asked_dtype("prod", input, dtype)
     elif input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
     if dim is None:
@@ -377,40 +396,6 @@ class Prod(Function):
 
 
 @numpy_names
-def all(input, dim=None, keepdim=False):
-    """Whether every element is true (over all, or over dim(s)). uint8 for uint8, else bool."""
-    return _logical(K.all, input, dim, keepdim)
-
-
-@numpy_names
-def any(input, dim=None, keepdim=False):
-    """Whether any element is true (over all, or over dim(s)). uint8 for uint8, else bool."""
-    return _logical(K.any, input, dim, keepdim)
-
-
-def _logical(reduce, input, dim, keepdim):
-    data = _nonzero(input)
-    if isinstance(dim, tuple | list) and not dim:  # here an empty list is no dims, not all of them
-        result = data
-    else:
-        result = K.asarray(reduce(data, axis=reduced_dims(dim, input), keepdims=keepdim))
-    return Function.variable(result.astype(input._data.dtype) if input._data.dtype.kind == "u" else result)
-
-
-def _nonzero(input):
-    data = input._data if input._data.dtype.kind != "V" else K.widen(input._data)
-    return K.asarray(data != 0)
-
-
-@numpy_names
-def count_nonzero(input, *dims, dim=None):
-    """How many elements are not zero, over all or over dim(s). int64."""
-    dim = dims[0] if len(dims) == 1 else dims or dim
-    nonzero = to_dtype(input, dtypes.bool.numpy)._data
-    return Function.variable(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64)))
-
-
-@numpy_names
 def logsumexp(input, dim, keepdim=False):
     """log(sum(exp(input))) over dim(s), without overflow."""
     input = to_float(input)
@@ -444,4 +429,4 @@ listed(globals())
 class ReduceMethods:
     sum, mean, var, std, prod = sum, mean, var, std, prod
     amax, amin, aminmax, max, min, argmax, argmin = amax, amin, aminmax, max, min, argmax, argmin
-    all, any, count_nonzero, logsumexp = all, any, count_nonzero, logsumexp
+    logsumexp = logsumexp

@@ -11,7 +11,7 @@ import numpy as np
 
 import minitorch2_kernels as K
 
-from ..core.autocast import listed
+from ..core.autocast import listed, stacklevel
 from ..core.device import like
 from ..core.function import Function
 from ..core.variable import Variable
@@ -49,7 +49,9 @@ def _scatter_reducing(input, dim, index, src, reduce):
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if isinstance(src, Variable):
-        warnings.warn("scatter with reduce and a tensor is deprecated; use scatter_reduce", UserWarning, stacklevel=3)
+        warnings.warn(
+            "scatter with reduce and a tensor is deprecated; use scatter_reduce", UserWarning, stacklevel=stacklevel(3)
+        )
         if src.requires_grad or input.requires_grad:
             raise RuntimeError(
                 "scatter with reduce='add' or 'multiply' has no derivative; use scatter_reduce, which has one"
@@ -188,12 +190,12 @@ def _same_dims(index, src, shape) -> tuple[Any, Any]:
 def _check_scatter(name, input, dim, index, src):
     """(dim, index) made ready; torch's errors where dtypes, dims or sizes do not fit together."""
     dim = wrap_dim(dim, input._data.ndim)
-    if index._data.dtype.name not in ("int32", "int64"):
+    if index._data.size and index._data.dtype.name not in ("int32", "int64"):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if src is not None and src._data.dtype != input._data.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
     if not index._data.size:
-        return dim, index
+        return dim, as_int64(index)
     shape, want = input._data.shape or (1,), index._data.shape or (1,)
     if len(want) != len(shape):
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")

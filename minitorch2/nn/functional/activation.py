@@ -259,7 +259,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     Source: Jang et al., "Categorical Reparameterization with Gumbel-Softmax", 2016.
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=stacklevel(2))
     noise = Function.variable(resolved(None, logits.device).exponential(logits._data.shape, logits._data.dtype))
     soft = softmax_along((logits - noise.log()) / tau, dim)
     if not hard:

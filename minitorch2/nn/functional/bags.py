@@ -7,6 +7,7 @@ import warnings
 
 import minitorch2_kernels as K
 
+from ...core.autocast import stacklevel
 from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function
 from ...ops._common import require_tensor, within
@@ -45,7 +46,7 @@ def embedding_bag(
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` is "
             "deprecated, and should now be `embedding_bag(input, weight, ...)`.",
-            stacklevel=2,
+            stacklevel=stacklevel(2),
         )
         weight, input = input, weight
     _check_settings(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights)

@@ -9,6 +9,7 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ...core.autocast import stacklevel
 from ...core.device import device_of
 from ...core.function import Elementwise, Function
 from ...core.memory_order import memory_order, transposed_back
@@ -76,7 +77,7 @@ def dropout2d(input, p=0.5, training=True, inplace=False):
             "release to "
             "interpret the input as one without a batch dimension, i.e. shape (C, H, W). To maintain the 1D "
             "channel-wise dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
+            stacklevel=stacklevel(2),
         )
     return _dropout(input, p, training, inplace, _channel_mask)
 
@@ -123,7 +124,7 @@ def _warn_of_dims(name, ndim, spatial, wanted):
         f"retain the behavior and silence this warning, please use dropout instead. Note that {name} exists to provide "
         f"channel-wise dropout on inputs with {spatial}, a channel dimension, and an optional batch dimension (i.e. "
         f"{wanted} inputs).",
-        stacklevel=3,
+        stacklevel=stacklevel(3),
     )
 
 

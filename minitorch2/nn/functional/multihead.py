@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 
+from ...core.autocast import stacklevel
 from ...core.dtypes import bool as bool_
 from ...creation import zeros, zeros_like
 from ...ops._common import require_tensor
@@ -214,7 +215,7 @@ def canonical_mask(mask, mask_name, other_type, other_name, target_type, check_o
     if check_other and other_type is not None and mask.dtype != other_type:
         warnings.warn(
             f"Support for mismatched {mask_name} and {other_name} is deprecated. Use same type for both instead.",
-            stacklevel=3,
+            stacklevel=stacklevel(3),
         )
     return mask if floating else zeros_like(mask, dtype=target_type).masked_fill_(mask, -math.inf)
 

@@ -16,7 +16,9 @@ from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import remembered, require_tensor, within, wrap_dim
 from ...ops._images import follows_format
+from ...ops.arithmetic import div
 from ...ops.conv import Sizes
+from ...ops.pad import pad_constant
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from ...ops.reduce import PutAlong
 from ...ops.unary import relu
@@ -47,7 +49,7 @@ def sizes(op, dims, name, value) -> tuple[int, ...]:
 def windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
     """((kernel, stride, padding, dilation), output size) of an input of this shape, checked; pairs for one dim, too."""
     kernel = sizes(op, dims, "kernel_size", kernel_size)
-    stride = kernel if stride is None or stride == [] else sizes(op, dims, "stride", stride)
+    stride = kernel if stride in (None, (), []) else sizes(op, dims, "stride", stride)
     padding, dilation = sizes(op, dims, "padding", padding), sizes(op, dims, "dilation", dilation)
     if min(stride) <= 0:
         raise RuntimeError(f"stride should not be zero: {op}() got kernel_size={kernel_size}, stride={stride}")
@@ -143,12 +145,30 @@ def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_in
     require_tensor(op, input)
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
-    if input._data.dtype.kind not in "fV":
+    if input._data.dtype.kind not in "fV" and input._data.dtype != K.int64:
         raise NotImplementedError(f"\"{op}\" not implemented for '{input.dtype.torch_type}'; convert with .float()")
     settings, out = windows(op, dims, input._data.shape, kernel_size, stride, padding, 1, ceil_mode)
     x, unbatched = _as_images(input, dims)
     divisor = window_counts(x._data, settings, out, count_include_pad) if divisor_override is None else divisor_override
+    if input._data.dtype == K.int64:
+        return _shaped_back(average_of_integers(x, divisor, settings, out), dims, unbatched)
     return _shaped_back(AvgPool2d.apply(x, divisor, settings[:3], out), dims, unbatched)
+
+
+def average_of_integers(x, divisor, settings, out):
+    """avg_pool of x (N, C, d1, ...): the sums of the windows divided as C divides, towards zero."""
+    sizes, spatial = x._data.shape[2:], range(2, x._data.ndim)
+    kernel, stride, before, _ = settings
+    after = [
+        (o - 1) * s + k - p - n for o, s, k, p, n in zip(out, stride, kernel, before, sizes, strict=True)
+    ]  # negative where the last elements are in no window
+    x = pad_constant(x, (0, 0, *before), (0, 0, *after), 0)
+    for dim in spatial:
+        x = x.unfold(dim, kernel[dim - 2], stride[dim - 2])
+    total = x.sum([-d for d in range(1, len(out) + 1)])
+    return div(
+        total, divisor if isinstance(divisor, int) else Function.variable(divisor.reshape(out)), rounding_mode="trunc"
+    )
 
 
 def window_counts(x, settings, out, count_padding):

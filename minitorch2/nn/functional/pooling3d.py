@@ -18,7 +18,7 @@ from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from .adaptive_pooling import even_windows, output_sizes
-from .pooling import power_pool, sizes, unpool, window_counts, windows
+from .pooling import average_of_integers, power_pool, sizes, unpool, window_counts, windows
 
 
 def _volumes(input):
@@ -89,13 +89,20 @@ def avg_pool3d(
     """The mean of each window of input (N, C, D, H, W) or (C, D, H, W); stride defaults to kernel_size.
 
     count_include_pad: zeros of the padding count as elements. divisor_override: divide the sum by this instead.
-    RuntimeError for windows that do not fit and a divisor of 0, NotImplementedError for integers.
+    RuntimeError for windows that do not fit and a divisor of 0, NotImplementedError for integers
+    other than int64.
     """
-    require_floating("avg_pool3d", input)
+    require_tensor("avg_pool3d", input)
+    if input._data.dtype != K.int64:
+        require_floating("avg_pool3d", input)
     if divisor_override == 0:
         raise RuntimeError("divisor must be not zero")
     settings, out = windows("avg_pool3d", 3, input._data.shape, kernel_size, stride, padding, 1, ceil_mode)
     x, unbatched = _volumes(input)
+    if x._data.dtype == K.int64:
+        counts = window_counts(x._data, settings, out, count_include_pad)
+        y = average_of_integers(x, counts if divisor_override is None else divisor_override, settings, out)
+        return y.squeeze(0) if unbatched else y
     x = x.float() if x._data.itemsize == 2 else x  # rounded once, not after each of the two
     divisor = window_counts(x._data, settings, out, count_include_pad) if divisor_override is None else divisor_override
     between = *x._data.shape[:3], *out[1:]

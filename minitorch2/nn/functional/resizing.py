@@ -8,7 +8,7 @@ from typing import Any
 
 import minitorch2_kernels as K
 
-from ...core.autocast import listed
+from ...core.autocast import listed, stacklevel
 from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import require_floating
@@ -169,7 +169,9 @@ def upsample_bilinear(input, size=None, scale_factor=None):
 
 
 def _warn_of_old_name(name):
-    warnings.warn(f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=3)
+    warnings.warn(
+        f"`nn.functional.{name}` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=stacklevel(3)
+    )
 
 
 listed(globals())
