@@ -24,6 +24,7 @@ class _ConvNd(Module):
 
     _spatial_dims: int
     _transposed: bool = False
+    _function: Any  # of nn.functional
 
     weight: Parameter
     bias: Parameter | None
@@ -105,6 +106,14 @@ class _ConvNd(Module):
             bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0
             init.uniform_(self.bias, -bound, bound)
 
+    def forward(self, input: Tensor) -> Tensor:
+        return self._conv_forward(input, self.weight, self.bias)
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """forward with a weight and bias that a subclass has made of its own, as in torch."""
+        input, padding = self._padded(input)
+        return self._function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
+
     def _padded(self, input: Tensor) -> tuple[Tensor, Any]:
         """The input and the padding still to be done by the convolution, which only knows zeros."""
         if self.padding_mode == "zeros":
@@ -144,6 +153,7 @@ class Conv1d(_ConvNd):
     """
 
     _spatial_dims = 1
+    _function = staticmethod(F.conv1d)
 
     def __init__(
         self,
@@ -174,10 +184,6 @@ class Conv1d(_ConvNd):
             dtype,
         )
 
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv1d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
-
 
 class Conv2d(_ConvNd):
     """Cross-correlation with a bank of kernels: (N, C_in, H, W) -> (N, C_out, H_out, W_out), or without N.
@@ -187,6 +193,7 @@ class Conv2d(_ConvNd):
     """
 
     _spatial_dims = 2
+    _function = staticmethod(F.conv2d)
 
     def __init__(
         self,
@@ -216,10 +223,6 @@ class Conv2d(_ConvNd):
             device,
             dtype,
         )
-
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class _ConvTransposeNd(_ConvNd):

@@ -21,6 +21,7 @@ class Conv3d(_ConvNd):
     """
 
     _spatial_dims = 3
+    _function = staticmethod(F.conv3d)
 
     def __init__(
         self,
@@ -50,10 +51,6 @@ class Conv3d(_ConvNd):
             device,
             dtype,
         )
-
-    def forward(self, input: Tensor) -> Tensor:
-        input, padding = self._padded(input)
-        return F.conv3d(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
 
 class ConvTranspose3d(_ConvTransposeNd):
