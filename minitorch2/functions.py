@@ -53,8 +53,7 @@ from .ops.rearranging import (
     tril, tril_indices, triu, triu_indices,
 )
 from .ops.reduce import (
-    all, amax, amin, aminmax, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, std, std_mean,
-    sum, var, var_mean,
+    amax, amin, aminmax, argmax, argmin, logsumexp, max, mean, min, prod, std, std_mean, sum, var, var_mean,
 )
 from .ops.rounding import ceil, floor, frac, round, sign, trunc
 from .ops.scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp
@@ -75,6 +74,7 @@ from .ops.splitting import (
 )
 from .ops.statistics import combinations, corrcoef, cov, cumulative_trapezoid, renorm, trapezoid, vander
 from .ops.trigonometry import acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan
+from .ops.truth import all, any, count_nonzero
 from .ops.unary import (
     abs, erf, erfc, exp, exp2, expm1, log, log10, log1p, log2, neg, positive,
     reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh,

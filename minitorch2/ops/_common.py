@@ -16,6 +16,7 @@ import minitorch2_kernels as K
 from ..core import dtypes
 from ..core.device import CPU, device_of, moved
 from ..core.function import Elementwise, Function
+from ..core.grad_mode import state
 from ..core.memory_order import copy_like
 from ..core.variable import Variable, type_name
 
@@ -94,6 +95,14 @@ def to_dtype(x, numpy_dtype):
 
 
 Function.to_dtype = staticmethod(to_dtype)
+
+
+def asked_dtype(op: str, x, dtype):
+    """x in the dtype that the caller asked a sum or a product to be computed in."""
+    dtype = dtypes.as_dtype(dtype, op)
+    if dtype.category != "float" and state.grad and x.requires_grad:
+        raise RuntimeError(f"Autograd not support dtype: {dtype.torch_type}")
+    return to_dtype(x, dtype.numpy)
 
 
 class ToDevice(Function):
@@ -209,6 +218,15 @@ def result_type(*operands) -> dtypes.dtype:
     return dtypes.result_type_of(dimensioned, zero_dim, numbers)
 
 
+_BEYOND = 2**64  # the first integer that is no number to torch
+
+
+def check_number(value) -> None:
+    """OverflowError for an integer that takes more than 64 bits, with or without a sign."""
+    if isinstance(value, int) and not -_BEYOND // 2 <= value < _BEYOND:
+        raise OverflowError("int too big to convert" if value > 0 else "can't convert negative int to unsigned")
+
+
 def promote(op: str, a, b) -> tuple[Any, Any]:
     """Both operands in the dtype torch computes in. Python numbers stay Python numbers: NumPy, too, lets them follow
     the array (NEP 50)."""
@@ -218,11 +236,11 @@ def promote(op: str, a, b) -> tuple[Any, Any]:
                 return a, b
             dtype = result_type(a, b).numpy
             return to_dtype(a, dtype), to_dtype(b, dtype)
-        if a._data.dtype.kind in "fV" and type(b) in (float, int):
+        if a._data.dtype.kind in "fV" and (type(b) is float or (type(b) is int and -_BEYOND // 2 <= b < _BEYOND)):
             return a, b
         return _promote_with_number(op, a, b)
     if isinstance(b, Variable):
-        if b._data.dtype.kind in "fV" and type(a) in (float, int):
+        if b._data.dtype.kind in "fV" and (type(a) is float or (type(a) is int and -_BEYOND // 2 <= a < _BEYOND)):
             return a, b
         second, first = _promote_with_number(op, b, a)
         return first, second
@@ -237,6 +255,7 @@ def _promote_with_number(op: str, tensor, number):
         )
     if isinstance(number, np.generic):
         number = number.item()
+    check_number(number)
     dtype = result_type(tensor, number)
     if dtype.category == "int" and not isinstance(number, float):
         number = int(np.array(int(number) & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(dtype.numpy))  # wraps, as C does
@@ -288,6 +307,7 @@ def two_floats(op, input, other):
 
 def element(value, numpy_dtype) -> np.ndarray:
     """A Python number as a 0-d array of this dtype, converted as C++ does it; RuntimeError where it does not fit."""
+    check_number(value)
     kind = numpy_dtype.kind
     if kind == "b":
         return np.asarray(value != 0)

@@ -12,6 +12,7 @@ from ._arguments import number_first
 from ._common import (
     Broadcasting,
     broadcast_shapes,
+    element,
     is_number,
     promote,
     require_floating,
@@ -309,6 +310,11 @@ def addcmul(input, tensor1, tensor2, last=None, *, value=1):
         (tensor1, tensor2), value = number_first("addcmul", tensor1, (tensor2, last))
     if is_half(input):
         return rounded_once(addcmul, input, tensor1, tensor2, value=value)
+    dtype = result_type(input, tensor1, tensor2)
+    if dtype.category == "bool":
+        raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'; convert with .int()")
+    if dtype.category == "int":  # the number does not take part in the promotion
+        value = element(value, dtype.numpy).item()
     return input + (tensor1 if value == 1 else value * tensor1) * tensor2
 
 

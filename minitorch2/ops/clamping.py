@@ -9,7 +9,7 @@ import minitorch2_kernels as K
 from ..core.dtypes import get_default_dtype, int64
 from ..core.function import Elementwise
 from ..core.variable import Variable, type_name
-from ._common import Broadcasting, element, is_number, require_tensor, result_type, to_dtype
+from ._common import Broadcasting, check_number, element, is_number, require_tensor, result_type, to_dtype
 from ._inplace import inplace
 
 
@@ -65,6 +65,7 @@ def clamp(input, min=None, max=None):
     for bound in (min, max):
         if bound is not None and not is_number(bound):
             raise TypeError(f"clamp(): min and max must be Tensors or Numbers, not {type_name(bound)}")
+        check_number(bound)
     if input._data.dtype.kind in "biu":
         if isinstance(min, float) or isinstance(max, float):
             input = input.to(get_default_dtype())

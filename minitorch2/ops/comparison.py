@@ -10,6 +10,7 @@ import minitorch2_kernels as K
 
 from ..core.dtypes import get_default_dtype
 from ..core.function import Function
+from ..core.grad_mode import no_grad
 from ..core.memory_order import in_order_of
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, require_tensor
@@ -186,9 +187,11 @@ class ComparisonMethods:
     logical_and, logical_or, logical_xor, logical_not = logical_and, logical_or, logical_xor, logical_not
     bitwise_and, bitwise_or, bitwise_xor, bitwise_not = bitwise_and, bitwise_or, bitwise_xor, bitwise_not
     isnan, isinf, isfinite, isclose, allclose, equal = isnan, isinf, isfinite, isclose, allclose, equal
-    logical_and_, logical_or_, logical_not_ = inplace(logical_and), inplace(logical_or), inplace(logical_not)
+    # these are no part of the graph, and torch lets them write where others may not
+    logical_and_, logical_or_ = no_grad()(inplace(logical_and)), no_grad()(inplace(logical_or))
+    logical_xor_, logical_not_ = no_grad()(inplace(logical_xor)), no_grad()(inplace(logical_not))
     bitwise_and_, bitwise_or_, bitwise_xor_ = inplace(bitwise_and), inplace(bitwise_or), inplace(bitwise_xor)
-    bitwise_not_, logical_xor_ = inplace(bitwise_not), inplace(logical_xor)
+    bitwise_not_ = inplace(bitwise_not)
     eq_, ne_, lt_, le_, gt_, ge_ = inplace(eq), inplace(ne), inplace(lt), inplace(le), inplace(gt), inplace(ge)
     not_equal_, less_, less_equal_, greater_, greater_equal_ = ne_, lt_, le_, gt_, ge_
 

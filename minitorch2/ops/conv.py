@@ -126,6 +126,12 @@ def _pad_odd(input, dims, same):
     return input
 
 
+def _require_numbers(op, x):
+    """Integers, on the CPU, or floats."""
+    if x._data.dtype.kind == "b" or (x._data.dtype.kind in "iu" and K.on_device(x._data)):
+        raise NotImplementedError(f"\"{op}\" not implemented for '{x.dtype.torch_type}'; convert with .float()")
+
+
 def conv_arguments(op, dims, input, weight, bias, stride, padding, dilation, groups):
     """What a convolution in `dims` dims is called with, checked: the input with a batch and, for padding='same', with
     its odd zeros; (stride, padding, dilation, groups); whether the input came without a batch."""
@@ -138,8 +144,7 @@ def conv_arguments(op, dims, input, weight, bias, stride, padding, dilation, gro
         )
     if bias is not None and bias._data.dtype != weight._data.dtype:
         raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
-    if input._data.dtype.kind == "b":
-        raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .float()")
+    _require_numbers(op, input)
     bias_shape = None if bias is None else bias._data.shape
     arguments = input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
     stride, padding, dilation, same = _settings(op, dims, *arguments)
@@ -255,6 +260,7 @@ def conv_transpose_arguments(op, dims, input, weight, bias, stride, padding, out
         )
     if bias is not None and bias._data.dtype != weight._data.dtype:
         raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
+    _require_numbers(op, input)
     x, w = list(input._data.shape), list(weight._data.shape)
     if len(x) not in (dims + 1, dims + 2):
         raise RuntimeError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 import minitorch2_kernels as K
@@ -14,7 +16,7 @@ from ..core.grad_mode import state
 from ..core.layout import channels_last, check_memory_format, contiguous_format
 from ..core.memory_order import CHANNELS_LAST, copy_in_order, copy_like, is_channels_last
 from ..core.variable import Variable, type_name
-from ._common import ToCopy, ToDevice, element, is_number, to_device, to_dtype
+from ._common import ToCopy, ToDevice, check_number, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
 
@@ -142,22 +144,28 @@ def fill(input, value):
     else:
         if not is_number(value):
             raise TypeError(f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type_name(value)}")
+        check_number(value)
         if input._data.dtype.kind in "biu":
             value = element(value, input._data.dtype)[()]
     return Fill.apply(input, value)
 
 
 def fill_diagonal_(self, fill_value, wrap=False):
-    """Writes a number on the main diagonal of this matrix (where all dims are equal, of this tensor) and returns it."""
-    if wrap:
-        raise NotImplementedError("minitorch2: fill_diagonal_(wrap=True) is not supported; index the elements instead")
+    """Writes a number on the main diagonal of this matrix (where all dims are equal, of this tensor) and returns it.
+
+    wrap: of a matrix with more rows than columns, the diagonal begins anew after each block of columns + 1 rows.
+    """
     shape = self._data.shape
     if len(shape) < 2:
         raise RuntimeError("dimensions must larger than 1")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
-    on = namespace(self._data).arange(min(shape))
-    self[(Function.variable(on),) * len(shape)] = fill_value
+    if wrap and len(shape) == 2 and shape[1]:
+        on = namespace(self._data).arange(0, math.prod(shape), shape[1] + 1)
+        places = on // shape[1], on % shape[1]
+    else:
+        places = (namespace(self._data).arange(min(shape)),) * len(shape)
+    self[tuple(map(Function.variable, places))] = fill_value
     return self
 
 

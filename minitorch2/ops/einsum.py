@@ -168,6 +168,12 @@ def _take_diagonals(names, operands):
         while len(set(n)) < len(n):
             c = next(c for c in n if n.count(c) > 1)
             first, second = n.index(c), n.index(c, n.index(c) + 1)
+            sizes = operands[i]._data.shape
+            if sizes[first] != sizes[second]:
+                raise RuntimeError(
+                    f"einsum(): subscript {c} is repeated for operand {i} but the sizes don't match, "
+                    f"{sizes[second]} != {sizes[first]}"
+                )
             operands[i] = operands[i].diagonal(0, first, second)
             n = n.replace(c, "") + c
             rest = [k for k, d in enumerate(names[i]) if k not in (first, second)]

@@ -66,6 +66,8 @@ def check_slices(name, input, dim, index, source) -> None:
 def _accumulated(name, input, dim, index, source, alpha=1):
     dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
     check_slices(name, input, dim, index, source)
+    if source._data.dtype.kind in "biu":
+        alpha = element(alpha, source._data.dtype).item()
     source = source if alpha == 1 else source * alpha
     if not shape:
         return source * index._data.size
@@ -123,11 +125,11 @@ def index_fill(input, dim, index, value):
 def gather(input, dim, index, *, sparse_grad=False):
     """out[i][j][k] = input[i][index[i][j][k]][k] for dim 1, and so on; out has index's shape."""
     dim = wrap_dim(dim, input._data.ndim)
+    if not index._data.size:
+        return Index.apply(input.reshape(-1), (index._data.astype(np.int64),))
     if index._data.dtype.name not in ("int32", "int64"):
         raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     shape, want = input._data.shape or (1,), index._data.shape or (1,)
-    if not index._data.size:
-        return Index.apply(input.reshape(-1), (index._data.astype(np.int64),))
     if len(want) != len(shape):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
     for d, (n, m) in enumerate(zip(want, shape, strict=True)):

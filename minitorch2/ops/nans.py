@@ -16,9 +16,7 @@ from .reduce import sum as sum_
 
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum with every NaN counted as 0."""
-    if dtype is not None:
-        input = to_dtype(input, dtype.numpy)
-    return sum_(_without_nan(input), dim, keepdim)
+    return sum_(_without_nan(input), dim, keepdim, dtype=dtype)
 
 
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
@@ -26,6 +24,11 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(
             f"nanmean(): expected input to have floating point or complex dtype but got {input.dtype.torch_type}"
+        )
+    if dtype is not None and not dtype.is_floating_point:
+        raise RuntimeError(
+            "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or complex dtype. "
+            f"Got: {dtype.torch_type}"
         )
     count = sum_(~isnan(input), dim, keepdim)
     total = nansum(input, dim, keepdim, dtype=dtype)

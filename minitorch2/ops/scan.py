@@ -10,7 +10,7 @@ from ..core import dtypes
 from ..core.autocast import listed
 from ..core.function import Function
 from . import _return_types as return_types
-from ._common import numpy_names, on_host, to_dtype, wrap_dim
+from ._common import asked_dtype, numpy_names, on_host, to_dtype, wrap_dim
 from ._inplace import inplace
 from .arithmetic import Where, sub
 from .comparison import logical_xor
@@ -149,12 +149,32 @@ def cumprod(input, dim, *, dtype=None):
 def _running(op, input, dim, dtype):
     dim = wrap_dim(dim, input._data.ndim)
     if dtype is not None:
-        input = to_dtype(input, dtypes.as_dtype(dtype, "cumsum").numpy)
+        input = asked_dtype("cumsum", input, dtype)
     elif input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
     if not input._data.ndim or not input._data.size:
         return input.clone()
     return op.apply(input, dim)
+
+
+def _running_in_place(function):
+    """cumsum_ and cumprod_: in the dtype of the tensor itself."""
+
+    function = getattr(function, "outside_autocast", function)
+
+    @numpy_names
+    def run(self, dim, *, dtype=None):
+        own = dtypes.from_numpy_dtype(self._data.dtype)
+        if dtype not in (None, own):
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {own} and output tensor dtype {dtype} should match"
+            )
+        if own is dtypes.bool and self._data.ndim:
+            raise NotImplementedError(f"\"{function.__name__}_out_cpu\" not implemented for 'Bool'")
+        return function(self, dim, dtype=own)
+
+    run.__name__ = function.__name__
+    return inplace(run)
 
 
 @on_host
@@ -220,4 +240,4 @@ listed(globals())
 
 class ScanMethods:
     cumsum, cumprod, cummax, cummin, logcumsumexp, diff = cumsum, cumprod, cummax, cummin, logcumsumexp, diff
-    cumsum_, cumprod_ = inplace(cumsum), inplace(cumprod)
+    cumsum_, cumprod_ = _running_in_place(cumsum), _running_in_place(cumprod)

@@ -42,6 +42,8 @@ def msort(input):
 
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """(values, indices) of the k largest (or smallest) elements along `dim`, in order."""
+    if input._data.dtype.kind == "b":
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     dim = wrap_dim(dim, input._data.ndim)
     n = input._data.shape[dim] if input._data.ndim else 1
     if not 0 <= k <= n:
@@ -52,6 +54,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
 
 def kthvalue(input, k, dim=-1, keepdim=False):
     """(value, index) of the k-th smallest element along `dim`, counted from 1."""
+    _refuse_bool("kthvalue", input)
     dim, n = _nonempty_dim("kthvalue", input, dim)
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
@@ -64,6 +67,7 @@ def kthvalue(input, k, dim=-1, keepdim=False):
 
 def median(input, dim=None, keepdim=False):
     """The middle element (the lower of two), NaN if there is one; with dim, (values, indices) along it."""
+    _refuse_bool("median", input)
     if dim is None:
         return _median_of_all("median", input, _rank_of_median)
     dim, _ = _nonempty_dim("median", input, dim)
@@ -72,6 +76,7 @@ def median(input, dim=None, keepdim=False):
 
 def nanmedian(input, dim=None, keepdim=False):
     """The median of the elements that are not NaN; with dim, (values, indices) along it."""
+    _refuse_bool("median", input)
     if dim is None:
         return _median_of_all("nanmedian", input, _rank_of_nanmedian)
     dim, _ = _nonempty_dim("nanmedian", input, dim)
@@ -111,6 +116,11 @@ class MedianOfAll(Function):
     def backward(ctx, g):
         (share,) = ctx.constants
         return spread(g, share.shape, tuple(range(share.ndim))) * share, None
+
+
+def _refuse_bool(name, input):
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'; convert with .int()")
 
 
 def _median_of_all(name, input, rank):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 
@@ -49,18 +50,50 @@ def _differences(x, dim):
 
 
 def cov(input, *, correction=1, fweights=None, aweights=None):
-    """The covariances of the variables in the rows of input, over its columns."""
-    if fweights is not None or aweights is not None:
-        raise NotImplementedError(
-            "minitorch2: cov with fweights or aweights is not supported; repeat or scale the columns"
-        )
+    """The covariances of the variables in the rows of input, over its columns. fweights: how often each column
+    occurred; aweights: how much it counts."""
     if input._data.ndim > 2:
         raise RuntimeError(
             f"cov(): expected input to have two or fewer dimensions but got an input with {input._data.ndim} dimensions"
         )
+    if input._data.dtype.kind == "b":
+        raise RuntimeError("cov(): bool dtype is not supported for input")
     rows = to_float(input.reshape(1, -1) if input._data.ndim < 2 else input)
-    centred = rows - mean(rows, 1, keepdim=True)
-    return (matmul(centred, centred.t()) / max(rows._data.shape[1] - correction, 0)).squeeze()
+    n = rows._data.shape[1]
+    if fweights is None and aweights is None:
+        centred = rows - mean(rows, 1, keepdim=True)
+        return (matmul(centred, centred.t()) / max(n - correction, 0)).squeeze()
+    given = {"fweights": fweights, "aweights": aweights}
+    weights = [_checked_weights(name, w, n) for name, w in given.items() if w is not None]
+    w = math.prod(weights[1:], start=weights[0])
+    total = sum_(w)
+    if total == 0:
+        raise RuntimeError("cov(): weights sum to zero, can't be normalized")
+    centred = rows - (sum_(rows * w, 1) / total).unsqueeze(1)
+    lost = correction if aweights is None or not correction else correction * sum_(w * aweights) / total
+    degrees = total - lost
+    return (matmul(centred, (centred * w).t()) / (degrees if degrees > 0 else 0.0)).squeeze()
+
+
+def _checked_weights(name, weights, n):
+    if weights._data.ndim > 1:
+        raise RuntimeError(
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {weights._data.ndim} "
+            "dimensions"
+        )
+    kinds, word = ("iu", "integral dtype") if name == "fweights" else ("fV", "floating point dtype")
+    if weights._data.dtype.kind not in kinds:
+        raise RuntimeError(
+            f"cov(): expected {name} to have {word} but got {name} with {weights.dtype.torch_type} dtype"
+        )
+    if weights._data.size != n:
+        raise RuntimeError(
+            f"cov(): expected {name} to have the same numel as there are observations in the input but got "
+            f"{weights._data.size} != {n}"
+        )
+    if n and (weights < 0).any():
+        raise RuntimeError(f"cov(): {name} cannot be negative")
+    return weights
 
 
 def corrcoef(input):

@@ -327,8 +327,8 @@ def unbind(input, dim=0):
 def unfold(input, dimension, size, step):
     """All windows of `size` elements every `step` along a dim, in a new last dim."""
     dim = wrap_dim(dimension, input._data.ndim)
-    if input._data.ndim == 0:
-        input = reshape(input, 1)
+    if input._data.ndim == 0:  # the one window has no dim to be counted along
+        return select(unfold(reshape(input, 1), 0, size, step), 0, 0)
     n = input._data.shape[dim]
     if size < 0 or size > n:
         raise RuntimeError(f"maximum size for tensor at dimension {dim} is {n} but size is {size}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...core.function import Function
+from ...ops._common import require_floating
 from ...ops._images import follows_format
 from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
 from .pooling import avg_pool2d, max_pool2d
@@ -19,13 +20,9 @@ def adaptive_avg_pool1d(input, output_size) -> Any:
 def adaptive_avg_pool2d(input, output_size):
     """The means of output_size windows (an int or two; None keeps a size) over (N, C, H, W) or (C, H, W)."""
     out = output_sizes("adaptive_avg_pool2d", 2, input, output_size, one_is_mean=True)
-    if input._data.dtype.kind not in "fV":
-        raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: "
-            f"{input.dtype.torch_type}"
-        )
     if out == (1, 1):
         return input.mean((-1, -2), keepdim=True)
+    require_floating("adaptive_avg_pool2d", input)
     kernel = even_windows(input, out)
     if kernel:
         return avg_pool2d(input, kernel)

@@ -157,18 +157,15 @@ def _avg_pool(op, dims, input, kernel_size, stride, padding, ceil_mode, count_in
 
 def average_of_integers(x, divisor, settings, out):
     """avg_pool of x (N, C, d1, ...): the sums of the windows divided as C divides, towards zero."""
-    sizes, spatial = x._data.shape[2:], range(2, x._data.ndim)
     kernel, stride, before, _ = settings
-    after = [
-        (o - 1) * s + k - p - n for o, s, k, p, n in zip(out, stride, kernel, before, sizes, strict=True)
-    ]  # negative where the last elements are in no window
+    sizes, extents = x._data.shape[2:], ((o - 1) * s + k for o, s, k in zip(out, stride, kernel, strict=True))
+    after = (e - p - n for e, p, n in zip(extents, before, sizes, strict=True))  # negative: elements in no window
     x = pad_constant(x, (0, 0, *before), (0, 0, *after), 0)
-    for dim in spatial:
-        x = x.unfold(dim, kernel[dim - 2], stride[dim - 2])
+    for dim, (k, s) in enumerate(zip(kernel, stride, strict=True), start=2):
+        x = x.unfold(dim, k, s)
     total = x.sum([-d for d in range(1, len(out) + 1)])
-    return div(
-        total, divisor if isinstance(divisor, int) else Function.variable(divisor.reshape(out)), rounding_mode="trunc"
-    )
+    divisor = divisor if isinstance(divisor, int) else Function.variable(divisor.reshape(out))
+    return div(total, divisor, rounding_mode="trunc")
 
 
 def window_counts(x, settings, out, count_padding):
