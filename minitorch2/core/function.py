@@ -61,7 +61,7 @@ class Function(Node):
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     fused_backward: Any = None  # backward's gradients by fewer kernels: what an ordinary backward pass runs instead
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
-    torch_name: str | None = None
+    torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
 
     holds = ("_saved", "_sources", "_watched", "_constants", "_args")
     _to_save: tuple = ()
@@ -357,9 +357,15 @@ class Function(Node):
             f"[{what}]{which} is at version {now}; expected version {then} instead. {anomaly.hint()}"
         )
 
-    @classmethod
-    def name(cls) -> str:
-        return cls.torch_name or f"{cls.__name__}Backward0"
+    def name(self) -> str:
+        return self.torch_name or f"{type(self).__name__}Backward0"
+
+
+def called(name: str, result):
+    """`result`, its node named as torch names that of the whole function, of which it is the last of several ops."""
+    if result._grad_fn is not None:
+        result._grad_fn.torch_name = name
+    return result
 
 
 class Elementwise(Function):

@@ -17,9 +17,8 @@ class Node:
     induced_by: Any = None  # and the node whose backward they are part of, for a derivative's own graph
     recompute: Any = None  # brings those values back, where a checkpoint (utils.checkpoint) dropped them
 
-    @classmethod
-    def name(cls) -> str:
-        return cls.__name__
+    def name(self) -> str:
+        return type(self).__name__
 
     @property
     def next_functions(self) -> tuple:

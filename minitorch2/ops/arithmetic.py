@@ -6,7 +6,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.dtypes import float32
-from ..core.function import Function
+from ..core.function import Function, called
 from ..core.variable import Variable
 from ._arguments import number_first
 from ._common import (
@@ -201,7 +201,7 @@ def sub(input, other, last=None, *, alpha=1):
 
 def rsub(input, other, *, alpha=1):
     """other - alpha * input."""
-    return sub(other, input, alpha=alpha)
+    return called("RsubBackward1", sub(other, input, alpha=alpha))
 
 
 def mul(input, other):
@@ -315,7 +315,7 @@ def addcmul(input, tensor1, tensor2, last=None, *, value=1):
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'; convert with .int()")
     if dtype.category == "int":  # the number does not take part in the promotion
         value = element(value, dtype.numpy).item()
-    return input + (tensor1 if value == 1 else value * tensor1) * tensor2
+    return called("AddcmulBackward0", input + (tensor1 if value == 1 else value * tensor1) * tensor2)
 
 
 def addcdiv(input, tensor1, tensor2, last=None, *, value=1):

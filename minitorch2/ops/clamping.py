@@ -16,6 +16,8 @@ from ._inplace import inplace
 class Clamp(Elementwise):
     """min(max(x, low), high) for numbers; None is no bound."""
 
+    torch_name = "ClampBackward1"
+
     @staticmethod
     def forward(ctx, x, low, high):
         ctx.save_for_backward(x)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..core.autocast import listed
+from ..core.function import called
 from ..core.memory_order import is_channels_last
 from ..core.variable import Variable, type_name
 from ._common import numpy_names, result_type, shape_from, to_dtype, wrap_dim
@@ -103,7 +104,8 @@ def repeat(input, *sizes, repeats=None):
     # (a, b) -> (1, a, 1, b) -> (m, a, n, b) -> (m a, n b)
     interleaved = reshape(input, tuple(n for size in shape for n in (1, size)))
     tiled = expand(interleaved, tuple(n for pair in zip(sizes, shape, strict=True) for n in pair))
-    return Clone.apply(reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True))), "C")
+    joined = reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True)))
+    return called("RepeatBackward0", Clone.apply(joined, "C"))
 
 
 def tile(input, *sizes, dims=None):

@@ -14,7 +14,7 @@ from minitorch2_kernels.reference.cast import cast
 
 from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION, as_dtype, float32, from_numpy_dtype
-from ..core.function import Function
+from ..core.function import Function, called
 from ..core.variable import Variable
 from ._common import is_number, require_tensor, to_dtype, wrap_dim
 from ._inplace import inplace
@@ -209,7 +209,7 @@ def dot(input, tensor):
             f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but "
             f"got {n} and {m} elements respectively"
         )
-    return reshape(Mm.apply(unsqueeze(input, 0), unsqueeze(tensor, 1)), ())
+    return called("DotBackward0", reshape(Mm.apply(unsqueeze(input, 0), unsqueeze(tensor, 1)), ()))
 
 
 def outer(input, vec2):
@@ -238,7 +238,7 @@ def _rounded_once(function):
 @_rounded_once
 def addmm(input, mat1, mat2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat1 @ mat2)."""
-    return _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha)
+    return called("AddmmBackward0", _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha))
 
 
 def addmv(input, mat, vec, *, beta: float = 1, alpha: float = 1):

@@ -13,7 +13,7 @@ import minitorch2_kernels as K
 from ..core import dtypes
 from ..core.autocast import listed, stacklevel
 from ..core.device import check_available, moved
-from ..core.function import Function
+from ..core.function import Function, called
 from ..core.layout import check_layout, check_pin_memory
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
@@ -108,7 +108,7 @@ def roll(input, shifts, dims=()):
     if not shifts:
         raise RuntimeError("`shifts` required")
     if not dims and len(shifts) == 1:
-        return reshape(Roll.apply(reshape(input, -1), shifts, (0,)), input._data.shape)
+        return called("RollBackward0", reshape(Roll.apply(reshape(input, -1), shifts, (0,)), input._data.shape))
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
     return Roll.apply(input, shifts, tuple(wrap_dim(d, input._data.ndim) for d in dims))

@@ -9,7 +9,7 @@ import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.autocast import listed, stacklevel
-from ..core.function import Function
+from ..core.function import Function, called
 from ..core.grad_mode import no_grad
 from ..core.variable import Variable
 from . import _return_types as return_types
@@ -177,7 +177,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         return sum_in(input, dtype, dim, keepdim)
     if input._data.dtype.kind in "biu":
         input = to_dtype(input, dtypes.int64.numpy)
-    return Sum.apply(input, reduced_dims(dim, input), keepdim)
+    total = Sum.apply(input, reduced_dims(dim, input), keepdim)
+    return total if dim is None else called("SumBackward1", total)
 
 
 def sum_in(input, dtype, dim, keepdim):
@@ -193,7 +194,8 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     if dtype is not None:
         input = to_dtype(input, dtypes.as_dtype(dtype, "mean").numpy)
     _require_float("mean", input)
-    return Mean.apply(input, reduced_dims(dim, input), keepdim)
+    average = Mean.apply(input, reduced_dims(dim, input), keepdim)
+    return average if dim is None else called("MeanBackward1", average)
 
 
 @numpy_names
@@ -308,7 +310,7 @@ def _max_or_min(input, dim, keepdim, name, whole, pair):
     if input._data.ndim == 0:
         return pair(input.clone(), Function.variable(K.zeros_like(input._data, dtype=K.int64)))
     indices = _positions(name, input, dim, True)
-    values = PickAlong.apply(input, indices, dim, keepdim)
+    values = called(f"{name.capitalize()}Backward0", PickAlong.apply(input, indices, dim, keepdim))
     return pair(values, indices if keepdim else indices.squeeze(dim))
 
 
@@ -405,7 +407,9 @@ def logsumexp(input, dim, keepdim=False):
         top = Where.apply(top.isfinite(), top, 0.0)
     shifted = (input - top).exp()
     total = Sum.apply(shifted, dims, True).log() + top
-    return total if keepdim else total.reshape([n for i, n in enumerate(input._data.shape) if i not in dims])
+    if not keepdim:
+        total = total.reshape([n for i, n in enumerate(input._data.shape) if i not in dims])
+    return called("LogsumexpBackward0", total)
 
 
 def reduced_dims(dim, input) -> tuple[int, ...]:

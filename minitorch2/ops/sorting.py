@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.device import like
-from ..core.function import Function
+from ..core.function import Function, called
 from ..core.variable import Variable
 from . import _return_types as return_types
 from ._common import on_host, wrap_dim
@@ -27,7 +27,7 @@ def sort(input, dim=-1, descending=False, stable=False):
     """(values, indices) in order along `dim`. Equal elements keep theirs, whether stable is asked for or not."""
     dim = wrap_dim(dim, input._data.ndim)
     indices = Function.variable(_order(input, dim, descending))
-    return return_types.sort(_pick(input, indices, dim, True), indices)
+    return return_types.sort(called("SortBackward0", _pick(input, indices, dim, True)), indices)
 
 
 def argsort(input, dim=-1, descending=False, stable=False):
@@ -49,7 +49,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     if not 0 <= k <= n:
         raise RuntimeError("selected index k out of range")
     indices = Function.variable(_first_few(input, k, dim, largest))
-    return return_types.topk(_pick(input, indices, dim, True), indices)
+    return return_types.topk(called("TopkBackward0", _pick(input, indices, dim, True)), indices)
 
 
 def kthvalue(input, k, dim=-1, keepdim=False):

@@ -6,6 +6,7 @@ import math
 import warnings
 
 from ...core.autocast import listed, stacklevel
+from ...core.function import called
 from ...core.grad_mode import no_grad
 from ...ops._common import broadcast_shapes, require_floating, require_tensor, result_type, to_dtype
 from ...ops.arithmetic import Where
@@ -48,7 +49,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     reduction = check_reduction(reduction, size_average, reduce)
     _warn_of_broadcasting(input, target)
     difference = _difference("mse_loss", input, target)
-    return _mean_of_weights(difference * difference, weight, reduction, "mse_loss")
+    return called("MseLossBackward0", _mean_of_weights(difference * difference, weight, reduction, "mse_loss"))
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
@@ -67,7 +68,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     if beta == 0:
         return reduced((input - target).abs(), reduction)
     difference = _difference("smooth_l1_loss", input, target)
-    return reduced(Huber.apply(difference, beta) / beta, reduction)
+    return called("SmoothL1LossBackward0", reduced(Huber.apply(difference, beta) / beta, reduction))
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
@@ -80,7 +81,7 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     losses = to_dtype(Huber.apply(difference, delta), input._data.dtype)
     if weight is not None:
         losses = _times(losses, weight, "huber_loss")
-    return reduced(losses, reduction)
+    return called("HuberLossBackward0", reduced(losses, reduction))
 
 
 def _mean_of_weights(losses, weight, reduction, op):
@@ -113,7 +114,8 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     for name, t in (("input", input), ("target", target)):
         if not ((t >= 0) & (t <= 1)).all().item():
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
-    return reduced(_weighted(BinaryCrossEntropy.apply(input, target), weight, "binary_cross_entropy"), reduction)
+    losses = _weighted(BinaryCrossEntropy.apply(input, target), weight, "binary_cross_entropy")
+    return called("BinaryCrossEntropyBackward0", reduced(losses, reduction))
 
 
 def binary_cross_entropy_with_logits(
@@ -133,7 +135,8 @@ def binary_cross_entropy_with_logits(
         log = ((pos_weight - 1) * target + 1) * log
     losses = (1 - target) * input - log
     losses = losses if weight is None else losses * weight
-    return reduced(to_dtype(losses, target._data.dtype), reduction)  # torch computes in the memory of 1 - target
+    losses = to_dtype(losses, target._data.dtype)  # torch computes in the memory of 1 - target
+    return called("BinaryCrossEntropyWithLogitsBackward0", reduced(losses, reduction))
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
@@ -216,7 +219,8 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
         raise RuntimeError(f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(shape)}")
     if input._data.dtype.kind not in "fV":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {input.dtype.torch_type}")
-    return reduced(to_dtype((-input * target).exp().log1p(), input._data.dtype), reduction)
+    losses = to_dtype((-input * target).exp().log1p(), input._data.dtype)
+    return called("SoftMarginLossBackward0", reduced(losses, reduction))
 
 
 listed(globals())
