@@ -17,6 +17,7 @@ from .index_ops import Index
 from .joining import cat, stack
 from .linalg import dot, matmul, tensordot, vector_norm
 from .solving import inv
+from .view_ops import sum_to
 from .views import expand, reshape, unsqueeze
 
 
@@ -155,7 +156,44 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
+    if p == 2 and x1._data.dtype == x2._data.dtype:
+        return EuclideanDistances.apply(x1, x2)
+    return _distances(x1, x2, p)
+
+
+def _distances(x1, x2, p=2):
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+
+
+class EuclideanDistances(Function):
+    """The distances of every row of x1 (..., P, M) from every row of x2 (..., R, M)."""
+
+    torch_name = "CdistBackward0"
+    row_major = True
+    composed = staticmethod(_distances)
+
+    @staticmethod
+    def forward(ctx, x1, x2):
+        difference = x1[..., :, None, :] - x2[..., None, :, :]
+        distances = K.asarray(K.sqrt(K.einsum("...m,...m->...", difference, difference)))
+        ctx.save_for_backward(x1, x2, distances)
+        return distances
+
+    @staticmethod
+    def backward(ctx, g):  # arrays alone: second derivatives are those of `composed`
+        # With w_pr = g_pr / d_pr, a row's gradient is sum_r w_pr (x1_p - x2_r) = x1_p sum_r w_pr - sum_r w_pr x2_r: a
+        # product of matrices. Both are moved to where their difference cancels few digits.
+        x1, x2, distances = ctx.saved
+        w = K.where(distances > 0, g / distances, 0)
+        center = x2.mean(axis=-2, keepdims=True)
+        near1, near2 = x1 - center, x2 - center
+        need1, need2 = ctx.needs_input_grad
+        return (
+            sum_to(near1 * w.sum(axis=-1)[..., None] - K.matmul(w, near2), x1.shape) if need1 else None,
+            sum_to(near2 * w.sum(axis=-2)[..., None] - K.matmul(w.swapaxes(-1, -2), near1), x2.shape)
+            if need2
+            else None,
+        )
 
 
 def pdist(input, p=2.0):

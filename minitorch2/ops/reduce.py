@@ -371,15 +371,18 @@ class Prod(Function):
 
     @staticmethod
     def forward(ctx, x, dim, keepdim):
-        ctx.save_for_backward(x)
-        ctx.dim = dim
-        return K.asarray(x.prod(axis=dim, keepdims=keepdim, dtype=x.dtype))
+        y = K.asarray(x.prod(axis=dim, keepdims=keepdim, dtype=x.dtype))
+        ctx.save_for_backward(x, y)
+        ctx.dim, ctx.divides = dim, not K.on_device(x) and bool(K.all(x))  # a GPU would have to be asked
+        return y
 
     @staticmethod
-    def backward(
-        ctx, g
-    ):  # the slope of a product is the product of the others: before times after, so zeros need no care
-        (x,) = ctx.saved
+    def backward(ctx, g):
+        # The slope of a product is the product of the others: the whole by the factor itself, or where one is zero the
+        # factors before times those after.
+        x, y = ctx.saved
+        if ctx.divides:
+            return spread(g * y, x.shape, (ctx.dim,)) / x, None, None
         n = x.shape[ctx.dim]
         dim = (slice(None),) * ctx.dim
         others = []
