@@ -13,6 +13,8 @@ from math import inf as inf
 from math import nan as nan
 from math import pi as pi
 
+from minitorch2_kernels.out_of_memory import OutOfMemoryError as OutOfMemoryError
+
 from . import autograd as autograd
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
@@ -51,6 +53,7 @@ from .core.layout import (
     sparse_coo,
     strided,
 )
+from .core.placing import place
 from .core.size import Size
 from .creation import *  # noqa: F403
 from .functions import *  # noqa: F403
@@ -67,6 +70,7 @@ from .legacy import (
     ShortTensor,
     set_default_tensor_type,
 )
+from .ops import _return_types
 from .ops._arguments import names_arguments
 from .printing import set_printoptions
 from .random import *  # noqa: F403
@@ -77,8 +81,11 @@ from .version import __version__
 from .windows import *  # noqa: F403
 
 newaxis = None
+place("return_types", {name: kind for name, kind in vars(_return_types).items() if isinstance(kind, type)})
+place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack__})  # noqa: F405
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
+_LAZY += ("types", "multiprocessing")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_NN_FUNCTIONAL = frozenset(
     (

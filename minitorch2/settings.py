@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import sys
+import os
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +13,7 @@ from minitorch2_kernels import cudnn_switches, determinism
 from minitorch2_kernels import precision as exactness
 
 from .core.device import device, get_default, has_gpu, set_default
+from .core.placing import place
 
 _deterministic = {"enabled": False, "warn_only": False}
 
@@ -55,6 +57,23 @@ def set_num_threads(n: int) -> None:
     from minitorch2_kernels.cpu import pool
 
     pool.set_num_threads(n)
+
+
+_interop_threads = [os.cpu_count() or 1]
+
+
+def get_num_interop_threads() -> int:
+    """What set_num_interop_threads was last given; here one op runs at a time."""
+    return _interop_threads[0]
+
+
+def set_num_interop_threads(n: int) -> None:
+    """Remembers the number."""
+    if not isinstance(n, int):
+        raise RuntimeError(f"set_num_interop_threads expects an int, but got {type(n).__name__}")
+    if n < 1:
+        raise RuntimeError("set_num_interop_threads expects a positive integer")
+    _interop_threads[0] = n
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -165,30 +184,59 @@ class _Matmul:
         exactness.set_float32_matmul("high" if allowed else "highest")
 
 
-def _module(name: str, of: type[ModuleType] = ModuleType, **attributes: Any) -> ModuleType:
-    """A module of this name, which `import` finds."""
-    module = of(f"minitorch2.{name}")
-    vars(module).update(attributes)
-    sys.modules[module.__name__] = module
-    return module
+# Which of torch's kernels for attention count as switched on; there is one here, and it is always used.
+attention_kernels: dict[str, bool] = dict.fromkeys(("flash", "mem_efficient", "math", "cudnn"), True)
+
+
+@contextlib.contextmanager
+def _sdp_kernel(enable_flash=True, enable_math=True, enable_mem_efficient=True, enable_cudnn=True):
+    """nn.attention.sdpa_kernel in its older form."""
+    warnings.warn(
+        "`torch.backends.cuda.sdp_kernel()` is deprecated. In the future, this context manager will be removed. Please "
+        "see `torch.nn.attention.sdpa_kernel()` for the new context manager, with updated signature.",
+        FutureWarning,
+        stacklevel=4,
+    )
+    before = dict(attention_kernels)
+    attention_kernels.update(
+        flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn
+    )
+    try:
+        yield {}
+    finally:
+        attention_kernels.update(before)
+
+
+def _switch(name: str) -> dict[str, Any]:
+    """enable_..._sdp(enabled) and ..._sdp_enabled() of one kernel."""
+
+    def enable(enabled: bool) -> None:
+        attention_kernels[name] = bool(enabled)
+
+    return {f"enable_{name}_sdp": enable, f"{name}_sdp_enabled": lambda: attention_kernels[name]}
 
 
 # torch.backends: the attributes that training scripts set and ask for.
-backends = _module("backends")
-backends.cudnn = _module("backends.cudnn", _Cudnn)  # type: ignore[attr-defined]
-backends.cuda = _module("backends.cuda", is_built=has_gpu, matmul=_Matmul())  # type: ignore[attr-defined]
+backends = place("backends")
+place("backends.cudnn", of=_Cudnn)
+place("backends.cuda", {"is_built": has_gpu, "matmul": _Matmul(), "is_flash_attention_available": _no})
+place("backends.cuda", {"sdp_kernel": _sdp_kernel})
+for _name in attention_kernels:
+    place("backends.cuda", _switch(_name))
 for _name in ("mps", "mkl", "mkldnn", "openmp"):
-    setattr(backends, _name, _module(f"backends.{_name}", is_available=_no, is_built=_no))
+    place(f"backends.{_name}", {"is_available": _no, "is_built": _no})
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
     "backends",
     "get_default_device",
     "get_float32_matmul_precision",
+    "get_num_interop_threads",
     "get_num_threads",
     "is_deterministic_algorithms_warn_only_enabled",
     "set_default_device",
     "set_float32_matmul_precision",
+    "set_num_interop_threads",
     "set_num_threads",
     "use_deterministic_algorithms",
 ]

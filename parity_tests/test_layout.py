@@ -30,6 +30,8 @@ LAYERS = (
     "minitorch2.settings",
     "minitorch2.tensor",
     "minitorch2.legacy",
+    "minitorch2.types",
+    "minitorch2.multiprocessing",
     "minitorch2.creation",
     "minitorch2.windows",
     "minitorch2.functions",
@@ -47,6 +49,7 @@ LAYERS = (
     "minitorch2.jit",
     "minitorch2.utils",
     "minitorch2.func",
+    "minitorch2.utils._pytree",  # names of func's
     "minitorch2.vision",
     "minitorch2.serialization",
     "minitorch2.hub",

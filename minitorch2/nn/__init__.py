@@ -2,15 +2,22 @@
 
 from typing import Any
 
-from . import functional, init, modules, parallel, parameter, utils
+from ..core.placing import place
+from . import attention, functional, grad, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
+from .modules import _sizes
 from .parallel import DataParallel
-from .parallel.refused import SyncBatchNorm  # says that it is not supported
+from .parallel.refused import DistributedDataParallel, SyncBatchNorm  # which say that they are not supported
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
-__all__ = ["Buffer", "DataParallel", "Parameter", "functional", "init", "modules", "parallel", "parameter", "utils"]
+__all__ = ["Buffer", "DataParallel", "Parameter", "attention", "functional", "grad", "init", "modules", "parallel"]
+__all__ += ["parameter", "utils"]
 __all__ += ["UninitializedBuffer", "UninitializedParameter"]
 __all__ += modules.__all__
+
+place("nn.modules.batchnorm", {"SyncBatchNorm": SyncBatchNorm})
+place("nn.parallel.distributed", {"DistributedDataParallel": DistributedDataParallel})
+place("nn.common_types", _sizes.common_types())
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 import warnings
 
 import minitorch2_kernels as K
@@ -283,7 +284,7 @@ def _extreme(op, name, input, dim, keepdim):
 
 
 @numpy_names
-def max(input, dim=None, keepdim=False, *, other=None):
+def max(input, dim=None, keepdim=False, *, other=None) -> Any:
     """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
     if other is not None or isinstance(dim, Variable):
         return maximum(input, dim if other is None else other)
@@ -291,7 +292,7 @@ def max(input, dim=None, keepdim=False, *, other=None):
 
 
 @numpy_names
-def min(input, dim=None, keepdim=False, *, other=None):
+def min(input, dim=None, keepdim=False, *, other=None) -> Any:
     """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
     if other is not None or isinstance(dim, Variable):
         return minimum(input, dim if other is None else other)

@@ -5,7 +5,7 @@ import importlib
 
 def __getattr__(name: str):
     """The parts are imported when first asked for: they build on the tensor, which takes its hooks from here."""
-    if name in ("checkpoint", "data", "model_zoo"):
+    if name in ("_pytree", "checkpoint", "data", "model_zoo"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(
         f"minitorch2.utils has no '{name}'; what there is of torch.utils is minitorch2.utils.data, "

@@ -1,6 +1,6 @@
 """The layers and containers of nn."""
 
-from . import utils
+from . import _torch_names, utils
 from .activation import (
     CELU,
     ELU,
@@ -32,7 +32,7 @@ from .activation import (
     Threshold,
 )
 from .adaptive import AdaptiveLogSoftmaxWithLoss
-from .attention import MultiheadAttention
+from .attention import MultiheadAttention, NonDynamicallyQuantizableLinear
 from .batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from .container import ModuleDict, ModuleList, Sequential
 from .conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
@@ -298,3 +298,7 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
 ]
+
+_torch_names.place_layers(
+    cls for cls in [NonDynamicallyQuantizableLinear, *map(globals().get, __all__)] if isinstance(cls, type)
+)

@@ -10,15 +10,16 @@ a layer has: _torch_attributes.)
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...core.placing import place
 from ...tensor import Tensor
 from ..parameter import Parameter
 from ._torch_attributes import REGISTRIES, check_attributes, complete, left_to_torch, made_for_torch
 from .module import _HOOK_DICTS, Module
 
-__all__ = ["fill", "layer_classes", "refuse_hooks", "restore", "torch_path", "torch_state"]
+__all__ = ["fill", "layer_classes", "place_layers", "refuse_hooks", "restore", "torch_path", "torch_state"]
 
 # Where torch keeps a layer in another file than we do: by our file, or by the class.
 _TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container", "rnn_cells": "rnn"}
@@ -53,9 +54,15 @@ def torch_path(cls: type) -> str | None:
 
 
 def _path(cls: type[Module]) -> str:
-    file = cls.__module__.rpartition(".")[2]
+    file = (getattr(cls, "cls_to_become", None) or cls).__module__.rpartition(".")[2]
     file = _TORCH_FILES.get(cls.__name__) or _TORCH_FILES.get(file, file)
     return f"torch.nn.modules.{file}.{cls.__name__}"
+
+
+def place_layers(classes: Iterable[type[Module]]) -> None:
+    """Makes each layer an attribute of the module in which torch has it, too."""
+    for cls in classes:
+        place(_path(cls).removeprefix("torch.").rpartition(".")[0], {cls.__name__: cls})
 
 
 def restore(cls: type[Module], state: Mapping[str, Any]) -> Module:

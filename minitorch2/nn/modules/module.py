@@ -254,6 +254,12 @@ class Module(Conversion, StateDict, HookRegistration):
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
 
 
+def _addindent(s_: str, numSpaces: int) -> str:
+    """Every line but the first this many columns further in, for repr of modules written for torch."""
+    first, *rest = s_.split("\n")
+    return "\n".join([first, *(" " * numSpaces + line for line in rest)])
+
+
 def indent(text: str) -> str:
     """Every line but the first two columns further in; blank lines stay blank."""
     first, *rest = text.split("\n")

@@ -19,6 +19,7 @@ from .container import ModuleList
 from .module import Module
 from .normalization import LayerNorm
 from .transformer_layers import Activation, TransformerDecoderLayer, TransformerEncoderLayer
+from .transformer_layers import _get_activation_fn as _get_activation_fn  # where torch has it
 
 __all__ = [
     "Transformer",
@@ -46,7 +47,7 @@ class TransformerEncoder(Module):
         mask_check: bool = True,
     ) -> None:
         super().__init__()
-        self.layers = _copies(encoder_layer, num_layers)
+        self.layers = _get_clones(encoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
         self.enable_nested_tensor = enable_nested_tensor
@@ -107,7 +108,7 @@ class TransformerDecoder(Module):
                 "module: the copy of a layer loses it. Pass a function, such as torch.nn.functional.gelu",
                 stacklevel=2,
             )
-        self.layers = _copies(decoder_layer, num_layers)
+        self.layers = _get_clones(decoder_layer, num_layers)
         self.num_layers = num_layers
         self.norm = norm
 
@@ -225,8 +226,9 @@ class Transformer(Module):
                 init.xavier_uniform_(parameter)
 
 
-def _copies(layer: Module, number: int) -> ModuleList:
-    return ModuleList([copy.deepcopy(layer) for _ in range(number)])
+def _get_clones(module: Module, N: int) -> ModuleList:
+    """N deep copies."""
+    return ModuleList([copy.deepcopy(module) for _ in range(N)])
 
 
 def _length(x: Tensor, batch_first: bool) -> int:

@@ -61,7 +61,7 @@ class _Layer(Module):
             self.add_module(f"norm{i}", LayerNorm(d_model, eps=layer_norm_eps, bias=bias, **options))
         for i in blocks:
             self.add_module(f"dropout{i}", Dropout(dropout))
-        self.activation: Any = _activation(activation) if isinstance(activation, str) else activation
+        self.activation: Any = _get_activation_fn(activation) if isinstance(activation, str) else activation
 
     def _through(self, x: Any, *blocks: Callable[[Any], Any]) -> Any:
         """x through the blocks, each added to what goes into it and with a norm of its own."""
@@ -203,7 +203,8 @@ class TransformerDecoderLayer(_Layer):
         return self.dropout2(y)
 
 
-def _activation(name: str) -> Any:
-    if name not in ("relu", "gelu"):
-        raise RuntimeError(f"activation should be relu/gelu, not {name}")
-    return getattr(F, name)
+def _get_activation_fn(activation: str) -> Any:
+    """The function of this name: relu or gelu."""
+    if activation not in ("relu", "gelu"):
+        raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+    return getattr(F, activation)

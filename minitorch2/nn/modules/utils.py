@@ -26,6 +26,20 @@ _triple = _ntuple(3, "_triple")
 _quadruple = _ntuple(4, "_quadruple")
 
 
+def _reverse_repeat_tuple(t: tuple, n: int) -> tuple:
+    """The elements from last to first, each n times: the sizes of F.pad from those of a convolution."""
+    return tuple(x for x in reversed(t) for _ in range(n))
+
+
+def _list_with_default(out_size: Any, defaults: list[int]) -> Any:
+    """The sizes of an adaptive pool's output, those that are None from the input's."""
+    if isinstance(out_size, int):
+        return out_size
+    if len(defaults) <= len(out_size):
+        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
+    return [d if size is None else size for size, d in zip(out_size, defaults[-len(out_size) :], strict=True)]
+
+
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:
     """Takes `prefix` ("module.", as DataParallel leaves it) off the keys that begin with it, and off the metadata's.
 

@@ -1,5 +1,7 @@
 """Datasets, samplers and the DataLoader (torch.utils.data)."""
 
+from ...core.placing import place
+from . import collate
 from .collate import default_collate, default_convert
 from .dataloader import DataLoader
 from .dataset import (
@@ -44,3 +46,6 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+place("utils.data._utils")  # torch's inner package, from which programs take the parts of a collate_fn
+place("utils.data._utils.collate", {name: value for name, value in vars(collate).items() if name[0] != "_"})
