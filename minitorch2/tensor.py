@@ -53,10 +53,10 @@ from .ops.sorting import SortingMethods
 from .ops.special import SpecialMethods
 from .ops.splitting import SplittingMethods
 from .ops.statistics import StatisticsMethods
+from .ops.strided import StridedMethods
 from .ops.trigonometry import TrigonometryMethods
 from .ops.truth import TruthMethods
 from .ops.unary import UnaryMethods
-from .ops.views import ViewMethods
 from .printing import tensor_repr
 from .utils.hooks import RemovableHandle
 
@@ -72,7 +72,7 @@ class Tensor(
     ComparisonMethods,
     ReduceMethods,
     TruthMethods,
-    ViewMethods,
+    StridedMethods,
     JoiningMethods,
     IndexingMethods,
     GatheringMethods,
@@ -442,7 +442,7 @@ for _mixin in (
     ScatteringMethods,
     SearchingMethods,
     SpecialMethods,
-    ViewMethods,
+    StridedMethods,
 ):  # not ArithmeticMethods: those look at their operands anyway
     for _name, _method in with_named_arguments(_mixin).items():
         setattr(Tensor, _name, _method)

@@ -42,7 +42,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 ON_ANY_DEVICE = re.compile(
     r"test_(attention|autograd\w*|channels_last|checkpoint|checkpoint_errors|distributions|distributions_kl|func"
     r"|functional_\w+|half_numbers|init|layer_values|layers|lazy_modules|lbfgs|linalg|module|module_hooks|nn_utils"
-    r"|ops_indexing|optim|optim_class|packing|parametrizations|prune|rnn|special|state_dict|strides|swa_utils"
+    r"|ops_indexing|optim|optim_class|packing|parametrizations|prune|rnn|special|state_dict|strided|strides|swa_utils"
     r"|tensor_methods|transformer)"
 )
 

@@ -23,6 +23,7 @@ ELSEWHERE = {
     "batch_norm": "test_functional_norm.py",
     **dict.fromkeys(("qr", "svd"), "test_linalg.py"),
     "index_put": "test_ops_indexing.py",
+    **dict.fromkeys(("as_strided", "empty_strided"), "test_strided.py"),
 }
 
 METHODS_ELSEWHERE = {
@@ -42,6 +43,7 @@ METHODS_ELSEWHERE = {
         "test_random.py",
     ),
     **dict.fromkeys(("index_put", "index_put_"), "test_ops_indexing.py"),
+    **dict.fromkeys(("resize_", "resize_as_", "set_"), "test_strided.py"),
     **dict.fromkeys(
         ("backward", "retain_grad", "register_hook", "register_post_accumulate_grad_hook"), "test_autograd_grad.py"
     ),

@@ -111,8 +111,8 @@ def with_named_arguments(mixin: type) -> dict:
     """The methods of a mixin that take a second tensor, each as names_arguments makes it."""
     return {
         name: names_arguments(method, name, is_method=True)
-        for name, method in vars(mixin).items()
-        if inspect.isfunction(method) and not name.startswith("_") and _TENSORS.intersection(_parameters(method))
+        for name, method in inspect.getmembers(mixin, inspect.isfunction)
+        if not name.startswith("_") and _TENSORS.intersection(_parameters(method))
     }
 
 

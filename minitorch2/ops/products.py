@@ -161,7 +161,7 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     return _distances(x1, x2, p)
 
 
-def _distances(x1, x2, p=2):
+def _distances(x1, x2, p: float = 2):
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
 
 

@@ -1,0 +1,171 @@
+"""Tensors by sizes and strides over the memory of another: as_strided, resize_, set_, untyped_storage."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from minitorch2_kernels import ascontiguousarray
+from minitorch2_kernels.dispatch import namespace
+
+from ..core.device import check_available, device_of, module_on
+from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.function import Function
+from ..core.layout import check_layout, check_pin_memory
+from ._common import require_tensor, shape_from
+from ._inplace import check_writable
+from .index_ops import IndexAccumulate
+from .view_ops import Reshape, ViewOp
+from .views import ViewMethods
+
+
+class AsStrided(ViewOp):
+    """The elements of row-major x, counted from `offset`, by sizes and strides in elements."""
+
+    @staticmethod
+    def forward(ctx, x, size, stride, offset):
+        ctx.shape, ctx.where = x.shape, (size, stride, offset)
+        return _looking_into(ascontiguousarray(x).reshape(-1), size, stride, offset)  # a gradient may be of any strides
+
+    @staticmethod
+    def backward(ctx, g):  # every element gets the sum of what its places in the view get
+        n = math.prod(ctx.shape)
+        places = _looking_into(namespace(getattr(g, "_data", g)).arange(n), *ctx.where)
+        return Reshape.apply(IndexAccumulate.apply(g, (n,), (places,)), ctx.shape), None, None, None
+
+
+def _looking_into(flat, size, stride, offset):
+    strides = tuple(s * flat.itemsize for s in stride)
+    return namespace(flat).lib.stride_tricks.as_strided(flat[offset:], size, strides)
+
+
+def _reach(size, stride, offset) -> int:
+    """How many elements of memory such a view needs."""
+    return 0 if 0 in size else 1 + offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+
+
+def as_strided(input, size, stride, storage_offset=None):
+    """A view of these sizes and strides, in elements, into the memory that input and its views share.
+
+    storage_offset: where it begins, input's own beginning unless told. RuntimeError where that memory is too small.
+    """
+    require_tensor("as_strided", input)
+    size, stride = shape_from((tuple(size),)), tuple(stride)
+    if len(size) != len(stride):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(s < 0 for s in stride):
+        raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
+    base, begin = input if input._base is None else input._base, input.storage_offset()
+    if input.requires_grad and not base.requires_grad:  # a leaf made of a view: gradients end here
+        base, begin, storage_offset = input, 0, None if storage_offset is None else storage_offset - begin
+    if not base._data.flags.c_contiguous:
+        raise NotImplementedError("minitorch2: as_strided needs memory in row-major order; call .contiguous() first")
+    offset = begin if storage_offset is None else storage_offset
+    need, have, itemsize = _reach(size, stride, offset), base._data.size, base._data.itemsize
+    if offset < 0:
+        raise RuntimeError(f"Tensor: invalid storage offset {offset}")
+    if need > have:
+        raise RuntimeError(
+            f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset {offset}, and itemsize {itemsize} "
+            f"requiring a storage size of {need * itemsize} are out of bounds for storage of size {have * itemsize}"
+        )
+    return AsStrided.apply(base, size, stride, offset)
+
+
+def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
+    """An uninitialised tensor of these sizes and strides, in elements."""
+    check_layout(layout)
+    check_pin_memory(pin_memory)
+    dtype = get_default_dtype() if dtype is None else as_dtype(dtype, "empty_strided")
+    size, stride = shape_from((tuple(size),)), tuple(stride)
+    if len(size) != len(stride):
+        raise RuntimeError(
+            f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
+        )
+    memory = module_on(check_available(device)).empty(_reach(size, stride, 0), dtype.numpy)
+    return Function.variable(_looking_into(memory, size, stride, 0)).requires_grad_(requires_grad)
+
+
+def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, **options):
+    """empty_strided in this tensor's dtype and on its device unless told."""
+    dtype, device = dtype or self.dtype, self.device if device is None else device
+    return empty_strided(
+        size, stride, dtype=dtype, layout=layout, device=device, requires_grad=requires_grad, **options
+    )
+
+
+def resize_(self, *sizes, memory_format=None):
+    """Becomes a tensor of these sizes with its first elements, in order; what is new is not initialised."""
+    size = shape_from(sizes)
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    check_writable(self)
+    if self._base is not None:
+        raise NotImplementedError("minitorch2: a view is not resized; call resize_ on the tensor, or clone() the view")
+    old, n = self._data.reshape(-1), math.prod(size)
+    if n > old.size:
+        memory = namespace(old).empty(n, old.dtype)
+        memory[: old.size] = old
+        old = memory
+    self._data = old[:n].reshape(size)
+    self._bump()
+    return self
+
+
+def resize_as_(self, the_template, *, memory_format=None):
+    """resize_(the_template.shape)."""
+    return resize_(self, the_template.shape)
+
+
+def set_(self, source=None):
+    """Looks into the memory of `source`, a tensor of its dtype, from now on; without one, at nothing."""
+    if self.requires_grad and self._grad_fn is None and source is not None and source.requires_grad:
+        raise RuntimeError("set_ is not allowed on a Tensor created from .data or .detach().")
+    if source is None:
+        self._data = self._data.reshape(-1)[:0]
+        return self
+    require_tensor("set_", source, "source", 1)
+    if source._data.dtype != self._data.dtype:
+        raise RuntimeError(
+            f"Could not set tensor of type {source.dtype.name} to a tensor of type {self.dtype.name}; convert one with "
+            ".to()"
+        )
+    self._data = source._data
+    return self
+
+
+class UntypedStorage:
+    """The memory that a tensor and its views share, as bytes: for programs that ask whether two share it."""
+
+    def __init__(self, tensor):
+        self._tensor = tensor
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        return self._tensor.data_ptr()
+
+    def nbytes(self) -> int:
+        """How many bytes there are."""
+        return self._tensor._data.nbytes
+
+    size = __len__ = nbytes
+
+    @property
+    def device(self):
+        """Where they lie."""
+        return device_of(self._tensor._data)
+
+    def tolist(self) -> list[int]:
+        """The bytes as ints."""
+        return np.frombuffer(self._tensor.detach().cpu().contiguous()._data.tobytes(), np.uint8).tolist()
+
+
+def untyped_storage(self):
+    """The memory that this tensor and the tensors it is a view of share."""
+    return UntypedStorage(self if self._base is None else self._base)
+
+
+class StridedMethods(ViewMethods):
+    as_strided, new_empty_strided, untyped_storage = as_strided, new_empty_strided, untyped_storage
+    resize_, resize_as_, set_ = resize_, resize_as_, set_
