@@ -259,7 +259,7 @@ class Tensor(
         return sorted(set(object.__dir__(self)))
 
     @property
-    def grad(self):
+    def grad(self) -> Any:
         """The gradient that backward() left here; None before."""
         if self._grad is None and self._grad_fn is not None and not self._retains_grad:
             warnings.warn(
