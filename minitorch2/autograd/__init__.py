@@ -48,7 +48,7 @@ class Variable(metaclass=_EveryTensor):
 
 
 def __getattr__(name: str):
-    """functional is imported when first asked for."""
-    if name == "functional":
-        return importlib.import_module(".functional", __name__)
+    """functional and graph are imported when first asked for."""
+    if name in ("functional", "graph"):
+        return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"minitorch2.autograd has no '{name}'")
