@@ -432,18 +432,7 @@ def _rebuild(kind, array, requires_grad, extra):
     return tensor
 
 
-for _mixin in (
-    ComparisonMethods,
-    ConversionMethods,
-    GatheringMethods,
-    LinalgMethods,
-    MaskingMethods,
-    ProductMethods,
-    ScatteringMethods,
-    SearchingMethods,
-    SpecialMethods,
-    StridedMethods,
-):  # not ArithmeticMethods: those look at their operands anyway
+for _mixin in set(Tensor.__bases__) - {ArithmeticMethods, Variable}:  # the former look at their operands anyway
     for _name, _method in with_named_arguments(_mixin).items():
         setattr(Tensor, _name, _method)
 

@@ -108,11 +108,16 @@ _TENSORS = frozenset(
 
 
 def with_named_arguments(mixin: type) -> dict:
-    """The methods of a mixin that take a second tensor, each as names_arguments makes it."""
+    """The methods of a mixin that take a second tensor, or a dim under one name only, as names_arguments makes them."""
+
+    def gains(method):
+        own = _parameters(method)
+        return _TENSORS.intersection(own) or ("dim" in own and not hasattr(method, "other_names"))
+
     return {
         name: names_arguments(method, name, is_method=True)
         for name, method in inspect.getmembers(mixin, inspect.isfunction)
-        if not name.startswith("_") and _TENSORS.intersection(_parameters(method))
+        if not name.startswith("_") and gains(method)
     }
 
 

@@ -179,6 +179,7 @@ def also_called(**names: str):
                 kwargs = {names.get(name, name): value for name, value in kwargs.items()}
             return function(*args, **kwargs)
 
+        renaming.other_names = names  # type: ignore[attr-defined]
         return renaming
 
     return decorate

@@ -287,7 +287,7 @@ def _extreme(op, name, input, dim, keepdim):
 def max(input, dim=None, keepdim=False, *, other=None) -> Any:
     """The largest element; with dim, (values, indices) along it; with a tensor, maximum(input, other)."""
     if other is not None or isinstance(dim, Variable):
-        return maximum(input, dim if other is None else other)
+        return _pairwise("max", maximum, input, dim, other)
     return _max_or_min(input, dim, keepdim, "max", MaxAll, return_types.max)
 
 
@@ -295,8 +295,15 @@ def max(input, dim=None, keepdim=False, *, other=None) -> Any:
 def min(input, dim=None, keepdim=False, *, other=None) -> Any:
     """The smallest element; with dim, (values, indices) along it; with a tensor, minimum(input, other)."""
     if other is not None or isinstance(dim, Variable):
-        return minimum(input, dim if other is None else other)
+        return _pairwise("min", minimum, input, dim, other)
     return _max_or_min(input, dim, keepdim, "min", MinAll, return_types.min)
+
+
+def _pairwise(name, function, input, dim, other):
+    require_tensor(name, input)
+    if other is not None and dim is not None:
+        raise TypeError(f"{name}() takes a dim or another tensor, not both")
+    return function(input, dim if other is None else other)
 
 
 def _max_or_min(input, dim, keepdim, name, whole, pair):

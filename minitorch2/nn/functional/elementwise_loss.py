@@ -130,6 +130,7 @@ def binary_cross_entropy_with_logits(
             f"result type {input.dtype.torch_type} can't be cast to the desired output type "
             f"{target.dtype.torch_type}; convert the target with .to(input.dtype)"
         )
+    require_floating("log_sigmoid_cpu", input)
     log = LogSigmoid.apply(input)
     if pos_weight is not None:
         log = ((pos_weight - 1) * target + 1) * log

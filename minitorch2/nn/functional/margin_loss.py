@@ -154,6 +154,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None, reduction="mean"):
     """The mean over classes (the last dim) of -weight (target logsigmoid(input) + (1 - target) logsigmoid(-input))."""
     reduction = check_reduction(reduction, size_average, reduce)
+    require_floating("log_sigmoid_cpu", input)
     losses = -(target * LogSigmoid.apply(input) + (1 - target) * LogSigmoid.apply(-input))
     losses = losses if weight is None else losses * weight
     classes = input._data.shape[-1]  # of input, even where the target is wider
