@@ -19,6 +19,7 @@ _PYTHON_NUMBERS = {bool, int, float}
 
 def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
     """A fresh array of `data` (numbers, nested lists, arrays, tensors) in `dtype`, or in the one torch would infer."""
+    data = _as_lists(data)
     array = data._data if isinstance(data, Variable) else _to_array(data)
     if dtype is None:
         dtype = _inferred(data, array)
@@ -37,7 +38,7 @@ def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
             return data._data
         if isinstance(data, float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-        array = _to_array(data)
+        array = _to_array(_as_lists(data))
         return array.copy() if array.dtype == dtype.numpy else K.cast(array, dtype.numpy)
     shape = shape_from(args) if args else (0,)
     if any(n < 0 for n in shape):
@@ -57,8 +58,6 @@ def _refuse_overflow(array, dtype):
 def _to_array(data) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
         return np.asarray(data)
-    if isinstance(data, range):
-        data = list(data)
     try:
         array = np.array(_without_tensors(data))
     except ValueError as error:
@@ -83,6 +82,19 @@ def _without_tensors(data) -> Any:
             raise ValueError("only one element tensors can be converted to Python scalars")
         return (data._data if data._data.dtype.kind != "V" else K.widen(data._data)).item()
     return data
+
+
+def _as_lists(data) -> Any:
+    """Whatever can be read by number (a deque, a range, an array.array, a program's own class) as a list, inside lists
+    too."""
+    if isinstance(data, list | tuple):
+        return data if _PYTHON_NUMBERS.issuperset(map(type, data)) else [_as_lists(d) for d in data]
+    kind = type(data)
+    if not (hasattr(kind, "__len__") and hasattr(kind, "__getitem__")):
+        return data
+    if isinstance(data, str | bytes | dict | np.ndarray | np.generic | Variable):
+        return data
+    return [_as_lists(data[i]) for i in range(len(data))]
 
 
 def _name_the_ragged_dim(data, dim=0):

@@ -62,6 +62,8 @@ def clamp(input, min=None, max=None):
     require_tensor("clamp", input)
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    if any(is_number(x) for x in (min, max)):  # beside a number, a tensor without dims is one
+        min, max = (x.item() if isinstance(x, Variable) and not x._data.ndim else x for x in (min, max))
     if isinstance(min, Variable) or isinstance(max, Variable):
         return _clamp_between_tensors(input, min, max)
     for bound in (min, max):

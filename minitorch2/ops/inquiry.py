@@ -71,10 +71,10 @@ def broadcast_shapes(*shapes) -> Size:
 
 
 def broadcast_tensors(*tensors):
-    """The tensors expanded to their common shape."""
+    """The tensors expanded to their common shape; one that has it is handed back itself."""
     tensors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], tuple | list) else tensors
     shape = _common.broadcast_shapes("broadcast_tensors", *(x._data.shape for x in tensors))
-    return tuple(expand(x, shape) for x in tensors)
+    return tuple(x if x._data.shape == shape else expand(x, shape) for x in tensors)
 
 
 def sum_to_size(self, *sizes, size=None):

@@ -20,10 +20,10 @@ def nonzero(input, *, as_tuple=False):
     int64."""
     data = _comparable(input)
     if as_tuple:
-        return tuple(Function.variable(i) for i in (data.reshape(1) if not data.ndim else data).nonzero())
+        return tuple(Function.variable(i) for i in K.stack((data.reshape(1) if not data.ndim else data).nonzero()))
     if not data.ndim:
         return Function.variable(K.namespace(data).zeros((int(data != 0), 0), K.int64))
-    return Function.variable(K.ascontiguousarray(K.stack(data.nonzero(), axis=1)))
+    return Function.variable(K.stack(data.nonzero()).T)  # in torch's order of memory: a row for each dim
 
 
 def nonzero_static(input, *, size, fill_value=-1):
