@@ -90,17 +90,13 @@ _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler"
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",
-        "adaptive_max_pool1d",
         "avg_pool1d",
         "bilinear",
         "celu",
         "celu_",
         "channel_shuffle",
         "cosine_similarity",
-        "group_norm",
         "hardshrink",
-        "instance_norm",
-        "layer_norm",
         "max_pool1d",
         "max_pool2d",
         "max_pool3d",
@@ -122,6 +118,7 @@ _OF_NN_FUNCTIONAL = frozenset(
 
 _OF_NATIVE = frozenset(
     (
+        "adaptive_max_pool1d",
         "affine_grid_generator",
         "alpha_dropout",
         "alpha_dropout_",
@@ -138,9 +135,12 @@ _OF_NATIVE = frozenset(
         "feature_dropout_",
         "grid_sampler",
         "grid_sampler_2d",
+        "group_norm",
         "gru_cell",
         "hinge_embedding_loss",
+        "instance_norm",
         "kl_div",
+        "layer_norm",
         "lstm_cell",
         "margin_ranking_loss",
         "poisson_nll_loss",

@@ -79,6 +79,26 @@ def constant_pad_nd(input, pad, value=0):
     return F.pad(input, pad, "constant", value)
 
 
+def adaptive_max_pool1d(input, output_size):
+    """nn.functional.adaptive_max_pool1d, with the indices."""
+    return F.adaptive_max_pool1d(input, output_size, True)
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5, cudnn_enable=True):
+    """nn.functional.layer_norm; cudnn_enable changes nothing."""
+    return F.layer_norm(input, normalized_shape, weight, bias, eps)
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
+    """nn.functional.group_norm; cudnn_enabled changes nothing."""
+    return F.group_norm(input, num_groups, weight, bias, eps)
+
+
+def instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps, cudnn_enabled):
+    """nn.functional.instance_norm; cudnn_enabled changes nothing."""
+    return F.instance_norm(input, running_mean, running_var, weight, bias, use_input_stats, momentum, eps)
+
+
 def binary_cross_entropy_with_logits(input, target, weight=None, pos_weight=None, reduction=0):
     """nn.functional's; input may also broadcast to target's shape."""
     word = _word("binary_cross_entropy_with_logits", reduction)

@@ -197,9 +197,9 @@ class Tensor(
     def is_inference(self) -> bool:
         return self._inference
 
-    def is_set_to(self, other) -> bool:
+    def is_set_to(self, tensor) -> bool:
         """Whether both look at the same memory with the same shape and strides."""
-        return self.data_ptr() == other.data_ptr() and self.shape == other.shape and self.stride() == other.stride()
+        return self.data_ptr() == tensor.data_ptr() and self.shape == tensor.shape and self.stride() == tensor.stride()
 
     def get_device(self) -> int:
         """The number of the GPU it is on; -1 for the CPU."""

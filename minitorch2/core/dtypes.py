@@ -126,18 +126,18 @@ def set_default_dtype(d: dtype) -> None:
 _RANK = {"bool": 0, "int": 1, "float": 2}
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that both can be converted to without changing kind (torch.promote_types)."""
-    if a is b:
-        return a
-    if a.category != b.category:
-        return a if _RANK[a.category] > _RANK[b.category] else b
-    if a.category == "float":
-        return float32 if a.itemsize == b.itemsize else max(a, b, key=_itemsize)  # half with bfloat16
-    if uint8 in (a, b):  # unsigned with signed: one size up from uint8
-        other = b if a is uint8 else a
+    if type1 is type2:
+        return type1
+    if type1.category != type2.category:
+        return type1 if _RANK[type1.category] > _RANK[type2.category] else type2
+    if type1.category == "float":
+        return float32 if type1.itemsize == type2.itemsize else max(type1, type2, key=_itemsize)  # half with bfloat16
+    if uint8 in (type1, type2):  # unsigned with signed: one size up from uint8
+        other = type2 if type1 is uint8 else type1
         return int16 if other is int8 else other
-    return max(a, b, key=_itemsize)
+    return max(type1, type2, key=_itemsize)
 
 
 def _itemsize(d: dtype):

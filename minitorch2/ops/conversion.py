@@ -101,27 +101,27 @@ def is_contiguous(input, memory_format=None) -> bool:
     return input._data.flags.c_contiguous
 
 
-def copy_(self, src, non_blocking=False):
-    """Writes src, broadcast and converted, into this tensor's memory and returns it."""
+def copy_(self, other, non_blocking=False):
+    """Writes other, broadcast and converted, into this tensor's memory and returns it."""
     check_writable(self)
-    if is_number(src):
-        src = Function.variable(np.asarray(src))
-    if not isinstance(src, Variable):
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(src)}")
+    if is_number(other):
+        other = Function.variable(np.asarray(other))
+    if not isinstance(other, Variable):
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(other)}")
     try:
-        np.broadcast_shapes(src._data.shape, self._data.shape)
-        fits = src._data.ndim <= self._data.ndim or src._data.size == self._data.size
+        np.broadcast_shapes(other._data.shape, self._data.shape)
+        fits = other._data.ndim <= self._data.ndim or other._data.size == self._data.size
     except ValueError:
         fits = False
     if not fits:
         raise RuntimeError(
-            f"The size of tensor a ({_last_mismatch(self._data.shape, src._data.shape)[0]}) must match the size of "
-            f"tensor b ({_last_mismatch(self._data.shape, src._data.shape)[1]}) at non-singleton dimension "
-            f"{_last_mismatch(self._data.shape, src._data.shape)[2]}"
+            f"The size of tensor a ({_last_mismatch(self._data.shape, other._data.shape)[0]}) must match the size of "
+            f"tensor b ({_last_mismatch(self._data.shape, other._data.shape)[1]}) at non-singleton dimension "
+            f"{_last_mismatch(self._data.shape, other._data.shape)[2]}"
         )
-    if state.grad and (self.requires_grad or src.requires_grad):
-        return write(self, Copy.apply(self, src), "copy")
-    K.copyto(self._data, _as(self._data, src._data))
+    if state.grad and (self.requires_grad or other.requires_grad):
+        return write(self, Copy.apply(self, other), "copy")
+    K.copyto(self._data, _as(self._data, other._data))
     self._bump()
     return self
 

@@ -49,9 +49,10 @@ def numel(input) -> int:
     return input._data.size
 
 
-def result_type(tensor1, tensor2) -> dtypes.dtype:
+@_common.also_called(scalar="other", scalar1="tensor", scalar2="other")
+def result_type(tensor, other) -> dtypes.dtype:
     """The dtype that arithmetic on the two (tensors or numbers) gives."""
-    return _common.result_type(tensor1, tensor2)
+    return _common.result_type(tensor, other)
 
 
 def can_cast(from_, to) -> bool:

@@ -157,12 +157,16 @@ def cauchy_(input, median: float = 0.0, sigma: float = 1.0, *, generator: Genera
 _MISSING: Any = object()
 
 
-def random_(input, *bounds, to=_MISSING, generator: Generator | None = None):
+def random_(input, *bounds, to=_MISSING, generator: Generator | None = None, **low_bound):
     """Fills the tensor with integers: random_(), random_(to), random_(from, to), random_(from, None).
 
     Without bounds from 0 to the dtype's largest (2**digits for a floating one); `to` is excluded, None
     stands for the dtype's largest, included.
     """
+    if "from" in low_bound:  # which Python takes for no name
+        bounds = (low_bound.pop("from"), *bounds)
+    if low_bound:
+        raise TypeError(f"random_() got an unexpected keyword argument '{next(iter(low_bound))}'")
     if to is not _MISSING:
         bounds = (*bounds, to)
     if len(bounds) > 2:

@@ -11,7 +11,7 @@ import minitorch2_kernels as K
 
 from ..core.device import like
 from ..core.function import Function
-from ._common import is_number, on_host, promote, wrap_dim
+from ._common import also_called, is_number, on_host, promote, wrap_dim
 from .histogram import histogram
 
 
@@ -149,6 +149,7 @@ def histc(input, bins=100, min=0, max=0):
 
 
 @on_host
+@also_called(element="elements", test_element="test_elements")
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element is one of test_elements: bool. One of the two may be a number."""
     if is_number(elements) or is_number(test_elements):
