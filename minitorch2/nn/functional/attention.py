@@ -23,11 +23,14 @@ def scaled_dot_product_attention(
     """softmax(query key^T scale + mask) value (*, L, V) for query (*, L, E), key (*, S, E), value (*, S, V).
 
     attn_mask broadcasts to (*, L, S): bool, True where a key takes part, or numbers to be added, of query's dtype or
-    float32. is_causal: position i sees keys 0 to i. scale: 1 / sqrt(E) unless told. dropout_p: dropout of the weights,
-    always on. enable_gqa: query may have a multiple of key's and value's heads (dim -3). A row without any key gives
-    zeros. The weights (*, L, S) are kept for backward. Source: Vaswani et al., "Attention Is All You Need", 2017.
+    float32. is_causal: position i sees keys 0 to i; with a mask a RuntimeError, except where torch's fused kernel takes
+    both. scale: 1 / sqrt(E) unless told. dropout_p: dropout of the weights, always on. enable_gqa: query may have a
+    multiple of key's and value's heads (dim -3). A row without any key gives zeros. The weights (*, L, S) are kept for
+    backward. Source: Vaswani et al., "Attention Is All You Need", 2017.
     """
-    _check(query, key, value, attn_mask, is_causal)
+    _check(query, key, value, attn_mask)
+    if attn_mask is not None and is_causal and not _takes_both(query, key, value, attn_mask, dropout_p, enable_gqa):
+        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
     if enable_gqa:
         key, value = (_as_many_heads(query, t) for t in (key, value))
     shape = _scores_shape(query, key, value)
@@ -47,7 +50,7 @@ def scaled_dot_product_attention(
     return y if kept is None else y.contiguous()  # without dropout torch keeps the order of query's dims
 
 
-def _check(query, key, value, mask, is_causal):
+def _check(query, key, value, mask):
     """What does not depend on sizes."""
     op, tensors = "scaled_dot_product_attention", (query, key, value)
     for i, (name, t) in enumerate(zip(("query", "key", "value"), tensors, strict=True), start=1):
@@ -76,8 +79,17 @@ def _check(query, key, value, mask, is_causal):
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
             f"{c_name(mask)} and  query.dtype: {names[0]} instead."
         )
-    if is_causal:
-        raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
+
+
+def _takes_both(query, key, value, mask, dropout_p, enable_gqa) -> bool:
+    """Whether torch would compute it by its fused kernel, which takes a mask beside is_causal; the other refuses the
+    two together."""
+    if mask._data.ndim < 2:
+        return True  # an error of its own comes
+    q, k, v = (t._data.shape for t in (query, key, value))
+    alike = len(q) == len(k) == len(v) == 4 and q[0] == k[0] == v[0] and q[3] == k[3] == v[3]
+    heads = enable_gqa or q[1] == k[1] == v[1]
+    return alike and heads and dropout_p == 0 and mask._data.ndim in (2, 4) and not mask.requires_grad
 
 
 def _as_many_heads(query, t):
