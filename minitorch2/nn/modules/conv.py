@@ -24,7 +24,7 @@ class _ConvNd(Module):
 
     _spatial_dims: int
     _transposed: bool = False
-    _function: Any  # of nn.functional
+    _function: Any = None  # of nn.functional; no attribute that a state has
 
     weight: Parameter
     bias: Parameter | None
