@@ -11,6 +11,7 @@ from ..core.function import Elementwise
 from ..core.variable import Variable, type_name
 from ._common import Broadcasting, check_number, element, is_number, require_tensor, result_type, to_dtype
 from ._inplace import inplace
+from .conversion import item
 
 
 class Clamp(Elementwise):
@@ -63,7 +64,7 @@ def clamp(input, min=None, max=None):
     if min is None and max is None:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     if any(is_number(x) for x in (min, max)):  # beside a number, a tensor without dims is one
-        min, max = (x.item() if isinstance(x, Variable) and not x._data.ndim else x for x in (min, max))
+        min, max = (item(x) if isinstance(x, Variable) and not x._data.ndim else x for x in (min, max))
     if isinstance(min, Variable) or isinstance(max, Variable):
         return _clamp_between_tensors(input, min, max)
     for bound in (min, max):
