@@ -83,7 +83,7 @@ def test_the_gradient_has_no_gradient_in_the_concentration(lib):
 
 @pytest.mark.parametrize("lib", [mt, torch], ids=["minitorch2", "torch"])
 def test_distribution_functions(lib):
-    d = lib.distributions.Gamma(lib.tensor([0.5, 3.0]), lib.tensor([2.0, 1.0]))
+    d = lib.distributions.Gamma(lib.tensor([0.5, 3.0]), lib.tensor([2.0, 1.0]), validate_args=True)
     np.testing.assert_allclose(d.cdf(lib.tensor([0.7, 2.0])).numpy(), [0.9057, 0.3233], atol=1e-4)
     with pytest.raises(ValueError):
         d.cdf(lib.tensor(-1.0))

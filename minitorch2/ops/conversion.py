@@ -175,6 +175,12 @@ def zero_(self):
 
 
 _fill_in_place = inplace(fill, shared_memory=True)
+_fill_by_tensor = inplace(fill)
+
+
+def fill_(self, value):
+    """Writes one value, a number or a tensor without dims, into all of this tensor's memory and returns it."""
+    return (_fill_by_tensor if isinstance(value, Variable) else _fill_in_place)(self, value)
 
 
 def to(self, *args, **kwargs):
@@ -320,7 +326,7 @@ class ConversionMethods:
         contiguous,
         is_contiguous,
         copy_,
-        _fill_in_place,
+        fill_,
         zero_,
     )
     fill_diagonal_ = fill_diagonal_

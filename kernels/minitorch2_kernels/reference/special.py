@@ -251,7 +251,7 @@ def _erfinv_single(y):
     y = y.astype(np.float64)
     w = -np.log((1 - y) * (1 + y))
     x = np.asarray(polynomial(_ERFINV32, w * (1 / 3.125) - 1))
-    far = np.nonzero(w > 6.25)
+    far = w > 6.25
     x[far] = polynomial(_ERFINV32_FAR, (np.sqrt(w[far]) - 3.25) / 0.75)
     x[np.abs(y) == 1] = math.inf
     return (x * y).astype(np.float32)
