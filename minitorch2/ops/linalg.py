@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any
 
@@ -220,35 +219,25 @@ def outer(input, vec2):
     return unsqueeze(input, 1) * vec2
 
 
-def _rounded_once(function):
-    """A sum of products in half precision: computed in float32 and rounded once, as torch does. (On a GPU the product
-    stays in half precision, which is what it is fast in, and is rounded before the sum.)"""
-
-    @functools.wraps(function)
-    def call(input, a, b, *, beta: float = 1, alpha: float = 1):
-        kinds = {x._data.dtype if isinstance(x, Variable) else None for x in (input, a, b)}
-        if len(kinds) != 1 or kinds.isdisjoint(LOW_PRECISION) or on_device(input._data):
-            return function(input, a, b, beta=beta, alpha=alpha)
-        wide = [to_dtype(x, float32.numpy) for x in (input, a, b)]
-        return to_dtype(function(*wide, beta=beta, alpha=alpha), input._data.dtype)
-
-    return call
+def _rounded_once(function, *operands):
+    """function(*operands), a sum of products. In half precision: computed in float32 and rounded once, as torch does.
+    (On a GPU the product stays in half precision, which is what it is fast in, and is rounded before the sum.)"""
+    kinds = {x._data.dtype if isinstance(x, Variable) else None for x in operands}
+    if len(kinds) != 1 or kinds.isdisjoint(LOW_PRECISION) or on_device(operands[0]._data):
+        return function(*operands)
+    return to_dtype(function(*(to_dtype(x, float32.numpy) for x in operands)), operands[0]._data.dtype)
 
 
-@_rounded_once
 def addmm(input, mat1, mat2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat1 @ mat2)."""
-    return called("AddmmBackward0", _scaled(input, beta) + _scaled(mm(mat1, mat2), alpha))
+    total = _rounded_once(lambda x, a, b: _scaled(x, beta) + _scaled(mm(a, b), alpha), input, mat1, mat2)
+    return called("AddmmBackward0", total)
 
 
 def addmv(input, mat, vec, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat @ vec)."""
-    return _plus_mv(_scaled(input, _as_number_of(input, beta)), mat, vec, alpha=_as_number_of(input, alpha))
-
-
-@_rounded_once
-def _plus_mv(input, mat, vec, *, beta: float = 1, alpha: float = 1):
-    return input + _scaled(mv(mat, vec), alpha)
+    input, alpha = _scaled(input, _as_number_of(input, beta)), _as_number_of(input, alpha)
+    return _rounded_once(lambda x, a, b: x + _scaled(mv(a, b), alpha), input, mat, vec)
 
 
 def addr(input, vec1, vec2, *, beta: float = 1, alpha: float = 1):
@@ -260,10 +249,9 @@ def addr(input, vec1, vec2, *, beta: float = 1, alpha: float = 1):
     return _scaled(input, _as_number_of(input, beta)) + outer(vec1 * _as_number_of(input, alpha), vec2)
 
 
-@_rounded_once
 def baddbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * bmm(batch1, batch2)."""
-    return _scaled(input, beta) + _scaled(bmm(batch1, batch2), alpha)
+    return _rounded_once(lambda x, a, b: _scaled(x, beta) + _scaled(bmm(a, b), alpha), input, batch1, batch2)
 
 
 def addbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
@@ -331,6 +319,8 @@ def tensordot(a, b, dims: Any = 2):
     if is_number(dims):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a._data.ndim, b._data.ndim):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
         dims_a, dims_b = list(range(a._data.ndim - dims, a._data.ndim)), list(range(dims))
     else:
         dims_a, dims_b = ([wrap_dim(d, x._data.ndim) for d in ds] for ds, x in zip(dims, (a, b), strict=True))
@@ -339,7 +329,11 @@ def tensordot(a, b, dims: Any = 2):
     free_a = [d for d in range(a._data.ndim) if d not in dims_a]
     free_b = [d for d in range(b._data.ndim) if d not in dims_b]
     for p, q in zip(dims_a, dims_b, strict=True):
-        if a._data.shape[p] != b._data.shape[q]:
+        if a._data.shape[p] == 1:  # a dim of 1 goes with any other
+            b = Sum.apply(b, (q,), True)
+        elif b._data.shape[q] == 1:
+            a = Sum.apply(a, (p,), True)
+        elif a._data.shape[p] != b._data.shape[q]:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a._data.shape[p]} in dim {p} and second has "
                 f"size {b._data.shape[q]} in dim {q}"
@@ -360,7 +354,9 @@ def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
             f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype.torch_type}"
         )
     if p == "nuc":
-        raise NotImplementedError("minitorch2: norm of 'nuc' is not supported; use torch.linalg.matrix_norm(x, 'nuc')")
+        from .norms import nuclear_norm  # which stands on this module
+
+        return nuclear_norm(input, dim, keepdim)
     p = 2 if p in ("fro", None) else p
     return vector_norm(input, p, dim, keepdim)
 
@@ -368,7 +364,14 @@ def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
 def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
     """(sum |x|^ord)^(1/ord) over dim(s), all by default; ord may be inf, -inf, 0 (torch.linalg.vector_norm)."""
     if dtype is not None:
-        x = to_dtype(x, as_dtype(dtype, "norm").numpy)
+        dtype = as_dtype(dtype, "norm")
+        if not dtype.is_floating_point:
+            raise RuntimeError(
+                f"linalg.vector_norm: dtype should be floating point or complex, but got {dtype.torch_type}"
+            )
+        x = to_dtype(x, dtype.numpy)
+    if x._data.dtype in LOW_PRECISION and abs(ord) != math.inf:  # powers and sums may be too large for it
+        return to_dtype(vector_norm(to_dtype(x, float32.numpy), ord, dim, keepdim), x._data.dtype)
     dims = reduced_dims(dim, x)
     if ord == 2:
         return Norm2.apply(x, dims, keepdim)
