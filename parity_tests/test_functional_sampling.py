@@ -137,6 +137,7 @@ SAMPLING_ERRORS = [
     lambda t, F, x, g: F.affine_grid(t.ones(2, 2, 3).long(), (2, 3, 4, 5)),
     lambda t, F, x, g: F.affine_grid(t.ones(2, 2, 3), (2.0, 3, 4, 5)),
     lambda _, F, x, g: F.interpolate(x, 3, mode="lanczos"),
+    lambda _, F, x, g: F.interpolate(x, 3, mode="lanczos", antialias=True, align_corners=True),
 ]
 
 
@@ -159,18 +160,29 @@ def test_what_is_not_supported_says_so():
         F.grid_sample(mt.ones(1, 1, 2, 2, 2), mt.zeros(1, 1, 1, 1, 3))
     with pytest.raises(NotImplementedError, match="affine_grid of 5-d sizes is not supported"):
         F.affine_grid(mt.zeros(1, 3, 4), (1, 1, 2, 2, 2), False)
-    with pytest.raises(NotImplementedError, match="antialias=True is not supported"):
-        F.interpolate(mt.ones(1, 1, 4, 4), 2, mode="bicubic", antialias=True)
+
+
+SIZES = st.one_of(
+    st.tuples(st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 4, 6, 7])).map(lambda s: {"size": s}),
+    st.sampled_from([0.7, 1.9, (2, 1.3)]).map(lambda s: {"scale_factor": s}),
+)
 
 
 @given(
     x=floats((2, 3, 5, 6)),
-    to=st.one_of(
-        st.tuples(st.sampled_from([1, 3, 5, 9]), st.sampled_from([1, 4, 6, 7])).map(lambda s: {"size": s}),
-        st.sampled_from([0.7, 1.9, (2, 1.3)]).map(lambda s: {"scale_factor": s}),
-    ),
+    to=SIZES,
+    mode=st.sampled_from(["bilinear", "bicubic", "lanczos"]),
     align=st.sampled_from([None, False, True]),
+    recompute=st.sampled_from([None, True]),
 )
+def test_interpolate_with_antialias(x, to, mode, align, recompute):
+    options = {"mode": mode, "align_corners": align and mode != "lanczos", "antialias": True}
+    options["recompute_scale_factor"] = recompute if "scale_factor" in to else None
+    check(lambda _, F, x: F.interpolate(x, **to, **options), x, ulps=SAMPLED)
+    check(lambda _, F, x: F.interpolate(x, **to, **options), x.astype("float32"), order=1, ulps=SAMPLED)
+
+
+@given(x=floats((2, 3, 5, 6)), to=SIZES, align=st.sampled_from([None, False, True]))
 def test_interpolate_bicubic(x, to, align):
     check(lambda _, F, x: F.interpolate(x, mode="bicubic", align_corners=align, **to), x, ulps=SAMPLED)
     x = x.astype("float32")

@@ -14,6 +14,7 @@ from ...core.function import Function
 from ...ops._common import require_floating
 from ...ops._images import follows_format
 from ...ops.pad import TakeSorted
+from ...ops.resampling import axis_matrix
 from ...ops.sampling import cubic_weights
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from .pooling3d import adaptive_avg_pool3d
@@ -36,6 +37,7 @@ def interpolate(
 
     mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' and 'bicubic' (4-d), 'trilinear' (5-d), 'area'.
     align_corners: the centres of the first and last elements stay where they are, rather than the outer edges.
+    antialias ('bilinear', 'bicubic', 'lanczos'): where the image shrinks, every element has its part in the result.
     """
     shape = input._data.shape
     dims = len(shape) - 2
@@ -61,11 +63,8 @@ def interpolate(
         raise NotImplementedError(f"Got {len(shape)}D input, but {mode} mode needs {_DIMS[mode] + 2}D input")
     if mode == "lanczos" and not antialias:
         raise ValueError("Lanczos mode requires antialias=True")
-    if antialias:
-        raise NotImplementedError(
-            "minitorch2: interpolate with antialias=True is not supported; use "
-            "minitorch2.vision.transforms.Resize(antialias=True) for images"
-        )
+    if mode == "lanczos" and align_corners:
+        raise ValueError("Lanczos mode does not support align_corners=True")
     if min(sizes) <= 0 or min(shape[2:]) <= 0:
         raise RuntimeError(
             f"Input and output sizes should be greater than 0, but got input {list(shape[2:])} output {list(sizes)}"
@@ -78,7 +77,9 @@ def interpolate(
         require_floating(f"upsample_{mode}{dims}d", input)
     for i, (n, out) in enumerate(zip(shape[2:], sizes, strict=True)):
         scale = None if scales is None else scales[i]
-        if mode in ("nearest", "nearest-exact"):
+        if antialias:
+            input = _smoothed(input, 2 + i, n, out, scale, align_corners, mode)
+        elif mode in ("nearest", "nearest-exact"):
             input = TakeSorted.apply(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
         else:
             input = (_cubic if mode == "bicubic" else _linear)(input, 2 + i, n, out, scale, align_corners)
@@ -137,6 +138,19 @@ def _cubic(x, dim, n, out, scale, align_corners):
     left = K.floor(places)
     neighbours = [K.minimum(K.maximum(left.astype(K.int64) + d, 0), n - 1) for d in (-1, 0, 1, 2)]
     return _mixed(x, dim, neighbours, cubic_weights(places - left))
+
+
+def _smoothed(x, dim, n, out, scale, align_corners, mode):
+    """By the kernel widened to what each new element stands for, where there are fewer of them."""
+    if align_corners:
+        step = (n - 1) / (out - 1) if out > 1 else 0.0
+    else:
+        step = n / out if scale is None else 1.0 / scale
+    wide = x.float() if x._data.itemsize == 2 else x
+    matrix = axis_matrix(n, out, mode, True, step).astype(wide._data.dtype)
+    weights = Function.variable(K.namespace(x._data).asarray(matrix))
+    y = wide @ weights.t() if dim == x._data.ndim - 1 else weights @ wide
+    return Function.to_dtype(y, x._data.dtype)
 
 
 def _mixed(x, dim, neighbours, weights):
