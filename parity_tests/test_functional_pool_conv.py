@@ -6,8 +6,6 @@ from functional_side_by_side import check, check_error, floats
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import minitorch2 as mt
-
 SMALL = st.integers(1, 3)
 CONV = 512  # sums over a window and all channels, whose terms cancel
 
@@ -326,10 +324,3 @@ ERRORS = [
 @pytest.mark.parametrize("action", ERRORS)
 def test_errors(action):
     check_error(action, X, Y)
-
-
-def test_what_is_not_supported_says_so():
-    F, y = mt.nn.functional, mt.ones(1, 1, 4, 4)
-    for options in ({"mode": "bicubic", "antialias": True}, {"mode": "bilinear", "antialias": True}):
-        with pytest.raises(NotImplementedError, match=r"not supported; use"):
-            F.interpolate(y, 2, **options)
