@@ -30,6 +30,11 @@ def _bias(b_hh, gates):
     return np.zeros(gates.shape[1], gates.dtype) if b_hh is None else b_hh
 
 
+def _transposed(w_hh):
+    """w_hh as BLAS multiplies it fastest: it would take it apart anew in each of the many small products of a walk."""
+    return np.ascontiguousarray(w_hh.T)
+
+
 def _like_rows(gates, h):
     """A workspace for the gates of one step."""
     return np.empty((len(h), gates.shape[1]), gates.dtype)
@@ -39,7 +44,7 @@ def _rnn_walk(gates, h, w_hh, b_hh, relu, rows, y):
     if (multiply := sgemm()) is None:
         reference.rnn_walk(gates, h, w_hh, b_hh, relu, rows, y, loops.rnn_step)
     else:
-        loops.rnn_walk(multiply, _array(rows), gates, h, w_hh, _bias(b_hh, gates), relu, y)
+        loops.rnn_walk(multiply, _array(rows), gates, h, _transposed(w_hh), _bias(b_hh, gates), relu, y)
 
 
 def _rnn_grad_walk(dy, dh, y, w_hh, relu, rows, dgates):
@@ -53,7 +58,7 @@ def _lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells):
     if w_hr is not None or (multiply := sgemm()) is None:
         reference.lstm_walk(gates, h, c, w_hh, w_hr, rows, y, cells, loops.lstm_step)
     else:
-        loops.lstm_walk(multiply, _array(rows), gates, h, c, w_hh, y, cells, _like_rows(gates, h))
+        loops.lstm_walk(multiply, _array(rows), gates, h, c, _transposed(w_hh), y, cells, _like_rows(gates, h))
 
 
 def _lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, dys):
@@ -69,7 +74,7 @@ def _gru_walk(gates, h, w_hh, b_hh, rows, y, inner):
         reference.gru_walk(gates, h, w_hh, b_hh, rows, y, inner, loops.gru_step)
     else:
         bias, workspace = _bias(b_hh, gates), _like_rows(gates, h)
-        loops.gru_walk(multiply, _array(rows), gates, h, w_hh, bias, y, inner, workspace)
+        loops.gru_walk(multiply, _array(rows), gates, h, _transposed(w_hh), bias, y, inner, workspace)
 
 
 def _gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts):

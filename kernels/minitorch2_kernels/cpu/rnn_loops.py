@@ -1,15 +1,15 @@
 """The steps and walks of recurrent layers that numba compiles for compiled_rnn.py. Importing this imports numba.
 
 They are those of reference/rnn.py, under the same names, for float32. A walk takes first BLAS's product (gemm.py),
-then its rows as an int64 array (T, 2), and last a workspace. Gates are gone through in loops of their own where one
-loop over all of them would have too many rows at hand to be vectorised.
+then its rows as an int64 array (T, 2), and last a workspace; `w` is w_hh transposed, in row-major order. Gates are gone
+through in loops of their own where one loop over all of them would have too many rows at hand to be vectorised.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from .gemm import PLAIN, ROW_MAJOR, TRANSPOSED
+from .gemm import PLAIN, ROW_MAJOR
 from .scalars import elementwise, sigmoid, tanh
 
 _0, _1 = np.float32(0), np.float32(1)
@@ -20,13 +20,6 @@ def _times(multiply, a, b, out):
     """out (n, m) = a (n, k) b (k, m)"""
     (n, k), m = a.shape, b.shape[1]
     multiply(ROW_MAJOR, PLAIN, PLAIN, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, m, _0, out.ctypes.data, m)
-
-
-@elementwise
-def _times_transposed(multiply, a, b, out):
-    """out (n, m) = a (n, k) b^T, for b (m, k)"""
-    (n, k), m = a.shape, b.shape[0]
-    multiply(ROW_MAJOR, PLAIN, TRANSPOSED, n, m, k, _1, a.ctypes.data, k, b.ctypes.data, k, _0, out.ctypes.data, m)
 
 
 @elementwise
@@ -140,11 +133,11 @@ def gru_step_grad(dout, gates, inner, before, dgates, dproducts):
 
 
 @elementwise
-def rnn_walk(multiply, rows, gates, h, w_hh, b_hh, relu, y):
+def rnn_walk(multiply, rows, gates, h, w, b_hh, relu, y):
     for t in range(len(rows)):
         start, stop = rows[t]
         state, new = h[: stop - start], y[start:stop]
-        _times_transposed(multiply, state, w_hh, new)
+        _times(multiply, state, w, new)
         _add(new, b_hh)
         rnn_step(gates[start:stop], new, relu)
         state[:] = new
@@ -162,11 +155,11 @@ def rnn_grad_walk(multiply, rows, dy, dh, y, w_hh, relu, dgates):
 
 
 @elementwise
-def lstm_walk(multiply, rows, gates, h, c, w_hh, y, cells, workspace):
+def lstm_walk(multiply, rows, gates, h, c, w, y, cells, workspace):
     for t in range(len(rows)):
         start, stop = rows[t]
         n = stop - start
-        _times_transposed(multiply, h[:n], w_hh, workspace[:n])
+        _times(multiply, h[:n], w, workspace[:n])
         lstm_step(gates[start:stop], workspace[:n], c[:n], cells[start:stop], y[start:stop])
         h[:n] = y[start:stop]
 
@@ -182,11 +175,11 @@ def lstm_grad_walk(multiply, rows, dy, dh, dc, gates, cells, before, w_hh, dgate
 
 
 @elementwise
-def gru_walk(multiply, rows, gates, h, w_hh, b_hh, y, inner, workspace):
+def gru_walk(multiply, rows, gates, h, w, b_hh, y, inner, workspace):
     for t in range(len(rows)):
         start, stop = rows[t]
         state, products = h[: stop - start], workspace[: stop - start]
-        _times_transposed(multiply, state, w_hh, products)
+        _times(multiply, state, w, products)
         _add(products, b_hh)
         gru_step(gates[start:stop], products, state, inner[start:stop], y[start:stop])
         state[:] = y[start:stop]
