@@ -44,6 +44,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
         _taps(_places(grid[..., i], k, align_corners), k, mode, padding_mode, align_corners)
         for i, k in enumerate((w, h))
     )
+    input = input.reshape(-1).reshape(n, c, h, w)  # its gradient comes back through one row, and so in row-major order
     table = input.permute(0, 2, 3, 1).reshape(elements, c)
     table = Pad.apply(table, (0, 0), (1, 0), 0)  # the last row is what stands outside the image
     image = K.namespace(input._data).arange(n).reshape(n, 1, 1) * h
