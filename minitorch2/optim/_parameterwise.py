@@ -224,14 +224,24 @@ def number(x: Any) -> Any:
 
 
 def check_lr(lr: float | Tensor) -> None:
+    check_one_rate(lr)
+    check_nonnegative("learning rate", lr)
+
+
+def check_one_rate(lr: float | Tensor) -> None:
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError("Tensor lr must be 1-element")
-    check_nonnegative("learning rate", lr)
 
 
 def check_nonnegative(what: str, value: float | Tensor) -> None:
     if not value >= 0.0:
         raise ValueError(f"Invalid {what}: {value}")
+
+
+def check_at_least(least: int, what: str, value: float | Tensor) -> None:
+    """In the words of torch's newer optimizers."""
+    if not value >= least:
+        raise ValueError(f"{what} should be >= {least} but is: {value}")
 
 
 def check_betas(betas: tuple[Any, Any]) -> None:

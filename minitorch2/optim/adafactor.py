@@ -8,7 +8,15 @@ from typing import Any, ClassVar
 from ..core.dtypes import finfo
 from ..creation import zeros_like
 from ..tensor import Tensor
-from ._parameterwise import ParameterwiseOptimizer, advance, check_shapes, counter, number
+from ._parameterwise import (
+    ParameterwiseOptimizer,
+    advance,
+    check_at_least,
+    check_one_rate,
+    check_shapes,
+    counter,
+    number,
+)
 from .optimizer import ParamsT
 
 __all__ = ["Adafactor"]
@@ -40,20 +48,15 @@ class Adafactor(ParameterwiseOptimizer):
         foreach: bool | None = None,
         maximize: bool = False,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        if not lr >= 0.0:
-            raise ValueError(f"Learning rate should be >= 0 but is: {lr}")
+        check_one_rate(lr)
+        check_at_least(0, "Learning rate", lr)
         if not beta2_decay <= 0.0:
             raise ValueError(f"beta2_decay should be <= 0 but is: {beta2_decay}")
-        if eps[0] is not None and not eps[0] >= 0.0:
-            raise ValueError(f"epsilon1 should be >= 0 but is: {eps[0]}")
-        if not eps[1] >= 0.0:
-            raise ValueError(f"epsilon2 should be >= 0 but is: {eps[1]}")
-        if not d >= 1.0:
-            raise ValueError(f"Clipping threshold d should be >= 1 but is: {d}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"weight_decay should be >= 0 but is: {weight_decay}")
+        if eps[0] is not None:
+            check_at_least(0, "epsilon1", eps[0])
+        check_at_least(0, "epsilon2", eps[1])
+        check_at_least(1, "Clipping threshold d", d)
+        check_at_least(0, "weight_decay", weight_decay)
         defaults = {
             "lr": lr,
             "beta2_decay": beta2_decay,

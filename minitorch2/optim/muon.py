@@ -8,7 +8,7 @@ from typing import Any
 
 from ..creation import zeros_like
 from ..tensor import Tensor
-from ._parameterwise import ParameterwiseOptimizer, check_shapes, number
+from ._parameterwise import ParameterwiseOptimizer, check_at_least, check_one_rate, check_shapes, number
 from .optimizer import ParamsT
 
 __all__ = ["Muon"]
@@ -38,14 +38,10 @@ class Muon(ParameterwiseOptimizer):
         ns_steps: int = 5,
         adjust_lr_fn: str | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
-        if not lr >= 0.0:
-            raise ValueError(f"Learning rate should be >= 0 but is: {lr}")
-        if not momentum >= 0.0:
-            raise ValueError(f"momentum should be >= 0 but is: {momentum}")
-        if not weight_decay >= 0.0:
-            raise ValueError(f"weight decay should be >= 0 but is: {weight_decay}")
+        check_one_rate(lr)
+        check_at_least(0, "Learning rate", lr)
+        check_at_least(0, "momentum", momentum)
+        check_at_least(0, "weight decay", weight_decay)
         if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
             raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
         defaults = {
