@@ -71,6 +71,22 @@ def test_resize_and_set():
     same(run)
 
 
+def test_resize_takes_a_memory_format():
+    def run(lib):
+        x, last = lib.arange(96.0), lib.zeros(1, 2, 3, 3).to(memory_format=lib.channels_last)
+        made = [
+            x.clone().resize_(2, 3, 4, 4, memory_format=lib.channels_last),
+            x.clone().resize_(2, 3, 4, 4, memory_format=lib.contiguous_format),
+            x.clone().resize_as_(last),
+            x.clone().resize_as_(last, memory_format=lib.preserve_format),
+            x.clone().resize_as_(last.contiguous(), memory_format=lib.preserve_format),
+            x.clone().resize_as_(last, memory_format=lib.channels_last),
+        ]
+        return made, [y.stride() for y in made]
+
+    same(run)
+
+
 def test_storages_tell_who_shares_memory():
     for lib in (mt, torch):
         x = lib.arange(6.0)

@@ -12,7 +12,15 @@ from minitorch2_kernels.dispatch import namespace
 from ..core.device import check_available, device_of, module_on
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.function import Function
-from ..core.layout import check_layout, check_pin_memory
+from ..core.layout import (
+    channels_last,
+    check_layout,
+    check_memory_format,
+    check_pin_memory,
+    contiguous_format,
+    preserve_format,
+)
+from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
 from ._common import require_tensor, shape_from
 from ._inplace import check_writable
 from .index_ops import IndexAccumulate
@@ -96,8 +104,14 @@ def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=Non
 
 
 def resize_(self, *sizes, memory_format=None):
-    """Becomes a tensor of these sizes with its first elements, in order; what is new is not initialised."""
+    """Becomes a tensor of these sizes with its first elements, in order; what is new is not initialised.
+
+    memory_format: the order that the elements are taken to lie in, row-major or channels_last.
+    """
     size = shape_from(sizes)
+    check_memory_format(memory_format, len(size))
+    if memory_format is preserve_format:
+        raise RuntimeError("Unsupported memory format Preserve: resize_ takes contiguous_format or channels_last")
     if self.requires_grad:
         raise RuntimeError("cannot resize variables that require grad")
     check_writable(self)
@@ -108,14 +122,20 @@ def resize_(self, *sizes, memory_format=None):
         memory = namespace(old).empty(n, old.dtype)
         memory[: old.size] = old
         old = memory
-    self._data = old[:n].reshape(size)
+    if memory_format is channels_last:
+        self._data = transposed_back(old[:n].reshape([size[axis] for axis in CHANNELS_LAST]), CHANNELS_LAST)
+    else:
+        self._data = old[:n].reshape(size)
     self._bump()
     return self
 
 
 def resize_as_(self, the_template, *, memory_format=None):
-    """resize_(the_template.shape)."""
-    return resize_(self, the_template.shape)
+    """resize_(the_template.shape); preserve_format: in the template's order."""
+    require_tensor("resize_as_", the_template, "the_template", 1)
+    if memory_format is preserve_format:
+        memory_format = channels_last if is_channels_last(the_template._data) else contiguous_format
+    return resize_(self, the_template.shape, memory_format=memory_format)
 
 
 def set_(self, source=None):
