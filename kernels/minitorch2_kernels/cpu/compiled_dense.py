@@ -21,13 +21,13 @@ from ..reference.conv import out_size
 from .conv import workspace
 from .depthwise import floats
 from .jit import Loops
-from .planes import layout, phases
+from .planes import all_places, layout, phases
 from .pool import get_num_threads, parts_of, share_loop
 
 loops = Loops("dense_loops")
 
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
-_TILE, _ROWS = 24, 4  # tile.py's width of float32, two of float64: buffers end with a whole one; and its rows
+_TILE, _ROWS = 48, 4  # tile.py's greatest width, of float32: buffers end with a whole one; and its rows
 _CACHE_LINE = 16  # numbers of float32 in a line of the cache
 _NUMBERS = 64 * 1024  # of all channels of the images in a row
 _WORTH_SHARING = 1 << 18  # multiplications
@@ -64,15 +64,17 @@ class _Plan:
         self.padded = _whole(cg * count * row + lead + _TILE, _CACHE_LINE)
         self.sums = _whole(row, _TILE)  # of one output or channel
         offsets = ((np.arange(cg)[:, None] * count + phase_of) * row + within).reshape(-1)
-        where, shape = phases(place), (place.height, place.width, block)
-        self.settings = where, offsets, *shape
+        dealt = phases(place)
+        self.sees_all = bool(((dealt[:, 1] - dealt[:, 0]) * (dealt[:, 5] - dealt[:, 4])).sum() == math.prod(hw))
+        where, shape = (dealt, all_places(self.out)), (place.height, place.width, block)
+        self.settings = *where, offsets, *shape
         # Backwards: the taps of each phase, where a phase's begin and end, how far behind a place of g's each one looks
         taps = [np.flatnonzero(phase_of == number) for number in range(count)]
         self.order, self.bounds = np.concatenate(taps), np.cumsum([0, *map(len, taps)])
         behind = np.arange(o // groups)[:, None] * (lead + row) + lead
         back = [(behind - within[each]).reshape(-1) for each in taps]
         self.spread = _whole(o // groups * (lead + row) + _TILE, _CACHE_LINE)
-        self.back = where, np.concatenate(back), self.bounds, lead, *shape
+        self.back = *where, np.concatenate(back), self.bounds, lead, *shape
 
     def _worth_it(self, khw, stride) -> bool:
         """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
@@ -130,7 +132,8 @@ def conv2d_input_grad(g, w, hw, *settings):
     if not loops.turn(np.ascontiguousarray(w).reshape(groups, outputs, channels, -1), plan.order, plan.bounds, turned):
         # Such a weight, times the zeros between the rows of g, is a NaN that no place asked for: the reference decides.
         return reference.conv2d_input_grad.reference(g, w, hw, *settings)
-    dx, parts = np.zeros((n, groups * channels, *hw), g.dtype), plan.parts(n)
+    allocate = np.empty if plan.sees_all else np.zeros
+    dx, parts = allocate((n, groups * channels, *hw), g.dtype), plan.parts(n)
     work = workspace("dense", parts * (plan.spread + _whole(channels, _ROWS) * plan.sums), g.dtype)
     arrays = np.ascontiguousarray(g), turned, dx, work
     share_loop(plan.worth, loops.input_grad, parts, *arrays, plan.spread, parts, *plan.back)

@@ -14,7 +14,7 @@ from . import depthwise as matrices
 from .conv import workspace
 from .depthwise import depthwise, floats
 from .jit import Loops
-from .planes import layout, phases
+from .planes import all_places, layout, phases
 from .pool import parts_of, share_loop
 
 loops = Loops("depthwise_loops")
@@ -33,13 +33,13 @@ def conv2d(x, w, stride, padding, dilation, groups):
     (n, c, height, width), (o, _, kh, kw) = x.shape, w.shape
     oh, ow = (out_size(x.shape[2 + i], (kh, kw)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
     place = layout((height, width), (kh, kw), stride, padding, dilation, (oh, ow))
-    images = np.ascontiguousarray(x).reshape(n * c, height, width)
+    images = np.ascontiguousarray(x).reshape(n * c, 1, height, width)
     taps = np.ascontiguousarray(w).reshape(c, o // c, kh * kw)
     y = np.empty((n * c, o // c, oh, ow), x.dtype)
     worth, parts = _shared(y.size * kh * kw, n * c)
     padded = workspace("padded", parts * (place.size + _LINE), x.dtype)
     total = workspace("total", parts * (-(-oh * place.width // _LINE) * _LINE), x.dtype)
-    settings = parts, phases(place), place.offsets, place.height, place.width
+    settings = parts, phases(place), all_places((oh, ow)), place.offsets, place.height, place.width
     share_loop(worth, loops.conv, parts, images, taps, y, padded, total, *settings)
     return y.reshape(n, o, oh, ow)
 
@@ -55,11 +55,11 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     lead = int(within.max())
     taps = np.ascontiguousarray(w.reshape(c, o // c, kh * kw)[:, :, order])
     images = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
-    dx = np.zeros((n * c, *hw), g.dtype)
+    dx = np.zeros((n * c, 1, *hw), g.dtype)
     worth, parts = _shared(g.size * kh * kw, n * c)
     padded = workspace("padded", parts * place.size, g.dtype)
     spread = workspace("spread", parts * (lead + numbers), g.dtype)
-    settings = parts, lead, phases(place), bounds, lead - within[order], place.height, place.width
+    settings = parts, lead, phases(place), all_places((oh, ow)), bounds, lead - within[order], place.height, place.width
     share_loop(worth, loops.input_grad, parts, images, taps, dx, padded, spread, *settings)
     return dx.reshape(n, c, *hw)
 
@@ -68,13 +68,13 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """Depthwise, compiled: each image's gradient by itself, then their sum."""
     (n, o, oh, ow), (_, c, height, width) = g.shape, x.shape
     place = layout((height, width), tuple(khw), stride, padding, dilation, (oh, ow))
-    images = np.ascontiguousarray(x).reshape(n * c, height, width)
+    images = np.ascontiguousarray(x).reshape(n * c, 1, height, width)
     grads = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     each = np.empty((n * c, o // c, khw[0] * khw[1]), g.dtype)
     worth, parts = _shared(g.size * khw[0] * khw[1], n * c)
     padded = workspace("padded", parts * place.size, x.dtype)
     spread = workspace("spread", parts * oh * place.width, x.dtype)
-    settings = parts, phases(place), place.offsets, place.height, place.width
+    settings = parts, phases(place), all_places((oh, ow)), place.offsets, place.height, place.width
     share_loop(worth, loops.weight_grad, parts, grads, images, each, padded, spread, *settings)
     if not np.isfinite(each).all():
         # Between the rows of g stood zeros: one that met an infinite pixel gave a NaN that no place knows of.

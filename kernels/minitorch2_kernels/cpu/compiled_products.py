@@ -22,7 +22,7 @@ loops = Loops("product_loops")
 
 WORTH_SHARING = 1 << 20  # multiplications
 FEW = 8  # rows, up to which to lay out the weight for BLAS takes as long as the product
-_TILE = 24  # tile.py's width
+_TILE = 48  # tile.py's greatest width
 _NO_BIAS = np.zeros(0, np.float32)
 
 

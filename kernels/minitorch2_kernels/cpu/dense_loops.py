@@ -8,9 +8,9 @@ The work is in parts, start to stop of which a call does: a part of the images, 
 
 from __future__ import annotations
 
-from .loops import add_dots_of_four, jit, lay_out, part_of, row_of, take_back
+from .loops import jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
-from .tile import ROW_BYTES, ROWS, tile
+from .tile import ROW_BYTES, ROWS, TAPS, dots, tile
 
 _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so that they stay in the first-level cache
 _TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
@@ -29,49 +29,25 @@ def _sum_shifted(source, weights, offsets, out, length, first, last):
 
 
 @jit
-def _lay_out_rows(image, line, width):
-    """image (OH, OW) to rows of `width` numbers, whatever stands between them."""
-    for i in range(image.shape[0]):
-        row, target = image[i], line[i * width : i * width + image.shape[1]]
-        for j in range(len(row)):
-            target[j] = row[j]
-
-
-@jit
-def _lay_out_images(x, padded, phases, height, width, block):
-    """x (B, C/G, H, W) to padded (C/G, phases, block, height, width): every phase of a channel is one row of images."""
-    numbers = height * width
-    for c in range(x.shape[1]):
-        for p in range(len(phases)):
-            for b in range(x.shape[0]):
-                at = ((c * len(phases) + p) * block + b) * numbers
-                lay_out(x[b, c], padded[at : at + numbers], phases[p : p + 1], height, width)
-
-
-@jit
-def _conv(x, w, y, padded, totals, phases, offsets, height, width, block, start, stop, first, last):
+def _conv(x, w, y, padded, totals, phases, place, offsets, height, width, block, start, stop, first, last):
     groups, (oh, ow) = len(w), y.shape[2:]
     channels, outputs, numbers = x.shape[1] // groups, y.shape[1] // groups, height * width
+    row, sums = len(phases) * block * numbers, totals.reshape(-1)
     padded[:] = 0
     for n in range(start, stop, block):
         images = min(block, stop - n)
         length = (images - 1) * numbers + (oh - 1) * width + ow
         for group in range(groups):
-            of_group = x[n : n + images, group * channels : (group + 1) * channels]
-            _lay_out_images(of_group, padded, phases, height, width, block)
+            c, o = group * channels, group * outputs + first
+            lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
             _sum_shifted(padded, w[group], offsets, totals, length, first, last)
-            for o in range(first, min(last, outputs)):
-                for b in range(images):
-                    for i in range(oh):
-                        at = b * numbers + i * width
-                        row, line = y[n + b, group * outputs + o, i], totals[o, at : at + ow]
-                        for j in range(ow):
-                            row[j] = line[j]
+            mine = sums[first * totals.shape[1] :]
+            take_back(mine, y, n, images, o, min(last, outputs) - first, totals.shape[1], place, 0, height, width)
 
 
 @shareable
 @jit
-def conv(x, w, y, work, size, parts, by_rows, phases, offsets, height, width, block, start, stop):
+def conv(x, w, y, work, size, parts, by_rows, phases, place, offsets, height, width, block, start, stop):
     """x (N, C, H, W), w (G, O/G, T), y (N, O, OH, OW). A part's row of `work` has `size` numbers: C/G * phases * block
     * height * width, and zeros behind them for another tile; then (R, block * height * width up to a whole tile), R
     the outputs of a group up to a multiple of four. by_rows: a part is some of these, in fours, for all images.
@@ -83,7 +59,7 @@ def conv(x, w, y, work, size, parts, by_rows, phases, offsets, height, width, bl
         a, b, first, last = (0, len(x), ROWS * begin, ROWS * end) if by_rows else (begin, end, 0, rows)
         mine = row_of(work, part, parts)
         padded, totals = mine[:size], mine[size:].reshape(rows, -1)
-        _conv(x, w, y, padded, totals, phases, offsets, height, width, block, a, b, first, last)
+        _conv(x, w, y, padded, totals, phases, place, offsets, height, width, block, a, b, first, last)
 
 
 @jit
@@ -107,31 +83,25 @@ def turn(w, order, bounds, turned):
 
 
 @jit
-def _input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, width, block, start, stop):
+def _input_grad(g, w, dx, spread, totals, phases, place, offsets, bounds, lead, height, width, block, start, stop):
     groups, numbers = len(w), height * width
     channels, outputs = dx.shape[1] // groups, g.shape[1] // groups
-    reach = lead + block * numbers
+    row, sums = lead + block * numbers, totals.reshape(-1)
     spread[:] = 0
     for n in range(start, stop, block):
         images = min(block, stop - n)
-        length = images * numbers
         for group in range(groups):
-            for o in range(outputs):
-                for b in range(images):
-                    at = o * reach + lead + b * numbers
-                    _lay_out_rows(g[n + b, group * outputs + o], spread[at : at + numbers], width)
+            lay_out(g, n, images, group * outputs, outputs, spread[lead:], row, place, 0, height, width)
             for p in range(len(phases)):
                 first, last = bounds[p] * outputs, bounds[p + 1] * outputs
-                _sum_shifted(spread, w[group, :, first:last], offsets[first:last], totals, length, 0, len(totals))
-                for c in range(channels):
-                    for b in range(images):
-                        line = totals[c, b * numbers : (b + 1) * numbers]
-                        take_back(line, dx[n + b, group * channels + c], phases[p : p + 1], height, width)
+                each, c, phase = w[group, :, first:last], group * channels, phases[p : p + 1]
+                _sum_shifted(spread, each, offsets[first:last], totals, images * numbers, 0, len(totals))
+                take_back(sums, dx, n, images, c, channels, totals.shape[1], phase, 0, height, width)
 
 
 @shareable
 @jit
-def input_grad(g, w, dx, work, size, parts, phases, offsets, bounds, lead, height, width, block, start, stop):
+def input_grad(g, w, dx, work, size, parts, phases, place, offsets, bounds, lead, height, width, block, start, stop):
     """g (N, O, OH, OW), dx (N, C, H, W) of zeros, w (G, C/G, O/G * T): the taps of phase p stand at bounds[p] * O/G to
     bounds[p + 1] * O/G and so do their offsets into the `size` numbers of a part's row of `work`, O/G * (lead + block *
     height * width) and another tile; what is behind these is as for `conv`.
@@ -141,34 +111,35 @@ def input_grad(g, w, dx, work, size, parts, phases, offsets, bounds, lead, heigh
         a, b = part_of(n, part, parts)
         mine = row_of(work, part, parts)
         spread, totals = mine[:size], mine[size:].reshape(rows, -1)
-        _input_grad(g, w, dx, spread, totals, phases, offsets, bounds, lead, height, width, block, a, b)
+        _input_grad(g, w, dx, spread, totals, phases, place, offsets, bounds, lead, height, width, block, a, b)
 
 
 @jit
-def _weight_grad(g, x, dw, padded, spread, phases, offsets, height, width, block, start, stop):
+def _weight_grad(g, x, dw, padded, spread, phases, place, offsets, height, width, block, start, stop):
     groups, (oh, ow) = len(dw), g.shape[2:]
     channels, outputs, numbers = x.shape[1] // groups, g.shape[1] // groups, height * width
+    row, grads = len(phases) * block * numbers, spread.reshape(-1)
     padded[:] = 0
     spread[:] = 0
     for n in range(start, stop, block):
         images = min(block, stop - n)
         length = (images - 1) * numbers + (oh - 1) * width + ow
+        if images < block:
+            spread[:] = 0  # of the images before, behind the last one
         for group in range(groups):
-            of_group = x[n : n + images, group * channels : (group + 1) * channels]
-            _lay_out_images(of_group, padded, phases, height, width, block)
-            for o in range(outputs):
-                for b in range(images):
-                    at = b * numbers
-                    _lay_out_rows(g[n + b, group * outputs + o], spread[o, at : at + numbers], width)
+            c, o = group * channels, group * outputs
+            lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
+            lay_out(g, n, images, o, outputs, grads, spread.shape[1], place, 0, height, width)
             for begin in range(0, length, _CHUNK):
                 count = min(_CHUNK, length - begin)
-                for o in range(0, dw.shape[1], 4):
-                    add_dots_of_four(padded, spread[o : o + 4], offsets, dw[group, o : o + 4], begin, count)
+                for r in range(0, dw.shape[1], ROWS):
+                    for tap in range(0, len(offsets), TAPS):
+                        dots(padded, spread, r, offsets, tap, begin, count, dw[group])
 
 
 @shareable
 @jit
-def weight_grad(g, x, dw, work, size, phases, offsets, height, width, block, start, stop):
+def weight_grad(g, x, dw, work, size, phases, place, offsets, height, width, block, start, stop):
     """g (N, O, OH, OW), x (N, C, H, W), dw (parts, G, R, T): each part's own sums; `work` as for `conv`."""
     parts, n = len(dw), len(g)
     for part in range(start, stop):
@@ -176,7 +147,7 @@ def weight_grad(g, x, dw, work, size, phases, offsets, height, width, block, sta
         mine = row_of(work, part, parts)
         padded, spread = mine[:size], mine[size:].reshape(dw.shape[2], -1)
         dw[part] = 0
-        _weight_grad(g, x, dw[part], padded, spread, phases, offsets, height, width, block, a, b)
+        _weight_grad(g, x, dw[part], padded, spread, phases, place, offsets, height, width, block, a, b)
 
 
 @jit

@@ -70,56 +70,49 @@ def _dots(source, g, offsets, out):
 
 
 @jit
-def _conv(x, w, y, padded, total, phases, offsets, height, width, start, stop):
+def _conv(x, w, y, padded, total, phases, place, offsets, height, width, start, stop):
     channels, (multiplier, oh, ow) = len(w), y.shape[1:]
     length = (oh - 1) * width + ow
     padded[:] = 0
     for n in range(start, stop):
-        lay_out(x[n], padded, phases, height, width)
+        lay_out(x, n, 1, 0, 1, padded, 0, phases, height * width, height, width)
         for m in range(multiplier):
             _sum_shifted(padded, w[n % channels, m : m + 1], offsets, total, length)
-            for i in range(oh):
-                row, sums = y[n, m, i], total[0, i * width : i * width + ow]
-                for j in range(ow):
-                    row[j] = sums[j]
+            take_back(total[0], y, n, 1, m, 1, 0, place, 0, height, width)
 
 
 @shareable
 @jit
-def conv(x, w, y, padded, total, parts, phases, offsets, height, width, start, stop):
-    """x (N*C, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); a part's of total are OH * width numbers up to a whole tile,
+def conv(x, w, y, padded, total, parts, phases, place, offsets, height, width, start, stop):
+    """x (N*C, 1, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); a part's of total are OH * width numbers up to a whole tile,
     and of padded the layout's and another tile."""
     n = len(x)
     for part in range(start, stop):
         a, b = part_of(n, part, parts)
         mine, sums = row_of(padded, part, parts), row_of(total, part, parts).reshape(1, -1)
-        _conv(x, w, y, mine, sums, phases, offsets, height, width, a, b)
+        _conv(x, w, y, mine, sums, phases, place, offsets, height, width, a, b)
 
 
 @jit
-def _input_grad(g, w, dx, padded, spread, lead, phases, bounds, back, height, width, start, stop):
-    channels, (multiplier, oh, ow) = len(w), g.shape[1:]
+def _input_grad(g, w, dx, padded, spread, lead, phases, place, bounds, back, height, width, start, stop):
+    channels, multiplier = len(w), g.shape[1]
     numbers = height * width
     spread[:] = 0
     for n in range(start, stop):
         padded[:] = 0
         for m in range(multiplier):
-            for i in range(oh):
-                begin = lead + i * width
-                row, line = g[n, m, i], spread[begin : begin + ow]
-                for j in range(ow):
-                    line[j] = row[j]
+            lay_out(g, n, 1, m, 1, spread[lead:], 0, place, 0, height, width)
             for number in range(len(phases)):
                 first, last = bounds[number], bounds[number + 1]
                 out = padded[number * numbers : (number + 1) * numbers]
                 _add_shifted(spread, w[n % channels, m, first:last], back[first:last], out)
-        take_back(padded, dx[n], phases, height, width)
+        take_back(padded, dx, n, 1, 0, 1, 0, phases, numbers, height, width)
 
 
 @shareable
 @jit
-def input_grad(g, w, dx, padded, spread, parts, lead, phases, bounds, back, height, width, start, stop):
-    """g (N*C, M, OH, OW), w (C, M, KH*KW) with taps in the order of their phases, dx (N*C, H, W) of zeros.
+def input_grad(g, w, dx, padded, spread, parts, lead, phases, place, bounds, back, height, width, start, stop):
+    """g (N*C, M, OH, OW), w (C, M, KH*KW) with taps in the order of their phases, dx (N*C, 1, H, W) of zeros.
 
     A part's of spread are `lead` zeros and a phase's numbers: a tap that looks forward in x looks back in g.
     """
@@ -127,31 +120,28 @@ def input_grad(g, w, dx, padded, spread, parts, lead, phases, bounds, back, heig
     for part in range(start, stop):
         a, b = part_of(n, part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
-        _input_grad(g, w, dx, mine, grads, lead, phases, bounds, back, height, width, a, b)
+        _input_grad(g, w, dx, mine, grads, lead, phases, place, bounds, back, height, width, a, b)
 
 
 @jit
-def _weight_grad(g, x, each, padded, spread, phases, offsets, height, width, start, stop):
+def _weight_grad(g, x, each, padded, spread, phases, place, offsets, height, width, start, stop):
     multiplier, oh, ow = g.shape[1:]
     length = (oh - 1) * width + ow
     padded[:] = 0
     spread[:] = 0
     for n in range(start, stop):
-        lay_out(x[n], padded, phases, height, width)
+        lay_out(x, n, 1, 0, 1, padded, 0, phases, height * width, height, width)
         for m in range(multiplier):
-            for i in range(oh):
-                row, line = g[n, m, i], spread[i * width : i * width + ow]
-                for j in range(ow):
-                    line[j] = row[j]
+            lay_out(g, n, 1, m, 1, spread, 0, place, 0, height, width)
             _dots(padded, spread[:length], offsets, each[n, m])
 
 
 @shareable
 @jit
-def weight_grad(g, x, each, padded, spread, parts, phases, offsets, height, width, start, stop):
+def weight_grad(g, x, each, padded, spread, parts, phases, place, offsets, height, width, start, stop):
     """each (N*C, M, KH*KW): every image's gradient by itself. A part's of spread are OH * width numbers."""
     n = len(x)
     for part in range(start, stop):
         a, b = part_of(n, part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
-        _weight_grad(g, x, each, mine, grads, phases, offsets, height, width, a, b)
+        _weight_grad(g, x, each, mine, grads, phases, place, offsets, height, width, a, b)

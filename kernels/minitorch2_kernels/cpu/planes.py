@@ -57,6 +57,11 @@ def phases(place: Layout) -> np.ndarray:
     return np.array([[(to.start, to.stop, of.start, of.step) for to, of in two] for two in sides]).reshape(-1, 8)
 
 
+def all_places(out) -> np.ndarray:
+    """Results (OH, OW) as `phases` would say it: all of them, from the first of a row of `width` on."""
+    return np.array([[0, out[0], 0, 1, 0, out[1], 0, 1]])
+
+
 @lru_cache(maxsize=256)
 def layout(hw, khw, stride, padding, dilation, out, packed=False) -> Layout:
     """How images of hw = (H, W) are laid out for windows of khw = (KH, KW) at out = (OH, OW) places.
