@@ -22,7 +22,6 @@ def tiny_blocks(patch):
     patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
     patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
     patch.setattr(rnn_parts, "FEWEST", 1)
-    patch.setattr(rnn_parts, "FEWEST_OF_NUMPY", 1)
 
 
 def attention(d):
@@ -86,8 +85,13 @@ def lengths(d):
     return tuple(sorted((d.int(1, 5) for _ in range(d.int(1, 4))), reverse=True)), d.of(True, False)
 
 
+def state_width(d):
+    """Of a few numbers, or so wide that a step's product is several panels, of which the last is not full."""
+    return d.of(d.int(1, 5), d.int(13, 60))
+
+
 def lstm(d):
-    (sizes, reverse), width = lengths(d), d.int(1, 5)
+    (sizes, reverse), width = lengths(d), state_width(d)
     out = d.of(None, d.int(1, 5))
     rows, state = sum(sizes), out or width
     w_hr = None if out is None else d.array(out, width)
@@ -110,7 +114,7 @@ def lstm_grad(d):
 
 
 def gru(d, gates=3):
-    (sizes, reverse), width = lengths(d), d.int(1, 5)
+    (sizes, reverse), width = lengths(d), state_width(d)
     bias = d.of(None, d.array(gates * width))
     arrays = d.array(sum(sizes), gates * width), d.array(sizes[0], width), d.array(gates * width, width), bias
     return *arrays, sizes, reverse

@@ -26,6 +26,7 @@ from minitorch2_kernels.cpu import (
     compiled_pooling,
     compiled_products,
     compiled_rectifiers,
+    compiled_rnn,
     compiled_rows,
     conv,
     depthwise_shifts,
@@ -63,6 +64,7 @@ TINY = {
     compiled_exponentials: {"WORTH_IT": 1, "WORTH_SHARING": 1},
     compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
     compiled_optim: {"WORTH_SHARING": 2},
+    compiled_rnn: {"FEWEST": 1, "WORTH_SHARING": 1},
     rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
 }
 

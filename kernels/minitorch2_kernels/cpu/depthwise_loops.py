@@ -84,8 +84,8 @@ def _conv(x, w, y, padded, total, phases, place, offsets, height, width, start, 
 @shareable
 @jit
 def conv(x, w, y, padded, total, parts, phases, place, offsets, height, width, start, stop):
-    """x (N*C, 1, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); a part's of total are OH * width numbers up to a whole tile,
-    and of padded the layout's and another tile."""
+    """x (N*C, 1, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); a part's of total are OH * width numbers up to a whole
+    tile, and of padded the layout's and another tile."""
     n = len(x)
     for part in range(start, stop):
         a, b = part_of(n, part, parts)

@@ -17,8 +17,7 @@ from .blas import one_thread
 from .pool import get_num_threads, share
 from .rows import unbuffered
 
-FEWEST = 8  # rows of a part
-FEWEST_OF_NUMPY = 64  # where a step is a dozen calls of NumPy, for each of which a thread takes the interpreter's lock
+FEWEST = 64  # rows of a part: a step is a dozen calls of NumPy, for each of which a thread takes the interpreter's lock
 LARGE = 8 * 2**20  # multiplications of a product that BLAS's own threads shorten
 
 
@@ -37,7 +36,7 @@ def rows_of(sizes, reverse, first, last):
     return found
 
 
-def share_batch(function, sizes, reverse, weight, compiled) -> None:
+def share_batch(function, sizes, reverse, weight) -> None:
     """Calls function(part, rows) for parts of the batch: a slice of it, and the rows it has in each step.
 
     weight (G, P) is what every row is multiplied with. Where one thread does all, BLAS may take others for a product
@@ -48,37 +47,39 @@ def share_batch(function, sizes, reverse, weight, compiled) -> None:
     def run(a, b):
         function(slice(a, b), rows_of(sizes, reverse, a, b))
 
-    batch, fewest = sizes[0], FEWEST if compiled else FEWEST_OF_NUMPY
-    if batch >= fewest * get_num_threads() > fewest:
+    batch = sizes[0]
+    if batch >= FEWEST * get_num_threads() > FEWEST:
         share(run, batch)
         return
     with contextlib.nullcontext() if batch * weight.size > LARGE and get_num_threads() > 1 else one_thread():
         run(0, batch)
 
 
-def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse, walk=reference.rnn_walk, compiled=False):
+def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse):
     """rnn, each thread with its part of the batch."""
     y, h = np.empty(gates.shape, gates.dtype), h0.copy()
-    share_batch(lambda at, rows: walk(gates, h[at], w_hh, b_hh, relu, rows, y), sizes, reverse, w_hh, compiled)
+    share_batch(lambda at, rows: reference.rnn_walk(gates, h[at], w_hh, b_hh, relu, rows, y), sizes, reverse, w_hh)
     return y, h
 
 
-def rnn_grad(dy, dh, y, w_hh, relu, sizes, reverse, walk=reference.rnn_grad_walk, compiled=False):
+def rnn_grad(dy, dh, y, w_hh, relu, sizes, reverse):
     """rnn_grad, each thread with its part of the batch."""
     dgates, dh = np.empty(y.shape, y.dtype), dh.copy()
-    share_batch(lambda at, rows: walk(dy, dh[at], y, w_hh, relu, rows, dgates), sizes, not reverse, w_hh, compiled)
+    share_batch(
+        lambda at, rows: reference.rnn_grad_walk(dy, dh[at], y, w_hh, relu, rows, dgates), sizes, not reverse, w_hh
+    )
     return dgates, dh
 
 
-def lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse, walk, compiled=False):
+def lstm(gates, h0, c0, w_hh, w_hr, sizes, reverse, walk):
     """lstm, each thread with its part of the batch."""
     h, c = h0.copy(), c0.copy()
     y, cells = (np.empty((len(gates), s.shape[1]), gates.dtype) for s in (h0, c0))
-    share_batch(lambda at, rows: walk(gates, h[at], c[at], w_hh, w_hr, rows, y, cells), sizes, reverse, w_hh, compiled)
+    share_batch(lambda at, rows: walk(gates, h[at], c[at], w_hh, w_hr, rows, y, cells), sizes, reverse, w_hh)
     return y, h, c, gates, cells
 
 
-def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse, walk, compiled=False):
+def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse, walk):
     """lstm_grad, each thread with its part of the batch."""
     dgates, dh, dc = np.empty(gates.shape, gates.dtype), dh.copy(), dc.copy()
     dys = None if w_hr is None else np.empty(dy.shape, dy.dtype)
@@ -86,26 +87,26 @@ def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse, walk
     def part(at, rows):
         walk(dy, dh[at], dc[at], gates, cells, before, w_hh, w_hr, rows, dgates, dys)
 
-    share_batch(part, sizes, not reverse, w_hh, compiled)
+    share_batch(part, sizes, not reverse, w_hh)
     return dgates, dh, dc, reference.projection_grad(dys, gates, cells, matmul)
 
 
-def gru(gates, h0, w_hh, b_hh, sizes, reverse, walk=reference.gru_walk, compiled=False):
+def gru(gates, h0, w_hh, b_hh, sizes, reverse):
     """gru, each thread with its part of the batch."""
     h = h0.copy()
     y, inner = (np.empty((len(gates), h0.shape[1]), gates.dtype) for _ in range(2))
-    share_batch(lambda at, rows: walk(gates, h[at], w_hh, b_hh, rows, y, inner), sizes, reverse, w_hh, compiled)
+    share_batch(lambda at, rows: reference.gru_walk(gates, h[at], w_hh, b_hh, rows, y, inner), sizes, reverse, w_hh)
     return y, h, gates, inner
 
 
-def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse, walk=reference.gru_grad_walk, compiled=False):
+def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse):
     """gru_grad, each thread with its part of the batch."""
     dgates, dproducts, dh = np.empty(gates.shape, gates.dtype), np.empty(gates.shape, gates.dtype), dh.copy()
 
     def part(at, rows):
-        walk(dy, dh[at], gates, inner, before, w_hh, rows, dgates, dproducts)
+        reference.gru_grad_walk(dy, dh[at], gates, inner, before, w_hh, rows, dgates, dproducts)
 
-    share_batch(part, sizes, not reverse, w_hh, compiled)
+    share_batch(part, sizes, not reverse, w_hh)
     return dgates, dproducts, dh
 
 
