@@ -73,7 +73,7 @@ def test_threads_that_watch_take_their_part_themselves(loops):
     before = pool._slots[:2, DONE].copy()
     x, y = np.ones(999, np.float32), np.zeros(999, np.float32)
     deadline = time.monotonic() + 10
-    while not loops.relu.shared(pool._slots[:2], x.size, x, y):
+    while not loops.relu.shared(pool._slots[:2], 0, x.size, x, y):
         assert time.monotonic() < deadline
         awake(3)
     assert (pool._slots[:2, DONE] == before + 1).all()
@@ -84,7 +84,7 @@ def test_where_a_thread_sleeps_nothing_is_done(loops):
     awake(2)
     asleep(2)
     x, y = np.ones(9, np.float32), np.zeros(9, np.float32)
-    assert not loops.relu.shared(pool._slots[:1], x.size, x, y)
+    assert not loops.relu.shared(pool._slots[:1], 0, x.size, x, y)
     assert (y == 0).all()
 
 

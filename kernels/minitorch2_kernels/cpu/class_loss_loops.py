@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .jit import jit
-from .loops import part_of
+from .loops import clear, part_of
 from .row_loops import exp_total, largest
 from .scalars import elementwise, exp
 from .share_loops import shareable
@@ -23,8 +23,8 @@ def nll_mean(x, target, y):
 @jit
 def nll_mean_put(share, target, dx):
     """dx = share at the targets, else 0."""
-    dx[:] = 0
     for n in range(dx.shape[0]):
+        clear(dx[n])
         dx[n, target[n]] = share
 
 

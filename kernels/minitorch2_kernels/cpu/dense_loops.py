@@ -8,7 +8,7 @@ The work is in parts, start to stop of which a call does: a part of the images, 
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, part_of, row_of, take_back
+from .loops import clear, inner, jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, TAPS, dots, tile
 
@@ -16,7 +16,7 @@ _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so th
 _TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
 
 
-@jit
+@inner
 def _sum_shifted(source, weights, offsets, out, length, first, last):
     """out[r, q] = sum over t of weights[r, t] * source[offsets[t] + q] for q < length, and whatever comes out in
     the rest of the last tile; rows first to last, in fours."""
@@ -28,23 +28,6 @@ def _sum_shifted(source, weights, offsets, out, length, first, last):
                 tile(source, q, weights, r, offsets, out)
 
 
-@jit
-def _conv(x, w, y, padded, totals, phases, place, offsets, height, width, block, start, stop, first, last):
-    groups, (oh, ow) = len(w), y.shape[2:]
-    channels, outputs, numbers = x.shape[1] // groups, y.shape[1] // groups, height * width
-    row, sums = len(phases) * block * numbers, totals.reshape(-1)
-    padded[:] = 0
-    for n in range(start, stop, block):
-        images = min(block, stop - n)
-        length = (images - 1) * numbers + (oh - 1) * width + ow
-        for group in range(groups):
-            c, o = group * channels, group * outputs + first
-            lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
-            _sum_shifted(padded, w[group], offsets, totals, length, first, last)
-            mine = sums[first * totals.shape[1] :]
-            take_back(mine, y, n, images, o, min(last, outputs) - first, totals.shape[1], place, 0, height, width)
-
-
 @shareable
 @jit
 def conv(x, w, y, work, size, parts, by_rows, phases, place, offsets, height, width, block, start, stop):
@@ -52,14 +35,28 @@ def conv(x, w, y, work, size, parts, by_rows, phases, place, offsets, height, wi
     * height * width, and zeros behind them for another tile; then (R, block * height * width up to a whole tile), R
     the outputs of a group up to a multiple of four. by_rows: a part is some of these, in fours, for all images.
     """
-    rows = ROWS * (-(-w.shape[1] // ROWS))
-    count = rows // ROWS if by_rows else len(x)
+    groups, (oh, ow) = len(w), y.shape[2:]
+    channels, outputs, numbers = x.shape[1] // groups, y.shape[1] // groups, height * width
+    fours, row = -(-outputs // ROWS), len(phases) * block * numbers
     for part in range(start, stop):
-        begin, end = part_of(count, part, parts)
-        a, b, first, last = (0, len(x), ROWS * begin, ROWS * end) if by_rows else (begin, end, 0, rows)
+        begin, end = part_of(fours if by_rows else len(x), part, parts)
+        if by_rows:
+            begin, end, first, last = 0, len(x), ROWS * begin, ROWS * end
+        else:
+            first, last = 0, ROWS * fours
         mine = row_of(work, part, parts)
-        padded, totals = mine[:size], mine[size:].reshape(rows, -1)
-        _conv(x, w, y, padded, totals, phases, place, offsets, height, width, block, a, b, first, last)
+        padded, sums = mine[:size], mine[size:]
+        totals = sums.reshape(ROWS * fours, -1)
+        clear(padded)
+        for n in range(begin, end, block):
+            images = min(block, end - n)
+            length = (images - 1) * numbers + (oh - 1) * width + ow
+            for group in range(groups):
+                c, o = group * channels, group * outputs + first
+                lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
+                _sum_shifted(padded, w[group], offsets, totals, length, first, last)
+                computed, count = sums[first * totals.shape[1] :], min(last, outputs) - first
+                take_back(computed, y, n, images, o, count, totals.shape[1], place, 0, height, width)
 
 
 @jit
@@ -82,23 +79,6 @@ def turn(w, order, bounds, turned):
     return total == 0
 
 
-@jit
-def _input_grad(g, w, dx, spread, totals, phases, place, offsets, bounds, lead, height, width, block, start, stop):
-    groups, numbers = len(w), height * width
-    channels, outputs = dx.shape[1] // groups, g.shape[1] // groups
-    row, sums = lead + block * numbers, totals.reshape(-1)
-    spread[:] = 0
-    for n in range(start, stop, block):
-        images = min(block, stop - n)
-        for group in range(groups):
-            lay_out(g, n, images, group * outputs, outputs, spread[lead:], row, place, 0, height, width)
-            for p in range(len(phases)):
-                first, last = bounds[p] * outputs, bounds[p + 1] * outputs
-                each, c, phase = w[group, :, first:last], group * channels, phases[p : p + 1]
-                _sum_shifted(spread, each, offsets[first:last], totals, images * numbers, 0, len(totals))
-                take_back(sums, dx, n, images, c, channels, totals.shape[1], phase, 0, height, width)
-
-
 @shareable
 @jit
 def input_grad(g, w, dx, work, size, parts, phases, place, offsets, bounds, lead, height, width, block, start, stop):
@@ -106,48 +86,55 @@ def input_grad(g, w, dx, work, size, parts, phases, place, offsets, bounds, lead
     bounds[p + 1] * O/G and so do their offsets into the `size` numbers of a part's row of `work`, O/G * (lead + block *
     height * width) and another tile; what is behind these is as for `conv`.
     """
-    n, rows = len(g), ROWS * (-(-w.shape[1] // ROWS))
+    groups, numbers = len(w), height * width
+    channels, outputs = dx.shape[1] // groups, g.shape[1] // groups
+    rows, row = ROWS * (-(-channels // ROWS)), lead + block * numbers
     for part in range(start, stop):
-        a, b = part_of(n, part, parts)
+        begin, end = part_of(len(g), part, parts)
         mine = row_of(work, part, parts)
-        spread, totals = mine[:size], mine[size:].reshape(rows, -1)
-        _input_grad(g, w, dx, spread, totals, phases, place, offsets, bounds, lead, height, width, block, a, b)
-
-
-@jit
-def _weight_grad(g, x, dw, padded, spread, phases, place, offsets, height, width, block, start, stop):
-    groups, (oh, ow) = len(dw), g.shape[2:]
-    channels, outputs, numbers = x.shape[1] // groups, g.shape[1] // groups, height * width
-    row, grads = len(phases) * block * numbers, spread.reshape(-1)
-    padded[:] = 0
-    spread[:] = 0
-    for n in range(start, stop, block):
-        images = min(block, stop - n)
-        length = (images - 1) * numbers + (oh - 1) * width + ow
-        if images < block:
-            spread[:] = 0  # of the images before, behind the last one
-        for group in range(groups):
-            c, o = group * channels, group * outputs
-            lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
-            lay_out(g, n, images, o, outputs, grads, spread.shape[1], place, 0, height, width)
-            for begin in range(0, length, _CHUNK):
-                count = min(_CHUNK, length - begin)
-                for r in range(0, dw.shape[1], ROWS):
-                    for tap in range(0, len(offsets), TAPS):
-                        dots(padded, spread, r, offsets, tap, begin, count, dw[group])
+        spread, sums = mine[:size], mine[size:]
+        totals = sums.reshape(rows, -1)
+        clear(spread)
+        for n in range(begin, end, block):
+            images = min(block, end - n)
+            for group in range(groups):
+                lay_out(g, n, images, group * outputs, outputs, spread[lead:], row, place, 0, height, width)
+                for p in range(len(phases)):
+                    first, last = bounds[p] * outputs, bounds[p + 1] * outputs
+                    each, c, phase = w[group, :, first:last], group * channels, phases[p : p + 1]
+                    _sum_shifted(spread, each, offsets[first:last], totals, images * numbers, 0, rows)
+                    take_back(sums, dx, n, images, c, channels, totals.shape[1], phase, 0, height, width)
 
 
 @shareable
 @jit
 def weight_grad(g, x, dw, work, size, phases, place, offsets, height, width, block, start, stop):
     """g (N, O, OH, OW), x (N, C, H, W), dw (parts, G, R, T): each part's own sums; `work` as for `conv`."""
-    parts, n = len(dw), len(g)
+    (parts, groups, rows, _), (oh, ow) = dw.shape, g.shape[2:]
+    channels, outputs, numbers = x.shape[1] // groups, g.shape[1] // groups, height * width
+    row = len(phases) * block * numbers
     for part in range(start, stop):
-        a, b = part_of(n, part, parts)
+        first, last = part_of(len(g), part, parts)
         mine = row_of(work, part, parts)
-        padded, spread = mine[:size], mine[size:].reshape(dw.shape[2], -1)
-        dw[part] = 0
-        _weight_grad(g, x, dw[part], padded, spread, phases, place, offsets, height, width, block, a, b)
+        padded, grads = mine[:size], mine[size:]
+        spread = grads.reshape(rows, -1)
+        clear(padded)
+        clear(grads)
+        clear(dw[part].reshape(-1))
+        for n in range(first, last, block):
+            images = min(block, last - n)
+            length = (images - 1) * numbers + (oh - 1) * width + ow
+            if images < block:
+                clear(grads)  # of the images before, behind the last one
+            for group in range(groups):
+                c, o = group * channels, group * outputs
+                lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
+                lay_out(g, n, images, o, outputs, grads, spread.shape[1], place, 0, height, width)
+                for begin in range(0, length, _CHUNK):
+                    count = min(_CHUNK, length - begin)
+                    for r in range(0, rows, ROWS):
+                        for tap in range(0, len(offsets), TAPS):
+                            dots(padded, spread, r, offsets, tap, begin, count, dw[part, group])
 
 
 @jit
@@ -157,11 +144,10 @@ def add_parts(parts, total):
     for g in range(total.shape[0]):
         for o in range(total.shape[1]):
             row = total[g, o]
-            row[:] = parts[0, g, o]
-            for p in range(1, len(parts)):
+            for p in range(len(parts)):
                 more = parts[p, g, o]
                 for t in range(len(row)):
-                    row[t] += more[t]
+                    row[t] = more[t] if p == 0 else row[t] + more[t]
             for t in range(len(row)):
                 check += row[t] * zero
     return check == 0

@@ -6,14 +6,14 @@ Images are laid out as planes.py says. Arrays are C-contiguous and of one dtype,
 
 from __future__ import annotations
 
-from .loops import jit, lay_out, part_of, row_of, take_back
+from .loops import clear, inner, jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
 from .tile import LINE_BYTES, line
 
 _CHUNK = 2048  # numbers summed up before the next ones are begun, so that they stay in the first-level cache
 
 
-@jit
+@inner
 def _add_shifted(source, weights, offsets, out):
     """out[q] += sum over t of weights[t] * source[offsets[t] + q]"""
     taps = len(weights)
@@ -36,7 +36,7 @@ def _add_shifted(source, weights, offsets, out):
             t += 1
 
 
-@jit
+@inner
 def _sum_shifted(source, weights, offsets, out, length):
     """out[0, q] = sum over t of weights[0, t] * source[offsets[t] + q] for q < length, and whatever comes out in the
     rest of the last tile."""
@@ -44,7 +44,7 @@ def _sum_shifted(source, weights, offsets, out, length):
         line(source, q, weights, 0, offsets, out)
 
 
-@jit
+@inner
 def _dots(source, g, offsets, out):
     """out[t] = sum over q of g[q] * source[offsets[t] + q]"""
     taps, n = len(offsets), len(g)
@@ -69,44 +69,23 @@ def _dots(source, g, offsets, out):
         t += 1
 
 
-@jit
-def _conv(x, w, y, padded, total, phases, place, offsets, height, width, start, stop):
-    channels, (multiplier, oh, ow) = len(w), y.shape[1:]
-    length = (oh - 1) * width + ow
-    padded[:] = 0
-    for n in range(start, stop):
-        lay_out(x, n, 1, 0, 1, padded, 0, phases, height * width, height, width)
-        for m in range(multiplier):
-            _sum_shifted(padded, w[n % channels, m : m + 1], offsets, total, length)
-            take_back(total[0], y, n, 1, m, 1, 0, place, 0, height, width)
-
-
 @shareable
 @jit
 def conv(x, w, y, padded, total, parts, phases, place, offsets, height, width, start, stop):
     """x (N*C, 1, H, W), w (C, M, KH*KW), y (N*C, M, OH, OW); a part's of total are OH * width numbers up to a whole
     tile, and of padded the layout's and another tile."""
-    n = len(x)
+    channels, (multiplier, oh, ow) = len(w), y.shape[1:]
+    length = (oh - 1) * width + ow
     for part in range(start, stop):
-        a, b = part_of(n, part, parts)
-        mine, sums = row_of(padded, part, parts), row_of(total, part, parts).reshape(1, -1)
-        _conv(x, w, y, mine, sums, phases, place, offsets, height, width, a, b)
-
-
-@jit
-def _input_grad(g, w, dx, padded, spread, lead, phases, place, bounds, back, height, width, start, stop):
-    channels, multiplier = len(w), g.shape[1]
-    numbers = height * width
-    spread[:] = 0
-    for n in range(start, stop):
-        padded[:] = 0
-        for m in range(multiplier):
-            lay_out(g, n, 1, m, 1, spread[lead:], 0, place, 0, height, width)
-            for number in range(len(phases)):
-                first, last = bounds[number], bounds[number + 1]
-                out = padded[number * numbers : (number + 1) * numbers]
-                _add_shifted(spread, w[n % channels, m, first:last], back[first:last], out)
-        take_back(padded, dx, n, 1, 0, 1, 0, phases, numbers, height, width)
+        first, last = part_of(len(x), part, parts)
+        mine, sums = row_of(padded, part, parts), row_of(total, part, parts)
+        row = sums.reshape(1, -1)
+        clear(mine)
+        for n in range(first, last):
+            lay_out(x, n, 1, 0, 1, mine, 0, phases, height * width, height, width)
+            for m in range(multiplier):
+                _sum_shifted(mine, w[n % channels, m : m + 1], offsets, row, length)
+                take_back(sums, y, n, 1, m, 1, 0, place, 0, height, width)
 
 
 @shareable
@@ -116,32 +95,35 @@ def input_grad(g, w, dx, padded, spread, parts, lead, phases, place, bounds, bac
 
     A part's of spread are `lead` zeros and a phase's numbers: a tap that looks forward in x looks back in g.
     """
-    n = len(g)
+    channels, multiplier, numbers = len(w), g.shape[1], height * width
     for part in range(start, stop):
-        a, b = part_of(n, part, parts)
+        begin, end = part_of(len(g), part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
-        _input_grad(g, w, dx, mine, grads, lead, phases, place, bounds, back, height, width, a, b)
-
-
-@jit
-def _weight_grad(g, x, each, padded, spread, phases, place, offsets, height, width, start, stop):
-    multiplier, oh, ow = g.shape[1:]
-    length = (oh - 1) * width + ow
-    padded[:] = 0
-    spread[:] = 0
-    for n in range(start, stop):
-        lay_out(x, n, 1, 0, 1, padded, 0, phases, height * width, height, width)
-        for m in range(multiplier):
-            lay_out(g, n, 1, m, 1, spread, 0, place, 0, height, width)
-            _dots(padded, spread[:length], offsets, each[n, m])
+        clear(grads)
+        for n in range(begin, end):
+            clear(mine)
+            for m in range(multiplier):
+                lay_out(g, n, 1, m, 1, grads[lead:], 0, place, 0, height, width)
+                for number in range(len(phases)):
+                    first, last = bounds[number], bounds[number + 1]
+                    out = mine[number * numbers : (number + 1) * numbers]
+                    _add_shifted(grads, w[n % channels, m, first:last], back[first:last], out)
+            take_back(mine, dx, n, 1, 0, 1, 0, phases, numbers, height, width)
 
 
 @shareable
 @jit
 def weight_grad(g, x, each, padded, spread, parts, phases, place, offsets, height, width, start, stop):
     """each (N*C, M, KH*KW): every image's gradient by itself. A part's of spread are OH * width numbers."""
-    n = len(x)
+    multiplier, oh, ow = g.shape[1:]
+    length = (oh - 1) * width + ow
     for part in range(start, stop):
-        a, b = part_of(n, part, parts)
+        first, last = part_of(len(x), part, parts)
         mine, grads = row_of(padded, part, parts), row_of(spread, part, parts)
-        _weight_grad(g, x, each, mine, grads, phases, place, offsets, height, width, a, b)
+        clear(mine)
+        clear(grads)
+        for n in range(first, last):
+            lay_out(x, n, 1, 0, 1, mine, 0, phases, height * width, height, width)
+            for m in range(multiplier):
+                lay_out(g, n, 1, m, 1, grads, 0, place, 0, height, width)
+                _dots(mine, grads[:length], offsets, each[n, m])

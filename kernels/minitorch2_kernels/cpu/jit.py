@@ -24,17 +24,18 @@ available = os.environ.get("MINITORCH2_COMPILED") != "0" and importlib.util.find
 NOTICE_AFTER = 1.0  # seconds
 
 
-def jit(function: Callable[..., Any], fastmath: Any = False, error_model: str = "python") -> Any:
+def jit(function: Callable[..., Any], fastmath: Any = False, error_model: str = "python", **options: Any) -> Any:
     """`function` compiled for each set of dtypes at its first call. Imports numba.
 
     error_model="numpy": x / 0 is inf and no error, so that a loop with a division needs no test that stops it."""
     import numba
 
     _listen()
+    options |= dict(nogil=True, no_cfunc_wrapper=True, fastmath=fastmath, error_model=error_model)
     try:
-        return numba.njit(nogil=True, cache=True, fastmath=fastmath, error_model=error_model)(function)
+        return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder to cache in
-        return numba.njit(nogil=True, fastmath=fastmath, error_model=error_model)(function)
+        return numba.njit(**options)(function)
 
 
 def compile_once(function: Callable[..., Any]) -> Callable[..., Any]:

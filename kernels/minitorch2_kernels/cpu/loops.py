@@ -19,7 +19,30 @@ def jit(function):
     return compiler.jit(function, _FAST)
 
 
-@jit
+def inner(function):
+    """As jit, for what compiled loops call in one place or two: it is compiled as a part of them, and by their rules.
+
+    A function of its own would be compiled by itself and again in whatever calls it, and in what calls that: a
+    convolution took twice as long until it ran."""
+    return compiler.jit(function, _FAST, inline="always")
+
+
+@inner
+def clear(x):
+    """x[:] = 0, for a flat array. That statement takes the compiler a fifth of a second, and one between arrays, with
+    its error messages, two or three: so the loops are written out here."""
+    for i in range(len(x)):
+        x[i] = 0
+
+
+@inner
+def copy(source, to):
+    """to[:] = source, for flat arrays of one length."""
+    for i in range(len(to)):
+        to[i] = source[i]
+
+
+@inner
 def lay_out(x, n, images, channel, channels, rows, apart, phases, phases_apart, height, width):
     """`images` images from x[n] on and `channels` channels from `channel` on, x (N, C, H, W), to their places in rows,
     as planes.py says: phase p of image b and channel c begins at rows[c * apart + p * phases_apart + b * height *
@@ -47,7 +70,7 @@ def lay_out(x, n, images, channel, channels, rows, apart, phases, phases_apart, 
                             rows[at + j] = x[image, of, row, column + step * j]
 
 
-@jit
+@inner
 def take_back(rows, x, n, images, channel, channels, apart, phases, phases_apart, height, width):
     """The reverse of lay_out."""
     for p in range(len(phases)):
@@ -70,20 +93,20 @@ def take_back(rows, x, n, images, channel, channels, apart, phases, phases_apart
                             x[image, of, row, column + step * j] = rows[at + j]
 
 
-@jit
+@inner
 def part_of(n, part, parts):
     """(start, stop) of this part of range(n)."""
     return n * part // parts, n * (part + 1) // parts
 
 
-@jit
+@inner
 def row_of(workspace, part, parts):
     """What of a flat workspace belongs to this part."""
     size = len(workspace) // parts
     return workspace[part * size : (part + 1) * size]
 
 
-@jit
+@inner
 def add_dots_of_four(source, g, offsets, out, begin, count):
     """out[r, t] += sum over q of g[r, q] * source[offsets[t] + q], for four rows and q from begin on."""
     end = begin + count

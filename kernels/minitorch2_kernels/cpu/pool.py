@@ -51,6 +51,7 @@ _jobs: queue.SimpleQueue = queue.SimpleQueue()
 _workers: list[threading.Thread] = []
 _inside = _Inside()
 _slots = np.zeros((0, _SLOT), np.int64)  # a row for each worker: share_loops.py
+_NOBODY = _slots  # for a loop that this thread does alone
 _bell = np.zeros(_SLOT, np.int64)  # rung for those awake, to look into the queue
 
 
@@ -113,18 +114,18 @@ def share_loop(worth: float, loop, n: int, *arguments) -> None:
     but for what comes next, and this thread does it all."""
     threads = parts_of(n) if worth >= 1 else 1
     if threads <= 1:
-        loop(*arguments, 0, n)
+        loop.shared(_NOBODY, 0, n, *arguments)
         return
     _start_workers(threads - 1)
-    if loop.shared(_slots[: threads - 1], n, *arguments):
+    if loop.shared(_slots[: threads - 1], 0, n, *arguments):
         return
     if worth >= WORTH_WAKING:
-        share(lambda start, stop: loop(*arguments, start, stop), n)
+        share(lambda start, stop: loop.shared(_NOBODY, start, stop, *arguments), n)
         return
     for _ in range(threads - 1):
         _jobs.put(None)
     for start, stop in _cut(n, threads):
-        loop(*arguments, start, stop)
+        loop.shared(_NOBODY, start, stop, *arguments)
 
 
 def share_if(worth_it: bool, function, n: int) -> None:

@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .gemm import PLAIN, ROW_MAJOR, TRANSPOSED
-from .loops import add_dots_of_four, jit, part_of
+from .loops import add_dots_of_four, copy, jit, part_of
 from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, tile
 
@@ -85,7 +85,7 @@ def _column_sums(g, sums, first, last):
         row = g[r, first:last]
         for j in range(len(row)):
             total[j] += row[j]
-    sums[first:last] = total
+    copy(total, sums[first:last])
 
 
 @jit
@@ -95,7 +95,7 @@ def _in_fours(x):
     if rows == len(x):
         return x
     full = np.zeros((rows, x.shape[1]), x.dtype)
-    full[: len(x)] = x
+    copy(x.reshape(-1), full.reshape(-1)[: x.size])
     return full
 
 
@@ -106,11 +106,13 @@ def linear_of_few(x, weight, bias, y, start, stop):
     rows, inputs = _in_fours(x), x.shape[1]
     sums = np.zeros((len(rows), stop - start), y.dtype)
     if len(bias) > 0:
-        sums[:] = bias[start:stop]
+        for r in range(len(sums)):
+            copy(bias[start:stop], sums[r])
     source, offsets = weight.reshape(-1), np.arange(start, stop) * inputs
     for r in range(0, len(rows), ROWS):
         add_dots_of_four(source, rows[r : r + ROWS], offsets, sums[r : r + ROWS], 0, inputs)
-    y[:, start:stop] = sums[: len(y)]
+    for r in range(len(y)):
+        copy(sums[r], y[r, start:stop])
 
 
 @shareable
@@ -128,7 +130,8 @@ def linear_grad_of_few(parts, g, x, weight, dx, dw, db, start, stop):
                 for at in range(first, last, width):
                     tile(source, min(at, last - width), grads, r, offsets, sums)
             if len(grads) > len(dx):
-                dx[:, first:last] = sums[: len(dx), first:last]
+                for r in range(len(dx)):
+                    copy(sums[r, first:last], dx[r, first:last])
         first, last = part_of(outputs, part, parts)
         if dw.size > 0:
             _few_outer_products(grads, _in_fours(x), dw, first, last)

@@ -202,7 +202,7 @@ def rnn_walk(rows, gates, h, w_hh, b_hh, relu, y, first, last):
         _take(new, products)
         _add(new, b_hh)
         rnn_step(gates[start:stop], new, relu)
-        state[:] = new
+        _take(state, new)
 
 
 @shareable
@@ -214,7 +214,7 @@ def rnn_grad_walk(rows, dy, dh, y, w_hh, relu, dgates, first, last):
     for t in range(len(rows)):
         start, stop = rows[t]
         state, d = dh[: stop - start], dgates[start:stop]
-        d[:] = dy[start:stop]
+        _take(d, dy[start:stop])
         _add(d, state)
         rnn_step_grad(d, y[start:stop], relu)
         _times(d, panels, products)
@@ -232,7 +232,7 @@ def lstm_walk(rows, gates, h, c, w_hh, y, cells, first, last):
         n = stop - start
         _times(h[:n], panels, products)
         lstm_step(gates[start:stop], products, c[:n], cells[start:stop], y[start:stop])
-        h[:n] = y[start:stop]
+        _take(h[:n], y[start:stop])
 
 
 @shareable
@@ -262,7 +262,7 @@ def gru_walk(rows, gates, h, w_hh, b_hh, y, inner, first, last):
         _times(state, panels, products)
         _add(products[:n, : len(b_hh)], b_hh)
         gru_step(gates[start:stop], products, state, inner[start:stop], y[start:stop])
-        state[:] = y[start:stop]
+        _take(state, y[start:stop])
 
 
 @shareable

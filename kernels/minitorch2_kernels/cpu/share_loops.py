@@ -14,8 +14,10 @@ stays in `attend` for a while, awake. Its slot, a row of numbers in memory, says
 
 from __future__ import annotations
 
+import ast
+import inspect
 import platform
-from types import FunctionType
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -82,33 +84,25 @@ def _as_pause(typing_context):
     return types.void(), generate
 
 
-def _job_of(loop):
-    """What a compiled function calls, with a tuple, to have loop(*arguments, start, stop) as two numbers: FUNCTION and
-    ARGUMENTS, valid until that function returns."""
+def _as_job(typing_context, arguments):
+    """The function that this stands in, to be called with these arguments but for the second and the third, two
+    numbers: FUNCTION and ARGUMENTS, valid until that function returns."""
 
-    def as_numbers(typing_context, arguments):
-        taken = (*arguments.types, types.int64, types.int64)
-        call = types.Dispatcher(loop).get_call_type(typing_context, taken, {})
+    def generate(context, builder, signature, values):
+        kinds = signature.args[0].types
+        memory = cgutils.alloca_once_value(builder, values[0])
+        function = ir.Function(builder.module, _JOB, builder.module.get_unique_name("job"))
+        function.linkage = "internal"
+        inside = ir.IRBuilder(function.append_basic_block())
+        address, start, stop = function.args
+        slots, _, _, *others = cgutils.unpack_tuple(inside, inside.load(inside.bitcast(address, memory.type)))
+        given = [slots, start, stop, *others]
+        status, _ = context.call_conv.call_function(inside, builder.function, types.boolean, kinds, given)
+        inside.ret(inside.zext(status.is_error, _NUMBER))
+        addresses = [builder.ptrtoint(pointer, _NUMBER) for pointer in (function, memory)]
+        return context.make_tuple(builder, signature.return_type, addresses)
 
-        def generate(context, builder, signature, values):
-            compiled = loop.get_compile_result(call)
-            context.add_linking_libs([compiled.library])
-            memory = cgutils.alloca_once_value(builder, values[0])
-            function = ir.Function(builder.module, _JOB, builder.module.get_unique_name("job"))
-            function.linkage = "internal"
-            inside = ir.IRBuilder(function.append_basic_block())
-            address, start, stop = function.args
-            given = cgutils.unpack_tuple(inside, inside.load(inside.bitcast(address, memory.type)))
-            callee = context.declare_function(builder.module, compiled.fndesc)
-            given = [*given, start, stop]
-            status, _ = context.call_conv.call_function(inside, callee, call.return_type, call.args, given)
-            inside.ret(inside.zext(status.is_error, _NUMBER))
-            addresses = [builder.ptrtoint(pointer, _NUMBER) for pointer in (function, memory)]
-            return context.make_tuple(builder, signature.return_type, addresses)
-
-        return types.UniTuple(types.int64, 2)(arguments), generate
-
-    return intrinsic(as_numbers)
+    return types.UniTuple(types.int64, 2)(arguments), generate
 
 
 def _as_call(typing_context, function, arguments, start, stop):
@@ -121,6 +115,7 @@ def _as_call(typing_context, function, arguments, start, stop):
     return types.int64(types.int64, types.int64, types.int64, types.int64), generate
 
 
+_job: Any = intrinsic(_as_job)
 _load: Any = intrinsic(_as_load)
 _store: Any = intrinsic(_as_store)
 _exchange: Any = intrinsic(_as_exchange)
@@ -160,8 +155,8 @@ def _take(slot):
 
 
 @jit
-def share(slots, n, job):
-    """What `job` is of, for equal parts of range(n): the first in this thread and one in each slot's.
+def share(slots, start, stop, job):
+    """`job` for equal parts of range(start, stop): the first in this thread and one in each slot's.
 
     False, and nothing done, where not all of those threads are awake and free.
     """
@@ -177,9 +172,10 @@ def share(slots, n, job):
         done[i] = slot[DONE]
         failed -= slot[FAILED]
         slot[FUNCTION], slot[ARGUMENTS] = function, arguments
-        slot[START], slot[STOP] = part_of(n, i + 1, parts)
+        first, last = part_of(stop - start, i + 1, parts)
+        slot[START], slot[STOP] = start + first, start + last
         _store(slot, CALLED)
-    failed += _call(function, arguments, 0, n // parts)
+    failed += _call(function, arguments, start, start + (stop - start) // parts)
     for i in range(len(slots)):
         slot = slots[i]
         while _load(slot[DONE:]) == done[i]:
@@ -190,21 +186,30 @@ def share(slots, n, job):
     return True
 
 
-_job: Any = None  # of one loop, in the globals of its copy of the following
-
-
-def _shared(slots, n, *arguments):
-    """`share` of one loop."""
-    return share(slots, n, _job(arguments))
+_FIRST = """
+if len(slots) > 0:
+    return _share(slots, {start}, {stop}, _job((slots[:0], {start}, {stop}, {others})))
+"""
 
 
 def shareable(loop):
-    """Gives a compiled loop(*arguments, start, stop) its `shared`(slots, n, *arguments), as pool.share_loop needs it.
+    """Gives a compiled loop(*arguments, start, stop) its `shared`(slots, start, stop, *arguments) for pool.share_loop:
+    the loop itself where there are no slots, and else `share` of it.
 
-    Numba keeps on disk no code that has a function for a value, and what it keeps it finds by file, line and name. So
-    each loop has its own copy of `_shared`, as if written beside it."""
-    code, name = loop.py_func.__code__, f"shared_{loop.py_func.__name__}"
-    place = {"co_filename": code.co_filename, "co_firstlineno": code.co_firstlineno, "co_name": name}
-    names = {"share": share, "_job": _job_of(loop), "__name__": loop.py_func.__module__}
-    loop.shared = jit(FunctionType(_shared.__code__.replace(**place, co_qualname=name), names, name))
+    It is the loop's own text, with _FIRST before it, and so it is compiled once. What a function that calls the loop
+    would call is optimised a second time: that was half of what one waited for the first step of a program."""
+    function, rules = loop.py_func, {key: loop.targetoptions[key] for key in ("fastmath", "error_model")}
+    (text,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(text, ast.FunctionDef)
+    *others, start, stop = [argument.arg for argument in text.args.args]
+    first = _FIRST.format(start=start, stop=stop, others=", ".join(others))
+    text.name = f"shared_{text.name}"
+    text.decorator_list = []
+    text.args.args = [ast.arg(name) for name in ("slots", start, stop, *others)]
+    text.body = [*ast.parse(first).body, *text.body, *ast.parse("return True").body]
+    tree = ast.fix_missing_locations(ast.increment_lineno(ast.Module([text], []), function.__code__.co_firstlineno - 1))
+    function.__globals__.update(_share=share, _job=_job)
+    made: dict[str, Any] = {}
+    exec(compile(tree, function.__code__.co_filename, "exec"), function.__globals__, made)
+    loop.shared = jit(made[text.name], **rules)
     return loop
