@@ -8,6 +8,7 @@ and an ordinary PyTorch training program runs. The map of the layers is in READM
 from __future__ import annotations
 
 import importlib
+import sys
 from math import e as e
 from math import inf as inf
 from math import nan as nan
@@ -18,6 +19,9 @@ from minitorch2_kernels.out_of_memory import OutOfMemoryError as OutOfMemoryErro
 from . import autograd as autograd
 from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
+from .checks import _assert, _check, _check_index, _check_not_implemented, _check_type, _check_value
+from .core import other_dtypes
+from .core.absent import absent_class, as_absent
 from .core.device import device
 from .core.dtypes import (
     bfloat16,
@@ -72,6 +76,7 @@ from .legacy import (
 )
 from .ops import _return_types
 from .ops._arguments import names_arguments
+from .ops.strided import UntypedStorage
 from .printing import set_printoptions
 from .random import *  # noqa: F403
 from .random import Generator, default_generator
@@ -82,10 +87,13 @@ from .windows import *  # noqa: F403
 
 newaxis = None
 place("return_types", {name: kind for name, kind in vars(_return_types).items() if isinstance(kind, type)})
+as_absent("_prims_common", "_custom_ops", "ao", "ao.quantization")
+PyTorchFileReader = absent_class("PyTorchFileReader", "torch.load reads a file as a whole")
+place("storage", {"UntypedStorage": UntypedStorage})
 place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack__})  # noqa: F405
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
-_LAZY += ("types", "multiprocessing")
+_LAZY += ("types", "multiprocessing", "fx", "fft", "library", "_C", "_dynamo", "_subclasses", "onnx", "overrides")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_NN_FUNCTIONAL = frozenset(
     (
@@ -118,6 +126,8 @@ _OF_NN_FUNCTIONAL = frozenset(
 
 _OF_NATIVE = frozenset(
     (
+        "_sample_dirichlet",
+        "_standard_gamma",
         "adaptive_max_pool1d",
         "affine_grid_generator",
         "alpha_dropout",
@@ -168,6 +178,8 @@ def __getattr__(name: str):
         return getattr(importlib.import_module(".nn.functional", __name__), name)
     if name in _OF_NATIVE:  # those that have other arguments there
         return getattr(importlib.import_module(".native", __name__), name)
+    if name == "torch":  # torch.torch is torch
+        return sys.modules[__name__]
     if name == "vmap":
         return importlib.import_module(".func", __name__).vmap
     if name == "compile":
@@ -178,6 +190,8 @@ def __getattr__(name: str):
         return getattr(importlib.import_module(".amp", __name__), name)
     if "autocast" in name and hasattr(switches := importlib.import_module(".amp.switches", __name__), name):
         return getattr(switches, name)
+    if name in other_dtypes.BY_NAME or name in other_dtypes.ALIASES:
+        return other_dtypes.of_name(name)
     if name in ("load", "save"):
         return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .core.absent import absent_class
+
 
 def is_available() -> bool:
     """False: there is one process here."""
@@ -19,9 +21,7 @@ is_torchelastic_launched = is_initialized
 def __getattr__(name: str):
     if name.startswith("__"):
         raise AttributeError(f"minitorch2.distributed has no '{name}'")
-    raise NotImplementedError(
-        f"minitorch2: torch.distributed.{name} is not supported: one machine, one process; ask is_available() first"
-    )
+    return absent_class(f"distributed.{name}", "one machine, one process; ask is_available() first")
 
 
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]

@@ -12,10 +12,10 @@ import hashlib
 import os
 import re
 import sys
-import urllib.parse
 import urllib.request
 import warnings
 from typing import Any, NoReturn
+from urllib.parse import urlparse
 
 from .serialization import load as _load_file
 from .serialization.atomic import atomic_write
@@ -37,14 +37,16 @@ HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # torch's: in resnet18-bfd8deac.pth 
 _hub_dir: str | None = None
 
 
+def _get_torch_home() -> str:  # torchvision's data sets ask for it by this name
+    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
+    return os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch")))
+
+
 def get_dir() -> str:
     """The folder that downloads are kept in."""
     if os.getenv("TORCH_HUB"):
         warnings.warn("TORCH_HUB is deprecated, please use env TORCH_HOME instead", stacklevel=2)
-    if _hub_dir is not None:
-        return _hub_dir
-    cache = os.getenv("XDG_CACHE_HOME", "~/.cache")
-    return os.path.join(os.path.expanduser(os.getenv("TORCH_HOME", os.path.join(cache, "torch"))), "hub")
+    return os.path.join(_get_torch_home(), "hub") if _hub_dir is None else _hub_dir
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -102,7 +104,7 @@ def load_state_dict_from_url(
         warnings.warn("TORCH_MODEL_ZOO is deprecated, please use env TORCH_HOME instead", stacklevel=2)
     model_dir = os.path.join(get_dir(), "checkpoints") if model_dir is None else model_dir
     os.makedirs(model_dir, exist_ok=True)
-    name = os.path.basename(urllib.parse.urlparse(url).path) if file_name is None else file_name
+    name = os.path.basename(urlparse(url).path) if file_name is None else file_name
     kept = os.path.join(model_dir, name)
     if not os.path.exists(kept):
         sys.stdout.write(f'Downloading: "{url}" to {kept}\n')
@@ -131,3 +133,13 @@ def list(github, *args, **kwargs) -> NoReturn:
 def help(github, model, *args, **kwargs) -> NoReturn:
     """RuntimeError: code from repositories is not run here."""
     _refused("help")
+
+
+def __getattr__(name: str):
+    if name == "tqdm":  # torchvision takes it from here
+        try:
+            from tqdm import tqdm
+        except ModuleNotFoundError as error:
+            raise ImportError("torch.hub.tqdm is the package tqdm: pip install tqdm") from error
+        return tqdm
+    raise AttributeError(f"minitorch2.hub has no '{name}'")

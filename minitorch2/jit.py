@@ -4,20 +4,22 @@ files and its tracing are not supported and say so.
 
 from __future__ import annotations
 
+import typing
 import warnings
 from typing import Any, Final
 
 from .compiler import as_it_is
+from .core.absent import absent
+from .core.placing import place
 
-_UNSUPPORTED = (
-    "load",
-    "save",
-    "trace",
-    "trace_module",
-    "freeze",
-    "optimize_for_inference",
-    "ScriptModule",
-    "ScriptFunction",
+_WHY = "there is no TorchScript here; save and load state dicts with torch.save and torch.load"
+globals().update(
+    absent(
+        "jit",
+        _WHY,
+        ("load", "save", "trace", "trace_module", "freeze", "optimize_for_inference", "fork", "wait"),
+        ("ScriptModule", "ScriptFunction", "TopLevelTracedModule", "TracedModule", "RecursiveScriptModule"),
+    )
 )
 
 
@@ -29,7 +31,11 @@ def script(obj: Any = None, *_, **__) -> Any:
     return obj
 
 
-ignore = unused = export = script_if_tracing = interface = as_it_is
+ignore = unused = export = interface = script_if_tracing = as_it_is
+_script_if_tracing = _overload = _overload_method = as_it_is  # torchvision uses them
+_KINDS = ("Any", "Dict", "List", "Optional", "Tuple", "Union")
+place("jit.annotations", {f"BroadcastingList{n}": list for n in (1, 2, 3)})
+place("jit.annotations", {kind: getattr(typing, kind) for kind in _KINDS})
 
 
 def is_scripting() -> bool:
@@ -43,15 +49,6 @@ is_tracing = is_scripting
 def annotate(the_type: Any, the_value: Any) -> Any:
     """The value: types are for TorchScript."""
     return the_value
-
-
-def __getattr__(name: str):
-    if name in _UNSUPPORTED:
-        raise NotImplementedError(
-            f"minitorch2: torch.jit.{name} is not supported, there is no TorchScript here; save and load state dicts "
-            "with torch.save and torch.load"
-        )
-    raise AttributeError(f"minitorch2.jit has no '{name}'")
 
 
 __all__ = [

@@ -11,6 +11,7 @@ from .nn import functional as F
 from .nn.functional.dropout import feature_dropout as _feature_dropout
 from .nn.functional.loss import reduced
 from .nn.functional.rnn import recurrent_cell
+from .ops.gamma_samples import dirichlet, standard_gamma
 from .tensor import Tensor
 
 
@@ -190,3 +191,19 @@ def grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners
 def affine_grid_generator(theta, size, align_corners):
     """nn.functional.affine_grid."""
     return F.affine_grid(theta, size, align_corners)
+
+
+def _standard_gamma(input, generator=None):
+    """Gamma numbers of rate 1 and these concentrations; packages' own distributions and mixtures draw so."""
+    return _drawn("_standard_gamma", standard_gamma, input, generator)
+
+
+def _sample_dirichlet(input, generator=None):
+    """Probabilities along the last dim, for these concentrations."""
+    return _drawn("_sample_dirichlet", dirichlet, input, generator)
+
+
+def _drawn(op, draw, concentration, generator):
+    if generator is not None:
+        raise NotImplementedError(f"minitorch2: {op} draws from the default generator only")
+    return draw(concentration)

@@ -216,10 +216,16 @@ def _switch(name: str) -> dict[str, Any]:
     return {f"enable_{name}_sdp": enable, f"{name}_sdp_enabled": lambda: attention_kernels[name]}
 
 
+def _cpu_capability() -> str:
+    """DEFAULT: NumPy and numba choose the instructions. Packages ask so as to choose among PyTorch's kernels."""
+    return "DEFAULT"
+
+
 # torch.backends: the attributes that training scripts set and ask for.
 backends = place("backends")
 place("backends.cudnn", of=_Cudnn)
 place("backends.cuda", {"is_built": has_gpu, "matmul": _Matmul(), "is_flash_attention_available": _no})
+place("backends.cpu", {"get_cpu_capability": _cpu_capability})
 place("backends.cuda", {"sdp_kernel": _sdp_kernel})
 for _name in attention_kernels:
     place("backends.cuda", _switch(_name))

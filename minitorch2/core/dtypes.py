@@ -25,6 +25,7 @@ class dtype:
         "is_floating_point",
         "is_signed",
         "itemsize",
+        "limits",
         "name",
         "numpy",
         "torch_type",
@@ -38,6 +39,7 @@ class dtype:
         self.bits = 8 * self.itemsize
         self.is_floating_point = category == "float"
         self.is_complex = False
+        self.limits: tuple[builtins.float, ...] | None = None  # where NumPy does not know them
         self.is_signed = category == "float" or (category == "int" and self.numpy.kind == "i")
         self.torch_type = torch_type  # the word of torch's error messages: Float, Long, Bool ...
 
@@ -55,6 +57,11 @@ class dtype:
 
     def to_real(self) -> dtype:
         return self
+
+    def to_complex(self) -> dtype:
+        from .other_dtypes import complex_of
+
+        return complex_of(self)
 
 
 BFLOAT16_STORAGE = np.dtype([("bfloat16", "<u2")])
@@ -201,10 +208,15 @@ class finfo(_Info):
     shown = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
 
     def __init__(self, type: dtype | None = None):
-        type = type or _default
+        type = (type or _default).to_real()
         if not type.is_floating_point:
             raise TypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo for {type}")
         super().__init__(type)
+        self.resolution = 1.0
+        if type.limits is not None:
+            self.min, self.max, self.eps, self.tiny = type.limits
+            self.smallest_normal = self.tiny
+            return
         if type is bfloat16:  # 8 exponent bits as float32, 7 of fraction
             self.eps, self.tiny, self.resolution = 2.0**-7, 2.0**-126, 0.01
             self.max = (2.0 - 2.0**-7) * 2.0**127
@@ -222,7 +234,11 @@ class iinfo(_Info):
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
 
     def __init__(self, type: dtype):
-        if type.category != "int":
+        if type.limits is not None and not type.is_floating_point:
+            super().__init__(type)
+            self.min, self.max = type.limits
+            return
+        if type.is_floating_point or type.is_complex or type.category != "int":
             raise TypeError(f"torch.iinfo() requires an integer input type. Use torch.finfo for {type}")
         super().__init__(type)
         limits = np.iinfo(type.numpy)

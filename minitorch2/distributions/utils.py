@@ -9,6 +9,7 @@ from ..autograd import enable_grad
 from ..core.dtypes import finfo, get_default_dtype
 from ..creation import arange, tensor
 from ..functions import broadcast_tensors
+from ..random import randn
 from ..tensor import Tensor
 
 __all__ = [
@@ -23,6 +24,11 @@ __all__ = [
 ]
 
 euler_constant = 0.57721566490153286060
+
+
+def _standard_normal(shape, dtype, device) -> Tensor:
+    """What a Normal draws before it scales and shifts: packages' own distributions call it."""
+    return randn(shape, dtype=dtype, device=device)
 
 
 def broadcast_all(*values) -> tuple[Tensor, ...]:

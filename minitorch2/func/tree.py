@@ -1,4 +1,5 @@
-"""Trees: tensors (or anything else) in lists, tuples, named tuples and dicts, nested, taken apart and put together."""
+"""Trees: tensors (or anything else) in lists, tuples, named tuples, dicts and containers that were registered, nested,
+taken apart and put together."""
 
 from __future__ import annotations
 
@@ -7,14 +8,24 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 LEAF: Any = None  # the shape of what is no container
+_registered: dict[type, tuple[Callable, Callable]] = {}
 
 
 class Branch(NamedTuple):
-    """The shape of one container: its type, for a dict its keys, and the shapes of what it holds."""
+    """The shape of one container: its type, for a dict its keys, for a registered one its context, and the shapes of
+    what it holds."""
 
     kind: type
-    keys: tuple | None
+    keys: Any
     children: tuple
+
+
+def register(kind: type, flatten: Callable[[Any], tuple], unflatten: Callable[[list, Any], Any]) -> None:
+    """Makes instances of `kind` containers: flatten(x) = (what it holds, a context to compare by), and
+    unflatten(values, context). ValueError where it is one already."""
+    if kind in _registered or kind in (dict, OrderedDict, list, tuple):
+        raise ValueError(f"{kind} is already registered as pytree node.")
+    _registered[kind] = flatten, unflatten
 
 
 def flatten(tree) -> tuple[list, Any]:
@@ -31,8 +42,12 @@ def _take_apart(tree, leaves: list):
     return Branch(type(tree), keys, tuple(_take_apart(each, leaves) for each in held))
 
 
-def _contents(tree) -> tuple[tuple | None, list | None]:
-    """(keys, values) of a dict, (None, elements) of a list or tuple, (None, None) of anything else."""
+def _contents(tree) -> tuple[Any, list | None]:
+    """(keys, values) of a dict, (context, values) of what is registered, (None, elements) of a list or tuple,
+    (None, None) of anything else."""
+    if type(tree) in _registered:
+        held, context = _registered[type(tree)][0](tree)
+        return context, list(held)
     if type(tree) in (dict, OrderedDict):
         return tuple(tree), list(tree.values())
     if type(tree) in (list, tuple) or (isinstance(tree, tuple) and hasattr(tree, "_fields")):
@@ -49,6 +64,8 @@ def _put_together(leaves: Iterator, shape):
     if shape is LEAF:
         return next(leaves)
     held = [_put_together(leaves, child) for child in shape.children]
+    if shape.kind in _registered:
+        return _registered[shape.kind][1](held, shape.keys)
     if shape.keys is not None:
         return shape.kind(zip(shape.keys, held, strict=True))
     return shape.kind(*held) if hasattr(shape.kind, "_fields") else shape.kind(held)
@@ -84,6 +101,8 @@ def describe(shape: Any) -> str:
     if shape is LEAF:
         return "*"
     held = [describe(child) for child in shape.children]
+    if shape.kind in _registered:
+        return f"{shape.kind.__name__}({shape.keys!r}, [{', '.join(held)}])"
     if shape.keys is not None:
         return "{" + ", ".join(f"{key!r}: {each}" for key, each in zip(shape.keys, held, strict=True)) + "}"
     text = ", ".join(held)

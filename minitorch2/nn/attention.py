@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 from enum import Enum
 
+from ..core.absent import as_absent
 from ..settings import attention_kernels
 
 __all__ = ["WARN_FOR_UNFUSED_KERNELS", "SDPBackend", "sdpa_kernel"]
@@ -50,3 +51,6 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
         yield {}
     finally:
         attention_kernels.update(before)
+
+
+as_absent("nn.attention.flex_attention")

@@ -1,1 +1,6 @@
 """The operations: one file per family, each op's forward and backward side by side."""
+
+
+def load_library(path):
+    """OSError: a library of operators compiled for PyTorch. Packages that ship one go on without it, or say so."""
+    raise OSError(f"minitorch2: {path} is compiled for PyTorch and cannot be loaded")

@@ -1,5 +1,5 @@
-"""torch.utils._pytree: functions over what is nested in lists, tuples, named tuples and dicts. Anything else is a leaf:
-of torch's containers a deque and a defaultdict, too, and classes of the user's; there is no register_pytree_node.
+"""torch.utils._pytree: functions over what is nested in lists, tuples, named tuples, dicts and classes that
+register_pytree_node was told of. Anything else is a leaf, of torch's containers a deque and a defaultdict, too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from ..func import tree as _tree
 
 __all__ = [
+    "MappingKey",
     "PyTree",
     "TreeSpec",
+    "register_pytree_node",
     "tree_all",
     "tree_any",
     "tree_flatten",
@@ -46,6 +48,32 @@ class TreeSpec(NamedTuple):
 
     def __repr__(self) -> str:
         return f"TreeSpec({_tree.describe(self.shape)})"
+
+
+class MappingKey(NamedTuple):
+    """A key of a dict, in the path to a leaf."""
+
+    key: Any
+
+
+def register_pytree_node(
+    cls: type,
+    flatten_fn: Callable[[Any], tuple[list, Any]],
+    unflatten_fn: Callable[[list, Any], Any],
+    *,
+    serialized_type_name: str | None = None,
+    to_dumpable_context: Callable | None = None,
+    from_dumpable_context: Callable | None = None,
+    flatten_with_keys_fn: Callable | None = None,
+) -> None:
+    """Makes instances of `cls` containers here and in torch.func: flatten_fn(x) = (what it holds, a context that is
+    equal for equal shapes), unflatten_fn(values, context). The rest is for files and paths of trees, which are not
+    written here. ValueError where the class is registered already."""
+    _tree.register(cls, flatten_fn, unflatten_fn)
+
+
+def _dict_flatten_with_keys(d: dict) -> tuple[list, Any]:  # packages hand it to register_pytree_node
+    return [(MappingKey(key), value) for key, value in d.items()], list(d)
 
 
 def tree_flatten(tree: PyTree) -> tuple[list, TreeSpec]:

@@ -23,7 +23,7 @@ from ._hooks import (
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
 )
-from ._state_dict import StateDict
+from ._state_dict import StateDict, _IncompatibleKeys  # noqa: F401 (torch has it here)
 from ._typename import typename
 
 __all__ = [

@@ -1,0 +1,47 @@
+"""torch._C, PyTorch's compiled core: the few names in it that packages use while they are imported."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+from .core.absent import absent_class
+from .tensor import Tensor
+
+_TensorMeta = type(Tensor)
+
+
+def _get_tracing_state() -> None:
+    """None: nothing is traced here."""
+
+
+def _log_api_usage_once(event: str) -> None:
+    """Nothing: PyTorch counts calls inside Meta."""
+
+
+class DisableTorchFunctionSubclass(nullcontext):
+    """Nothing: subclasses of Tensor have no __torch_function__ here that could be disabled."""
+
+
+class _Keys(type):
+    def __getattr__(cls, name: str) -> str:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
+class DispatchKey(metaclass=_Keys):
+    """The names of PyTorch's dispatcher's keys, as text: packages keep sets of them."""
+
+
+class DispatchKeySet(frozenset):
+    """A set of such keys."""
+
+    def __new__(cls, key: str | frozenset[str] = frozenset()):
+        return super().__new__(cls, [key] if isinstance(key, str) else key)
+
+    def __or__(self, other: Any) -> DispatchKeySet:
+        return DispatchKeySet(frozenset(self) | frozenset(other))
+
+
+_ExcludeDispatchKeyGuard = absent_class("_C._ExcludeDispatchKeyGuard", "there is no dispatcher of operators here")
