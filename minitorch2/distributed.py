@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .core.absent import absent_class
+from .core.absent import absent_names
 
 
 def is_available() -> bool:
@@ -18,10 +18,6 @@ def is_initialized() -> bool:
 is_torchelastic_launched = is_initialized
 
 
-def __getattr__(name: str):
-    if name.startswith("__"):
-        raise AttributeError(f"minitorch2.distributed has no '{name}'")
-    return absent_class(f"distributed.{name}", "one machine, one process; ask is_available() first")
-
+__getattr__ = absent_names("distributed", "one machine, one process; ask is_available() first")
 
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]

@@ -34,10 +34,7 @@ def fftfreq(
 ) -> Tensor:
     """The frequencies of a transform's n results, (n,), in cycles per unit of the sample spacing d: those that are not
     negative, then those that are. RuntimeError unless dtype is floating. Source: torch.fft.fftfreq."""
-    if n < 0:
-        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
-    found = ifftshift(arange(-(n // 2), (n + 1) // 2, dtype=_floating("fftfreq", dtype), device=device))
-    return _divided(found, n * d).requires_grad_(requires_grad)
+    return ifftshift(_frequencies("fftfreq", n, d, -(n // 2), n, dtype, device)).requires_grad_(requires_grad)
 
 
 def rfftfreq(
@@ -49,23 +46,18 @@ def rfftfreq(
     requires_grad: bool = False,
 ) -> Tensor:
     """The frequencies of a real transform's n // 2 + 1 results. Source: torch.fft.rfftfreq."""
-    if n < 0:
-        raise RuntimeError(f"Trying to create tensor with negative dimension {n // 2 + 1}: [{n // 2 + 1}]")
-    found = arange(n // 2 + 1, dtype=_floating("rfftfreq", dtype), device=device)
-    return _divided(found, n * d).requires_grad_(requires_grad)
+    return _frequencies("rfftfreq", n, d, 0, n // 2 + 1, dtype, device).requires_grad_(requires_grad)
 
 
-def _floating(op: str, dtype: _dtype | None) -> _dtype:
+def _frequencies(op: str, n: int, d: float, first: int, count: int, dtype: _dtype | None, device: Any) -> Tensor:
+    """`count` frequencies of a transform of n numbers from the first on, rising, in steps of 1 / (n d)."""
     dtype = dtype or get_default_dtype()
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {count}: [{count}]")
     if not dtype.is_floating_point:
         raise RuntimeError(f"{op} requires a floating point or complex dtype")
-    return dtype
-
-
-def _divided(frequencies: Tensor, span: float) -> Tensor:
-    """By a factor of their own dtype, as torch rounds."""
-    factor = tensor(1 / span if span else math.inf, dtype=frequencies.dtype, device=frequencies.device)
-    return frequencies.mul_(factor)
+    step = tensor(1 / (n * d) if n * d else math.inf, dtype=dtype, device=device)  # rounded first, as torch does
+    return arange(first, first + count, dtype=dtype, device=device).mul_(step)
 
 
 def _shift(op: str, input: Tensor, dim: int | Sequence[int] | None, by: Callable[[int], int]) -> Tensor:

@@ -126,8 +126,11 @@ def custom_op(
     return made
 
 
-def _found(op: str | CustomOpDef) -> CustomOpDef | None:
-    return op if isinstance(op, CustomOpDef) else _defined.get(op)
+def _named(caller: str, op: str | CustomOpDef) -> CustomOpDef:
+    found = op if isinstance(op, CustomOpDef) else _defined.get(op)
+    if found is None:
+        raise RuntimeError(f"{caller}: there is no operator {op}; custom_op defines one")
+    return found
 
 
 def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, allow_override: bool = True) -> Any:
@@ -137,16 +140,12 @@ def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, allow_overri
 
 def register_kernel(op: Any, device_types: Any, func: Any = None, /, *, lib: Any = None) -> Any:
     """CustomOpDef.register_kernel by name. RuntimeError where there is no such operator."""
-    if (found := _found(op)) is None:
-        raise RuntimeError(f"register_kernel: there is no operator {op}; custom_op defines one")
-    return found.register_kernel(device_types, func)
+    return _named("register_kernel", op).register_kernel(device_types, func)
 
 
 def register_autograd(op: Any, backward: Any, /, *, setup_context: Any = None, lib: Any = None) -> None:
     """CustomOpDef.register_autograd by name. RuntimeError where there is no such operator."""
-    if (found := _found(op)) is None:
-        raise RuntimeError(f"register_autograd: there is no operator {op}; custom_op defines one")
-    found.register_autograd(backward, setup_context=setup_context)
+    _named("register_autograd", op).register_autograd(backward, setup_context=setup_context)
 
 
 globals().update(

@@ -3,8 +3,8 @@ missing when it uses one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from types import ModuleType
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from .placing import place
@@ -21,13 +21,10 @@ def absent_function(name: str, why: str) -> Any:
     return function
 
 
-def absent_class(name: str, why: str, base: type = object) -> Any:
+def absent_class(name: str, why: str) -> Any:
     """A class that nothing is an instance of; NotImplementedError for who makes one."""
-
-    def new(cls: type, *_args: Any, **_kwargs: Any):
-        raise NotImplementedError(f"minitorch2: torch.{name} is not supported: {why}")
-
-    return type(name.rpartition(".")[2], (base,), {"__new__": new, "__doc__": f"NotImplementedError: {why}."})
+    refuse = absent_function(name, why)
+    return type(refuse.__name__, (), {"__new__": refuse, "__doc__": refuse.__doc__})
 
 
 def absent(where: str, why: str, functions: Iterable[str] = (), classes: Iterable[str] = ()) -> dict[str, Any]:
@@ -36,19 +33,19 @@ def absent(where: str, why: str, functions: Iterable[str] = (), classes: Iterabl
     return found | {name: absent_class(f"{where}.{name}", why) for name in classes}
 
 
-class AbsentModule(ModuleType):
-    """A module of torch's that is not here: what is imported from it is an `absent_class`."""
+def absent_names(where: str, why: str) -> Callable[[str], Any]:
+    """The __getattr__ of the module torch.<where>, whose other names are each an `absent_class`."""
 
-    def __getattr__(self, name: str) -> Any:
+    @functools.cache
+    def __getattr__(name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(f"{self.__name__} has no '{name}'")
-        where = self.__name__.partition(".")[2]
-        found = absent_class(f"{where}.{name}", "minitorch2 has no such part of PyTorch")
-        setattr(self, name, found)
-        return found
+            raise AttributeError(f"minitorch2.{where} has no '{name}'")
+        return absent_class(f"{where}.{name}", why)
+
+    return __getattr__
 
 
 def as_absent(*paths: str) -> None:
-    """Makes `import torch.<path>` give such a module, where the parent is already there."""
+    """Makes modules at these of torch's paths, where the parent is already there, that have only such names."""
     for path in paths:
-        place(path, of=AbsentModule)
+        place(path, {"__getattr__": absent_names(path, "minitorch2 has no such part of PyTorch")})

@@ -34,12 +34,11 @@ class OtherDtype(dtypes.dtype):
             instead = "keep real and imaginary parts in a last dimension of 2, as torch.view_as_real"
         elif self.is_floating_point:
             instead = "use float16 or bfloat16"
+        elif self.name in ("uint16", "uint32", "uint64"):
+            instead = "use int32 or int64"
         else:
-            instead = "quantized and packed integers are not supported" if self._packed() else "use int32 or int64"
+            instead = "quantized and packed integers are not supported"
         raise NotImplementedError(f"minitorch2: there are no tensors of dtype {self}; {instead}")
-
-    def _packed(self) -> bool:
-        return self.name not in ("uint16", "uint32", "uint64")
 
     @property
     def numpy(self):  # whatever would make an array asks for it

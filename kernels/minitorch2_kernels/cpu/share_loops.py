@@ -197,7 +197,8 @@ def shareable(loop):
     the loop itself where there are no slots, and else `share` of it.
 
     It is the loop's own text, with _FIRST before it, and so it is compiled once. What a function that calls the loop
-    would call is optimised a second time: that was half of what one waited for the first step of a program."""
+    would call is optimised a second time: that was half of what one waited for the first step of a program. Numba keeps
+    on disk no code that has a function for a value, and what it keeps it finds by file, line and name: hence those."""
     function, rules = loop.py_func, {key: loop.targetoptions[key] for key in ("fastmath", "error_model")}
     (text,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(text, ast.FunctionDef)
