@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 from . import ops
 from .autograd import Function, no_grad
@@ -64,15 +64,23 @@ class CustomOpDef:
         if kernel is None:
             where = tensors[0].device.type if tensors else "no device"
             raise NotImplementedError(f"{self._name} has no implementation for {where}; register_kernel adds one")
-        wanted = is_grad_enabled() and any(x.requires_grad for x in tensors)
-        if wanted and self._mutates:
-            raise NotImplementedError(f"minitorch2: {self._name} writes to its arguments, and gradients are asked for")
-        if any(isinstance(x, list | tuple) and any(getattr(t, "requires_grad", False) for t in x) for x in given):
-            raise NotImplementedError(f"minitorch2: {self._name} takes tensors in a list, and gradients are asked for")
-        if wanted:
+        if is_grad_enabled() and any(map(_requires_grad, given)):
+            if self._mutates:
+                self._refuse("writes to its arguments")
+            if any(isinstance(x, list | tuple) and _requires_grad(x) for x in given):
+                self._refuse("takes tensors in a list")
+            if any(map(_requires_grad, bound.kwargs.values())):
+                self._refuse("takes tensors by keyword only")
             return _Custom.apply(self, kernel, bound.kwargs, *bound.args)
         with no_grad():
             return kernel(*bound.args, **bound.kwargs)
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise NotImplementedError(f"minitorch2: {self._name} {what}, and gradients are asked for")
+
+
+def _requires_grad(x: Any) -> bool:
+    return any(map(_requires_grad, x)) if isinstance(x, list | tuple) else isinstance(x, Tensor) and x.requires_grad
 
 
 class _Custom(Function):

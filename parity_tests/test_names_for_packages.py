@@ -194,6 +194,11 @@ def test_custom_operators_refused(operators):
     of_list = library.custom_op("minitorch2_tests::of_list", sum, mutates_args=())
     with pytest.raises(NotImplementedError, match="takes tensors in a list"):
         of_list([x, x])
+    with minitorch2.no_grad():
+        assert of_list([x, x]).tolist() == [2, 2]
+    by_keyword = library.custom_op("minitorch2_tests::by_keyword", lambda *, x: x * 2, mutates_args=())
+    with pytest.raises(NotImplementedError, match="takes tensors by keyword only"):
+        by_keyword(x=x)
     elsewhere = library.custom_op("minitorch2_tests::elsewhere", lambda x: x + 1, mutates_args=(), device_types="cuda")
     with pytest.raises(NotImplementedError, match="no implementation for cpu"):
         elsewhere(x)
