@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
+from ..core import recording
 from ..utils.hooks import RemovableHandle
 
 Hook = Callable[..., Any]
@@ -43,6 +44,12 @@ def run_step_hooks(step):
     def wrapper(self, *args, **kwargs):
         if type(self).step is not wrapper:
             return step(self, *args, **kwargs)
+        if recording.current is None:
+            return with_hooks(self, args, kwargs)
+        with recording.section(f"Optimizer.step#{type(self).__name__}.step"):
+            return with_hooks(self, args, kwargs)
+
+    def with_hooks(self, args, kwargs):
         own = self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
         if not (own or _global_step_pre_hooks or _global_step_post_hooks):
             return step(self, *args, **kwargs)

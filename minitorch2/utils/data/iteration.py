@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from ...core import recording
 from ...core.device import has_gpu
 from .fetch import make_fetcher
 from .pinning import pinned
@@ -53,7 +54,11 @@ class LoaderIterator:
         raise NotImplementedError(f"{type(self).__name__} must define _next, which returns a batch")
 
     def __next__(self) -> Any:
-        batch = self._next()
+        if recording.current is None:
+            batch = self._next()
+        else:
+            with recording.section(f"enumerate(DataLoader)#{type(self).__name__}.__next__"):
+                batch = self._next()
         self._handed_out += 1
         announced = self._announced_length  # known for streams only
         if announced is not None and self._handed_out > announced:
