@@ -6,9 +6,12 @@ from contextlib import nullcontext
 from typing import Any
 
 from .core.absent import absent_class
+from .core.placing import place
+from .nn.modules._convert import _parse_to
 from .tensor import Tensor
 
 _TensorMeta = type(Tensor)
+_nn = place("_C._nn", {"_parse_to": _parse_to})
 
 
 def _get_tracing_state() -> None:

@@ -6,6 +6,7 @@ from .core.placing import place
 
 OptimizedModule = absent_class("_dynamo.OptimizedModule", "torch.compile hands back what it gets")
 as_absent("_dynamo.utils", "_dynamo._trace_wrapped_higher_order_op")
+place("_dynamo.eval_frame", {"OptimizedModule": OptimizedModule})
 place("_dynamo.utils", {"is_compile_supported": lambda device_type: False})
 
 __all__ = ["OptimizedModule", "allow_in_graph", "assume_constant_result", "disable", "is_compiling", "reset"]

@@ -19,6 +19,7 @@ from .ops._common import fill_array, is_number, require_tensor, to_device, to_dt
 from .ops._data import array_of
 from .ops._index import type_name
 from .ops._out import makes_into
+from .ops.storages import UntypedStorage
 from .tensor import Tensor
 
 __all__ = [
@@ -111,7 +112,9 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None) -> Tensor:
     """as_tensor, with copy=True to own the memory and copy=False to insist on sharing. requires_grad: as obj unless
     told; False takes what has a history out of the graph."""
-    if isinstance(obj, bytes | bytearray | memoryview):
+    if isinstance(obj, UntypedStorage):
+        obj = obj.bytes().view((dtype or dtypes.get_default_dtype()).numpy)
+    elif isinstance(obj, bytes | bytearray | memoryview):
         obj = np.frombuffer(obj, (dtype or dtypes.get_default_dtype()).numpy)
     shared = as_tensor(obj, dtype, device)
     if copy:
@@ -320,6 +323,10 @@ def arange(
     if dtype is dtypes.bool:
         raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     xp, numpy_dtype = _where(dtype, device, layout)
+    if dtype is dtypes.int64:
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ValueError("step must be nonzero")
     count = math.ceil((end - start) / step)
     if dtype.is_floating_point:  # start + i * step in double, rounded once
         array = K.cast(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype)
@@ -359,9 +366,11 @@ def linspace(
 ) -> Tensor:
     """`steps` equally spaced numbers from start to end, both included."""
     xp, numpy_dtype = _where(dtype, device, layout)
-    start, end, steps = (x.item() if isinstance(x, Tensor) else x for x in (start, end, steps))
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
+    start, end, steps = _ends("linspace", start, end, steps)
+    if np.dtype(numpy_dtype).kind in "iu":  # in torch the ends are integers, too
+        start, end = int(start), int(end)
+    elif np.dtype(numpy_dtype).kind == "b":
+        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
     compute = np.float64 if np.dtype(numpy_dtype) == np.float64 or np.dtype(numpy_dtype).kind in "iu" else np.float32
     step = compute((end - start) / (steps - 1)) if steps > 1 else compute(0)
     i = xp.arange(steps)
@@ -376,8 +385,32 @@ def logspace(
     start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
 ) -> Tensor:
     """base ** linspace(start, end, steps)."""
+    start, end, steps = _ends("logspace", start, end, steps)
+    numpy_dtype = _numpy_dtype(dtype, layout)
+    if np.dtype(numpy_dtype).kind in "iu" and steps > 1:  # torch's exception: a single number keeps its exponent
+        start, end = int(start), int(end)
+    elif np.dtype(numpy_dtype).kind == "b":
+        raise NotImplementedError("\"logspace_cpu\" not implemented for 'Bool'")
     exponents = linspace(start, end, steps, dtype=dtypes.float64, device=device)._data
-    return _finish(K.cast(K.power(float(base), exponents), _numpy_dtype(dtype, layout)), requires_grad, pin_memory)
+    return _finish(K.cast(K.power(float(base), exponents), numpy_dtype), requires_grad, pin_memory)
+
+
+def _ends(op, start, end, steps):
+    """start, end and steps as numbers, the arguments of linspace and logspace checked."""
+    if isinstance(steps, Tensor) and not steps._data.ndim and steps._data.dtype.kind in "iu":
+        steps = steps.item()
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer):
+        kinds = ", ".join("Tensor" if isinstance(x, Tensor) else type(x).__name__ for x in (start, end, steps))
+        raise TypeError(f"{op}() received an invalid combination of arguments - got ({kinds}): steps must be int")
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    for name, x in (("start", start), ("end", end)):
+        if isinstance(x, Tensor) and x._data.ndim:
+            raise RuntimeError(
+                f"{op} only supports 0-dimensional start and end tensors, but got {name} with {x._data.ndim} "
+                "dimension(s)."
+            )
+    return *(x.item() if isinstance(x, Tensor) else x for x in (start, end)), steps
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:

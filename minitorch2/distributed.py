@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .core.absent import absent_names
+from .core.absent import absent_names, as_absent
 
 
 def is_available() -> bool:
@@ -17,6 +17,9 @@ def is_initialized() -> bool:
 
 is_torchelastic_launched = is_initialized
 
+
+# whose classes nothing is an instance of
+as_absent("distributed.tensor", "distributed.optim", "distributed.nn", "distributed.device_mesh")
 
 __getattr__ = absent_names("distributed", "one machine, one process; ask is_available() first")
 

@@ -24,7 +24,8 @@ def absent_function(name: str, why: str) -> Any:
 def absent_class(name: str, why: str) -> Any:
     """A class that nothing is an instance of; NotImplementedError for who makes one."""
     refuse = absent_function(name, why)
-    return type(refuse.__name__, (), {"__new__": refuse, "__doc__": refuse.__doc__})
+    subscript = classmethod(lambda cls, _: cls)  # annotations take the types of what it holds
+    return type(refuse.__name__, (), {"__new__": refuse, "__class_getitem__": subscript, "__doc__": refuse.__doc__})
 
 
 def absent(where: str, why: str, functions: Iterable[str] = (), classes: Iterable[str] = ()) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 LEAF: Any = None  # the shape of what is no container
-_registered: dict[type, tuple[Callable, Callable]] = {}
+registered: dict[type, tuple[Callable, Callable]] = {}
 
 
 class Branch(NamedTuple):
@@ -23,9 +23,9 @@ class Branch(NamedTuple):
 def register(kind: type, flatten: Callable[[Any], tuple], unflatten: Callable[[list, Any], Any]) -> None:
     """Makes instances of `kind` containers: flatten(x) = (what it holds, a context to compare by), and
     unflatten(values, context). ValueError where it is one already."""
-    if kind in _registered or kind in (dict, OrderedDict, list, tuple):
+    if kind in registered or kind in (dict, OrderedDict, list, tuple):
         raise ValueError(f"{kind} is already registered as pytree node.")
-    _registered[kind] = flatten, unflatten
+    registered[kind] = flatten, unflatten
 
 
 def flatten(tree) -> tuple[list, Any]:
@@ -35,18 +35,18 @@ def flatten(tree) -> tuple[list, Any]:
 
 
 def _take_apart(tree, leaves: list):
-    keys, held = _contents(tree)
+    keys, held = contents(tree)
     if held is None:
         leaves.append(tree)
         return LEAF
     return Branch(type(tree), keys, tuple(_take_apart(each, leaves) for each in held))
 
 
-def _contents(tree) -> tuple[Any, list | None]:
+def contents(tree) -> tuple[Any, list | None]:
     """(keys, values) of a dict, (context, values) of what is registered, (None, elements) of a list or tuple,
     (None, None) of anything else."""
-    if type(tree) in _registered:
-        held, context = _registered[type(tree)][0](tree)
+    if type(tree) in registered:
+        held, context = registered[type(tree)][0](tree)
         return context, list(held)
     if type(tree) in (dict, OrderedDict):
         return tuple(tree), list(tree.values())
@@ -64,8 +64,8 @@ def _put_together(leaves: Iterator, shape):
     if shape is LEAF:
         return next(leaves)
     held = [_put_together(leaves, child) for child in shape.children]
-    if shape.kind in _registered:
-        return _registered[shape.kind][1](held, shape.keys)
+    if shape.kind in registered:
+        return registered[shape.kind][1](held, shape.keys)
     if shape.keys is not None:
         return shape.kind(zip(shape.keys, held, strict=True))
     return shape.kind(*held) if hasattr(shape.kind, "_fields") else shape.kind(held)
@@ -85,7 +85,7 @@ def count(shape: Any) -> int:
 def spread(prefix, shape: Any) -> list | None:
     """One value for each leaf: `prefix` is a tree that may end where the tree of this shape goes on, and its leaf then
     stands for all that grows there. None if the two do not fit."""
-    keys, held = _contents(prefix)
+    keys, held = contents(prefix)
     if held is None:
         return [prefix] * count(shape)
     if shape is LEAF or (type(prefix), keys, len(held)) != (shape.kind, shape.keys, len(shape.children)):
@@ -101,7 +101,7 @@ def describe(shape: Any) -> str:
     if shape is LEAF:
         return "*"
     held = [describe(child) for child in shape.children]
-    if shape.kind in _registered:
+    if shape.kind in registered:
         return f"{shape.kind.__name__}({shape.keys!r}, [{', '.join(held)}])"
     if shape.keys is not None:
         return "{" + ", ".join(f"{key!r}: {each}" for key, each in zip(shape.keys, held, strict=True)) + "}"

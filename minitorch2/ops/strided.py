@@ -1,15 +1,13 @@
-"""Tensors by sizes and strides over the memory of another: as_strided, resize_, set_, untyped_storage."""
+"""Tensors by sizes and strides over the memory of another: as_strided, resize_, set_."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from minitorch2_kernels import ascontiguousarray
 from minitorch2_kernels.dispatch import namespace
 
-from ..core.device import check_available, device_of, module_on
+from ..core.device import check_available, module_on
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.function import Function
 from ..core.layout import (
@@ -24,6 +22,7 @@ from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
 from ._common import require_tensor, shape_from
 from ._inplace import check_writable
 from .index_ops import IndexAccumulate
+from .storages import untyped_storage
 from .view_ops import Reshape, ViewOp
 from .views import ViewMethods
 
@@ -153,37 +152,6 @@ def set_(self, source=None):
         )
     self._data = source._data
     return self
-
-
-class UntypedStorage:
-    """The memory that a tensor and its views share, as bytes: for programs that ask whether two share it."""
-
-    def __init__(self, tensor):
-        self._tensor = tensor
-
-    def data_ptr(self) -> int:
-        """The address of the first byte."""
-        return self._tensor.data_ptr()
-
-    def nbytes(self) -> int:
-        """How many bytes there are."""
-        return self._tensor._data.nbytes
-
-    size = __len__ = nbytes
-
-    @property
-    def device(self):
-        """Where they lie."""
-        return device_of(self._tensor._data)
-
-    def tolist(self) -> list[int]:
-        """The bytes as ints."""
-        return np.frombuffer(self._tensor.detach().cpu().contiguous()._data.tobytes(), np.uint8).tolist()
-
-
-def untyped_storage(self):
-    """The memory that this tensor and the tensors it is a view of share."""
-    return UntypedStorage(self if self._base is None else self._base)
 
 
 class StridedMethods(ViewMethods):

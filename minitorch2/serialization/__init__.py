@@ -15,6 +15,9 @@ matching.py       the part of a state_dict that fits a model; load_report.py: wh
 safe_globals.py   the classes a user trusts files to name; modules.py: our layers under torch's names
 """
 
+import os
+from typing import IO, Any, TypeAlias
+
 from . import npz, safetensors, sharded
 from .load_report import LoadReport
 from .matching import find_state_dict, load_matching
@@ -22,6 +25,10 @@ from .modules import layers
 from .reader import load
 from .safe_globals import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .writer import save
+
+DEFAULT_PROTOCOL = 2
+FILE_LIKE: TypeAlias = str | os.PathLike[str] | IO[bytes]
+MAP_LOCATION: TypeAlias = Any  # a device, its name, a dict or function of such: see load
 
 __all__ = [
     "LoadReport",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import sys
 import types
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
@@ -43,6 +44,7 @@ class Pickler:
         self.kept: list[Any] = []  # keeps what is remembered by id alive
         self.path: list[str] = []
         self.open: set[int] = set()
+        self.within: Any = None  # the instance that is being taken apart
 
     def dump(self, obj: Any) -> bytes:
         """The pickle of `obj`. Raises PicklingError, naming the place in `obj`, for what cannot be saved."""
@@ -72,10 +74,10 @@ class Pickler:
             self._global(self.trusted[id(obj)])
         elif isinstance(obj, Module):
             self._module(obj)
-        elif id(type(obj)) in self.trusted:
-            self._trusted_instance(obj)
+        elif id(type(obj)) in self.trusted or not (why := _why_not(obj, self.within)):
+            self._instance(obj)
         else:
-            self._refuse(_why_not(obj))
+            self._refuse(why)
         self.open.discard(id(obj))
 
     def _save_at(self, place: str, obj: Any) -> None:
@@ -281,30 +283,55 @@ class Pickler:
         self.out += pickle.GLOBAL + f"{module}\n{name}\n".encode()
         self._remember(key, None)
 
-    def _trusted_instance(self, obj: Any) -> None:
-        """An instance of a class in safe_globals, taken apart as pickle does (object.__reduce_ex__)."""
-        reduced = obj.__reduce_ex__(2)
+    def _code(self, what: Any) -> None:
+        """A class or function by its name, which load looks up in safe_globals and PyTorch in the module."""
+        path = self.trusted.get(id(what)) or path_of(what)
+        found = getattr(sys.modules.get(what.__module__), what.__qualname__, None)
+        if id(what) not in self.trusted and found is not what:
+            self._refuse(f"is made by {what.__qualname__}, which no reader can find; define it at a file's top level")
+        self._global(path)
+
+    def _instance(self, obj: Any) -> None:
+        """An instance of a class that load builds where it is named, taken apart as pickle does."""
+        try:
+            reduced = obj.__reduce_ex__(2)
+        except TypeError as error:
+            self._refuse(f"is a {type(obj).__name__}, which cannot be saved: {error}")
         if not isinstance(reduced, tuple):
             self._refuse(f"is reduced to a name by {type(obj).__name__}.__reduce__; register that object instead")
+        outer, self.within = self.within, obj
+        self.kept.append(reduced)  # the ids of what it made are remembered, too
         function, arguments = reduced[:2]
         state, list_items, dict_items = (*reduced[2:], None, None, None)[:3]
         if getattr(function, "__name__", "") == "__newobj__":  # copyreg's, for classes with a plain __new__
             cls, *arguments = arguments
-            self._save(cls)
+            self._code(cls)
             self._save(tuple(arguments))
             self.out += pickle.NEWOBJ
         else:
-            self._save(function)
-            self._save(arguments)
+            self._code(function)
+            self._arguments(arguments)
             self.out += pickle.REDUCE
         self._remember(id(obj), obj)
         for opcode, items in ((pickle.APPEND, list_items), (pickle.SETITEM, dict_items)):
-            self._trusted_items(opcode, items or ())
+            self._instance_items(opcode, items or ())
         if state is not None:
             self._save_at(".__dict__", state)
             self.out += pickle.BUILD
+        self.within = outer
 
-    def _trusted_items(self, opcode: bytes, items: Iterable[Any]) -> None:
+    def _arguments(self, arguments: tuple) -> None:
+        """A tuple in which classes are arguments of a function that rebuilds an object."""
+        self.out += pickle.MARK
+        for i, item in enumerate(arguments):
+            if isinstance(item, type):
+                self._code(item)
+            else:
+                self._save_at(f"[{i}]", item)
+        self.out += pickle.TUPLE
+        self._remember(id(arguments), arguments)
+
+    def _instance_items(self, opcode: bytes, items: Iterable[Any]) -> None:
         for item in items:
             for part in item if opcode == pickle.SETITEM else (item,):
                 self._save_at("[...]", part)
@@ -330,25 +357,30 @@ class _TensorArguments:
         self.tensor = tensor
 
 
-def _why_not(obj: Any) -> str:
-    kind = type(obj).__name__
-    if isinstance(obj, np.generic):
-        return f"is a NumPy scalar ({kind}), which load would refuse; save obj.item()"
-    if isinstance(obj, np.ndarray):
-        return "is a NumPy array, which load would refuse; save torch.from_numpy(array)"
+def _why_not(obj: Any, within: Any) -> str:
+    """Why obj is not saved, or nothing where it is: as an instance of a class that can be found by its name."""
+    kind, cls = type(obj).__name__, type(obj)
+    if isinstance(obj, np.ndarray | np.generic) and obj.dtype.kind not in "biufc":
+        return f"is a NumPy value of the type {obj.dtype}, which load would refuse; save lists and strings"
+    if isinstance(obj, np.dtype) and not isinstance(within, np.ndarray | np.generic):
+        return "is a dtype of NumPy's, which load would refuse; save its name"
+    if cls.__module__.partition(".")[0] == "torch":
+        return f"is a {kind} of PyTorch's; bridge.from_torch makes it one of ours"
     if isinstance(obj, type):
         return f"is a class ({obj.__qualname__}), and files hold data, not code; save its name"
-    if hasattr(obj, "state_dict"):
+    if hasattr(obj, "state_dict") and _ours(cls):
         return f"is a whole {kind}, and files hold data, not code; save its state_dict()"
     if isinstance(obj, types.FunctionType | types.MethodType | types.BuiltinFunctionType):
         return f"is a function ({getattr(obj, '__qualname__', kind)}), and files hold no code; leave it out"
     if isinstance(obj, Tensor):
         return f"is of the Tensor subclass {kind}; save it as a plain tensor"
-    return (
-        f"is a {kind}, which cannot be saved; convert it to dicts, lists, numbers, strings or tensors"
-        + (", e.g. dict(...)" if isinstance(obj, dict) else "")
-        + ", or, if load is to build it, register the class with serialization.add_safe_globals"
-    )
+    if _ours(cls):
+        return f"is a {kind}, which cannot be saved; convert it to dicts, lists, numbers, strings or tensors"
+    return ""
+
+
+def _ours(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == __name__.partition(".")[0]
 
 
 _SAVERS: dict[type, Any] = {

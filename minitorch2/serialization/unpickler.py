@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import pickle
 import struct
-from collections import Counter, OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, Protocol
 
@@ -27,7 +27,6 @@ from .safe_globals import registered_by_path
 _MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
 _MAX_SETS = 500_000  # a set takes 216 bytes, for one in the file
 _MAX_LINE = 1024  # characters of a name, or digits of a number written as text
-_DICTS = (dict, OrderedDict, Counter, defaultdict)
 _TEXT_OPCODES = b"dlFVSpg"  # of protocol 0, whose references to storages torch.load cannot read either
 _UNSAFE_OPCODES = {
     ord("i"): "INST",
@@ -192,15 +191,15 @@ class Unpickler:
 
     def append(self) -> None:
         item = self.stack.pop()
-        self._list().append(item)
+        list.append(self._list(), item)
 
     def appends(self) -> None:
         items = self._pop_mark()
-        self._list().extend(items)
+        list.extend(self._list(), items)
 
     def _list(self) -> list[Any]:
         target = self.stack[-1]
-        if type(target) is not list:
+        if not isinstance(target, list):  # a class of the user's that is one is filled without running its methods
             damaged(f"the pickle appends to a {type(target).__name__}")
         return target
 
@@ -213,11 +212,12 @@ class Unpickler:
 
     def _set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
-        if type(target) not in _DICTS:
+        if not isinstance(target, dict):
             damaged(f"the pickle sets items of a {type(target).__name__}")
+        put: Any = OrderedDict.__setitem__ if isinstance(target, OrderedDict) else dict.__setitem__
         for key, value in zip(items[::2], items[1::2], strict=True):
             check_key(key)
-            target[key] = value
+            put(target, key, value)
 
     def add_items(self) -> None:
         items = self._pop_mark()

@@ -4,13 +4,17 @@ register_pytree_node was told of. Anything else is a leaf, of torch's containers
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..func import tree as _tree
 
 __all__ = [
+    "SUPPORTED_NODES",
+    "LeafSpec",
     "MappingKey",
+    "NodeDef",
     "PyTree",
     "TreeSpec",
     "register_pytree_node",
@@ -27,10 +31,28 @@ __all__ = [
 PyTree = Any
 
 
-class TreeSpec(NamedTuple):
-    """The shape of a tree."""
+class TreeSpec:
+    """The shape of a tree: TreeSpec(type, context, shapes of what it holds) that of a container, with the context that
+    its flatten_fn in SUPPORTED_NODES gives; LeafSpec() that of a leaf."""
 
-    shape: Any
+    def __init__(self, type: Any, context: Any, children_specs: Iterable[TreeSpec]) -> None:
+        children = tuple(child.shape for child in children_specs)
+        kind, keys = (context, None) if type is namedtuple else (type, context)
+        if kind in (dict, OrderedDict):
+            keys = tuple(context)
+        self.shape: Any = _tree.Branch(kind, keys, children)
+
+    @classmethod
+    def _of(cls, shape: Any) -> TreeSpec:
+        spec = cls.__new__(cls)
+        spec.shape = shape
+        return spec
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TreeSpec) and self.shape == other.shape
+
+    def __hash__(self) -> int:
+        return hash(self.shape)
 
     @property
     def num_leaves(self) -> int:
@@ -48,6 +70,52 @@ class TreeSpec(NamedTuple):
 
     def __repr__(self) -> str:
         return f"TreeSpec({_tree.describe(self.shape)})"
+
+
+def LeafSpec() -> TreeSpec:
+    """The shape of a leaf."""
+    return TreeSpec._of(_tree.LEAF)
+
+
+class NodeDef(NamedTuple):
+    """How a container is taken apart, flatten_fn(x) = (what it holds, context), and put together."""
+
+    type: Any
+    flatten_fn: Callable[[Any], tuple[list, Any]]
+    unflatten_fn: Callable[[list, Any], Any]
+
+
+class _SupportedNodes(Mapping):
+    """NodeDef of every kind of container, by what `_get_node_type` gives."""
+
+    _kinds = (list, tuple, dict, OrderedDict, namedtuple)
+
+    def __getitem__(self, kind: Any) -> NodeDef:
+        if kind not in self._kinds and kind not in _tree.registered:
+            raise KeyError(kind)
+        return NodeDef(kind, _taken_apart, lambda held, context: _put_together(kind, held, context))
+
+    def __iter__(self) -> Iterator:
+        return iter((*self._kinds, *_tree.registered))
+
+    def __len__(self) -> int:
+        return len(self._kinds) + len(_tree.registered)
+
+
+SUPPORTED_NODES = _SupportedNodes()
+
+
+def _get_node_type(tree: Any) -> Any:
+    return namedtuple if isinstance(tree, tuple) and hasattr(tree, "_fields") else type(tree)
+
+
+def _taken_apart(x: Any) -> tuple[list, Any]:
+    context, held = _tree.contents(x)
+    return held or [], type(x) if _get_node_type(x) is namedtuple else context
+
+
+def _put_together(kind: Any, held: list, context: Any) -> Any:
+    return tree_unflatten(held, TreeSpec(kind, context, [LeafSpec()] * len(held)))
 
 
 class MappingKey(NamedTuple):
@@ -72,14 +140,23 @@ def register_pytree_node(
     _tree.register(cls, flatten_fn, unflatten_fn)
 
 
-def _dict_flatten_with_keys(d: dict) -> tuple[list, Any]:  # packages hand it to register_pytree_node
+# Packages hand these to register_pytree_node.
+def _dict_flatten(d: dict) -> tuple[list, Any]:
+    return list(d.values()), list(d)
+
+
+def _dict_unflatten(values: Iterable[Any], context: Any) -> dict:
+    return dict(zip(context, values, strict=True))
+
+
+def _dict_flatten_with_keys(d: dict) -> tuple[list, Any]:
     return [(MappingKey(key), value) for key, value in d.items()], list(d)
 
 
 def tree_flatten(tree: PyTree) -> tuple[list, TreeSpec]:
     """(what the tree holds, from left to right; its shape)."""
     leaves, shape = _tree.flatten(tree)
-    return leaves, TreeSpec(shape)
+    return leaves, TreeSpec._of(shape)
 
 
 def tree_unflatten(leaves, treespec: TreeSpec) -> PyTree:

@@ -1,5 +1,7 @@
 """Datasets, samplers and the DataLoader (torch.utils.data)."""
 
+import re
+
 from ...core.placing import place
 from . import collate
 from .collate import default_collate, default_convert
@@ -48,4 +50,5 @@ __all__ = [
 ]
 
 place("utils.data._utils")  # torch's inner package, from which programs take the parts of a collate_fn
+place("utils.data._utils.collate", {"np_str_obj_array_pattern": re.compile("[SaUO]")})  # kinds that make no tensor
 place("utils.data._utils.collate", {name: value for name, value in vars(collate).items() if name[0] != "_"})

@@ -13,12 +13,23 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from ...random import Generator
 from .collate import default_collate, default_convert
 from .dataset import Dataset, IterableDataset
-from .iteration import SerialIterator
+from .iteration import LoaderIterator, SerialIterator
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from .worker_info import get_worker_info
 
 if TYPE_CHECKING:
     from multiprocessing.context import BaseContext
+
+_BaseDataLoaderIter, _SingleProcessDataLoaderIter = LoaderIterator, SerialIterator  # torch's names
+
+
+def __getattr__(name: str) -> Any:
+    if name == "_MultiProcessingDataLoaderIter":
+        from .parallel import ParallelIterator
+
+        return ParallelIterator
+    raise AttributeError(f"minitorch2.utils.data.dataloader has no '{name}'")
+
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 

@@ -1,0 +1,120 @@
+"""The memory under tensors, as bytes: untyped_storage, and files that are memory."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from minitorch2_kernels.dispatch import on_device
+
+from ..core.device import device_of
+from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.function import Function
+
+
+class UntypedStorage:
+    """The memory that a tensor and its views share, as bytes.
+
+    `storage[i]` is a byte, `storage[i:j]` the storage of a part; both can be written. torch.asarray(storage, dtype=...)
+    is a tensor over it.
+    """
+
+    def __init__(self, tensor):
+        """Of a tensor; of so many bytes, not initialised, where it is a number."""
+        self._tensor = Function.variable(np.empty(tensor, np.uint8)) if isinstance(tensor, int) else tensor
+
+    @classmethod
+    def from_file(cls, filename, shared=False, nbytes=0) -> UntypedStorage:
+        """The first `nbytes` of a file, read when they are looked at; what is written stays in this process, or with
+        shared=True goes to the file, which is made and made longer if need be.
+
+        RuntimeError for a file that cannot be opened or, unless shared, is too short.
+        """
+        return cls(Function.variable(_mapped(filename, shared, nbytes)))
+
+    def bytes(self):
+        """As an array (nbytes,) of uint8 over the same memory."""
+        data = self._tensor._data
+        if not data.flags.forc:
+            raise NotImplementedError("minitorch2: the bytes of memory with gaps; call .contiguous() on the tensor")
+        return data.ravel(order="K").view(np.uint8)
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        return self._tensor.data_ptr()
+
+    def nbytes(self) -> int:
+        """How many bytes there are."""
+        return self._tensor._data.nbytes
+
+    size = __len__ = nbytes
+
+    def element_size(self) -> int:
+        return 1
+
+    def untyped(self) -> UntypedStorage:
+        return self
+
+    @property
+    def device(self):
+        """Where they lie."""
+        return device_of(self._tensor._data)
+
+    def tolist(self) -> list[int]:
+        """The bytes as ints."""
+        found = self.bytes()
+        return (found.get() if on_device(found) else found).tolist()
+
+    def _place(self, index):
+        if isinstance(index, slice):
+            if index.step not in (None, 1):
+                raise RuntimeError(f"Trying to slice with a step of {index.step}, but only a step of 1 is supported")
+            return index
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} out of range for storage of size {len(self)}")
+        return index
+
+    def __getitem__(self, index):
+        found = self.bytes()[self._place(index)]
+        return UntypedStorage(Function.variable(found)) if isinstance(index, slice) else int(found)
+
+    def __setitem__(self, index, value) -> None:
+        if not isinstance(value, int):
+            kind = type(value).__name__
+            raise RuntimeError(f"can only set storage content with a int types, but got {kind} instead")
+        self.bytes()[self._place(index)] = value
+
+    def __repr__(self) -> str:
+        numbers = "\n".join(f" {number}" for number in self.tolist())
+        return f"{numbers}\n[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
+
+
+def _mapped(filename, shared, nbytes):
+    try:
+        size = os.path.getsize(filename)
+    except OSError as error:
+        if not shared:
+            mode = f"unable to open file <{filename}> in read-only mode: {error.strerror} ({error.errno})"
+            raise RuntimeError(mode) from error
+        size = None
+    if not shared and size < nbytes:
+        raise RuntimeError(f"file <{filename}> size <{size}> is smaller than the required mapping size <{nbytes}>")
+    if not nbytes:
+        return np.empty(0, np.uint8)
+    return np.asarray(
+        np.memmap(filename, np.uint8, "c" if not shared else "w+" if size is None else "r+", shape=nbytes)
+    )
+
+
+def from_file(filename, shared=None, size=0, *, dtype=None, layout=None, device=None, pin_memory=False):
+    """A 1-d tensor of `size` numbers over the beginning of a file, as UntypedStorage.from_file maps it."""
+    if device is not None and str(device) != "cpu":
+        raise NotImplementedError(f"minitorch2: from_file(device={str(device)!r}): files are mapped on the CPU")
+    dtype = get_default_dtype() if dtype is None else as_dtype(dtype, "from_file")
+    return Function.variable(_mapped(filename, bool(shared), size * dtype.itemsize).view(dtype.numpy))
+
+
+def untyped_storage(self):
+    """The memory that this tensor and the tensors it is a view of share."""
+    return UntypedStorage(self if self._base is None else self._base)
