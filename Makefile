@@ -20,7 +20,7 @@ STAMP := $(VENV)/.installed
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help mnist cifar finetune finetune-digits test test-cuda deep lint format bench bench-ops bench-gpu gpu-check growth \
-	profile fuzz packages package sanitize clean
+	profile fuzz packages opinfo package sanitize clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"
@@ -74,9 +74,14 @@ growth: $(STAMP)-test ## how step time grows with depth and batch (ARGS go to be
 profile: $(STAMP)-test ## where the time of a step goes: make profile WORKLOAD=gpt
 	$(BIN)/python benchmarks/profile_step.py $(WORKLOAD) $(ARGS)
 
-packages: $(STAMP)-test ## models of torchvision, timm and transformers in both (ARGS go to tools/compare_packages.py)
+packages: $(STAMP)-test ## models of torchvision, timm and transformers, training by Lightning and others, in both
 	$(BIN)/pip install -q --upgrade --no-deps --target build/packages -r tools/packages.txt
+	$(BIN)/python tools/compare_training.py
 	$(BIN)/python tools/compare_packages.py $(ARGS)
+
+opinfo: $(STAMP)-test ## PyTorch's own database of operators through minitorch2 (ARGS go to tools/compare_opinfo.py)
+	$(BIN)/pip install -q --upgrade --no-deps --target build/opinfo expecttest==0.3.0
+	$(BIN)/python tools/compare_opinfo.py $(ARGS)
 
 fuzz: $(STAMP)-fuzz ## fuzz the reader of checkpoints for ten minutes (TARGET=archive, ...; see fuzz/README.md)
 	mkdir -p runs/fuzz/$(TARGET)

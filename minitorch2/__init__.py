@@ -21,7 +21,7 @@ from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .checks import _assert, _check, _check_index, _check_not_implemented, _check_type, _check_value
 from .core import other_dtypes
-from .core.absent import absent_class, as_absent
+from .core.absent import absent_class, absent_names, as_absent
 from .core.device import device
 from .core.dtypes import (
     bfloat16,
@@ -76,7 +76,7 @@ from .legacy import (
 )
 from .ops import _return_types
 from .ops._arguments import names_arguments
-from .ops.strided import UntypedStorage
+from .ops.storages import UntypedStorage
 from .printing import set_printoptions
 from .random import *  # noqa: F403
 from .random import Generator, default_generator
@@ -88,12 +88,16 @@ from .windows import *  # noqa: F403
 newaxis = None
 place("return_types", {name: kind for name, kind in vars(_return_types).items() if isinstance(kind, type)})
 as_absent("_prims_common", "_custom_ops", "ao", "ao.quantization")
+SymInt, SymFloat, SymBool = (absent_class(name, "nothing is traced here") for name in ("SymInt", "SymFloat", "SymBool"))
+Future = absent_class("Future", "nothing runs elsewhere here")
+place("futures", {"Future": Future, "__getattr__": absent_names("futures", "nothing runs elsewhere here")})
 PyTorchFileReader = absent_class("PyTorchFileReader", "torch.load reads a file as a whole")
 place("storage", {"UntypedStorage": UntypedStorage})
 place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack__})  # noqa: F405
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
 _LAZY += ("types", "multiprocessing", "fx", "fft", "library", "_C", "_dynamo", "_subclasses", "onnx", "overrides")
+_LAZY += ("profiler", "__config__")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_NN_FUNCTIONAL = frozenset(
     (
@@ -145,6 +149,7 @@ _OF_NATIVE = frozenset(
         "feature_dropout_",
         "grid_sampler",
         "grid_sampler_2d",
+        "grid_sampler_3d",
         "group_norm",
         "gru_cell",
         "hinge_embedding_loss",
@@ -182,6 +187,10 @@ def __getattr__(name: str):
         return sys.modules[__name__]
     if name == "vmap":
         return importlib.import_module(".func", __name__).vmap
+    if name in ("ScriptModule", "ScriptFunction"):
+        return getattr(importlib.import_module(".jit", __name__), name)
+    if name in ("Stream", "Event"):
+        return getattr(importlib.import_module(".cuda", __name__), name)
     if name == "compile":
         return importlib.import_module(".compiler", __name__).compile
     if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):

@@ -21,7 +21,8 @@ from .ops.comparison import (
 )
 from .ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from .ops.conv3d import conv3d, conv_transpose3d
-from .ops.complex_names import conj, conj_physical, imag, is_conj, is_neg, isreal, real, resolve_conj, resolve_neg
+from .ops.complex_names import angle, conj, conj_physical, imag, is_conj, is_neg
+from .ops.complex_names import isreal, real, resolve_conj, resolve_neg
 from .ops.conversion import clone, detach, fill
 from .ops.decompositions import cholesky, qr, svd
 from .ops.determinants import det, logdet, matrix_exp, slogdet
@@ -30,6 +31,7 @@ from .ops.finite_differences import gradient
 from .ops.floats import frexp, isneginf, isposinf, nextafter, signbit
 from .ops.gathering import gather, index_add, index_copy, index_fill, index_select
 from .ops.histogram import histogram
+from .ops.householder import geqrf, orgqr, ormqr
 from .ops.indexing import index_put
 from .ops.inquiry import (
     atleast_1d, atleast_2d, atleast_3d, broadcast_shapes, broadcast_tensors, can_cast, column_stack, get_device,
@@ -40,6 +42,8 @@ from .ops.integers import bitwise_left_shift, bitwise_right_shift, gcd, lcm
 from .ops.joining import cat, hstack, stack, tile, vstack
 from .ops.least_squares import pinverse
 from .ops.linalg import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, matmul, mm, mv, norm, outer, tensordot
+from .ops.lowrank import pca_lowrank, svd_lowrank
+from .ops.lu import lu, lu_solve, lu_unpack
 from .ops.masking import masked_fill, masked_scatter, masked_select, put, take, take_along_dim
 from .ops.nans import nan_to_num, nanmean, nansum
 from .ops.norm import batch_norm
@@ -63,7 +67,7 @@ from .ops.searching import (
     unravel_index,
 )
 from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, nanquantile, quantile, sort, topk
-from .ops.solving import cholesky_inverse, cholesky_solve, inverse
+from .ops.solving import cholesky_inverse, cholesky_solve, inverse, triangular_solve
 from .ops.special import (
     copysign, deg2rad, digamma, dist, erfinv, float_power, fmax, fmin, heaviside, hypot, ldexp, lgamma, logaddexp,
     logaddexp2, logit, polygamma, rad2deg, sgn, sinc, xlogy,
@@ -73,6 +77,7 @@ from .ops.splitting import (
     unsafe_split_with_sizes, vsplit,
 )
 from .ops.statistics import combinations, corrcoef, cov, cumulative_trapezoid, renorm, trapezoid, vander
+from .ops.storages import from_file
 from .ops.strided import as_strided, empty_strided
 from .ops.trigonometry import acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan
 from .ops.truth import all, any, count_nonzero
@@ -116,7 +121,7 @@ arctanh = atanh
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint",
-    "all", "allclose", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
     "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "asin", "asinh", "atan", "atan2",
     "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli", "bincount",
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
@@ -127,31 +132,32 @@ __all__ = [
     "conv_transpose3d", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin",
     "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "det", "detach", "diag", "diag_embed", "diagflat",
     "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit", "dstack", "einsum",
-    "empty_strided", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fill", "fix", "flatten",
-    "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp",
-    "frobenius_norm", "gather", "gcd", "ge", "ger", "get_device", "gradient", "greater", "greater_equal", "gt",
-    "heaviside", "histc", "histogram", "hsplit", "hstack", "hypot", "i0", "igamma", "igammac", "imag", "index_add",
-    "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner", "inverse", "is_complex",
-    "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_nonzero", "is_same_size",
-    "is_signed", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
-    "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log10", "log1p",
-    "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select",
-    "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm",
-    "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "mvlgamma", "nan_to_num",
-    "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne", "neg", "negative", "nextafter",
-    "nonzero", "nonzero_static", "norm", "norm_except_dim", "not_equal", "nuclear_norm", "numel", "outer", "pdist",
-    "permute", "pinverse", "poisson", "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg",
-    "ravel", "real", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj",
-    "resolve_neg", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add",
-    "scatter_reduce", "searchsorted", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin",
-    "sinc", "sinh", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square",
-    "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take",
-    "take_along_dim", "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid",
-    "trapz", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "unbind",
+    "empty_strided", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fill", "fix", "flatten", "flip",
+    "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp",
+    "frobenius_norm", "from_file", "gather", "gcd", "ge", "geqrf", "ger", "get_device", "gradient", "greater",
+    "greater_equal", "gt", "heaviside", "histc", "histogram", "hsplit", "hstack", "hypot", "i0", "igamma", "igammac",
+    "imag",
+    "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner", "inverse",
+    "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_nonzero",
+    "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
+    "isreal", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log10",
+    "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logsumexp", "lt", "lu", "lu_solve", "lu_unpack", "masked_fill",
+    "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply",
+    "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne",
+    "neg", "negative", "nextafter", "nonzero", "nonzero_static", "norm", "norm_except_dim", "not_equal",
+    "nuclear_norm", "numel", "orgqr", "ormqr", "outer", "pca_lowrank", "pdist", "permute", "pinverse", "poisson",
+    "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg", "ravel", "real", "reciprocal", "relu",
+    "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
+    "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "searchsorted",
+    "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_scatter",
+    "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std",
+    "std_mean", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t", "take", "take_along_dim",
+    "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "trapz",
+    "triangular_solve", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "unbind",
     "unflatten", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split",
-    "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where",
-    "xlogy",
+    "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
 ]
 
 # Views, what has no one result, and what torch has without it.
@@ -165,12 +171,12 @@ _WITHOUT_OUT = {
     "index_put", "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg",
     "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isreal",
     "logdet", "masked_fill", "masked_scatter", "matrix_exp", "meshgrid", "moveaxis", "movedim", "narrow",
-    "norm_except_dim", "numel", "pdist", "permute", "pinverse", "poisson", "positive", "put", "ravel", "real",
-    "relu", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll", "rot90", "rsub",
-    "select", "select_scatter", "slice_scatter", "split", "split_with_sizes", "squeeze", "swapaxes", "swapdims",
-    "t", "tensor_split", "tile", "trace", "transpose", "trapezoid", "trapz", "tril_indices", "triu_indices",
-    "typename", "unbind", "unflatten", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk",
-    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "vsplit",
+    "norm_except_dim", "numel", "pca_lowrank", "pdist", "permute", "pinverse", "poisson", "positive", "put", "ravel",
+    "real", "relu", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll", "rot90",
+    "rsub", "select", "select_scatter", "slice_scatter", "split", "split_with_sizes", "squeeze", "svd_lowrank",
+    "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "transpose", "trapezoid", "trapz", "tril_indices",
+    "triu_indices", "typename", "unbind", "unflatten", "unique", "unique_consecutive", "unravel_index",
+    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "vsplit",
 }
 
 for _name in __all__:

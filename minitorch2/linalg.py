@@ -1,7 +1,7 @@
 """torch.linalg: norms, products, solvers, decompositions and what is made of them.
 
 Eigenvalues of matrices that are not symmetric are complex, which this library has no numbers for; eig and eigvals are
-not here, and neither are LU and LDL factors and products of Householder's reflections.
+not here, and neither are LDL factors.
 """
 
 from __future__ import annotations
@@ -22,9 +22,13 @@ from .ops.decompositions import linalg_qr as qr
 from .ops.decompositions import linalg_svd as svd
 from .ops.determinants import det, matrix_exp
 from .ops.determinants import linalg_slogdet as slogdet
+from .ops.householder import householder_product
 from .ops.joining import cat
 from .ops.least_squares import lstsq, matrix_rank, pinv
 from .ops.linalg import matmul, vector_norm
+from .ops.lu import linalg_lu as lu
+from .ops.lu import linalg_lu_solve as lu_solve
+from .ops.lu import lu_factor, lu_factor_ex
 from .ops.products import matrix_power, multi_dot
 from .ops.scan import cumprod
 from .ops.solving import inv, inv_ex, solve, solve_ex, solve_triangular
@@ -41,9 +45,14 @@ __all__ = [
     "diagonal",
     "eigh",
     "eigvalsh",
+    "householder_product",
     "inv",
     "inv_ex",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
     "matmul",
     "matrix_exp",
     "matrix_norm",
@@ -96,17 +105,23 @@ def matrix_norm(A, ord: Any = "fro", dim=(-2, -1), keepdim=False, *, dtype=None)
     if ord in ("nuc", 2, -2):
         require_float("linalg.matrix_norm", A)
         values = svdvals(movedim(A, (row, column), (-2, -1)))
-        if ord == "nuc" or (ord == 2 and not values._data.shape[-1]):
-            result = values.sum(-1)  # 0 where there are none
+        if ord == 2 and not values._data.shape[-1]:
+            result = A.new_zeros(values._data.shape[:-1])  # without a history, as torch's
+        elif ord == "nuc":
+            result = values.sum(-1)
         else:
             result = values.amax(-1) if ord == 2 else values.amin(-1)
         return result.unsqueeze(min(row, column)).unsqueeze(max(row, column)) if keepdim else result
     if ord not in (1, -1, math.inf, -math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     summed, left = (row, column) if abs(ord) == 1 else (column, row)
-    sums = vector_norm(A, 1, summed, keepdim=True)
-    extreme = sums.amax(left, keepdim=True) if ord > 0 else sums.amin(left, keepdim=True)
-    return extreme if keepdim else extreme.squeeze((row, column))
+    sums = vector_norm(A, 1, summed, keepdim)
+    left -= summed < left and not keepdim
+    if ord < 0:
+        return sums.amin(left, keepdim)
+    if not sums._data.shape[left]:  # the norm of nothing is 0, without a history, as torch's
+        return sums.detach().sum(left, keepdim)
+    return sums.amax(left, keepdim)
 
 
 def cond(A, p=None):
@@ -207,9 +222,7 @@ def __getattr__(name: str):
     reasons = {
         "eig": "its results are complex numbers; eigh takes symmetric matrices",
         "eigvals": "its results are complex numbers; eigvalsh takes symmetric matrices",
-        **dict.fromkeys(("lu", "lu_factor", "lu_factor_ex", "lu_solve"), "use solve or inv"),
-        **dict.fromkeys(("ldl_factor", "ldl_factor_ex", "ldl_solve"), "use solve or inv"),
-        "householder_product": "use qr",
+        **dict.fromkeys(("ldl_factor", "ldl_factor_ex", "ldl_solve"), "use solve, inv or lu_factor"),
     }
     if name in reasons:
         raise AttributeError(f"minitorch2: torch.linalg.{name} is not supported: {reasons[name]}")

@@ -184,8 +184,23 @@ def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
 
 
 def grid_sampler_2d(input, grid, interpolation_mode, padding_mode, align_corners):
-    """grid_sampler."""
+    """grid_sampler of images (N, C, H, W)."""
+    _check_dims(4, input, grid)
     return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+def grid_sampler_3d(input, grid, interpolation_mode, padding_mode, align_corners):
+    """grid_sampler of volumes (N, C, D, H, W)."""
+    _check_dims(5, input, grid)
+    return grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners)
+
+
+def _check_dims(dims, input, grid):
+    if input.ndim != dims or grid.ndim != dims:
+        raise RuntimeError(
+            f"grid_sampler(): expected {dims}D input and grid with same number of dimensions, but got input with sizes "
+            f"{list(input.shape)} and grid with sizes {list(grid.shape)}"
+        )
 
 
 def affine_grid_generator(theta, size, align_corners):

@@ -331,7 +331,7 @@ class Tensor(
         def keep(g):
             tensor = this()
             if tensor is not None:
-                tensor._grad = g if g._requires_grad else g.clone()
+                tensor._grad = g if g is None or g._requires_grad else g.clone()
 
         node_hooks(self).append(keep)
 

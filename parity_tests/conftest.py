@@ -41,9 +41,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # others read files, images, source code or clocks, or name their devices themselves.
 ON_ANY_DEVICE = re.compile(
     r"test_(attention|autograd\w*|channels_last|checkpoint|checkpoint_errors|distributions|distributions_kl|func"
-    r"|functional_\w+|half_numbers|init|layer_values|layers|lazy_modules|lbfgs|linalg|module|module_hooks|nn_utils"
-    r"|ops_indexing|optim|optim_class|packing|parametrizations|prune|rnn|special|state_dict|strided|strides|swa_utils"
-    r"|tensor_methods|transformer)"
+    r"|functional_\w+|half_numbers|init|layer_values|layers|lazy_modules|lbfgs|linalg|lu|module|module_hooks|nn_utils"
+    r"|norms|ops_indexing|optim|optim_class|orthogonal|packing|parametrizations|prune|rnn|special|state_dict|strided"
+    r"|strides|swa_utils|swap_tensors|tensor_methods|transformer)"
 )
 
 

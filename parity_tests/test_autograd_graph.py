@@ -191,3 +191,84 @@ def test_a_write_that_is_told():
         y.backward()
 
     assert same_error(run, "modified by an inplace operation") == "RuntimeError"
+
+
+INDEXED = {
+    "gather": lambda lib, x, i: x.gather(0, i),
+    "index": lambda lib, x, i: x[i],
+    "index_select": lambda lib, x, i: x.index_select(0, i),
+    "embedding": lambda lib, x, i: lib.nn.functional.embedding(i, x[:, None]),
+    "index_add": lambda lib, x, i: lib.zeros(3, dtype=lib.float64).index_add(0, i, x),
+    "index_put": lambda lib, x, i: lib.zeros(3, dtype=lib.float64).index_put((i,), x * 2),
+    "scatter": lambda lib, x, i: lib.zeros(3, dtype=lib.float64).scatter(0, i, x),
+    "cross_entropy": lambda lib, x, i: lib.nn.functional.cross_entropy(x.expand(3, 3), i, reduction="none"),
+    "where": lambda lib, x, i: lib.where(i > 0, x, 2 * x),
+}
+
+
+@pytest.mark.parametrize("name", INDEXED)
+def test_indices_that_change_before_backward(name):
+    def run(lib):
+        x, i = leaf(lib), lib.tensor([0, 2, 1])
+        with lib.autograd.graph.allow_mutation_on_saved_tensors():
+            y = INDEXED[name](lib, x, i)
+            i.fill_(1)
+            (y.flatten() * lib.arange(3.0, dtype=lib.float64)).sum().backward()
+        return [round(g, 12) for g in x.grad.tolist()]
+
+    same(run)
+
+
+def test_saved_tensors_that_change_before_backward():
+    def run(lib):
+        class Cube(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                y = x * x * x
+                ctx.save_for_backward(x, y)
+                return y
+
+            @staticmethod
+            def backward(ctx, g):
+                x, y = ctx.saved_tensors
+                return 3 * g * y / x
+
+        x = leaf(lib)
+        with lib.autograd.graph.allow_mutation_on_saved_tensors():
+            a, w = x * 2, lib.ones(3, dtype=lib.float64)
+            b = a * w  # saves both
+            c = b.sqrt()  # saves its result
+            d = Cube.apply(c) * a[:2].sum()
+            e = lib.nn.functional.layer_norm(d, (3,), w, w)  # composed of others where it is differentiated twice
+            f = e.mul_(a)
+            for changed in (a, w, b, c, d):
+                changed.mul_(7)
+            with lib.no_grad():
+                x.fill_(5)
+                f.zero_()
+            (g,) = lib.autograd.grad((e * 0 + f + e * c.detach() ** 0).sum() + (d * e).sum(), x, create_graph=True)
+            g.pow(2).sum().backward()
+        return g, x.grad
+
+    ours, theirs = run(mt), run(torch)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a.detach().cpu().numpy(), b.detach().cpu().numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_gradients_are_the_same_where_saved_tensors_may_change():
+    allowed = gradients(mt, lambda lib: lib.autograd.graph.allow_mutation_on_saved_tensors())
+    for a, b in zip(allowed, gradients(mt, plain), strict=True):
+        np.testing.assert_array_equal(a.cpu().numpy(), b.cpu().numpy())
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_blocks_that_allow_mutation(lib):
+    allow = lib.autograd.graph.allow_mutation_on_saved_tensors
+    with allow(), pytest.raises(RuntimeError, match="contexts cannot be nested"), allow():
+        pass
+    x = leaf(lib)
+    y = x * 1
+    z = y * y
+    y.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        z.sum().backward()

@@ -122,7 +122,7 @@ def with_attribute(name, value):
 
 REFUSED = [
     (Block, TypeError, r"Block is a Module class of yours.*classes=\{Block: OurBlock\}"),
-    (lambda: torch.nn.FractionalMaxPool2d(2, 1), TypeError, "is a module that minitorch2 does not have"),
+    (lambda: torch.nn.CrossMapLRN2d(2), TypeError, "is a module that minitorch2 does not have"),
     (lambda: torch.nn.LazyLinear(2), TypeError, "LazyLinear has no weights yet"),
     (lambda: torch.nn.DataParallel(torch.nn.ReLU()), TypeError, r"wrapper: .*model\.module"),
     (lambda: torch.compile(torch.nn.ReLU()), TypeError, r"wrapper: .*_orig_mod"),

@@ -199,3 +199,24 @@ def test_training_is_torchs():
             optimizer.step()
             losses[-1].append(loss.item())
     np.testing.assert_allclose(*losses, rtol=2e-5)
+
+
+CONVOLUTIONS = ("Conv2d", "ConvTranspose2d", "Conv3d", "Conv1d")
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+@pytest.mark.parametrize("wanted", ["channels_last", "contiguous_format", "preserve_format"])
+def test_weights_of_convolutions(wanted, dims):
+    def action(lib, name):
+        lib.manual_seed(0)
+        layer = getattr(lib.nn, name)(2, 3, 2)
+        net = lib.nn.Sequential(lib.nn.ReLU(), lib.nn.Sequential(layer))
+        weight, before = layer.weight, layer.weight.tolist()
+        convert = getattr(lib.nn.utils, f"convert_conv{dims}d_weight_memory_format")
+        for form in (getattr(lib, wanted), lib.contiguous_format, getattr(lib, wanted)):
+            assert convert(net, form) is net and layer.weight is weight and weight.tolist() == before
+        return weight.stride(), weight.requires_grad
+
+    for name in CONVOLUTIONS:
+        ours, theirs = (outcome(lambda lib, name=name: action(lib, name), lib) for lib in (mt, torch))
+        assert ours == theirs

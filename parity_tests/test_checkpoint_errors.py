@@ -3,7 +3,8 @@
 import pytest
 import torch
 from checkpoint_cases import of
-from side_by_side import BOTH, outcome
+from on_gpu import gpu
+from side_by_side import BOTH, outcome, same
 
 import minitorch2 as mt
 from minitorch2.utils.checkpoint import checkpoint
@@ -98,3 +99,61 @@ def test_what_is_not_supported():
         checkpoint(lambda t: t, x, use_reentrant=False, debug=True)
     with pytest.raises(NotImplementedError, match="create_selective_checkpoint_contexts"):
         of(mt).create_selective_checkpoint_contexts([])
+    with (
+        pytest.raises(NotImplementedError, match="debug=True"),
+        of(mt).set_checkpoint_debug_enabled(True),
+    ):
+        checkpoint(lambda t: t, x, use_reentrant=False)
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_debug_may_be_switched_off_from_outside(lib):
+    x, ck = lib.ones(2, requires_grad=True), of(lib)
+    with ck.set_checkpoint_debug_enabled(True), ck.set_checkpoint_debug_enabled(False):
+        ck.checkpoint(lambda t: t * t, x, use_reentrant=False, debug=True).sum().backward()
+        with pytest.raises(ValueError, match="is only supported when"):
+            ck.checkpoint(lambda t: t * t, x, use_reentrant=True, debug=True)
+        with ck.set_checkpoint_debug_enabled(None):
+            ck.checkpoint(lambda t: t * t, x, use_reentrant=False).sum().backward()
+    assert x.grad.tolist() == [4.0, 4.0]
+
+
+def test_names_of_selective_checkpoints():
+    def action(lib):
+        ck = of(lib)
+        told = ck.SelectiveCheckpointContext(is_recompute=False, op_output=3)
+        policies = [(policy.name, policy.value) for policy in ck.CheckpointPolicy]
+        return policies, repr(ck.CheckpointPolicy(0)), told.is_recompute, told.op_output
+
+    same(action)
+
+
+@pytest.mark.cpu("the states of GPUs have a test of their own")
+def test_states_of_devices():
+    def action(lib):
+        ck = of(lib)
+        x = lib.ones(2)
+        found = [ck.get_device_states(x, 3, {"a": [x]}), ck.set_device_states([], []), ck.get_device_states()]
+        before = ck.DefaultDeviceType.get_device_type()
+        ck.DefaultDeviceType.set_device_type("meta")
+        try:
+            found += [ck.DefaultDeviceType.get_device_type(), ck.set_device_states([0], [x])]
+        finally:
+            ck.DefaultDeviceType.set_device_type(before)
+        return found, ck.set_device_states([0], [x], device_type="meta")
+
+    same(action)
+    with pytest.raises(NotImplementedError, match="set_device_states for cpu is not supported"):
+        of(mt).set_device_states([0], [mt.ones(1)], device_type="cpu")
+
+
+def test_states_of_gpus():
+    ck = of(mt)
+    with gpu():
+        x = mt.ones(2, device="cuda")
+        devices, states = ck.get_device_states(x, [x])
+        assert devices == [0, 0] and len(states) == 2
+        first = mt.rand(3, device="cuda").tolist()
+        assert mt.rand(3, device="cuda").tolist() != first
+        ck.set_device_states(devices, states, device_type="cuda")
+        assert mt.rand(3, device="cuda").tolist() == first

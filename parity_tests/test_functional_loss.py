@@ -262,6 +262,14 @@ ERRORS = [
     lambda _, F, x, c: F.multi_margin_loss(x, c[:2]),
     lambda _, F, x, c: F.multi_margin_loss(x, c.float()),
     lambda t, F, x, c: F.multi_margin_loss(x, c, weight=t.ones(3).double()),
+    lambda t, F, x, c: F.multi_margin_loss(x, c, weight=t.ones(2, 1).double()),
+    lambda t, F, x, c: F.multi_margin_loss(x, c, weight=t.ones(()).double()),
+    lambda t, F, x, c: F.multi_margin_loss(x, c, weight=t.ones(2)),
+    lambda _, F, x, c: F.multi_margin_loss(x[:, :0], c),
+    lambda _, F, x, c: F.multi_margin_loss(x[None], c),
+    lambda _, F, x, c: F.multi_margin_loss(x.long(), c),
+    lambda _, F, x, c: F.multilabel_margin_loss(x[:, :0], x[:, :0].long()),
+    lambda _, F, x, c: F.multilabel_margin_loss(x[None], x[None].long()),
     lambda _, F, x, c: F.multilabel_margin_loss(x, c),
     lambda _, F, x, c: F.multilabel_margin_loss(x, x.long() * 0 + 7),
     lambda _, F, x, c: F.multilabel_margin_loss(x, x),
@@ -273,6 +281,13 @@ ERRORS = [
 @pytest.mark.parametrize("action", ERRORS)
 def test_errors(action):
     check_error(action, X, C)
+
+
+@pytest.mark.parametrize("name", ["multi_margin_loss", "multilabel_margin_loss"])
+def test_margin_losses_of_no_rows(name):
+    target = np.zeros(0, int) if name == "multi_margin_loss" else np.zeros((0, 4), int)
+    # torch leaves the mean and the sum of none as the memory happens to be
+    check(lambda _, F, x, t: getattr(F, name)(x, t, reduction="none"), np.zeros((0, 4)), target, order=1)
 
 
 def test_binary_targets_are_between_zero_and_one():

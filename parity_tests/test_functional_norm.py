@@ -163,6 +163,16 @@ def test_embedding(indices, padding, by_frequency, w):
     check(limited, index, w, order=0)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0), (2, 0, 3), (0, 3, 2)])
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norm_of_nothing(shape, training):
+    channels = shape[1] if len(shape) > 1 else 0
+    x, mean = np.zeros(shape), np.ones(channels)
+    check(lambda _, F, x, m: F.batch_norm(x, m.detach(), m.detach(), training=training), x, mean)
+    if channels:
+        check(lambda _, F, x, m, w: F.batch_norm(x, m.detach(), m.detach(), w, w, training), x, mean, mean)
+
+
 X = np.ones((2, 4, 3), np.float32)
 ERRORS = [
     lambda t, F, x: F.batch_norm(t.ones(1, 4), None, None, training=True),
@@ -171,6 +181,9 @@ ERRORS = [
     lambda t, F, x: F.batch_norm(x, t.zeros(4), None),
     lambda t, F, x: F.batch_norm(x, t.zeros(4), t.ones(4), t.ones(3)),
     lambda t, F, x: F.batch_norm(t.ones(4), None, None, training=True),
+    lambda t, F, x: F.batch_norm(t.ones(4), t.ones(4), t.ones(4)),
+    lambda t, F, x: F.batch_norm(t.ones(()), None, None, training=True),
+    lambda t, F, x: F.batch_norm(t.ones(0), None, None, t.ones(0), training=True),
     lambda t, F, x: F.batch_norm(x.long(), None, None, training=True),
     lambda t, F, x: F.batch_norm(x, t.zeros(4), t.ones(4), t.ones(4).double()),
     lambda t, F, x: F.batch_norm(x.double(), t.zeros(4), t.ones(4)),

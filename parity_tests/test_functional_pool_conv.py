@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from functional_side_by_side import check, check_error, floats
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+import minitorch2 as mt
 
 SMALL = st.integers(1, 3)
 CONV = 512  # sums over a window and all channels, whose terms cancel
@@ -173,7 +176,7 @@ def test_pad_by_repeating(mode, shape, data):
     lowest = 0 if mode == "circular" and data.draw(st.booleans()) else -1
     highest = 1 if mode == "circular" and lowest < 0 else 9
     pads = [data.draw(st.integers(lowest, min(highest, n - 1))) for n in shape[::-1][:dims] for _ in (0, 1)]
-    check(lambda _, F, x: F.pad(x, pads, mode), data.draw(floats(shape)))
+    check(lambda _, F, x: F.pad(x, pads, mode), data.draw(floats(shape)), linear=mode != "circular")
 
 
 @given(x=floats(st.sampled_from([(2, 3, 6, 7), (3, 6, 7)])), settings=windows(2), data=st.data())
@@ -186,6 +189,12 @@ def test_unfold_and_fold(x, settings, data):
         return F.fold(F.unfold(x, kernel, dilation, padding, stride) ** 2, (6, 7), kernel, dilation, padding, stride)
 
     check(there_and_back, x)
+
+
+def test_unfold_and_fold_of_bools():
+    x = np.random.default_rng(0).uniform(size=(2, 3, 5, 6)) < 0.3
+    check(lambda _, F, x: F.unfold(x, (2, 3), 1, (0, 1), 2), x)
+    check(lambda _, F, x: F.fold(F.unfold(x, 2, padding=1), (5, 6), 2, padding=1), x)
 
 
 MODES = {
@@ -289,6 +298,10 @@ ERRORS = [
         )
     ),
     lambda t, F, x, y: F.fold(t.ones(2, 13, 20), (5, 6), 2),
+    *(lambda t, F, x, y, o=o: F.fold(t.ones(2, 12, 9), o, 2) for o in ((4,), (4, 4, 4), (4.0, 4), "44")),
+    *(lambda t, F, x, y, k=k: F.fold(t.ones(2, 12, 9), 4, k) for k in ((2,), (2, 2, 2), 2.5)),
+    lambda t, F, x, y: F.fold(t.ones(2, 12, 9).long(), 4, 2),
+    lambda t, F, x, y: F.unfold(y.long(), 2),
     lambda t, F, x, y: F.fold(t.ones(2, 12, 21), (5, 6), 2),
     lambda t, F, x, y: F.fold(t.ones(20), (5, 6), 2),
     lambda _, F, x, y: F.interpolate(x),
@@ -317,6 +330,26 @@ ERRORS = [
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), stride=0),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), padding=-1),
     lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), t.ones(3).double()),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2).double()),
+    lambda t, F, x, y: F.conv3d(y[None], t.ones(1, 1, 4, 3).double()),
+    lambda t, F, x, y: F.conv_transpose3d(y[None], t.ones(1, 1, 4, 3).double()),
+]
+# Calls whose errors have torch's words: of several mistakes the same one is named.
+TEXTS = [
+    lambda t, F, x, y: F.conv1d(x, t.ones(2, 3, 2).double(), stride=0),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 2, 2, 2).double(), stride=-1),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 2, 2, 2).double(), padding=-1),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), t.ones(3).double(), stride=(1, 0)),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3, 2, 2).double(), dilation=0),
+    lambda t, F, x, y: F.conv2d(y, t.ones(2, 3).double()),
+    lambda t, F, x, y: F.conv_transpose1d(x, t.ones(2, 3).double()),
+    *(
+        lambda t, F, x, y, a=a: F.max_pool1d(x, *a)
+        for a in ((0,), (-1,), (2, 0), (2, -1), (2, None, -1), (3, None, 2), (2, None, 0, 0), (9,), (2, 1, 0, 8))
+    ),
+    lambda t, F, x, y: F.prelu(x.sum(), t.ones(2).double()),
+    lambda t, F, x, y: F.fold(y, (4,), 2),
+    lambda t, F, x, y: F.unfold(y, (2, 2, 2)),
 ]
 
 
@@ -324,3 +357,15 @@ ERRORS = [
 @pytest.mark.parametrize("action", ERRORS)
 def test_errors(action):
     check_error(action, X, Y)
+
+
+@pytest.mark.cpu("torch's words on the CPU")
+@pytest.mark.parametrize("action", TEXTS)
+def test_error_texts(action):
+    check_error(action, X, Y)
+    texts = []
+    for lib in (mt, torch):
+        with pytest.raises(RuntimeError) as caught:
+            action(lib, lib.nn.functional, lib.from_numpy(X), lib.from_numpy(Y))
+        texts.append(str(caught.value))
+    assert texts[0] == texts[1]

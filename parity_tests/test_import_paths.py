@@ -21,8 +21,8 @@ PATHS = {
     "utils.data._utils.collate": "collate default_collate default_collate_fn_map default_convert",
     "utils.dlpack": "from_dlpack to_dlpack",
 }
-ABSENT = ("FractionalMaxPool", "CrossMapLRN2d", "Container", "LinearCrossEntropyLoss")  # layers that are not here
-ABSENT_FILES = ("_functions", "linear_cross_entropy_options")
+ABSENT = ("CrossMapLRN2d", "Container")  # layers that are not here
+ABSENT_FILES = ("_functions",)
 
 
 def run(program):

@@ -104,6 +104,8 @@ FLOAT_INPUTS = [
     ("AvgPool3d(3, 2, 1, ceil_mode=True, count_include_pad=False)", (2, 3, 4, 6, 5)),
     ("AvgPool3d(3, 2, 1, divisor_override=5)", (3, 4, 6, 5)),
     ("LPPool3d(2, (2, 1, 3), 1)", (2, 3, 4, 3, 5)),
+    ("FractionalMaxPool2d((2, 3), output_ratio=0.5)", (2, 3, 6, 7)),
+    ("FractionalMaxPool3d(2, (3, 2, 1))", (3, 5, 6, 7)),
     ("AdaptiveAvgPool1d(3)", (2, 3, 7)),
     ("AdaptiveAvgPool2d((None, 3))", (2, 3, 6, 7)),
     ("AdaptiveMaxPool1d(3)", (2, 3, 7)),

@@ -55,7 +55,8 @@ MaxPool3d((1, 2, 3), stride=2, padding=1, dilation=2, ceil_mode=True); MaxPool3d
 AvgPool3d(2, 1, 1); AvgPool3d((1, 2, 3), divisor_override=2); MaxUnpool3d((1, 2, 3), 2, 1); MaxUnpool3d(2)
 AdaptiveAvgPool3d((None, 3, 2)); AdaptiveAvgPool3d(2); AdaptiveMaxPool3d((2, 3, None)); LPPool3d(2, 3)
 LPPool3d(1.5, (2, 3, 1), 1, True); ReflectionPad3d(2); ReplicationPad3d((1, 2, 3, 4, 5, 6))
-CircularPad3d((1, 0, 1, 2, 0, 0))
+CircularPad3d((1, 0, 1, 2, 0, 0)); FractionalMaxPool2d(2, 3); FractionalMaxPool3d((2, 3, 1), output_ratio=0.4)
+LinearCrossEntropyLoss(3, 5, out_features=(2,), bias=True, ignore_index=3)
 """
 
 BAD_LAYERS = """

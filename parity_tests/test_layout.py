@@ -47,6 +47,8 @@ LAYERS = (
     "minitorch2.amp",
     "minitorch2.cuda",
     "minitorch2.accelerator",
+    "minitorch2.profiler",
+    "minitorch2.__config__",
     "minitorch2.compiler",
     "minitorch2.jit",
     "minitorch2.fx",

@@ -305,15 +305,27 @@ def test_a_condition_number_by_the_inverse_is_differentiated_as_the_product_of_n
     assert_same(*both(lambda t: t.linalg.cond(t.tensor(SECOND_SINGULAR), p)), SOLVED)
 
 
-EYE = {"one": lambda t: (t.eye(2, dtype=t.bfloat16),), "two": lambda t: (t.eye(2, dtype=t.bfloat16),) * 2}
+EYE = {
+    "one": lambda t: (t.eye(2, dtype=t.bfloat16),),
+    "two": lambda t: (t.eye(2, dtype=t.bfloat16),) * 2,
+    "reflections": lambda t: (t.eye(2, dtype=t.bfloat16), t.ones(2, dtype=t.bfloat16)),
+    "three": lambda t: (*EYE["reflections"](t), *EYE["one"](t)),
+    "packed": lambda t: (*EYE["one"](t), t.tensor([1, 2], dtype=t.int32)),
+    "system": lambda t: (*EYE["one"](t), *EYE["packed"](t)),
+}
 UNDER_AUTOCAST = {
     "one": (
         *("inverse", "det", "slogdet", "logdet", "cholesky", "qr", "svd", "pinverse", "matrix_exp", "cholesky_inverse"),
         *("linalg.inv", "linalg.inv_ex", "linalg.det", "linalg.slogdet", "linalg.cholesky", "linalg.cholesky_ex"),
         *("linalg.qr", "linalg.svd", "linalg.svdvals", "linalg.eigh", "linalg.eigvalsh", "linalg.pinv"),
-        *("linalg.matrix_rank", "linalg.cond", "linalg.matrix_exp"),
+        *("linalg.matrix_rank", "linalg.cond", "linalg.matrix_exp", "lu", "geqrf"),
+        *("linalg.lu_factor", "linalg.lu_factor_ex", "linalg.lu"),
     ),
-    "two": ("cholesky_solve", "linalg.solve", "linalg.solve_ex", "linalg.lstsq"),
+    "two": (*("cholesky_solve", "linalg.solve", "linalg.solve_ex", "linalg.lstsq", "triangular_solve"),),
+    "reflections": ("linalg.householder_product", "orgqr"),
+    "three": ("ormqr",),
+    "packed": ("lu_unpack",),
+    "system": ("lu_solve",),
 }
 
 
@@ -357,6 +369,13 @@ def test_results_have_torchs_names():
         lambda t: t.linalg.qr(t.zeros(0, 0)),
         lambda t: t.qr(t.zeros(0, 0)),
         lambda t: t.linalg.lstsq(t.eye(2), t.ones(2, 1)),
+        lambda t: t.linalg.lu_factor(t.eye(2)),
+        lambda t: t.linalg.lu_factor_ex(t.eye(2)),
+        lambda t: t.linalg.lu(t.eye(2)),
+        lambda t: t.lu(t.eye(2), get_infos=True),
+        lambda t: t.lu_unpack(*t.linalg.lu_factor(t.eye(2))),
+        lambda t: t.geqrf(t.eye(2)),
+        lambda t: t.triangular_solve(t.eye(2), t.eye(2)),
     )
     for call in calls:
         ours, theirs = both(call)
@@ -370,8 +389,7 @@ def test_what_torch_linalg_has_beyond_this_says_so():
         n for n in dir(torch.linalg) if not n.startswith("_") and n != "common_notes" and not hasattr(mt.linalg, n)
     ]
     assert set(missing) == {
-        *("eig", "eigvals", "householder_product"),
-        *("lu", "lu_factor", "lu_factor_ex", "lu_solve", "ldl_factor", "ldl_factor_ex", "ldl_solve"),
+        *("eig", "eigvals", "ldl_factor", "ldl_factor_ex", "ldl_solve"),
     }
     for name in missing:
         with pytest.raises(AttributeError, match=f"minitorch2: torch.linalg.{name} is not supported"):

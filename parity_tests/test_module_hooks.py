@@ -1,6 +1,7 @@
 """Calling a module, and the hooks around it, behave as torch's."""
 
 import gc
+import warnings
 import weakref
 
 import pytest
@@ -192,3 +193,153 @@ def test_hooks_do_not_keep_modules_alive():
     gc.collect()
     assert watch() is None
     handle.remove()
+
+
+class Several:
+    """Modules of one operation, and of more, with their inputs; `lib` is the library."""
+
+    def __init__(self, lib):
+        nn = lib.nn
+        lib.manual_seed(0)
+        x = lib.arange(6, dtype=lib.float64).reshape(2, 3).div(7).requires_grad_()
+        conv = lib.arange(16, dtype=lib.float64).reshape(1, 1, 4, 4).cos()
+        self.cases = {
+            "tanh": (nn.Tanh(), x * 2),
+            "tanh of a leaf": (nn.Tanh(), x),
+            "softmax": (nn.Softmax(1), x * 2),
+            "identity": (nn.Identity(), x.tanh()),
+            "identity of a leaf": (nn.Identity(), x),
+            "conv": (nn.Conv2d(1, 2, 3).double(), conv),
+            "conv of one with a gradient": (nn.Conv2d(1, 2, 3).double(), conv.requires_grad_() * 2),
+            "batch norm": (nn.BatchNorm1d(3).double(), x * 2),
+            "sequential": (nn.Sequential(nn.Linear(3, 2), nn.Tanh()).double(), x * 2),
+        }
+
+
+@pytest.mark.parametrize("name", Several(mt).cases)
+def test_the_older_backward_hook(name):
+    """It sees the last operation's gradients; and warns where the module is not just that one."""
+
+    def action(lib):
+        module, x = Several(lib).cases[name]
+        seen = []
+        module.register_backward_hook(lambda m, inputs, outputs: seen.append((type(m).__name__, inputs, outputs)))
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            module(x).pow(2).sum().backward()
+        told = [(w.category.__name__, str(w.message)[:90]) for w in told]
+        return values(seen), told, values([p.grad for p in module.parameters()])
+
+    ours, theirs = action(mt), action(torch)
+    assert ours[1] == theirs[1]
+    close(ours, theirs)
+
+
+def test_the_older_backward_hook_of_a_linear_layer():
+    """The gradients of the outputs; those of the inputs come in another order here than in torch's addmm."""
+
+    def action(lib):
+        lib.manual_seed(0)
+        module, seen = lib.nn.Linear(3, 2).double(), []
+        module.register_backward_hook(lambda m, inputs, outputs: seen.append((inputs, outputs)))
+        with pytest.warns(FutureWarning, match="contains multiple autograd Nodes"):
+            module(lib.ones(2, 3, dtype=lib.float64, requires_grad=True)).pow(2).sum().backward()
+        ((inputs, outputs),) = seen
+        return [sorted(float(g.sum()) for g in inputs), values(outputs)]
+
+    close(action(mt), action(torch))
+
+
+@pytest.mark.filterwarnings("ignore:Using:FutureWarning")
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda m, i, o: (i[0] * 2,),
+        lambda m, i, o: (None,),
+        lambda m, i, o: i[0] * 2,
+        lambda m, i, o: (i[0], i[0]),
+        lambda m, i, o: 3,
+        lambda m, i, o: (3,),
+        lambda m, i, o: (i[0].float(),),
+        lambda m, i, o: (i[0][:1],),
+    ],
+)
+def test_what_the_older_backward_hook_returns(hook):
+    def action(lib):
+        module, x = lib.nn.Tanh(), lib.ones(2, dtype=lib.float64, requires_grad=True)
+        module.register_backward_hook(hook)
+        module.register_backward_hook(lambda m, i, o: (None if i[0] is None else i[0] + 1,))
+        module(x * 2).sum().backward()
+        return x.grad
+
+    ours, theirs = outcome(action, mt), outcome(action, torch)
+    if isinstance(theirs, tuple):  # an error, of which ours says more
+        assert ours[0] == theirs[0] and ours[1].startswith(theirs[1])
+    else:
+        close(ours, theirs)
+
+
+def test_the_older_backward_hook_of_other_results():
+    def action(lib):
+        class Returns(lib.nn.Module):
+            def forward(self, x, how):
+                return {"dict": {"n": 1, "y": x * x}, "list": [[x * x], x], "two": (x * x, x + x)}[how]
+
+        found = []
+        for how in ("dict", "list", "two"):
+            module, x, seen = Returns(), lib.ones(2, requires_grad=True), []
+            handle = module.register_backward_hook(lambda m, i, o, seen=seen: seen.append(values((i, o))))
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                y = module(x * 2, how)
+            y = y["y"] if how == "dict" else y[0]
+            (y[0] if how == "list" else y).sum().backward(retain_graph=True)
+            handle.remove()
+            module(x * 2, how)
+            found += [seen, [str(w.message)[:80] for w in told], x.grad]
+        return found
+
+    same(action)
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_one_kind_of_backward_hook_in_a_module(lib):
+    for first, second in (("", "full_"), ("full_", "")):
+        module = lib.nn.Tanh()
+        getattr(module, f"register_{first}backward_hook")(lambda *a: None).remove()
+        with pytest.raises(RuntimeError, match="Cannot use both regular backward hooks and full backward hooks"):
+            getattr(module, f"register_{second}backward_hook")(lambda *a: None)
+
+
+@pytest.mark.parametrize("lib", BOTH)
+def test_the_older_backward_hook_of_all_modules(lib, monkeypatch):
+    from importlib import import_module
+
+    module = import_module(f"{lib.__name__}.nn.modules.module")
+    # What is registered first decides for the whole process, and other tests decide otherwise.
+    if lib is mt:
+        monkeypatch.setattr(import_module("minitorch2.nn.modules._hooks"), "_global_is_full", None)
+    else:
+        monkeypatch.setattr(module, "_global_is_full_backward_hook", None)
+    seen = []
+    handle = module.register_module_backward_hook(lambda m, i, o: seen.append((type(m).__name__, values(i), values(o))))
+    try:
+        with pytest.raises(RuntimeError, match="global Module hook"):
+            module.register_module_full_backward_hook(lambda *a: None)
+        net = lib.nn.Tanh()
+        net(lib.zeros(2, requires_grad=True) * 2).sum().backward()
+    finally:
+        handle.remove()
+    assert seen == [("Tanh", [["torch.float32", [1.0, 1.0]]], [["torch.float32", [1.0, 1.0]]])]
+
+
+def test_the_older_backward_hook_keeps_no_module():
+    net, x = mt.nn.Tanh(), mt.ones(2, requires_grad=True) * 2
+    net.register_backward_hook(lambda *a: None)
+    y = net(x)
+    watch = weakref.ref(net)
+    del net
+    gc.collect()
+    assert watch() is None
+    with pytest.raises(RuntimeError, match="hook of a dead Module"):
+        y.sum().backward()

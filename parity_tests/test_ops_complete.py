@@ -24,6 +24,7 @@ ELSEWHERE = {
     **dict.fromkeys(("qr", "svd"), "test_linalg.py"),
     "index_put": "test_ops_indexing.py",
     **dict.fromkeys(("as_strided", "empty_strided"), "test_strided.py"),
+    "from_file": "test_storages.py",
 }
 
 METHODS_ELSEWHERE = {

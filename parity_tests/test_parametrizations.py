@@ -219,8 +219,6 @@ def test_what_both_refuse():
         found = outcome(lambda lib, ours=ours, theirs=theirs: (ours if lib is mt else theirs)(), mt)
         assert found == outcome(lambda lib, theirs=theirs: theirs(), torch)
         assert found[0].endswith("Error")
-    with pytest.raises(NotImplementedError, match="orthogonal is not supported"):
-        mt.nn.utils.parametrizations.orthogonal(mt.nn.Linear(2, 2))
 
 
 @pytest.mark.parametrize("lib", BOTH)

@@ -147,7 +147,7 @@ from .reference.class_loss import (
 )
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.ctc import ctc_loss, ctc_loss_grad
-from .reference.decompositions import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from .reference.decompositions import cholesky, eigh, eigvalsh, geqrf, qr, svd, svdvals
 from .reference.dropout import masked_scale
 from .reference.exponentials import (
     elu,
@@ -167,6 +167,8 @@ from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import index_add, linear_index
+from .reference.linear_class_loss import linear_class_loss
+from .reference.lu import lu_factor, row_order
 from .reference.matmul import linear, linear_grad, matmul
 from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
 from .reference.normal_tails import erfcx, log_ndtr, ndtri

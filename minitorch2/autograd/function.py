@@ -77,7 +77,7 @@ class FunctionCtx:
                 if v is not None and v is before is after:  # not an input that was handed straight back
                     v = _SavedOutput(after, nr)
                     break
-            saved.append(v)
+            saved.append(_copied(v) if state.copies_saved and v is not None else v)
         self._saved_variables = tuple(saved)
         self._versions = tuple(None if v is None else v._counter[0] for v in saved)
         self._to_save = ()
@@ -246,6 +246,17 @@ class _SavedOutput:
 
     def __init__(self, output, nr):
         self._data, self._counter, self.nr = output._data, output._counter, nr
+
+
+def _copied(v):
+    """What is saved, on memory of its own, so that later writes do not reach it."""
+    if isinstance(v, _SavedOutput):
+        v._data, v._counter = v._data.copy(order="K"), [0]
+        return v
+    tensor = Op.variable(v._data.copy(order="K"))
+    if v.requires_grad:
+        tensor._requires_grad, (tensor._grad_fn, tensor._output_nr) = True, v._edge()
+    return tensor
 
 
 def once_differentiable(backward):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from minitorch2_kernels.dispatch import is_array
@@ -15,13 +17,16 @@ from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.node import Node
 from ..core.variable import Variable
+from ..utils.hooks import RemovableHandle
 
 __all__ = [
     "GradientEdge",
     "Node",
+    "allow_mutation_on_saved_tensors",
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
@@ -185,3 +190,94 @@ def increment_version(tensor: Variable | Iterable[Variable]) -> None:
     """Says of a tensor (or of each of several) that its memory was written, for a write that autograd did not see."""
     for each in (tensor,) if isinstance(tensor, Variable) else tensor:
         each._bump()
+
+
+@contextlib.contextmanager
+def allow_mutation_on_saved_tensors() -> Iterator[None]:
+    """A block in which tensors may be written in place although they are saved for backward, which sees the old values.
+
+    All that is saved inside is copied; torch copies only what is written to, and wants backward inside the block.
+    RuntimeError for a block within a block.
+    """
+    if state.copies_saved:
+        raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
+    state.copies_saved = True
+    try:
+        yield
+    finally:
+        state.copies_saved = False
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Variable], fn: Callable[[Any], None], *, mode: str = "all"
+) -> RemovableHandle:
+    """Calls fn once in each backward pass that comes to any of these tensors. The handle's remove() ends it.
+
+    mode "all": fn gets the list of their gradients, when the last one is there; None for a tensor that this pass does
+    not come to. "any": fn gets the first gradient that is there.
+
+    Raises: ValueError for another mode, AssertionError where mode is "all" and a tensor requires no gradient.
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    if mode == "any":
+        first = _first_only(fn)
+        return _MultiHandle(tuple(t.register_hook(first) for t in tensors if t.requires_grad))  # type: ignore[attr-defined]
+    if not all(t.requires_grad for t in tensors):
+        raise AssertionError("Expected gradient function to be set")
+    nodes = [_node_of(t) for t in tensors]
+    gathered: weakref.WeakKeyDictionary[Any, list] = weakref.WeakKeyDictionary()
+
+    def take(i: int, grad: Any) -> None:
+        task = state.task
+        if task not in gathered:
+            gathered[task] = [[None] * len(nodes), sum(node() in task.nodes for node in nodes)]
+        grads, _ = gathered[task]
+        grads[i] = grad
+        gathered[task][1] -= 1
+        if not gathered[task][1]:
+            del gathered[task]
+            fn(grads)
+
+    return _MultiHandle(tuple(t.register_hook(functools.partial(take, i)) for i, t in enumerate(tensors)))  # type: ignore[attr-defined]
+
+
+def _first_only(fn: Callable[[Any], None]) -> Callable[[Any], None]:
+    done: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def take(grad: Any) -> None:
+        if state.task not in done:
+            done.add(state.task)
+            fn(grad)
+
+    return take
+
+
+def _node_of(tensor: Variable) -> Callable[[], Node | None]:
+    """Gives the tensor's node, without keeping it: it would keep itself, by the hook."""
+    if tensor.grad_fn is not None:
+        return weakref.ref(tensor.grad_fn)
+    leaf = weakref.ref(tensor)
+
+    def accumulator() -> Node | None:
+        tensor = leaf()
+        return tensor._accumulator() if tensor is not None and tensor._accumulator else None
+
+    return accumulator
+
+
+class _MultiHandle(RemovableHandle):
+    """The handles of several hooks, as one."""
+
+    def __init__(self, handles: tuple[RemovableHandle, ...]) -> None:
+        self.handles = handles
+
+    def remove(self) -> None:
+        for handle in self.handles:
+            handle.remove()
+
+    def __getstate__(self) -> Any:
+        return self.handles
+
+    def __setstate__(self, state: Any) -> None:
+        self.handles = state

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
@@ -13,6 +14,7 @@ from ..core.device import device
 from ..core.size import Size
 from ..nn import functional
 from ..nn.modules._torch_names import fill, layer_classes
+from ..nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from ..nn.modules.module import Module
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
@@ -59,6 +61,9 @@ class FromTorch(Walk):
         if isinstance(x, torch.layout | torch.memory_format):
             found = getattr(layout, str(x).removeprefix("torch."), None)
             return found or self.refuse(NotImplementedError, f"{x} is not supported")
+        if type(x).__name__ == LinearCrossEntropyOptions.__name__ and type(x).__module__.startswith("torch."):
+            fields = dataclasses.fields(LinearCrossEntropyOptions)
+            return LinearCrossEntropyOptions(**{f.name: self.convert(getattr(x, f.name)) for f in fields})
         return NotImplemented
 
     def is_module(self, x: Any) -> bool:

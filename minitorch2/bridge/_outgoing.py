@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from ..core.layout import layout
 from ..core.size import Size
 from ..nn import functional
 from ..nn.modules._torch_names import torch_path, torch_state
+from ..nn.modules.linear_cross_entropy_options import LinearCrossEntropyOptions
 from ..nn.modules.module import Module
 from ..nn.parameter import Buffer, Parameter
 from ..serialization.arrays import StorageTable
@@ -53,6 +55,9 @@ class ToTorch(Walk):
             return torch.device(str(x))
         if isinstance(x, layout):
             return getattr(torch, x.name)
+        if isinstance(x, LinearCrossEntropyOptions):
+            fields = {f.name: self.convert(getattr(x, f.name)) for f in dataclasses.fields(x)}
+            return torch.nn.LinearCrossEntropyOptions(**fields)
         return NotImplemented
 
     def is_module(self, x: Any) -> bool:

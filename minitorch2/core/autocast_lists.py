@@ -98,6 +98,8 @@ _MATRICES = (
     "cond",
     "eigh",
     "eigvalsh",
+    "geqrf",
+    "householder_product",
     "inv",
     "inv_ex",
     "inverse",
@@ -105,7 +107,10 @@ _MATRICES = (
     "linalg_qr",
     "linalg_svd",
     "lstsq",
+    "lu",
+    "lu_solve",
     "matrix_rank",
+    "ormqr",
     "pinverse",
     "qr",
     "solve",
@@ -113,6 +118,7 @@ _MATRICES = (
     "svdvals",
     "tensorinv",
     "tensorsolve",
+    "triangular_solve",
 )
 
 # Functions that the two lists treat differently: (on the CPU, on CUDA).
@@ -138,6 +144,7 @@ FUNCTIONS: dict[str, tuple[Policy, Policy]] = {
     "dist": (None, "float32"),
     "dot": ("as is", "widest"),
     "einsum": ("lower", "lower"),  # the CPU's list has the products that torch makes of it
+    "fractional_max_pool": ("float32", None),
     "grid_sample": ("float32", "widest"),
     "group_norm": (None, "float32"),
     "index_copy": ("widest", None),

@@ -19,9 +19,16 @@ from minitorch2_kernels.reference.cast import BFLOAT16, add_bfloat16
 from . import anomaly
 from .function import Function
 from .grad_mode import state
+from .gradient_hooks import call_hooks, call_post_hooks
 from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
-from .variable import Variable
+
+
+class Task:
+    """One backward pass, for the hooks that it calls: which nodes it comes to, as the keys of a dict."""
+
+    def __init__(self, nodes: dict) -> None:
+        self.nodes = nodes
 
 
 def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumulate=True, stop_at_wanted=False) -> Any:
@@ -61,6 +68,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
 
     grad_was, state.grad = state.grad, create_graph
     selective_was, state.selective = state.selective, wanted is not None
+    task_was, state.task = state.task, Task(waiting)
     state.backward += 1
     token, watched = silence(IGNORE), anomaly.on
     try:
@@ -69,9 +77,13 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
             slots = received.pop(node, None)
             if slots is None:  # every path to this node was cut (a backward returned None)
                 results = (None,) * len(node.edges)
+                if node.hooks:
+                    call_hooks(node.hooks, [None] * node.n_outputs)
+                if node.post_hooks:
+                    call_post_hooks(node, results, [None] * node.n_outputs, waiting)
             else:
                 if node.hooks:
-                    _call_hooks(node.hooks, slots)
+                    call_hooks(node.hooks, slots)
                 if wanted is not None:
                     for nr, g in enumerate(slots):
                         if (node, nr) in wanted:
@@ -87,6 +99,8 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                 if node.recompute is not None:
                     node.recompute()
                 results = anomaly.run(node, slots, create_graph) if watched else node.run(slots, create_graph)
+                if node.post_hooks:
+                    results = call_post_hooks(node, results, slots, waiting)
                 slots = None
                 if not retain_graph:
                     node.release()
@@ -112,6 +126,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
     finally:
         restore(token)
         state.backward -= 1
+        state.task = task_was
         state.selective = selective_was
         state.grad = grad_was
     return None if wanted is None else list(wanted.values())
@@ -207,24 +222,3 @@ def _plus(a, b):
 
 def _is_bfloat16(g):
     return is_array(g) and g.dtype == BFLOAT16
-
-
-def _call_hooks(hooks, slots):
-    """Tensor hooks see a tensor and may return another in its place."""
-    for nr, functions in hooks.items():
-        for function in list(functions):
-            g = slots[nr]
-            if g is None:
-                continue
-            is_variable = isinstance(g, Variable)
-            given = g if is_variable else Function.variable(g)
-            returned = function(given)
-            if returned is not None:
-                if not isinstance(returned, Variable):
-                    raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
-                if returned.shape != given.shape:
-                    raise RuntimeError(
-                        f"hook '{getattr(function, '__name__', function)}' has changed the size of value: got "
-                        f"{tuple(returned.shape)}, expected {tuple(given.shape)}"
-                    )
-                slots[nr] = returned if is_variable else returned._data

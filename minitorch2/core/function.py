@@ -60,6 +60,7 @@ class Function(Node):
     zeros_for_missing = True  # backward gets zeros for an output without a gradient, not None
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     fused_backward: Any = None  # backward's gradients by fewer kernels: what an ordinary backward pass runs instead
+    flat: tuple = ()  # inputs whose gradient depends on them as a step does: its slope is 0, but it is there
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
 
@@ -245,6 +246,8 @@ class Function(Node):
             self._args = args
         if self._to_save:
             self._save(args, arrays, outputs)
+        if state.copies_saved:
+            self._save_copies()
         if len(outputs) > 1:
             self.n_outputs = len(outputs)
             self.output_like = [(namespace(o._data), o._data.shape, o._data.dtype) for o in outputs]
@@ -286,6 +289,17 @@ class Function(Node):
             watched.append((written, written[0], i))
         self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
 
+    def _save_copies(self) -> None:
+        """Puts copies in the place of all that is kept: what is written to the tensors later does not matter."""
+        self._saved = tuple([a.copy(order="K") if is_array(a) else a for a in self._saved])
+        self._watched = [_NEVER_WRITTEN] * len(self._saved)
+        self._constants = tuple([a.copy(order="K") if is_array(a) else a for a in self._constants])
+        if self.composed is not None:
+            args: Any = enumerate(self._args or ())
+            self._args = tuple(
+                [self._as_variable(a._data.copy(order="K"), i) if isinstance(a, Variable) else a for i, a in args]
+            )
+
     def _output_of(self, saved, outputs) -> tuple[int, Any]:
         """(-1 - its number, the output) that has this array."""
         for i, output in enumerate(outputs):
@@ -311,7 +325,19 @@ class Function(Node):
         self.create_graph = create_graph
         backward = self.backward if create_graph or self.fused_backward is None else self.fused_backward
         results = backward(self, *grads)
-        return results if type(results) is tuple else (results,)
+        results = results if type(results) is tuple else (results,)
+        return self._with_zero_slopes(results) if create_graph and self.flat else results
+
+    def _with_zero_slopes(self, results: tuple) -> tuple:
+        """The gradients of `flat` inputs as functions of these: a second derivative of relu is 0, as torch has it."""
+        tied = list(results)
+        for i in self.flat:
+            g = results[i]
+            if g is not None and self.edges[i] is not None:
+                x = namespace(g._data).empty(self.input_shapes[i], g._data.dtype) if self.broadcasts else g._data
+                tied[i] = ZeroSlope.apply(g, self._as_variable(x, i))
+                tied[i]._grad_fn.torch_name = g._grad_fn.name() if g._grad_fn is not None else self.name()
+        return tuple(tied)
 
     def _zeros(self, i: int, create_graph: bool):
         xp, shape, numpy_dtype = self.output_like[i]
@@ -366,6 +392,23 @@ def called(name: str, result):
     if result._grad_fn is not None:
         result._grad_fn.torch_name = name
     return result
+
+
+class ZeroSlope(Function):
+    """g, as a function of x that does not change with it."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, g, x):
+        ctx.shape = x.shape
+        return g.copy()
+
+    @staticmethod
+    def backward(ctx, h):
+        array = h._data if ctx.create_graph else h
+        zeros = namespace(array).zeros(ctx.shape, array.dtype)
+        return h, Function.variable(zeros) if ctx.create_graph else zeros
 
 
 class Elementwise(Function):

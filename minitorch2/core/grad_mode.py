@@ -14,7 +14,9 @@ class _State(threading.local):
     backward = 0  # how many backward passes of this thread are under way, one inside the other
     mapped = 0  # how many vmaps are between two samples, which may share a graph: backward keeps it
     selective = False  # the innermost of them was asked for the gradients of certain tensors alone
+    task: Any = None  # the innermost of them (engine.Task)
     running: Any = None  # the node whose backward is under way, where anomalies are looked for
+    copies_saved = False  # nodes save copies, which later writes do not reach
     tape: Any = None  # told of each node that is recorded: the innermost checkpoint (utils.checkpoint)
 
 

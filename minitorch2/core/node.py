@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import weakref
+from collections import OrderedDict
 from typing import Any
+
+from ..utils.hooks import RemovableHandle
 
 
 class Node:
@@ -11,6 +14,7 @@ class Node:
 
     edges: Any = ()  # one (node, output number) per input, None where no gradient is wanted
     hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
+    post_hooks: Any = None  # {id: function(gradients of the inputs, of the outputs) -> the former | None}
     n_outputs = 1
     holds: tuple = ()  # the attributes that keep values for backward
     made_by: Any = None  # the lines of the program that made it, while anomalies are looked for
@@ -23,6 +27,18 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         return tuple(edge or (None, 0) for edge in self.edges)
+
+    def register_hook(self, fn) -> RemovableHandle:
+        """Calls fn(grad_inputs, grad_outputs) after this node's backward; a tuple it returns replaces grad_inputs.
+
+        Both are tuples of tensors and None. The inputs are those of the op here, which may have others than torch's,
+        or the same in another order, up to the last one that needs a gradient.
+        """
+        if self.post_hooks is None:
+            self.post_hooks = OrderedDict()
+        handle = RemovableHandle(self.post_hooks)
+        self.post_hooks[handle.id] = fn
+        return handle
 
     def run(self, grads: list, create_graph: bool) -> tuple:
         """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
@@ -58,6 +74,12 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable):
         self.variable = variable
+
+    def register_hook(self, fn):
+        raise NotImplementedError(
+            "minitorch2: register_hook is not supported for an AccumulateGrad node; use the leaf's register_hook or "
+            "register_post_accumulate_grad_hook."
+        )
 
     @property
     def hooks(self):

@@ -89,6 +89,20 @@ class ToCopy(Elementwise):
         return ToCopy.apply(g, ctx.dtype), None
 
 
+class Zeros(Elementwise):
+    """0 everywhere: the gradient of a step, also where g is infinite and g * 0 would be NaN."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, x):
+        return K.zeros_like(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return Zeros.apply(g)
+
+
 def to_dtype(x, numpy_dtype):
     """x in this NumPy dtype: itself if it has it already."""
     return x if x._data.dtype == numpy_dtype else ToCopy.apply(x, numpy_dtype)
@@ -228,6 +242,11 @@ def check_number(value) -> None:
         raise OverflowError("int too big to convert" if value > 0 else "can't convert negative int to unsigned")
 
 
+# torch takes a number for the first operand of the arithmetic that Python's operators do, and of nothing else
+_TENSOR_FIRST = {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"}
+_TENSOR_FIRST |= {"maximum", "minimum", "fmax", "fmin", "fmod", "atan2"}
+
+
 def promote(op: str, a, b) -> tuple[Any, Any]:
     """Both operands in the dtype torch computes in. Python numbers stay Python numbers: NumPy, too, lets them follow
     the array (NEP 50)."""
@@ -240,7 +259,7 @@ def promote(op: str, a, b) -> tuple[Any, Any]:
         if a._data.dtype.kind in "fV" and (type(b) is float or (type(b) is int and -_BEYOND // 2 <= b < _BEYOND)):
             return a, b
         return _promote_with_number(op, a, b)
-    if isinstance(b, Variable):
+    if isinstance(b, Variable) and op not in _TENSOR_FIRST:
         if b._data.dtype.kind in "fV" and (type(a) is float or (type(a) is int and -_BEYOND // 2 <= a < _BEYOND)):
             return a, b
         second, first = _promote_with_number(op, b, a)
@@ -310,6 +329,9 @@ def element(value, numpy_dtype) -> np.ndarray:
     """A Python number as a 0-d array of this dtype, converted as C++ does it; RuntimeError where it does not fit."""
     check_number(value)
     kind = numpy_dtype.kind
+    if isinstance(value, complex):
+        what = {"f": "float", "V": "float", "b": "bool"}.get(kind, f"{numpy_dtype.name}_t")
+        raise RuntimeError(f"value cannot be converted to type {what} without overflow: it is complex")
     if kind == "b":
         return np.asarray(value != 0)
     if kind in "iu":

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import minitorch2_kernels as K
+import functools
 
+import minitorch2_kernels as K
+from minitorch2_kernels.dispatch import on_device
+
+from ..core import autocast
 from ..core.dtypes import LOW_PRECISION, float32
 from ..core.variable import Variable
 from ._common import to_dtype
@@ -23,3 +27,20 @@ def rounded_once(function, input, *rest, **options):
     """The function of several ops in float32, rounded to input's half precision at the end."""
     wide = (to_dtype(x, float32.numpy) if is_half(x) else x for x in (input, *rest))
     return to_dtype(function(*wide, **options), input._data.dtype)
+
+
+def once_in_half(function):
+    """A function of several ops, on the CPU computed in float32 where all its tensors are of one half precision, and
+    rounded at the end. (Inside autocast its lists choose the dtypes.)"""
+
+    @functools.wraps(function)
+    def run(input, *args, **kwargs):
+        if not is_half(input) or on_device(input._data) or autocast.regions:
+            return function(input, *args, **kwargs)
+        floating = [x for x in (*args, *kwargs.values()) if isinstance(x, Variable) and x._data.dtype.kind in "fV"]
+        if any(x._data.dtype != input._data.dtype for x in floating):
+            return function(input, *args, **kwargs)
+        wide = {key: to_dtype(x, float32.numpy) if is_half(x) else x for key, x in kwargs.items()}
+        return rounded_once(function, input, *args, **wide)
+
+    return run

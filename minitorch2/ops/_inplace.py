@@ -18,17 +18,20 @@ from ..core.grad_mode import state
 from ..core.memory_order import copy_like
 
 
-def inplace(function, shared_memory=False):
+def inplace(function, shared_memory=False, of_several=False):
     """The method that writes function(self, ...) into self and returns self. Autocast does not change it.
 
     shared_memory: all elements get the same value, so that several may be one number of the memory (an expanded view).
+    of_several: the function is several ops, one of which keeps self for backward: where gradients are recorded it works
+    on a copy.
     """
     function = getattr(function, "outside_autocast", function)
 
     @functools.wraps(function)
     def method(self, *args, **kwargs):
         check_writable(self, shared_memory)
-        return write(self, function(self, *args, **kwargs), function.__name__)
+        source = self.clone() if of_several and state.grad and self.requires_grad else self
+        return write(self, function(source, *args, **kwargs), function.__name__)
 
     method.__name__ = method.__qualname__ = f"{function.__name__}_"
     method.__doc__ = f"In-place {function.__name__}: writes the result into this tensor's memory and returns it."
@@ -48,6 +51,12 @@ def overwrite(op, x, *settings, name: str):
 
 def check_writable(x, shared_memory=False) -> None:
     """Raises torch's errors for tensors that may not be written in place."""
+    check_history(x)
+    check_memory(x._data, shared_memory)
+
+
+def check_history(x) -> None:
+    """Raises torch's errors for tensors that may not become others in place."""
     if state.grad and x.requires_grad:
         if x._grad_fn is None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
@@ -67,7 +76,6 @@ def check_writable(x, shared_memory=False) -> None:
             "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
             "normal tensor before doing inplace update."
         )
-    check_memory(x._data, shared_memory)
 
 
 def check_memory(data, shared=False) -> None:

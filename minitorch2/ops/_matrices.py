@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import minitorch2_kernels as K
+
 from ..core.dtypes import LOW_PRECISION
+from ..core.function import Function
 
 
 class _LinAlgError(RuntimeError):
@@ -12,6 +15,21 @@ class _LinAlgError(RuntimeError):
 
 
 LinAlgError = _LinAlgError  # torch's own name for it has the underscore
+
+
+class Omitted(Function):
+    """An empty tensor in the place of a result that was not asked for: it has a history and no gradient, as torch's."""
+
+    keeps_dtype = True
+
+    @staticmethod
+    def forward(ctx, *inputs):
+        ctx.inputs = len(inputs)
+        return K.zeros_like(inputs[0], shape=(0,))
+
+    @staticmethod
+    def backward(ctx, g):
+        return (None,) * ctx.inputs
 
 
 def require_matrices(op: str, x, name: str = "A") -> None:
@@ -48,11 +66,12 @@ def require_kernel(kernel: str, x) -> None:
         )
 
 
-def raise_for(op: str, info, what: Callable[[int], str]) -> None:
-    """LinAlgError for the first matrix of a batch whose info (an array) is not 0; `what` puts that number in words."""
+def raise_for(op: str, info, what: Callable[[int], str], error: type[Exception] = _LinAlgError) -> None:
+    """LinAlgError, or another, for the first matrix of a batch whose info (an array) is not 0; `what` puts that number
+    in words."""
     failed = info.reshape(-1) != 0
     if not failed.any():
         return
     first = int(failed.argmax())
     where = f"(Batch element {first}): " if info.ndim else ""
-    raise LinAlgError(f"{op}: {where}{what(int(info.reshape(-1)[first]))}")
+    raise error(f"{op}: {where}{what(int(info.reshape(-1)[first]))}")

@@ -17,6 +17,7 @@ def segments(n: int, count: int) -> list[tuple[int, int]]:
 class SegmentMean(Function):
     """The mean of every window along dim."""
 
+    flat = (0,)
     torch_name = "AdaptiveAvgPool2DBackward0"
 
     @staticmethod
@@ -53,6 +54,7 @@ class SegmentSpread(Function):
 class TakePlane(Function):
     """x (N, C, H, W) at indices (N, C, OH, OW) into its flattened planes."""
 
+    flat = (0,)
     torch_name = "AdaptiveMaxPool2DBackward0"
 
     @staticmethod

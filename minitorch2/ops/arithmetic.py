@@ -11,6 +11,7 @@ from ..core.variable import Variable
 from ._arguments import number_first
 from ._common import (
     Broadcasting,
+    Zeros,
     broadcast_shapes,
     element,
     is_number,
@@ -118,7 +119,13 @@ class FloorQuotient(FloorDivide):
 
     @staticmethod
     def backward(ctx, g):
-        return g * 0, g * 0
+        return Zeros.apply(g), Zeros.apply(g)
+
+
+class TruncQuotient(FloorQuotient):
+    @staticmethod
+    def forward(ctx, a, b):
+        return K.trunc(a / b)
 
 
 class Maximum(Binary):
@@ -201,6 +208,7 @@ def sub(input, other, last=None, *, alpha=1):
 
 def rsub(input, other, *, alpha=1):
     """other - alpha * input."""
+    require_tensor("rsub", input)
     return called("RsubBackward1", sub(other, input, alpha=alpha))
 
 
@@ -219,7 +227,7 @@ def div(input, other, *, rounding_mode=None):
         return FloorQuotient.apply(input, other)
     if rounding_mode == "trunc":
         if any(_kind(x) in ("f", "V") for x in (input, other)):
-            return Div.apply(input, other).trunc()
+            return TruncQuotient.apply(input, other)
         _refuse_zero_divisor(input, other)
         return _trunc_divide_integers(input, other)
     if rounding_mode is not None:
@@ -401,14 +409,14 @@ def numbers_and_tensors(function):
 
 def reflected(function):
     def operator(self, other):
-        return function(other, self) if is_number(other) else NotImplemented
+        return function(other, self) if is_number(other) or isinstance(other, Variable) else NotImplemented
 
     return operator
 
 
-def _number_over(number, input):
-    """number / input as torch's operator has it: by the reciprocal, which is rounded first."""
-    return mul(div(1, input), number)
+def _over(other, input):
+    """other / input as torch's reflected operator has it: by the reciprocal, which is rounded first."""
+    return mul(div(1, input), other)
 
 
 listed(globals())
@@ -428,7 +436,8 @@ class ArithmeticMethods:
     __add__ = __radd__ = numbers_and_tensors(add)
     __mul__ = __rmul__ = numbers_and_tensors(mul)
     __sub__, __rsub__ = numbers_and_tensors(sub), numbers_and_tensors(rsub)
-    __truediv__, __rtruediv__ = numbers_and_tensors(div), reflected(_number_over)
+    __truediv__ = numbers_and_tensors(div)
+    __rtruediv__ = __rdiv__ = reflected(_over)
     __floordiv__, __rfloordiv__ = numbers_and_tensors(floor_divide), reflected(floor_divide)
     __mod__, __rmod__ = numbers_and_tensors(remainder), reflected(remainder)
     __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ._common import require_tensor
+import math
+
+import minitorch2_kernels as K
+
+from ..core.function import Elementwise
+from ._common import Zeros, require_tensor, to_float
 
 
 def real(input):
@@ -15,6 +20,26 @@ def imag(input):
     """RuntimeError, as in torch: a tensor that is not complex has no imaginary part."""
     require_tensor("imag", input)
     raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
+
+
+class Angle(Elementwise):
+    """pi where x is negative, 0 elsewhere; NaN stays NaN."""
+
+    flat = (0,)
+
+    @staticmethod
+    def forward(ctx, x):
+        return K.where(x < 0, x.dtype.type(math.pi), K.where(x != x, x, x.dtype.type(0)))
+
+    @staticmethod
+    def backward(ctx, g):
+        return Zeros.apply(g)
+
+
+def angle(input):
+    """The angle of a number to the positive axis: pi where input is negative, else 0."""
+    require_tensor("angle", input)
+    return Angle.apply(to_float(input))
 
 
 def conj(input):
@@ -68,6 +93,6 @@ def _set_real_part(self, value):
 
 class ComplexNameMethods:
     conj, conj_physical, resolve_conj, resolve_neg = conj, conj_physical, resolve_conj, resolve_neg
-    isreal, is_conj, is_neg = isreal, is_conj, is_neg
+    isreal, is_conj, is_neg, angle = isreal, is_conj, is_neg, angle
     real = property(_real_part, _set_real_part, doc="The tensor itself.")
     imag = property(imag)

@@ -10,6 +10,7 @@ from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION
 from ..core.function import Function, called
 from ._common import remembered, require_tensor
+from ._half import once_in_half
 from ._images import follows_format
 from .joining import cat
 from .linalg import c_name
@@ -174,11 +175,13 @@ def _settings(op, dims, x, w, bias, stride, padding, dilation, groups):
     """(stride, padding, dilation), one number per dim, checked against the shapes of input, weight and bias; and for
     padding='same' by how much each dim grows in all, else ()."""
     stride, dilation = pair(stride, dims, op, "stride"), pair(dilation, dims, op, "dilation")
-    _check_shapes(op, dims, x, w, bias, groups)
-    if min(stride) <= 0:
-        raise RuntimeError("non-positive stride is not supported")
-    if min(dilation) <= 0:
-        raise RuntimeError("dilation should be greater than zero")
+    _check_dims(op, dims, x, w)
+    _check_steps(stride, dilation)
+    if not isinstance(padding, str):  # before the channels, as in torch
+        padding = pair(padding, dims, op, "padding")
+        if min(padding) < 0:
+            raise RuntimeError("negative padding is not supported")
+    _check_channels(x, w, bias, x[-dims - 1], groups)
     reach = [d * (k - 1) + 1 for k, d in zip(w[2:], dilation, strict=True)]
     same = ()
     if isinstance(padding, str):
@@ -189,9 +192,6 @@ def _settings(op, dims, x, w, bias, stride, padding, dilation, groups):
                 raise RuntimeError("padding='same' is not supported for strided convolutions")
             same = tuple(r - 1 for r in reach)
         padding = tuple(n // 2 for n in same) or (0,) * dims
-    padding = pair(padding, dims, op, "padding")
-    if min(padding) < 0:
-        raise RuntimeError("negative padding is not supported")
     grown = same or [2 * p for p in padding]
     sizes = [n + more for n, more in zip(x[-dims:], grown, strict=True)]
     if any(n < r for n, r in zip(sizes, reach, strict=True)):
@@ -202,19 +202,41 @@ def _settings(op, dims, x, w, bias, stride, padding, dilation, groups):
     return stride, padding, dilation, same
 
 
-def _check_shapes(op, dims, x, w, bias, groups):
-    x, w = list(x), list(w)
-    if len(w) != dims + 2:
+def _check_steps(stride, dilation):
+    if min(stride) <= 0:
+        raise RuntimeError("non-positive stride is not supported")
+    if min(dilation) <= 0:
+        raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
+
+
+def _check_weight(op, dims, x, w):
+    if len(w) < 3:
+        raise RuntimeError("weight should have at least three dimensions")
+    if len(w) == dims + 2:
+        return
+    if len(x) not in (len(w), len(w) - 1):
         raise RuntimeError(
-            f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
+            f"Expected {len(w)}-dimensional input for {len(w)}-dimensional weight {w}, but got {len(x)}-dimensional "
+            f"input of size {x} instead"
         )
+    raise RuntimeError(
+        f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
+    )
+
+
+def _check_dims(op, dims, x, w):
+    x = list(x)
+    _check_weight(op, dims, x, list(w))
     if len(x) not in (dims + 1, dims + 2):
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}"
         )
+
+
+def _check_channels(x, w, bias, channels, groups):
+    x, w = list(x), list(w)
     if groups <= 0:
         raise RuntimeError("non-positive groups is not supported")
-    channels = x[-dims - 1]
     if w[0] % groups or w[0] < groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by it, but "
@@ -266,10 +288,7 @@ def conv_transpose_arguments(op, dims, input, weight, bias, stride, padding, out
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {op}, but got input of size: {x}"
         )
-    if len(w) != dims + 2:
-        raise RuntimeError(
-            f"{op}: expected weight to be {dims + 2}-dimensional, but got {len(w)}-dimensional weight of size {w}"
-        )
+    _check_weight(op, dims, x, w)
     stride, padding = pair(stride, dims, op, "stride"), pair(padding, dims, op, "padding")
     extra, dilation = pair(output_padding, dims, op, "output_padding"), pair(dilation, dims, op, "dilation")
     if groups <= 0:
@@ -278,10 +297,7 @@ def conv_transpose_arguments(op, dims, input, weight, bias, stride, padding, out
         raise RuntimeError("negative padding is not supported")
     if min(extra) < 0:
         raise RuntimeError("negative output_padding is not supported")
-    if min(stride) <= 0:
-        raise RuntimeError("non-positive stride is not supported")
-    if min(dilation) <= 0:
-        raise RuntimeError("dilation should be greater than zero")
+    _check_steps(stride, dilation)
     if w[0] % groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight of "
@@ -360,6 +376,7 @@ def conv_transpose2d(
     )
 
 
+@once_in_half
 def conv_transpose1d(
     input,
     weight,

@@ -15,6 +15,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.function import Function
+from ._half import once_in_half
 from .conv import Conv2d, Sizes, conv_arguments, conv_transpose_arguments, spread_images
 from .conversion import contiguous
 from .views import transpose
@@ -96,6 +97,7 @@ def conv3d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0
     return y.squeeze(0) if unbatched else y
 
 
+@once_in_half
 def conv_transpose3d(
     input,
     weight,

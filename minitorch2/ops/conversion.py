@@ -16,7 +16,7 @@ from ..core.grad_mode import state
 from ..core.layout import channels_last, check_memory_format, contiguous_format
 from ..core.memory_order import CHANNELS_LAST, copy_in_order, copy_like, is_channels_last
 from ..core.variable import Variable, type_name
-from ._common import ToCopy, ToDevice, check_number, element, is_number, to_device, to_dtype
+from ._common import ToCopy, ToDevice, Zeros, check_number, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
 
@@ -53,7 +53,7 @@ class Copy(Function):
             grad = ToCopy.apply(grad, ctx.source_dtype)
         if need_source and device_of(getattr(g, "_data", g)) != ctx.source_device:
             grad = ToDevice.apply(grad, ctx.source_device)
-        return Fill.apply(g, 0) if need_x else None, grad
+        return Zeros.apply(g) if need_x else None, grad
 
 
 class Fill(Function):
@@ -68,7 +68,7 @@ class Fill(Function):
 
     @staticmethod
     def backward(ctx, g):
-        return g * 0, sum_to(g, ()) if ctx.tensor_value else None
+        return Zeros.apply(g), sum_to(g, ()) if ctx.tensor_value else None
 
 
 def _as(x, source):
@@ -145,7 +145,7 @@ def fill(input, value):
         if not is_number(value):
             raise TypeError(f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type_name(value)}")
         check_number(value)
-        if input._data.dtype.kind in "biu":
+        if input._data.dtype.kind in "biu" or isinstance(value, complex):
             value = element(value, input._data.dtype)[()]
     return Fill.apply(input, value)
 

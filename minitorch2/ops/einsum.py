@@ -11,6 +11,7 @@ from ..core.autocast import listed
 from ..core.function import Function
 from ..core.memory_order import axes_in_order, broadcast_strides, empty_in_order, in_c_order
 from ..core.variable import Variable
+from ._common import to_dtype
 from .reduce import spread
 from .reduce import sum as sum_
 from .views import permute
@@ -118,6 +119,8 @@ def einsum(equation, *operands):
     operands = _fit_sizes(names, operands)
     if len(operands) == 1:
         return _rearranged(names[0], operands[0], output)
+    if any("".join(names).count(c) == 1 and c not in output for c in "".join(names)):  # a sum of one, not a product
+        operands = [to_dtype(x, K.int64) if x._data.dtype.kind in "biu" else x for x in operands]
     return Einsum.apply(tuple(names), output, *operands)
 
 

@@ -47,15 +47,28 @@ def _next_half(a, b):
     return K.asarray(K.where(K.isnan(x), of_a, found), np.int16).view(a.dtype)
 
 
+class Frexp(Function):
+    """(mantissa, exponent), the exponent int32."""
+
+    elementwise = True
+
+    @staticmethod
+    def forward(ctx, x):
+        mantissa, exponent = np.frexp(x)
+        ctx.save_constants(K.ldexp(K.ones_like(mantissa), -exponent))
+        return mantissa, K.asarray(exponent, np.int32)
+
+    @staticmethod
+    def backward(ctx, g, _):  # m = x / 2^e, and e is a step
+        return g * ctx.constants[0]
+
+
 def frexp(input):
-    """(mantissa, exponent) with input = mantissa * 2 ** exponent and 0.5 <= |mantissa| < 1; the exponent
-    is int32. No gradient."""
+    """(mantissa, exponent) with input = mantissa * 2 ** exponent and 0.5 <= |mantissa| < 1; the exponent is int32 and
+    has no gradient."""
     if input._data.dtype.kind not in "fV":
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    data = K.widen(input._data) if input._data.dtype.kind == "V" else input._data
-    mantissa, exponent = np.frexp(data)
-    mantissa = Function.variable(K.cast(mantissa, input._data.dtype))
-    return return_types.frexp(mantissa, Function.variable(K.asarray(exponent, np.int32)))
+    return return_types.frexp(*Frexp.apply(input))
 
 
 class FloatMethods:

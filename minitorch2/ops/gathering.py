@@ -70,7 +70,7 @@ def _accumulated(name, input, dim, index, source, alpha=1):
         alpha = element(alpha, source._data.dtype).item()
     source = source if alpha == 1 else source * alpha
     if not shape:
-        return source * index._data.size
+        return IndexAccumulate.apply(source.reshape(1), (1,), (index._data,)).reshape(())
     return IndexAccumulate.apply(source, shape, _along(dim, index._data))
 
 
@@ -85,7 +85,7 @@ def index_copy(input, dim, index, source):
         )
     shape, have, n = input._data.shape, source._data.shape, index._data.size
     if not shape:
-        return source.reshape(())
+        return index_copy(input.reshape(1), 0, index, source.reshape(1)).reshape(())
     if len(have) != len(shape):
         raise IndexError(
             "index_copy_(): When source and destination are not scalars, their dimensionality must "

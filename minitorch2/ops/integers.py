@@ -8,8 +8,9 @@ import minitorch2_kernels as K
 
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import broadcast_shapes, is_number, promote
+from ._common import broadcast_shapes, promote
 from ._inplace import inplace
+from .arithmetic import numbers_and_tensors, reflected
 
 
 def bitwise_left_shift(input, other):
@@ -60,24 +61,10 @@ def _integers(name, input, other) -> tuple[Any, Any]:
     return a, b
 
 
-def _operator(function):
-    def operator(self, other):
-        return function(self, other) if isinstance(other, Variable) or is_number(other) else NotImplemented
-
-    return operator
-
-
-def _reflected(function):
-    def operator(self, other):
-        return function(other, self) if is_number(other) else NotImplemented
-
-    return operator
-
-
 class IntegerMethods:
     bitwise_left_shift, bitwise_right_shift, gcd, lcm = bitwise_left_shift, bitwise_right_shift, gcd, lcm
     bitwise_left_shift_, bitwise_right_shift_ = inplace(bitwise_left_shift), inplace(bitwise_right_shift)
     gcd_, lcm_ = inplace(gcd), inplace(lcm)
-    __lshift__, __rlshift__ = _operator(bitwise_left_shift), _reflected(bitwise_left_shift)
-    __rshift__, __rrshift__ = _operator(bitwise_right_shift), _reflected(bitwise_right_shift)
+    __lshift__, __rlshift__ = numbers_and_tensors(bitwise_left_shift), reflected(bitwise_left_shift)
+    __rshift__, __rrshift__ = numbers_and_tensors(bitwise_right_shift), reflected(bitwise_right_shift)
     __ilshift__, __irshift__ = bitwise_left_shift_, bitwise_right_shift_

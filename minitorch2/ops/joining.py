@@ -52,7 +52,8 @@ def cat(tensors, dim=0):
                 f"{_differing(first, shape, dim)[0]} in dimension {_differing(first, shape, dim)[2]} but got size "
                 f"{_differing(first, shape, dim)[1]} for tensor number {i} in the list."
             )
-    joined = Cat.apply(dim, *kept)
+    nothing = (*first[:dim], 0, *first[dim + 1 :])
+    joined = Cat.apply(dim, *(x if len(x._data.shape) == ndim else reshape(x, nothing) for x in tensors))
     return in_channels_last(joined) if all(is_channels_last(x._data) for x in kept) else joined
 
 

@@ -13,7 +13,7 @@ from ..core.function import Function
 from ..core.variable import Variable
 from . import _return_types as return_types
 from ._common import broadcast_shapes
-from ._matrices import LinAlgError, require_square
+from ._matrices import LinAlgError, Omitted, require_square
 from .decompositions import converging
 from .linalg import matmul, matrix_transpose
 from .reduce import Sum
@@ -167,15 +167,14 @@ def lstsq(A, B, rcond=None, *, driver=None):
             f"{op}: The least squares solution could not be computed because the input matrix does not have full rank "
             f"(error code: {int(rank._data.min()) + 1})."
         )
-    nothing = values.new_empty(0)
-    residuals = nothing
+    residuals = Omitted.apply(A, B)
     if m > n and full and driver not in (None, "gelsy"):
         residuals = Sum.apply((matmul(left, solution) - right) ** 2, (solution._data.ndim - 2,), False)
     return return_types.linalg_lstsq(
         squeeze(solution, -1) if vector else solution,
         residuals,
         rank.new_empty(0) if driver == "gels" else rank,
-        values if driver in ("gelsd", "gelss") else nothing,
+        values if driver in ("gelsd", "gelss") else values.new_empty(0),
     )
 
 

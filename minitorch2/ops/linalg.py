@@ -17,9 +17,9 @@ from ..core.function import Function, called
 from ..core.variable import Variable
 from ._common import is_number, require_tensor, to_dtype, wrap_dim
 from ._inplace import inplace
-from .arithmetic import Where
 from .masking import masked_fill
-from .reduce import Sum, amax, reduced_dims, spread
+from .reduce import Sum
+from .vector_norms import vector_norm
 from .view_ops import Permute, Reshape
 from .views import permute, reshape, squeeze, unbind, unsqueeze
 
@@ -292,6 +292,8 @@ def _as_number_of(x, factor):
 def linear(input, weight, bias=None):
     """input (..., in) times weight (out, in) transposed, plus bias (out). torch.nn.functional.linear."""
     _same_dtype("linear", input, weight)
+    if bias is not None:
+        _same_dtype("linear", input, bias)
     if weight._data.ndim == 1 and input._data.ndim and bias is None:
         return matmul(input, weight)
     if weight._data.ndim != 2 or input._data.ndim == 0:
@@ -361,54 +363,6 @@ def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
     return vector_norm(input, p, dim, keepdim)
 
 
-def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
-    """(sum |x|^ord)^(1/ord) over dim(s), all by default; ord may be inf, -inf, 0 (torch.linalg.vector_norm)."""
-    if dtype is not None:
-        dtype = as_dtype(dtype, "norm")
-        if not dtype.is_floating_point:
-            raise RuntimeError(
-                f"linalg.vector_norm: dtype should be floating point or complex, but got {dtype.torch_type}"
-            )
-        x = to_dtype(x, dtype.numpy)
-    if x._data.dtype in LOW_PRECISION and abs(ord) != math.inf:  # powers and sums may be too large for it
-        return to_dtype(vector_norm(to_dtype(x, float32.numpy), ord, dim, keepdim), x._data.dtype)
-    dims = reduced_dims(dim, x)
-    if ord == 2:
-        return Norm2.apply(x, dims, keepdim)
-    size = x.abs()
-    if ord == math.inf:
-        return amax(size, dims or None, keepdim) if x._data.size else Sum.apply(size, dims, keepdim)
-    if ord == -math.inf:
-        return -amax(-size, dims or None, keepdim)
-    if ord == 0:
-        return Sum.apply(to_dtype(x != 0, x._data.dtype), dims, keepdim)
-    if ord == 1:
-        return Sum.apply(size, dims, keepdim)
-    zero = size == 0
-    powers = size**ord if ord >= 1 or ord < 0 else Where.apply(zero, 0.0, Where.apply(zero, 1.0, size) ** ord)
-    total = Sum.apply(powers, dims, keepdim)
-    nothing = total == 0  # where the root has no slope, torch takes 0
-    return Where.apply(nothing, 0.0, Where.apply(nothing, 1.0, total) ** (1 / ord))
-
-
-class Norm2(Function):
-    row_major = True
-    torch_name = "LinalgVectorNormBackward0"
-
-    @staticmethod
-    def forward(ctx, x, dims, keepdim):
-        y = K.asarray(K.sqrt((x * x).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)))
-        ctx.dims = dims
-        ctx.save_for_backward(x, y)
-        return y
-
-    @staticmethod
-    def backward(ctx, g):  # d|x| = x/|x| dx, and 0 at x = 0
-        x, y = ctx.saved
-        y = spread(y, x.shape, ctx.dims)
-        return spread(g, x.shape, ctx.dims) * Where.apply(y == 0, 0.0, x / y), None, None
-
-
 listed(globals())
 
 
@@ -419,3 +373,6 @@ class LinalgMethods:
 
     def __matmul__(self, other):
         return matmul(self, other) if isinstance(other, Variable) else NotImplemented
+
+    def __rmatmul__(self, other):
+        return matmul(other, self) if isinstance(other, Variable) else NotImplemented

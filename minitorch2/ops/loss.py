@@ -18,6 +18,8 @@ class NLLLoss(Function):
     indices everywhere.
     """
 
+    flat = (0,)
+
     torch_name = "NllLossBackward0"
 
     @staticmethod
@@ -48,6 +50,8 @@ class NLLLossPut(Function):
 
 class NLLLossMean(Function):
     """The mean of NLLLoss where every target counts the same."""
+
+    flat = (0,)
 
     torch_name = "NllLossBackward0"
 

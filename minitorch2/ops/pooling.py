@@ -10,6 +10,8 @@ from ..core.function import Function
 class MaxPool2d(Function):
     """y and, where they are wanted, without a gradient the winners' places in their windows."""
 
+    flat = (0,)
+
     torch_name = "MaxPool2DWithIndicesBackward0"
 
     @staticmethod
@@ -59,6 +61,8 @@ class MaxPoolPick(Function):
 
 class AvgPool2d(Function):
     """Window sums over a divisor (OH, OW), which is constant. Settings: (kernel_size, stride, padding)."""
+
+    flat = (0,)
 
     torch_name = "AvgPool2DBackward0"
 

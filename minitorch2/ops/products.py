@@ -10,7 +10,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.dtypes import get_default_dtype
-from ..core.function import Function
+from ..core.function import Function, ZeroSlope
 from ._common import broadcast_shapes, to_dtype, wrap_dim
 from .arithmetic import mul
 from .index_ops import Index
@@ -55,12 +55,12 @@ def cross(input, other, dim=None):
         if 3 not in input._data.shape:
             raise RuntimeError("no dimension of size 3 in input")
         dim = input._data.shape.index(3)
-    dim = wrap_dim(dim, input._data.ndim)
     if input._data.ndim != other._data.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    given, dim = dim, wrap_dim(dim, input._data.ndim)
     if not input._data.shape[dim] == other._data.shape[dim] == 3:
         raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input._data.shape[dim]} and "
+            f"linalg.cross: inputs dimension {given} must have length 3. Got {input._data.shape[dim]} and "
             f"{other._data.shape[dim]}"
         )
     shape = broadcast_shapes("cross", input._data.shape, other._data.shape)
@@ -139,7 +139,7 @@ def matrix_power(input, n):
         input = matmul(input, input) if n else input
     if power is None:
         identity = Function.variable(K.namespace(input._data).eye(input._data.shape[-1], dtype=np.float32))
-        return expand(to_dtype(identity, input._data.dtype), input._data.shape).clone()
+        return ZeroSlope.apply(expand(to_dtype(identity, input._data.dtype), input._data.shape), input)
     return power.clone() if power is input else power
 
 
@@ -158,7 +158,8 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         raise RuntimeError("cdist only supports non-negative p values")
     if p == 2 and x1._data.dtype == x2._data.dtype:
         return EuclideanDistances.apply(x1, x2)
-    return _distances(x1, x2, p)
+    distances = _distances(x1, x2, p if x1._data.shape[-1] else 1)
+    return ZeroSlope.apply(ZeroSlope.apply(distances.detach(), x1), x2) if p == 0 else distances
 
 
 def _distances(x1, x2, p: float = 2):
@@ -208,7 +209,9 @@ def pdist(input, p=2.0):
         raise NotImplementedError(f"\"pdist\" not implemented for '{input.dtype.torch_type}'")
     number = K.namespace(input._data).arange(input._data.shape[0])
     first, second = K.nonzero(number[:, None] < number)
-    return vector_norm(Index.apply(input, (first,)) - Index.apply(input, (second,)), p, 1)
+    difference = Index.apply(input, (first,)) - Index.apply(input, (second,))
+    distances = vector_norm(difference, p if input._data.shape[1] else 1, 1)
+    return ZeroSlope.apply(distances.detach(), input) if p == 0 else distances
 
 
 def block_diag(*tensors):

@@ -14,6 +14,7 @@ from ..core.grad_mode import state
 from ..core.memory_order import memory_order, transposed_back
 from ..core.multinomial import multinomial as draw_categories
 from ..core.variable import Variable
+from ._common import Zeros
 from ._inplace import check_writable, write
 from .views import expand
 
@@ -75,7 +76,7 @@ class _Redrawn(Function):
 
     @staticmethod
     def backward(ctx, g):
-        return g * 0, None
+        return Zeros.apply(g), None
 
 
 class Uniform(_Redrawn): ...

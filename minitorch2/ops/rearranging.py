@@ -111,6 +111,8 @@ def roll(input, shifts, dims=()):
         return called("RollBackward0", reshape(Roll.apply(reshape(input, -1), shifts, (0,)), input._data.shape))
     if len(shifts) != len(dims):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    if not input._data.ndim:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     return Roll.apply(input, shifts, tuple(wrap_dim(d, input._data.ndim) for d in dims))
 
 

@@ -19,6 +19,8 @@ from .unary import Exp, relu
 class Threshold(Elementwise):
     """x where x > threshold, else value."""
 
+    flat = (0,)
+
     @staticmethod
     def forward(ctx, x, threshold, value):
         ctx.save_for_backward(x)
@@ -33,6 +35,8 @@ class Threshold(Elementwise):
 
 class Hardtanh(Elementwise):
     """x limited to [low, high]; flat at both ends, where Clamp has slope 1."""
+
+    flat = (0,)
 
     into = K.hardtanh
 
@@ -67,6 +71,8 @@ class HardtanhGrad(Elementwise):
 
 class LeakyRelu(Elementwise):
     """x where x > 0, else slope * x."""
+
+    flat = (0,)
 
     @staticmethod
     def forward(ctx, x, slope):
@@ -145,6 +151,8 @@ class Hardswish(Elementwise):
 class Hardshrink(Elementwise):
     """0 where |x| <= lambd, else x."""
 
+    flat = (0,)
+
     @staticmethod
     def forward(ctx, x, lambd):
         ctx.save_for_backward(x)
@@ -159,6 +167,8 @@ class Hardshrink(Elementwise):
 
 class Softshrink(Elementwise):
     """x brought lambd closer to 0, and 0 where |x| <= lambd."""
+
+    flat = (0,)
 
     @staticmethod
     def forward(ctx, x, lambd):
@@ -187,6 +197,8 @@ def prelu(input, weight):
     if weight._data.ndim > 1:
         raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._data.ndim}")
     if weight._data.size != 1:
+        if not shape:
+            raise RuntimeError("Not allow zero-dim input tensor.")
         channels = shape[1] if len(shape) > 1 else 1
         if weight._data.size != channels:
             raise RuntimeError(
@@ -196,6 +208,7 @@ def prelu(input, weight):
         weight = weight.reshape(-1, *(1,) * (len(shape) - 2))
     elif weight._data.ndim > len(shape):
         weight = weight.reshape(())
+    require_floating("prelu_cpu", input)
     return relu(input) + weight * input.clamp(max=0)
 
 

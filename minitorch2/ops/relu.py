@@ -8,6 +8,7 @@ from ..core.function import Elementwise
 
 
 class Relu(Elementwise):
+    flat = (0,)
     into = K.relu
 
     @staticmethod

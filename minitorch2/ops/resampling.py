@@ -28,10 +28,14 @@ def _lanczos(distance: np.ndarray) -> np.ndarray:
     return np.where(np.abs(distance) < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
 
 
-def axis_matrix(old: int, new: int, kind: str, antialias: bool, scale: float | None = None) -> np.ndarray:
-    """float64 (new, old): row i holds the weights of the old values in new value i (align_corners=False).
+def axis_matrix(
+    old: int, new: int, kind: str, antialias: bool, scale: float | None = None, aligned: bool = False
+) -> np.ndarray:
+    """float64 (new, old): row i holds the weights of the old values in new value i.
 
     kind: "bilinear", "bicubic", or with antialias "lanczos". scale: old elements per new one, old / new unless told.
+    aligned: without antialias, the first new value is the first old one (align_corners); with it torch changes the
+    scale alone.
     With antialias the kernel is widened by the scale where the image shrinks, is cut off at the edge and its
     weights are normalised; without, edge values are repeated. torch takes a = -0.5 for the first and -0.75
     for the second.
@@ -50,7 +54,18 @@ def axis_matrix(old: int, new: int, kind: str, antialias: bool, scale: float | N
         return matrix
     kernel, reach = (_cubic(-0.75), 2) if kind == "bicubic" else (_triangle, 1)
     for i in range(new):
-        centre = scale * (i + 0.5) - 0.5
+        centre = scale * i if aligned else scale * (i + 0.5) - 0.5
         taps = np.arange(math.floor(centre) - reach + 1, math.floor(centre) + reach + 1)
         np.add.at(matrix[i], taps.clip(0, old - 1), kernel(taps - centre))
     return matrix
+
+
+def whole_weights(matrix: np.ndarray) -> tuple[np.ndarray, int]:
+    """The matrix times 2**bits in whole numbers, and bits: as many as leave the largest weight below 2**15.
+
+    What torch and Pillow take for bytes, in their rounding: halves away from zero.
+    """
+    largest = matrix.max(initial=0)
+    bits = next((b for b in range(22) if int(0.5 + largest * (2 << b)) >= 1 << 15), 22)
+    scaled = matrix * (1 << bits)
+    return np.trunc(scaled + np.copysign(0.5, scaled)), bits

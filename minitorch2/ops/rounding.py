@@ -5,7 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Elementwise
-from ._common import require_floating
+from ._common import Zeros, require_floating
 from ._inplace import inplace
 
 
@@ -16,7 +16,7 @@ class Sign(Elementwise):
 
     @staticmethod
     def backward(ctx, g):
-        return g * 0
+        return Zeros.apply(g)
 
 
 class _Step(Elementwise):
@@ -30,7 +30,7 @@ class _Step(Elementwise):
 
     @staticmethod
     def backward(ctx, g):
-        return g * 0
+        return Zeros.apply(g)
 
 
 class Floor(_Step):
@@ -55,7 +55,7 @@ class RoundDecimals(Elementwise):
 
     @staticmethod
     def backward(ctx, g):
-        return g * 0, None
+        return Zeros.apply(g), None
 
 
 class Trunc(_Step):

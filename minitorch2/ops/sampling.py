@@ -23,20 +23,20 @@ class Folded(Function):
         return g * ctx.constants[0], None, None
 
 
-def fold_back(x, n, padding_mode, align_corners):
+def fold_back(x, n, padding_mode, align_corners, nan):
     """(y, slope): places x, any shape, brought back among n elements at 0 ... n - 1, and dy/dx, both like x.
 
     'border' moves what is outside to the nearest edge, 'reflection' mirrors it at the edges: those of the elements,
-    half an element further out, or their centres with align_corners. NaN becomes 0, as in torch.
+    half an element further out, or their centres with align_corners. NaN becomes `nan`, 0 or n - 1.
     """
     token = silence(IGNORE)  # infinite places
     try:
-        return _fold_back(x, n, padding_mode, align_corners)
+        return _fold_back(x, n, padding_mode, align_corners, nan)
     finally:
         restore(token)
 
 
-def _fold_back(x, n, padding_mode, align_corners):
+def _fold_back(x, n, padding_mode, align_corners, nan):
     slope = K.ones_like(x)
     if padding_mode == "reflection":
         start, span = (0.0, n - 1.0) if align_corners else (-0.5, float(n))
@@ -50,7 +50,10 @@ def _fold_back(x, n, padding_mode, align_corners):
         x = K.where(back, span - rest, rest) + start
         slope = K.where(back != (from_start < 0), -slope, slope)
     inside = (x > 0) & (x < n - 1)
-    return K.fmin(K.fmax(x, 0), n - 1), K.where(inside, slope, 0 * slope)
+    low, high = (K.fmax, 0), (K.fmin, n - 1)
+    for bound, limit in (low, high) if nan == 0 else (high, low):  # the first of the two replaces NaN
+        x = bound(x, limit)
+    return x, K.where(inside, slope, 0 * slope)
 
 
 def cubic_weights(t):

@@ -16,6 +16,7 @@ from ..core.device import like
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import ToCopy, element, is_number, on_host, to_dtype, wrap_dim
+from ._half import once_in_half
 from ._inplace import inplace
 from .arithmetic import Where
 from .gathering import as_int64, check_slices, refuse_out_of_range
@@ -211,6 +212,7 @@ def _check_scatter(name, input, dim, index, src):
     return dim, as_int64(index)
 
 
+@once_in_half
 def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """input with the slices of source that a 1-d index sends to the same place along `dim` combined there: reduce is
     'prod', 'mean', 'amax' or 'amin'. include_self=False leaves input's own slice out where any came."""
@@ -232,6 +234,10 @@ listed(globals())
 
 class ScatteringMethods:
     scatter, scatter_add, scatter_reduce = scatter, scatter_add, scatter_reduce
-    index_reduce, index_reduce_ = index_reduce, inplace(index_reduce)
+    index_reduce, index_reduce_ = index_reduce, inplace(index_reduce, of_several=True)
     select_scatter, slice_scatter, diagonal_scatter = select_scatter, slice_scatter, diagonal_scatter
-    scatter_, scatter_add_, scatter_reduce_ = inplace(scatter), inplace(scatter_add), inplace(scatter_reduce)
+    scatter_, scatter_add_, scatter_reduce_ = (
+        inplace(scatter),
+        inplace(scatter_add),
+        inplace(scatter_reduce, of_several=True),
+    )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.function import Function
+from ..core.function import Function, called
 from . import _return_types as return_types
 from ._common import also_called, broadcast_shapes, to_dtype
 from ._matrices import raise_for, require_float, require_kernel, require_matrices, require_square
 from .linalg import MatMul, matrix_transpose
 from .rearranging import Tril, Triu
-from .views import squeeze, unsqueeze
+from .views import expand, squeeze, unsqueeze
 
 
 class Inverse(Function):
@@ -186,7 +186,7 @@ def _solve(A, B, left):
         )
     vector = is_vector(A, B)
     b = unsqueeze(B, -1) if vector else B
-    _check_sides(op, A, b, left)
+    check_sides(op, A, b, left)
     if vector and not left:
         raise RuntimeError(
             f"{op}: Vector broadcasting of the left hand side is not supported for left=False. In this case "
@@ -206,7 +206,7 @@ def is_vector(A, B) -> bool:
     return B._data.ndim == 1 or (A._data.ndim - 1 == B._data.ndim and B._data.shape == A._data.shape[:-1])
 
 
-def _check_sides(op, A, B, left):
+def check_sides(op, A, B, left):
     require_matrices(op, B, "B")
     a, b = A._data.shape[-2:], B._data.shape[-2:]
     if a[0] != b[0 if left else 1]:
@@ -224,7 +224,7 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     """
     op = "linalg.solve_triangular"
     require_square(op, A)
-    _check_sides(op, A, B, left)
+    check_sides(op, A, B, left)
     broadcast_shapes(op, B._data.shape[:-2], A._data.shape[:-2])
     require_kernel("triangular_solve_cpu", A)
     B = to_dtype(B, A._data.dtype)
@@ -233,24 +233,46 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     return matrix_transpose(SolveTriangular.apply(matrix_transpose(A), matrix_transpose(B), not upper, unitriangular))
 
 
+def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
+    """(solution, cloned_coefficient): X with T X = input (T^T X = input if `transpose`), T the upper or lower triangle
+    of A (..., n, n), and a copy of A; input: (..., n, k), the batches broadcast. linalg.solve_triangular's older form.
+    """
+    for x, name in ((input, "b"), (A, "A")):
+        if x._data.ndim < 2:
+            raise RuntimeError(
+                f"torch.triangular_solve: Expected {name} to have at least 2 dimensions, but it has {x._data.ndim} "
+                "dimensions instead"
+            )
+    _check_columns("triangular_solve", input, A)
+    batch = broadcast_shapes("triangular_solve", input._data.shape[:-2], A._data.shape[:-2])
+    require_kernel("triangular_solve_cpu", A)
+    triangle, upper = (matrix_transpose(A), not upper) if transpose else (A, bool(upper))
+    solution = called("TriangularSolveBackward0", SolveTriangular.apply(triangle, input, upper, bool(unitriangular)))
+    return return_types.triangular_solve(solution, expand(A, (*batch, *A._data.shape[-2:])).clone())
+
+
+def _check_columns(op, b, A):
+    """That columns b (..., n, k) and square matrices A (..., n, n) go together, in the words of torch's older names."""
+    if b._data.dtype != A._data.dtype:
+        raise RuntimeError(
+            f"Expected b and A to have the same dtype, but found b of type {b.dtype.torch_type} and A of type "
+            f"{A.dtype.torch_type} instead."
+        )
+    require_square("", A)
+    (n, _), (rows, columns) = A._data.shape[-2:], b._data.shape[-2:]
+    if n != rows:
+        raise RuntimeError(
+            f"Incompatible matrix sizes for {op}: each A matrix is {n} by {n} but each b matrix is {rows} by {columns}"
+        )
+
+
 @also_called(input="B", input2="L")
 def cholesky_solve(B, L, upper=False):
     """X with L L^T X = B (L^T L X = B if `upper`). B: (..., n, k), L: (..., n, n), the batches broadcast."""
     for x, name in ((B, "b"), (L, "u")):
         if x._data.ndim < 2:
             raise RuntimeError(f"{name} should have at least 2 dimensions, but has {x._data.ndim} dimensions instead")
-    if B._data.dtype != L._data.dtype:
-        raise RuntimeError(
-            f"Expected b and A to have the same dtype, but found b of type {B.dtype.torch_type} and A of type "
-            f"{L.dtype.torch_type} instead."
-        )
-    require_square("", L)
-    (n, _), (rows, columns) = L._data.shape[-2:], B._data.shape[-2:]
-    if n != rows:
-        raise RuntimeError(
-            f"Incompatible matrix sizes for cholesky_solve: each A matrix is {n} by {n} but each b matrix is {rows} by "
-            f"{columns}"
-        )
+    _check_columns("cholesky_solve", B, L)
     broadcast_shapes("cholesky_solve", B._data.shape[:-2], L._data.shape[:-2])
     require_kernel("cholesky_solve_cpu", B)
     return CholeskySolve.apply(B, matrix_transpose(L) if upper else L)

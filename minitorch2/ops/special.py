@@ -11,7 +11,8 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.function import Elementwise, Function
 from ..core.variable import Variable
-from ._common import element, is_number, promote, require_tensor, result_type, to_dtype, to_float, two_floats
+from ._common import Zeros, element, is_number, promote, require_tensor, result_type, to_dtype, to_float, two_floats
+from ._half import once_in_half
 from ._inplace import inplace
 from .arithmetic import Binary, Where, mul
 from .linalg import norm
@@ -100,6 +101,8 @@ class Fmin(Fmax):
 
 
 class Copysign(Binary):
+    flat = (0, 1)
+
     @staticmethod
     def forward(ctx, a, b):
         y = K.copysign(a, b)
@@ -109,7 +112,7 @@ class Copysign(Binary):
     @staticmethod
     def backward(ctx, g):
         (slope,) = ctx.constants
-        return g * slope, g * 0
+        return g * slope, Zeros.apply(g)
 
 
 class Sinc(Elementwise):
@@ -252,6 +255,9 @@ def xlogy(input, other):
 
 def floats_or_number(op, input, other):
     """Both as tensors of one floating dtype; one of the two may be a number."""
+    if not isinstance(input, Variable) and not isinstance(other, Variable):
+        kinds = ", ".join(type(x).__name__ for x in (input, other))
+        raise TypeError(f"{op}() received an invalid combination of arguments - got ({kinds}); one must be a Tensor")
     if is_number(input) or is_number(other):
         like, number = (other, input) if is_number(input) else (input, other)
         like = to_float(like)
@@ -261,6 +267,7 @@ def floats_or_number(op, input, other):
     return to_float(input), to_float(other)
 
 
+@once_in_half
 def logit(input, eps=None):
     """log(input / (1 - input)), the inverse of sigmoid; eps: input is first limited to [eps, 1 - eps]."""
     input = to_float(input)
@@ -320,12 +327,14 @@ def float_power_(self, exponent):
 
 def ldexp(input, other):
     """input * 2 ** other."""
+    require_tensor("ldexp", input)
     require_tensor("ldexp", other, "other", 2)
     return mul(input, pow(2.0, to_float(other)))
 
 
 def dist(input, other, p=2):
     """The p-norm of input - other."""
+    require_tensor("dist", input)
     require_tensor("dist", other, "other", 2)
     return norm(input - other, p)
 
@@ -340,7 +349,7 @@ class SpecialMethods:
     deg2rad, rad2deg, float_power, ldexp, dist = deg2rad, rad2deg, float_power, ldexp, dist
 
     hypot_, copysign_, heaviside_, sgn_ = inplace(hypot), inplace(copysign), inplace(heaviside), inplace(sgn)
-    sinc_, xlogy_, logit_, erfinv_ = inplace(sinc), inplace(xlogy), inplace(logit), inplace(erfinv)
+    sinc_, xlogy_, logit_, erfinv_ = inplace(sinc), inplace(xlogy), inplace(logit, of_several=True), inplace(erfinv)
     lgamma_, digamma_, polygamma_ = inplace(lgamma), inplace(digamma), inplace(polygamma)
     deg2rad_, rad2deg_, ldexp_ = inplace(deg2rad), inplace(rad2deg), inplace(ldexp)
     float_power_ = float_power_

@@ -150,4 +150,4 @@ listed(globals())
 
 class StatisticsMethods(ProbabilityMethods):
     cov, corrcoef, renorm = cov, corrcoef, renorm
-    renorm_ = inplace(renorm)
+    renorm_ = inplace(renorm, of_several=True)

@@ -6,8 +6,7 @@ import operator
 
 from ..core.function import Function
 from ..core.memory_order import copy_like
-from ._common import to_dtype, wrap_dim
-from .conversion import Fill
+from ._common import Zeros, to_dtype, wrap_dim
 from .view_ops import Diagonal, Slice, ViewOp
 
 
@@ -27,7 +26,7 @@ class SliceScatter(Function):
     @classmethod
     def backward(cls, ctx, g):  # the values get that part of the gradient, x the rest
         part = cls.view.apply(g, *ctx.where)
-        rest = cls.apply(g, Fill.apply(part, 0), *ctx.where) if ctx.needs_input_grad[0] else None
+        rest = cls.apply(g, Zeros.apply(part), *ctx.where) if ctx.needs_input_grad[0] else None
         return rest, part, *(None for _ in ctx.where)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..core.function import Function
+from ..core.variable import Variable
 from ._common import also_called, numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
+from ._inplace import check_history
 from .conversion import contiguous
 from .view_ops import (
     Alias,
@@ -263,10 +265,14 @@ def narrow(input, dim, start, length):
     """`length` elements from `start` along `dim`."""
     if input._data.ndim == 0:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Variable):
+        if start._data.ndim or start._data.dtype.kind not in "iu":
+            raise RuntimeError("start must be an 0-dim integral Tensor.")
+        start = start._data.item()
     dim = wrap_dim(dim, input._data.ndim)
     n, start = input._data.shape[dim], operator.index(start)
     if not -n <= start <= n:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n}], but got {start})")
+        raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
     start += n if start < 0 else 0
     if length < 0:
         raise RuntimeError("narrow(): length must be non-negative.")
@@ -372,15 +378,17 @@ def _reverse_dims(input):
 
 
 def _view_in_place(function):
-    """squeeze_ and its like: the same tensor under another shape; only its own shape changes."""
+    """squeeze_ and its like: the tensor becomes that view of itself, with its history."""
 
     def method(self, *args, **kwargs):
-        if self.requires_grad:
-            raise RuntimeError(
-                f"minitorch2: {function.__name__}_ on a tensor that requires grad is not supported; use "
-                f"x = x.{function.__name__}(...)"
-            )
-        self._data = function(self, *args, **kwargs)._data
+        check_history(self)
+        view = function(self, *args, **kwargs)
+        self._data = view._data
+        if view._requires_grad:
+            self._grad_fn, self._output_nr = view._grad_fn, view._output_nr
+        self._bump()
+        if self._base is not None:
+            self._replay, self._seen = view._replay, self._counter[0]
         return self
 
     return method

@@ -5,9 +5,11 @@ import importlib
 
 def __getattr__(name: str):
     """The parts are imported when first asked for: they build on the tensor, which takes its hooks from here."""
-    if name in ("_pytree", "checkpoint", "data", "model_zoo"):
+    if name in ("_pytree", "checkpoint", "data", "model_zoo", "tensorboard"):
         return importlib.import_module(f".{name}", __name__)
+    if name == "swap_tensors":
+        return importlib.import_module("._swapping", __name__).swap_tensors
     raise AttributeError(
-        f"minitorch2.utils has no '{name}'; what there is of torch.utils is minitorch2.utils.data, "
-        "minitorch2.utils.checkpoint and minitorch2.utils.model_zoo"
+        f"minitorch2.utils has no '{name}'; what there is of torch.utils is minitorch2.utils.data, checkpoint, "
+        "model_zoo and tensorboard"
     )

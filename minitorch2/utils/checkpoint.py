@@ -25,25 +25,33 @@ from typing import Any
 
 from ..amp import autocast, switches
 from ..autograd import Function, backward
-from ..core.cuda_generator import cuda_generator
 from ..core.grad_mode import enable_grad, state
 from ..nn.modules.container import Sequential
-from ..random import default_generator
 from ..tensor import Tensor
+from ._random_states import DefaultDeviceType, generators_of, get_device_states, set_device_states
+from ._selective_checkpoint import CheckpointPolicy, SelectiveCheckpointContext, create_selective_checkpoint_contexts
 
 __all__ = [
     "CheckpointError",
     "CheckpointFunction",
+    "CheckpointPolicy",
+    "DefaultDeviceType",
+    "SelectiveCheckpointContext",
     "check_backward_validity",
     "checkpoint",
     "checkpoint_sequential",
     "create_selective_checkpoint_contexts",
     "detach_variable",
+    "get_device_states",
     "noop_context_fn",
+    "set_checkpoint_debug_enabled",
     "set_checkpoint_early_stop",
+    "set_device_states",
 ]
 
-_early_stop: list[bool] = []  # what the set_checkpoint_early_stop blocks around us say, the innermost last
+# What the blocks around us of the functions set_checkpoint_... say, the innermost last.
+_early_stop: list[bool] = []
+_debug: list[bool | None] = []
 
 
 class CheckpointError(RuntimeError):
@@ -89,6 +97,8 @@ def checkpoint(
         if context_fn is not noop_context_fn or debug:
             raise ValueError("Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
         return CheckpointFunction.apply(function, preserve_rng_state, *args)
+    if _debug and _debug[-1] is not None:
+        debug = _debug[-1]
     if debug:
         raise NotImplementedError(
             "minitorch2: checkpoint(debug=True) is not supported; leave it out, and compare what the function computes "
@@ -141,12 +151,14 @@ def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
         _early_stop.pop()
 
 
-def create_selective_checkpoint_contexts(*args: Any, **kwargs: Any) -> Any:
-    """Not supported: a checkpoint drops everything inside it."""
-    raise NotImplementedError(
-        "minitorch2: create_selective_checkpoint_contexts is not supported; checkpoint the parts to be computed again, "
-        "and leave those to be kept outside."
-    )
+@contextmanager
+def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
+    """A block whose checkpoints (use_reentrant=False) have this for their `debug`; with None, their own."""
+    _debug.append(enabled)
+    try:
+        yield
+    finally:
+        _debug.pop()
 
 
 def _chosen(use_reentrant: bool | None, name: str) -> bool:
@@ -199,28 +211,6 @@ class _Surroundings:
         finally:
             for (generator, _), now in zip(self._streams, present, strict=True):
                 generator.set_state(now)
-
-
-def generators_of(args: Any) -> list[Any]:
-    """The default generators of the CPU and of every GPU that holds one of these tensors."""
-    gpus = {tensor.get_device() for tensor in _tensors(args) if tensor.is_cuda}
-    if gpus:
-        from ..cuda import is_current_stream_capturing
-
-        if is_current_stream_capturing():
-            raise NotImplementedError(
-                "minitorch2: checkpoint() cannot rewind the random numbers of a CUDA graph that is being captured; "
-                "pass preserve_rng_state=False if the function draws none."
-            )
-    return [default_generator, *map(cuda_generator, sorted(gpus))]
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _tensors(item)
 
 
 class _Call:

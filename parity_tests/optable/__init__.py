@@ -5,6 +5,7 @@ from __future__ import annotations
 from . import (
     combining,
     elementwise,
+    factors,
     matrices,
     methods,
     moving,
@@ -22,6 +23,7 @@ from .spec import OpSpec
 SPECS: tuple[OpSpec, ...] = (
     *combining.SPECS,
     *elementwise.SPECS,
+    *factors.SPECS,
     *matrices.SPECS,
     *methods.SPECS,
     *moving.SPECS,

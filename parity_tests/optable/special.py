@@ -82,6 +82,7 @@ SPECIAL = (
         "logit", logit, rounding=LIBM, gradient=STEEP, half=Rounding(8.0, 2.0, "torch computes x / (1 - x) in half")
     ),
     unary("sinc", rounding=STEEP, gradient=Rounding(64.0, 512.0, "a difference of nearly equal terms around 0")),
+    unary("angle", dtypes=ALL),
     unary("deg2rad", dtypes=ALL),
     unary("rad2deg", dtypes=ALL),
     unary(
@@ -167,7 +168,7 @@ PARTS = (
     ),
     unary("isposinf", dtypes=ALL, differentiable=False),
     unary("isneginf", dtypes=ALL, differentiable=False),
-    unary("frexp", dtypes=FLOATING, differentiable=False),
+    unary("frexp", dtypes=FLOATING),
     OpSpec("nextafter", two(number=False, promote=False), FLOATS, differentiable=False),
 )
 

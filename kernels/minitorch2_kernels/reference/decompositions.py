@@ -55,6 +55,23 @@ def qr(a, mode):
 
 
 @kernel
+def geqrf(a):
+    """(h, tau) of a (..., m, n): r in h's upper triangle, below it the vectors v of Householder's reflections, each
+    1 - tau v v^T, whose product is q; each v begins with a 1 on h's diagonal that is not stored. tau: (..., k)."""
+    xp = namespace(a)
+    if not a.size:
+        return a.copy(), xp.zeros((*a.shape[:-2], min(a.shape[-2:])), a.dtype)
+    if xp is np:
+        h, tau = np.linalg.qr(a, mode="raw")
+        return h.swapaxes(-1, -2), tau
+    h, tau = xp.empty_like(a), xp.empty((*a.shape[:-2], min(a.shape[-2:])), a.dtype)
+    for i in np.ndindex(*a.shape[:-2]):  # CuPy has no batches of these
+        across, tau[i] = xp.linalg.qr(a[i], mode="raw")
+        h[i] = across.T
+    return h, tau
+
+
+@kernel
 def svd(a, full):
     """(u, s, vh) with u diag(s) vh = a (..., m, n), s (..., k) the largest first, k = min(m, n); u (..., m, k) and
     vh (..., k, n) have orthonormal columns and rows, or are square if `full`. NumPy's LinAlgError where it fails."""

@@ -117,10 +117,13 @@ def _back_substitute(a, b):
 @kernel
 def matrix_exp(a):
     """The exponentials of the matrices a (..., n, n): exp(a) = exp(a / 2^s)^(2^s), s such that the 1-norm of a / 2^s is
-    at most 1/2; there the powers of the series up to the 16th reach float64's precision (0.5^17 / 17! < 2^-64)."""
-    xp = namespace(a)
+    at most 1/2; there the powers of the series up to the 16th reach float64's precision (0.5^17 / 17! < 2^-64).
+
+    In float64 throughout: each squaring doubles the error."""
+    xp, dtype = namespace(a), a.dtype
     if not a.size:
         return a.copy()
+    a = a.astype(np.float64)
     norm = abs(a).sum(axis=-2).max(axis=-1)  # (...)
     squarings = xp.where(xp.isfinite(norm) & (norm > 0.5), xp.ceil(xp.log2(xp.maximum(norm, 0.5))) + 1, 0)
     a = a * xp.exp2(-squarings).astype(a.dtype)[..., None, None]
@@ -132,4 +135,4 @@ def matrix_exp(a):
         result = result @ fourth + sum(p / math.factorial(first + i) for i, p in enumerate(powers))
     for i in range(int(squarings.max())):
         result = xp.where((squarings > i)[..., None, None], result @ result, result)
-    return result
+    return result.astype(dtype)

@@ -6,17 +6,20 @@ from typing import Any
 
 from ...core.function import Function
 from ...ops._common import require_floating
+from ...ops._half import once_in_half
 from ...ops._images import follows_format
 from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
 from .pooling import avg_pool2d, max_pool2d
 
 
+@once_in_half
 def adaptive_avg_pool1d(input, output_size) -> Any:
     """The means of output_size windows that cover input (N, C, L) or (C, L)."""
     return _in_one_dim("adaptive_avg_pool1d", adaptive_avg_pool2d, input, output_size)
 
 
 @follows_format
+@once_in_half
 def adaptive_avg_pool2d(input, output_size):
     """The means of output_size windows (an int or two; None keeps a size) over (N, C, H, W) or (C, H, W)."""
     out = output_sizes("adaptive_avg_pool2d", 2, input, output_size, one_is_mean=True)

@@ -14,6 +14,7 @@ from ...core.device import device_of
 from ...core.function import Elementwise, Function
 from ...core.memory_order import memory_order, transposed_back
 from ...ops._common import require_tensor
+from ...ops._half import once_in_half
 from ...ops._inplace import check_writable, write
 from ...ops.random import resolved
 
@@ -106,6 +107,7 @@ def alpha_dropout(input, p=0.5, training=False, inplace=False):
     return _alpha_dropout(input, p, training, inplace, _element_mask)
 
 
+@once_in_half
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """alpha_dropout of whole channels of input (N, C, ...)."""
     _check(p)

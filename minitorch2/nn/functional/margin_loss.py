@@ -103,18 +103,22 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     reduction = check_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
-    require_floating("multi_margin_loss", input)
-    x = input if input._data.ndim == 2 else input.reshape(1, -1)
+    if weight is not None and weight._data.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
+    x = _as_rows(input)
     (n, classes), t = x._data.shape, target._data.reshape(-1)
-    if weight is not None and (weight._data.ndim != 1 or weight._data.size != classes):
-        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
-    if target._data.dtype != K.int64:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype.torch_type}")
     if target._data.ndim > 1 or t.size != n:
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size [{n}], but got {list(target.shape)}. Input has shape {list(input.shape)}."
         )
+    if weight is not None and weight._data.size != classes:
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.shape)}")
+    require_floating("multi_margin_loss_cpu_kernel", input)
+    if target._data.dtype != K.int64:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype.torch_type}")
+    if weight is not None and weight.dtype is not input.dtype:
+        raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {weight.dtype.torch_type}")
     if not within(t, classes):
         raise RuntimeError("target out of range")
     above = (margin - PickAlong.apply(x, t[:, None], 1, True) + x).relu()
@@ -125,18 +129,28 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     return reduced(losses if input._data.ndim == 2 else losses.squeeze(0), reduction)
 
 
+def _as_rows(input):
+    """input (N, C), (C) or () as (N, C)."""
+    shape = input._data.shape
+    if len(shape) > 2 or 0 in shape[-1:]:
+        raise RuntimeError(
+            f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(shape)}"
+        )
+    return input if len(shape) == 2 else input.reshape(1, -1)
+
+
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """The sum over labels t and non-labels j of max(0, 1 - input[t] + input[j]) / C.
 
     target, of input's shape (N, C) or (C), lists a sample's labels first; the first -1 ends the list.
     """
     reduction = check_reduction(reduction, size_average, reduce)
-    require_floating("multilabel_margin_loss", input)
+    x = _as_rows(input)
     if target._data.shape != input._data.shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}")
+    require_floating("multilabel_margin_loss_forward_out_frame", input)
     if target._data.dtype != K.int64:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype.torch_type}")
-    x = input if input._data.ndim == 2 else input.reshape(1, -1)
     t, (n, classes) = target._data.reshape(x._data.shape), x._data.shape
     if t.size and (t.min() < -1 or t.max() >= classes):
         raise RuntimeError("argument #2 'target' is out of range")

@@ -7,6 +7,7 @@ import math
 from ...core.autocast import listed
 from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
 from ...ops._common import require_tensor, to_dtype
+from ...ops._half import once_in_half
 from ...ops._images import follows_format
 from ...ops.norm import LayerNorm
 from ...ops.norm import batch_norm as normalize_batch
@@ -28,21 +29,21 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
             f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, but got {eps}"
         )
     x, shape = input, input._data.shape
-    if training and math.prod(shape) // max(shape[1] if len(shape) > 1 else 1, 1) == 1:
+    if training and shape and shape[0] * math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {x.shape}")
-    if len(shape) < 2:
-        raise IndexError("Dimension out of range (expected to be in range of [-1, 0], but got 1)")
+    if not x._data.size:
+        return _of_nothing(x, weight, bias)
     _require_float("batch_norm", x)
     for name, t in (("running_mean", running_mean), ("running_var", running_var)):
         if t is None and not training:
             raise RuntimeError(f"{name} must be defined in evaluation mode")
     named = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, t in named.items():
-        if t is not None and t._data.size != shape[1]:
-            raise RuntimeError(f"{name} should contain {shape[1]} elements not {t._data.size}")
+        if t is not None and t._data.size != (channels := shape[1] if len(shape) > 1 else 0):
+            raise RuntimeError(f"{name} should contain {channels} elements not {t._data.size}")
+    if len(shape) < 2:
+        raise IndexError("Dimension out of range (expected to be in range of [-1, 0], but got 1)")
     _check_mixed(x, *named.values())
-    if not x._data.size:
-        return _of_nothing(x, weight, bias)
     y = normalize_batch(x, weight, bias, running_mean, running_var, training, momentum, eps)
     return to_dtype(y, input._data.dtype)
 
@@ -78,6 +79,7 @@ def _keep_average(running, each, samples):
 
 
 @follows_format
+@once_in_half
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """(x - mean) / sqrt(var + eps) over each of num_groups groups of channels of input (N, C, d1, ...), then weight and
     bias (C). Source: Wu and He, "Group Normalization", 2018."""
@@ -190,11 +192,12 @@ def _trailing_sizes(op, input, normalized_shape, affine, star):
 
 
 def _of_nothing(x, weight, bias):
-    """x without elements, normalised: tied to weight and bias, so that they get gradients of zeros."""
+    """x without elements, normalised: tied to weight and bias, so that they get gradients of zeros, and in need of an
+    element of each, as torch is."""
     y = x.clone()
     if weight is not None:
-        y = y * weight.sum()
-    return y if bias is None else y + bias.sum()
+        y = y * weight[0]
+    return y if bias is None else y + bias[0]
 
 
 def _require_float(op, input):

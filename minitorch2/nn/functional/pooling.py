@@ -51,10 +51,14 @@ def windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
     kernel = sizes(op, dims, "kernel_size", kernel_size)
     stride = kernel if stride in (None, (), []) else sizes(op, dims, "stride", stride)
     padding, dilation = sizes(op, dims, "padding", padding), sizes(op, dims, "dilation", dilation)
-    if min(stride) <= 0:
+    if op == "max_pool1d":
+        _check_row(kernel[0], stride[0], padding[0], dilation[0])
+    if 0 in stride:
         raise RuntimeError(f"stride should not be zero: {op}() got kernel_size={kernel_size}, stride={stride}")
     if min(kernel) <= 0:
         raise RuntimeError(f"kernel size should be greater than zero: {op}() got kernel_size={kernel_size}")
+    if min(stride) < 0:
+        raise RuntimeError(f"stride should be greater than zero: {op}() got stride={stride}")
     if min(dilation) <= 0:
         raise RuntimeError(f"dilation should be greater than zero, but got dilation={dilation} in {op}()")
     for k, p in zip(kernel, padding, strict=True):
@@ -74,6 +78,8 @@ def windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
         hw, kernel, stride, padding, dilation = (1, *hw), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation)
     settings = kernel, stride, padding, dilation
     out = tuple(pooled_size(n, *each, ceil_mode=ceil_mode) for n, *each in zip(hw, *settings, strict=True))
+    if op == "max_pool1d" and out[1] <= 0:
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {out[1]}")
     if min(out) <= 0:
         channels = shape[-dims - 1]
         raise RuntimeError(
@@ -81,6 +87,22 @@ def windows(op, dims, shape, kernel_size, stride, padding, dilation, ceil_mode):
             f"({'x'.join(map(str, (channels, *out)))}). Output size is too small"
         )
     return settings, out
+
+
+def _check_row(kernel, stride, padding, dilation):
+    """What torch's max_pool1d says in words of its own, where no indices are asked for."""
+    for name, value in (("kernel_size", kernel), ("stride", stride)):
+        if value <= 0:
+            raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {value}")
+    if padding < 0:
+        raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {padding}")
+    if padding > kernel // 2:
+        raise RuntimeError(
+            f"max_pool1d() padding should be at most half of kernel size, but got padding={padding} and "
+            f"kernel_size={kernel}"
+        )
+    if dilation <= 0:
+        raise RuntimeError(f"max_pool1d() dilation must be greater than zero, but got {dilation}")
 
 
 def _as_images(input, dims):
@@ -99,7 +121,8 @@ def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode
     require_tensor(op, input)
     if input._data.dtype.kind == "b":
         raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .float()")
-    settings, out = windows(op, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    asked = f"{op}_with_indices" if return_indices else op
+    settings, out = windows(asked, dims, input._data.shape, kernel_size, stride, padding, dilation, ceil_mode)
     x, unbatched = _as_images(input, dims)
     if not return_indices:
         return _shaped_back(MaxPool2d.apply(x, settings, out, False), dims, unbatched)

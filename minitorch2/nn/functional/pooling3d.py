@@ -14,6 +14,7 @@ import minitorch2_kernels as K
 from ...core.autocast import listed
 from ...core.function import Function
 from ...ops._common import require_floating, require_tensor
+from ...ops._half import once_in_half
 from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices, segments
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
@@ -135,6 +136,7 @@ def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False):
     return power_pool(3, max_pool3d, avg_pool3d, input, norm_type, kernel_size, stride, ceil_mode)
 
 
+@once_in_half
 def adaptive_avg_pool3d(input, output_size):
     """The means of output_size windows (an int or three; None keeps a size) over (N, C, D, H, W) or (C, D, H, W).
 

@@ -12,18 +12,21 @@ from ...core.autocast import listed, stacklevel
 from ...core.dtypes import float32
 from ...core.function import Function
 from ...ops._common import require_floating
+from ...ops._half import once_in_half
 from ...ops._images import follows_format
 from ...ops.pad import TakeSorted
-from ...ops.resampling import axis_matrix
+from ...ops.resampling import axis_matrix, whole_weights
 from ...ops.sampling import cubic_weights
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from .pooling3d import adaptive_avg_pool3d
 
 _DIMS = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2, "lanczos": 2}
+_OF_BYTES = ("bilinear", "bicubic", "lanczos")
 _MODES = ("nearest", "linear", "bilinear", "bicubic", "trilinear", "lanczos", "area", "nearest-exact")
 
 
 @follows_format
+@once_in_half
 def interpolate(
     input,
     size=None,
@@ -38,6 +41,7 @@ def interpolate(
     mode: 'nearest', 'nearest-exact', 'linear' (3-d input), 'bilinear' and 'bicubic' (4-d), 'trilinear' (5-d), 'area'.
     align_corners: the centres of the first and last elements stay where they are, rather than the outer edges.
     antialias ('bilinear', 'bicubic', 'lanczos'): where the image shrinks, every element has its part in the result.
+    Floating dtypes, and uint8 for the two nearest and 'bilinear', 'bicubic' and 'lanczos', rounded as torch's.
     """
     shape = input._data.shape
     dims = len(shape) - 2
@@ -73,6 +77,12 @@ def interpolate(
         raise RuntimeError(f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[dims - 1](input, sizes)
+    before = input
+    if input._data.dtype == K.uint8 and mode in _OF_BYTES:
+        for i in (1, 0):  # torch begins with the columns, and rounds in between
+            scale = None if scales is None else scales[i]
+            input = _of_bytes(input, 2 + i, shape[2 + i], sizes[i], scale, align_corners, mode, antialias)
+        return input if input is not before else input.clone()
     if input._data.dtype != K.uint8 or mode not in ("nearest", "nearest-exact"):
         require_floating(f"upsample_{mode}{dims}d", input)
     for i, (n, out) in enumerate(zip(shape[2:], sizes, strict=True)):
@@ -83,7 +93,7 @@ def interpolate(
             input = TakeSorted.apply(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
         else:
             input = (_cubic if mode == "bicubic" else _linear)(input, 2 + i, n, out, scale, align_corners)
-    return input
+    return input if input is not before else input.clone()
 
 
 def _output_sizes(shape, dims, size, scale_factor):
@@ -142,15 +152,36 @@ def _cubic(x, dim, n, out, scale, align_corners):
 
 def _smoothed(x, dim, n, out, scale, align_corners, mode):
     """By the kernel widened to what each new element stands for, where there are fewer of them."""
-    if align_corners:
-        step = (n - 1) / (out - 1) if out > 1 else 0.0
-    else:
-        step = n / out if scale is None else 1.0 / scale
     wide = x.float() if x._data.itemsize == 2 else x
-    matrix = axis_matrix(n, out, mode, True, step).astype(wide._data.dtype)
+    matrix = axis_matrix(n, out, mode, True, _step(n, out, scale, align_corners)).astype(wide._data.dtype)
     weights = Function.variable(K.namespace(x._data).asarray(matrix))
     y = wide @ weights.t() if dim == x._data.ndim - 1 else weights @ wide
     return Function.to_dtype(y, x._data.dtype)
+
+
+def _step(n, out, scale, align_corners):
+    """How many of n elements each of `out` new ones stands for."""
+    if align_corners:
+        return (n - 1) / (out - 1) if out > 1 else 0.0
+    return n / out if scale is None else 1.0 / scale
+
+
+def _of_bytes(x, dim, n, out, scale, align_corners, mode, antialias):
+    """Bytes to bytes, bit for bit as torch on the CPU: weights are whole numbers over a power of two (the products are
+    exact in float64), and the result is rounded, halves up.
+
+    Its code for AVX2 and that without give the same bytes, but for images of one new column: there torch 2.13 repeats
+    the first row, of more than four channels, or of any without AVX2, unless in channels_last. This does not.
+    """
+    if n == out:
+        return x
+    aligned = bool(align_corners)
+    weights, bits = whole_weights(axis_matrix(n, out, mode, antialias, _step(n, out, scale, aligned), aligned))
+    xp = K.namespace(x._data)
+    wide, weights = x._data.astype(K.float64), xp.asarray(weights)
+    y = wide @ weights.T if dim == 3 else weights @ wide
+    y = K.floor((y + (1 << bits >> 1)) / (1 << bits))
+    return Function.variable(K.minimum(K.maximum(y, 0), 255).astype(K.uint8))
 
 
 def _mixed(x, dim, neighbours, weights):

@@ -1,7 +1,8 @@
-"""Sampling images at places that are themselves computed: affine_grid and grid_sample (spatial transformers)."""
+"""Sampling images and volumes at places that are computed, too: affine_grid and grid_sample (spatial transformers)."""
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
 from typing import Any
@@ -10,7 +11,7 @@ import minitorch2_kernels as K
 
 from ...core.autocast import listed, stacklevel
 from ...core.dtypes import LOW_PRECISION
-from ...core.function import Function
+from ...core.function import Function, called
 from ...core.layout import contiguous_format
 from ...creation import linspace
 from ...ops._common import require_floating, require_tensor
@@ -24,11 +25,13 @@ _PADDING_MODES = ("zeros", "border", "reflection")
 
 
 def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None) -> Any:
-    """input (N, C, H, W) read at the places grid (N, OH, OW, 2) of one floating dtype: (N, C, OH, OW).
+    """input (N, C, H, W) read at the places grid (N, OH, OW, 2) of one floating dtype: (N, C, OH, OW); or of volumes,
+    (N, C, D, H, W) at (N, OD, OH, OW, 3): (N, C, OD, OH, OW).
 
-    grid holds (x, y): -1 and 1 are the edges of the image, or with align_corners the centres of its outermost elements.
-    mode: 'bilinear', 'nearest' or 'bicubic'. padding_mode, for places outside: 'zeros', 'border' (the nearest edge) or
-    'reflection' (the image mirrored at its edges). 5-d input is refused (NotImplementedError).
+    grid holds (x, y) or (x, y, z), z along D: -1 and 1 are the edges of the image, or with align_corners the centres of
+    its outermost elements. mode: 'bilinear' (of volumes trilinear), 'nearest', or for images 'bicubic'. padding_mode,
+    for places outside: 'zeros', 'border' (the nearest edge) or 'reflection' (the image mirrored at its edges).
+    ValueError for other modes; RuntimeError for shapes and dtypes that do not fit, and 'bicubic' of volumes.
     Source: Jaderberg et al., "Spatial Transformer Networks" (2015).
     """
     require_tensor("grid_sampler", input)
@@ -38,25 +41,40 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     low = input._data.dtype
     if low in LOW_PRECISION:
         return Function.to_dtype(grid_sample(input.float(), grid.float(), mode, padding_mode, align_corners), low)
-    n, c, h, w = input._data.shape
-    size, elements = (n, *grid._data.shape[1:3]), n * h * w
-    columns, rows = (
-        _taps(_places(grid[..., i], k, align_corners), k, mode, padding_mode, align_corners)
-        for i, k in enumerate((w, h))
-    )
-    input = input.reshape(-1).reshape(n, c, h, w)  # its gradient comes back through one row, and so in row-major order
-    table = input.permute(0, 2, 3, 1).reshape(elements, c)
+    n, c, *size = input._data.shape
+    dims, elements = len(size), n * math.prod(size)
+    axes = [  # x is the last of the image's dims, and the first in grid
+        (k, _taps(_places(grid[..., i], k, align_corners), k, dims, mode, padding_mode, align_corners))
+        for k, i in zip(size, reversed(range(dims)), strict=True)
+    ]
+    input = input.reshape(-1).reshape(n, c, *size)  # its gradient comes back through one row, and so in row-major order
+    table = input.permute(0, *range(2, dims + 2), 1).reshape(elements, c)
     table = Pad.apply(table, (0, 0), (1, 0), 0)  # the last row is what stands outside the image
-    image = K.namespace(input._data).arange(n).reshape(n, 1, 1) * h
+    image = K.namespace(input._data).arange(n).reshape(n, *(1,) * dims)
+    y = _mixed(table, axes, image, image < 0)
+    y = y.permute(0, dims + 1, *range(1, dims + 1))
+    y = y.clone(memory_format=contiguous_format)  # one channel too, which counts as contiguous
+    return called(f"GridSampler{dims}DBackward0", y)
+
+
+def _mixed(table, axes, row, outside) -> Any:
+    """The rows of table (elements + 1, C) at the neighbours along all axes, mixed by their weights: (N, *OUT, C).
+
+    axes: for each its size and its taps (see _taps), the outermost first. row, outside: which row of elements the axes
+    already gone through lead to, and whether that is none of the image's.
+    """
+    (n, taps), *inner = axes
     y: Any = None
-    for i, weight_y in rows:
-        line: Any = None
-        for j, weight_x in columns:
-            where = K.where((i < 0) | (j < 0), elements, (image + i) * w + j)
-            part = Index.apply(table, (where.reshape(-1),)).reshape(*size, c) * weight_x
-            line = part if line is None else line + part
-        y = line * weight_y if y is None else y + line * weight_y
-    return y.permute(0, 3, 1, 2).clone(memory_format=contiguous_format)  # one channel too, which counts as contiguous
+    for i, weight in taps:
+        at, out = row * n + i, outside | (i < 0)
+        if inner:
+            part = _mixed(table, inner, at, out)
+        else:
+            rows, c = table._data.shape
+            part = Index.apply(table, (K.where(out, rows - 1, at).reshape(-1),)).reshape(*at.shape, c)
+        part = part * weight
+        y = part if y is None else y + part
+    return y
 
 
 def _check_grid_sample(input, grid, mode, padding_mode):
@@ -70,33 +88,30 @@ def _check_grid_sample(input, grid, mode, padding_mode):
             f"'{padding_mode}'"
         )
     x, g = input._data.shape, grid._data.shape
-    if len(x) == len(g) == 5 and mode != "bicubic":
-        raise NotImplementedError(
-            "minitorch2: grid_sample of 5-d input is not supported; sample 4-d slices of it instead"
-        )
-    if len(x) == len(g) == 5:
+    if len(x) == len(g) == 5 and mode == "bicubic":
         raise RuntimeError("grid_sampler(): bicubic interpolation only supports 4D input")
     if x[:1] != g[:1]:
         raise RuntimeError(
             "grid_sampler(): expected grid and input to have same batch size, but got input with sizes "
             f"{list(x)} and grid with sizes {list(g)}"
         )
-    if len(x) != 4 or len(g) != 4:
+    if len(x) != len(g) or len(x) not in (4, 5):
         raise RuntimeError(
             "grid_sampler(): expected 4D or 5D input and grid with same number of dimensions, but got input with sizes "
             f"{list(x)} and grid with sizes {list(g)}"
         )
-    if g[-1] != 2:
+    dims = len(x) - 2
+    if g[-1] != dims:
         raise RuntimeError(
-            f"grid_sampler(): expected grid to have size 2 in last dimension, but got grid with sizes {list(g)}"
+            f"grid_sampler(): expected grid to have size {dims} in last dimension, but got grid with sizes {list(g)}"
         )
-    for dim in (2, 3):
+    for dim in range(2, len(x)):
         if x[dim] == 0:
             raise RuntimeError(
                 "grid_sampler(): expected input to have non-empty spatial dimensions, but input has sizes "
                 f"{list(x)} with dimension {dim} being empty"
             )
-    require_floating("grid_sampler_2d_cpu_kernel_impl", input)
+    require_floating("grid_sampler_2d_cpu_kernel_impl" if dims == 2 else "grid_sampler3d_cpu", input)
     if input._data.dtype != grid._data.dtype:
         raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {grid.dtype.torch_type}")
     if input.device != grid.device:
@@ -122,18 +137,22 @@ def _places(g, n, align_corners):
     return (g + 1) * ((n - 1) / 2) if align_corners else ((g + 1) * n - 1) / 2
 
 
-def _taps(x, n, mode, padding_mode, align_corners):
-    """The neighbours of the places x (N, OH, OW): for each its index, int64 like x, -1 outside the image, and its
-    weight (N, OH, OW, 1)."""
+def _taps(x, n, dims, mode, padding_mode, align_corners):
+    """The neighbours of the places x (N, *OUT) along one of dims axes: for each its index, int64 like x, -1 outside the
+    image, and its weight (N, *OUT, 1)."""
     if mode == "bicubic":  # its neighbours are brought back into the image, not the place itself
         left = K.floor(x._data)
         neighbours = [left + d for d in (-1, 0, 1, 2)]
         if padding_mode != "zeros":
-            neighbours = [fold_back(k, n, padding_mode, align_corners)[0] for k in neighbours]
+            neighbours = [fold_back(k, n, padding_mode, align_corners, 0)[0] for k in neighbours]
         weights = cubic_weights(x - Function.variable(left))
     else:
         if padding_mode != "zeros":
-            x = Folded.apply(x, *fold_back(x._data, n, padding_mode, align_corners))
+            nan = 0 if dims == 2 else n - 1  # as torch's two kernels have it
+            x = Folded.apply(x, *fold_back(x._data, n, padding_mode, align_corners, nan))
+        elif dims == 3:  # torch moves what int32 does not hold to a place outside: no infinity meets the weights
+            held = K.abs(x._data) < 2**31
+            x = Folded.apply(x, K.where(held, x._data, -100.0).astype(x._data.dtype), held.astype(x._data.dtype))
         if mode == "nearest":
             neighbours = [K.rint(x._data)]
             weights = [Folded.apply(x, K.ones_like(x._data), K.zeros_like(x._data))]
@@ -154,7 +173,8 @@ def affine_grid(theta, size, align_corners=None):
     """The places (N, H, W, 2) that theta (N, 2, 3) sends the elements of an image to; grid_sample reads there.
 
     size: (N, C, H, W). Each (x, y) is theta times (x, y, 1), x and y from -1 to 1 over the image, its edges or with
-    align_corners the centres of its outermost elements. 5-d sizes are refused (NotImplementedError).
+    align_corners the centres of its outermost elements. Volumes, of size (N, C, D, H, W), have (N, D, H, W, 3) and
+    theta (N, 3, 4). ValueError for a theta that is not floating or of another shape, and a size that is not positive.
     """
     require_tensor("affine_grid_generator", theta)
     if theta._data.dtype.kind not in "fV":
@@ -179,13 +199,13 @@ def affine_grid(theta, size, align_corners=None):
         )
     if min(size) <= 0:
         raise ValueError(f"Expected non-zero, positive output size. Got {size}")
-    if dims == 3:
-        raise NotImplementedError("minitorch2: affine_grid of 5-d sizes is not supported; use 4-d sizes")
-    n, _, h, w = (operator.index(k) for k in size)
-    x, y = (_centres(theta, k, align_corners) for k in (w, h))
-    base = theta.new_ones((h, w, 3))
-    base[..., 0], base[..., 1] = x, y.unsqueeze(1)
-    return bmm(base.reshape(1, h * w, 3).expand(n, h * w, 3), theta.transpose(1, 2)).reshape(n, h, w, 2)
+    n, _, *out = (operator.index(k) for k in size)
+    elements = math.prod(out)
+    base = theta.new_ones((*out, dims + 1))
+    for i, k in enumerate(reversed(out)):  # x, along the last dim, first
+        base[..., i] = _centres(theta, k, align_corners).reshape(-1, *(1,) * i)
+    places = bmm(base.reshape(1, elements, dims + 1).expand(n, elements, dims + 1), theta.transpose(1, 2))
+    return called("AffineGridGeneratorBackward0", places.reshape(n, *out, dims))
 
 
 def _centres(theta, n, align_corners):

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import math
+import operator
 
 import minitorch2_kernels as K
 
 from ...ops._common import require_floating, require_tensor, wrap_dim
 from ...ops._images import follows_format
-from ...ops.conv import Sizes, pair
+from ...ops.conv import Sizes
 from ...ops.unfold import Col2Im, Im2Col
 
 
+def _two(op, name, value) -> tuple[int, int]:
+    """An int for both dims, or a sequence of two."""
+    try:
+        values = tuple(map(operator.index, (value, value) if isinstance(value, int) else tuple(value)))
+    except TypeError:
+        raise TypeError(f"{op}(): argument '{name}' must be tuple of ints, not {value}") from None
+    if len(values) != 2:
+        raise RuntimeError(f"It is expected {name} equals to 2, but got size {len(values)}")
+    return values
+
+
 def _settings(op, kernel_size, stride, padding, dilation):
-    kernel, stride = pair(kernel_size, 2, op, "kernel_size"), pair(stride, 2, op, "stride")
-    padding, dilation = pair(padding, 2, op, "padding"), pair(dilation, 2, op, "dilation")
+    given = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    kernel, stride, padding, dilation = (_two(op, name, value) for name, value in given.items())
     for name, values in (("kernel size", kernel), ("stride", stride), ("dilation", dilation)):
         if min(values) <= 0:
             word = name.split()[0]
@@ -37,7 +49,8 @@ def unfold(input, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, s
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
             f"input, but got: {list(shape)}"
         )
-    require_floating("im2col", input)
+    if input._data.dtype != K.bool:
+        require_floating("im2col", input)
     counts = K.places(shape[-2:], *settings)
     if min(counts) < 1:
         kernel, _, padding, dilation = settings
@@ -54,14 +67,15 @@ def unfold(input, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, s
 def fold(input, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1):
     """The columns input (N, C * KH * KW, windows) or without N added up to (N, C, *output_size): unfold's transpose."""
     settings = _settings("fold", kernel_size, stride, padding, dilation)
-    hw = pair(output_size, 2, "fold", "output_size")
+    hw = _two("fold", "output_size", output_size)
     shape = input._data.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise RuntimeError(
             "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and non-zero dimensions for "
             f"input, but got: {list(shape)}"
         )
-    require_floating("col2im", input)
+    if input._data.dtype != K.bool:
+        require_floating("col2im", input)
     kernel, stride, padding, dilation = settings
     if shape[-2] % math.prod(kernel):
         raise RuntimeError(

@@ -15,10 +15,12 @@ from typing import Any, NamedTuple
 
 from ...utils.hooks import RemovableHandle
 from ._backward_hooks import BackwardHooks
+from ._plain_backward_hooks import hook_last_node
 
 Hook = Callable[..., Any]
 
 __all__ = [
+    "register_module_backward_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
@@ -33,6 +35,14 @@ class _GlobalHook(NamedTuple):
     always_call: bool = False
 
 
+def _one_kind(so_far: bool | None, full: bool, where: str) -> bool:
+    if so_far not in (None, full):
+        raise RuntimeError(
+            f"Cannot use both regular backward hooks and full backward hooks {where}. Please use only one of them."
+        )
+    return full
+
+
 class _ForwardHook(NamedTuple):
     id: int
     hook: Hook
@@ -44,7 +54,13 @@ class _ForwardHook(NamedTuple):
 global_hooks: OrderedDict[int, _GlobalHook] = OrderedDict()
 
 
+_global_is_full: bool | None = None  # the kind of the global backward hooks; as in torch, the first one's for good
+
+
 def _register_global(entry: _GlobalHook) -> RemovableHandle:
+    global _global_is_full
+    if entry.kind in ("backward", "plain_backward"):
+        _global_is_full = _one_kind(_global_is_full, entry.kind == "backward", "as a global Module hook")
     handle = RemovableHandle(global_hooks)
     global_hooks[handle.id] = entry
     return handle
@@ -74,6 +90,11 @@ def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
     return _register_global(_GlobalHook("backward", hook))
 
 
+def register_module_backward_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, grad_input, grad_output)`` for every module; see ``Module.register_backward_hook``."""
+    return _register_global(_GlobalHook("plain_backward", hook))
+
+
 def _of_kind(kind: str) -> Iterator[tuple[int, _GlobalHook]]:
     return ((hook_id, entry) for hook_id, entry in list(global_hooks.items()) if entry.kind == kind)
 
@@ -85,6 +106,13 @@ def _forward_hooks(module: Any) -> list[_ForwardHook]:
         with_kwargs = hook_id in module._forward_hooks_with_kwargs
         hooks.append(_ForwardHook(hook_id, hook, with_kwargs, hook_id in module._forward_hooks_always_called))
     return hooks
+
+
+def _backward_hooks(module: Any) -> tuple[list[Hook], list[Hook]]:
+    """The full ones and the others."""
+    full, plain = ([entry.hook for _, entry in _of_kind(kind)] for kind in ("backward", "plain_backward"))
+    (plain if module._is_full_backward_hook is False else full).extend(module._backward_hooks.values())
+    return full, plain
 
 
 def _run_forward_pre_hooks(module: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
@@ -121,9 +149,10 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
     started: set[int] = set()
     try:
         args, kwargs = _run_forward_pre_hooks(module, args, kwargs)
+        full, plain = _backward_hooks(module)
         backward = BackwardHooks(
             module,
-            [entry.hook for _, entry in _of_kind("backward")] + list(module._backward_hooks.values()),
+            full,
             [entry.hook for _, entry in _of_kind("backward_pre")] + list(module._backward_pre_hooks.values()),
         )
         args = backward.tap_inputs(args)
@@ -131,7 +160,9 @@ def call_with_hooks(module: Any, args: tuple, kwargs: dict) -> Any:
         for entry in _forward_hooks(module):
             started.add(entry.id)
             result = _run_forward_hook(entry, module, args, kwargs, result)
-        return backward.tap_outputs(result)
+        result = backward.tap_outputs(result)
+        hook_last_node(module, plain, args, result)
+        return result
     except Exception:
         for entry in _forward_hooks(module):
             if entry.always_call and entry.id not in started:
@@ -151,6 +182,7 @@ class HookRegistration:
 
     # "A hook was registered once", not "there is one now": removal need not reset it, the slow path copes.
     _hooked: bool = False
+    _is_full_backward_hook: bool | None = None  # the kind of _backward_hooks; None before the first
 
     _forward_hooks: OrderedDict[int, Hook]
     _forward_hooks_with_kwargs: OrderedDict[int, bool]
@@ -213,11 +245,15 @@ class HookRegistration:
         tensor or needs no gradient. A returned tuple replaces ``grad_input``. Inputs and outputs of the
         module must not be changed in place.
         """
+        self._is_full_backward_hook = _one_kind(self._is_full_backward_hook, True, "on a single Module")
         return self._add_hook(self._backward_hooks, hook, prepend, [])
 
     def register_backward_hook(self, hook: Hook) -> RemovableHandle:
-        """Not supported: deprecated in PyTorch, too, for it sees only the last operation's gradients."""
-        raise NotImplementedError(
-            "minitorch2: Module.register_backward_hook is not supported; "
-            "use register_full_backward_hook, which sees the gradients of all inputs and outputs."
-        )
+        """Run ``hook(module, grad_input, grad_output)`` after the backward of the last operation in ``forward``.
+
+        Deprecated, as in PyTorch: use :meth:`register_full_backward_hook`. The gradients are that operation's, as
+        ``Node.register_hook`` gives them; a returned tuple replaces ``grad_input``. A call warns where they are not all
+        of the module's. RuntimeError for a module that has, or had, full backward hooks.
+        """
+        self._is_full_backward_hook = _one_kind(self._is_full_backward_hook, False, "on a single Module")
+        return self._add_hook(self._backward_hooks, hook, False, [])

@@ -12,6 +12,7 @@ import numbers
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from .linear_cross_entropy_options import LinearCrossEntropyOptions
 from .module import Module
 from .parameter_container import ParameterDict, ParameterList
 
@@ -22,10 +23,11 @@ REGISTRIES = ("_parameters", "_buffers", "_modules")
 # Arguments that are not kept: they become parameters, buffers or submodules, or are spent in making them.
 _NOT_STORED = frozenset(
     ("args", "bias", "device", "dtype", "kwargs", "modules", "parameters", "pos_weight", "reduce", "self")
-) | frozenset(("size_average", "values", "weight", "_freeze", "_weight"))
+) | frozenset(("size_average", "values", "weight", "_freeze", "_random_samples", "_weight"))
 _LAYER_SIZES = ("dim_feedforward", "dropout", "layer_norm_eps")
 _NOT_STORED_BY = {
     "Hardtanh": ("min_value", "max_value"),
+    "LinearCrossEntropyLoss": ("in_features",),
     "MultiheadAttention": ("add_bias_kv",),
     "PairwiseDistance": ("p",),
     "RNNCellBase": ("num_chunks",),
@@ -189,6 +191,8 @@ def _check_value(cls: type, name: str, value: Any) -> None:
         ways_out = f"; supported is {' or '.join(map(repr, _SUPPORTED[name]))}"
     elif name == "_keys":
         fits, ways_out = isinstance(value, dict) and all(isinstance(key, str) for key in value), ": no dict of names"
+    elif name == "options":
+        fits, ways_out = value is None or isinstance(value, LinearCrossEntropyOptions), ": no LinearCrossEntropyOptions"
     else:
         fits = _is_plain(value) or (name in _FUNCTIONS and callable(value))
         ways_out = f", a {type(value).__name__}: it must be made of numbers, strings and tuples"

@@ -24,6 +24,7 @@ __all__ = ["fill", "layer_classes", "place_layers", "refuse_hooks", "restore", "
 # Where torch keeps a layer in another file than we do: by our file, or by the class.
 _TORCH_FILES = {"margin_loss": "loss", "parameter_container": "container", "rnn_cells": "rnn"}
 _TORCH_FILES |= {"transformer_layers": "transformer", "conv3d": "conv", "pooling3d": "pooling"}
+_TORCH_FILES |= {"fractional_pooling": "pooling", "linear_cross_entropy": "loss"}
 _TORCH_FILES |= {"MultiheadAttention": "activation", "NonDynamicallyQuantizableLinear": "linear"}
 _TORCH_FILES |= {"PixelShuffle": "pixelshuffle", "PixelUnshuffle": "pixelshuffle", "ChannelShuffle": "channelshuffle"}
 

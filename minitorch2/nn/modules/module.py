@@ -18,6 +18,7 @@ from ._hooks import (
     HookRegistration,
     call_with_hooks,
     global_hooks,
+    register_module_backward_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
     register_module_full_backward_hook,
@@ -28,6 +29,7 @@ from ._typename import typename
 
 __all__ = [
     "Module",
+    "register_module_backward_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",

@@ -1,0 +1,100 @@
+"""The norms of vectors: sums of powers, and their roots."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import minitorch2_kernels as K
+
+from ..core.autocast import listed
+from ..core.dtypes import LOW_PRECISION, as_dtype, float32
+from ..core.function import Function
+from ._common import to_dtype
+from .arithmetic import Where
+from .reduce import Sum, amax, reduced_dims, spread
+
+
+def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
+    """(sum |x|^ord)^(1/ord) over dim(s), all by default; ord may be inf, -inf, 0 (torch.linalg.vector_norm).
+
+    RuntimeError for the inf-norm and for those of a negative ord of nothing.
+    """
+    if dtype is not None:
+        dtype = as_dtype(dtype, "norm")
+        if not dtype.is_floating_point:
+            raise RuntimeError(
+                f"linalg.vector_norm: dtype should be floating point or complex, but got {dtype.torch_type}"
+            )
+        x = to_dtype(x, dtype.numpy)
+    if x._data.dtype in LOW_PRECISION and abs(ord) != math.inf:  # powers and sums may be too large for it
+        return to_dtype(vector_norm(to_dtype(x, float32.numpy), ord, dim, keepdim), x._data.dtype)
+    dims = reduced_dims(dim, x)
+    if not x._data.size and (ord < 0 or ord == math.inf):
+        _refuse_nothing(x, ord, dim)
+    if ord == 2:
+        return Norm2.apply(x, dims, keepdim)
+    if ord == 0:
+        return Norm0.apply(x, dims, keepdim)
+    size = x.abs()
+    if ord == math.inf:
+        return amax(size, dims or None, keepdim)
+    if ord == -math.inf:
+        return -amax(-size, dims or None, keepdim)
+    if ord == 1:
+        return Sum.apply(size, dims, keepdim)
+    if ord > 1:
+        powers = size**ord
+    else:  # where a power has no slope, torch takes 0
+        zero = size == 0
+        powers = Where.apply(zero, 0.0 if ord > 0 else math.inf, Where.apply(zero, 1.0, size) ** ord)
+    total = Sum.apply(powers, dims, keepdim)
+    nothing = total == 0  # where the root has no slope, torch takes 0, too
+    return Where.apply(nothing, 0.0 if ord > 0 else math.inf, Where.apply(nothing, 1.0, total) ** (1 / ord))
+
+
+def _refuse_nothing(x, ord, dim) -> None:
+    text = f"linalg.vector_norm cannot compute the {ord:g} norm on "
+    if dim is None or dim == () or dim == []:
+        raise RuntimeError(f"{text}an empty tensor because the operation does not have an identity")
+    for d in dim if isinstance(dim, tuple | list) else (dim,):
+        if not x._data.shape[d]:
+            raise RuntimeError(
+                f"{text}the dimension {d}because this dimension is empty and the operation does not have an identity"
+            )
+
+
+class Norm2(Function):
+    row_major = True
+    torch_name = "LinalgVectorNormBackward0"
+
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        y = K.asarray(K.sqrt((x * x).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)))
+        ctx.dims = dims
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # d|x| = x/|x| dx, and 0 at x = 0
+        x, y = ctx.saved
+        y = spread(y, x.shape, ctx.dims)
+        return spread(g, x.shape, ctx.dims) * Where.apply(y == 0, 0.0, x / y), None, None
+
+
+class Norm0(Function):
+    """How many elements are not 0. As in torch, it requires a gradient and has none, not even zeros."""
+
+    row_major = True
+    torch_name = "LinalgVectorNormBackward0"
+
+    @staticmethod
+    def forward(ctx, x, dims, keepdim):
+        return (x != 0).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
+
+    @staticmethod
+    def backward(ctx, g):
+        return None, None, None
+
+
+listed(globals())

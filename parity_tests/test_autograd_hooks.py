@@ -1,0 +1,151 @@
+"""Hooks of nodes and of several tensors at once, and what hooks see where no gradient comes."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from autograd_cases import leaf, same_error
+from side_by_side import same
+
+import minitorch2 as mt
+
+
+def chain(lib):
+    x = leaf(lib)
+    y = x * 2
+    return x, y, y.exp()
+
+
+@pytest.mark.parametrize("mode", ["all", "any"])
+def test_a_hook_of_several_gradients(mode):
+    def run(lib):
+        x, y, z = chain(lib)
+        unused, seen = leaf(lib), []
+        handle = lib.autograd.graph.register_multi_grad_hook((x, z, unused, y), seen.append, mode=mode)
+        passes = [
+            lambda: z.sum().backward(retain_graph=True),
+            lambda: (z * y).sum().backward(retain_graph=True),
+            lambda: lib.autograd.grad(z.sum(), y, retain_graph=True),
+            lambda: lib.autograd.grad(z.sum(), [y, z], retain_graph=True),
+            lambda: z.sum().backward(inputs=[x], retain_graph=True),
+            lambda: y.sum().backward(retain_graph=True),
+            lambda: unused.sum().backward(),
+        ]
+        for each in passes:
+            each()
+            seen.append("end")
+        handle.remove()
+        z.sum().backward()
+        return seen, x.grad
+
+    assert len(same(run)[0]) == 14
+
+
+@pytest.mark.parametrize("mode", ["all", "any"])
+def test_a_hook_of_several_gradients_where_some_do_not_come(mode):
+    def run(lib):
+        class Cut(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return x * 1
+
+            @staticmethod
+            def backward(ctx, g):
+                return None
+
+        x, seen = leaf(lib), []
+        a, b, c = x.unbind()
+        y = x * 2
+        z = Cut.apply(y)
+        register = lib.autograd.graph.register_multi_grad_hook
+        register((a, b, x), seen.append, mode=mode)
+        register((b,), lambda g: seen.append("b"), mode=mode)
+        register((y, z, x), seen.append, mode=mode)
+        register((y, y), seen.append, mode=mode)
+        (a * 3 + c).backward(retain_graph=True)
+        seen.append("end")
+        z.sum().backward()
+        return seen
+
+    same(run)
+
+
+def test_a_hook_of_several_gradients_in_blocks_and_after_errors():
+    def run(lib):
+        register, seen = lib.autograd.graph.register_multi_grad_hook, []
+
+        def fail(grads):
+            raise KeyError("mine")
+
+        x, y, z = chain(lib)
+        w, _, u = chain(lib)
+        with register((x, z), lambda grads: u.sum().backward()):  # a pass inside the pass
+            register((w, u), seen.append)
+            z.sum().backward(retain_graph=True)
+        with register((y,), fail), pytest.raises(KeyError):
+            z.sum().backward(retain_graph=True)
+        register((x, y), seen.append)
+        (z * z).sum().backward(create_graph=True)
+        return seen, [g.requires_grad for g in seen[-1]]
+
+    same(run)
+
+
+def test_what_a_hook_of_several_gradients_refuses():
+    def run(lib, *args, **options):
+        lib.autograd.graph.register_multi_grad_hook([leaf(lib), lib.ones(1)], print, **options)
+
+    assert same_error(run, "Expected gradient function to be set") == "AssertionError"
+    assert same_error(lambda lib: run(lib, mode="some"), "Expects mode to be one of ('all', 'any')") == "ValueError"
+    for lib in (mt, torch):
+        run(lib, mode="any")
+
+
+def test_a_hook_of_several_gradients_keeps_no_graph():
+    gc.collect()
+    x, y, z = chain(mt)
+    mt.autograd.graph.register_multi_grad_hook((x, y, z), print)
+    watch = weakref.ref(z.grad_fn)
+    gc.disable()
+    try:
+        del x, y, z
+        assert watch() is None
+    finally:
+        gc.enable()
+
+
+def test_hooks_of_tensors_whose_gradient_is_none():
+    def run(lib):
+        x, seen = leaf(lib), []
+        a, b, _ = x.unbind()
+        b.register_hook(seen.append)
+        b.retain_grad()
+        (a * 2).backward(retain_graph=True)
+        b.register_hook(lambda g: lib.ones((), dtype=lib.float64))
+        with pytest.raises(RuntimeError, match="can't replace a None gradient"):
+            (a * 2).backward()
+        return seen, b.grad
+
+    same(run)
+
+
+def test_hooks_of_nodes():
+    """What replaces gradients replaces them for who comes next; broadcast ones are seen in the inputs' shape."""
+
+    def run(lib):
+        x, y, seen = leaf(lib), lib.ones(2, 3, dtype=lib.float64, requires_grad=True), []
+        z = x + y
+        handle = z.grad_fn.register_hook(lambda inputs, outputs: seen.append((inputs, outputs)))
+        z.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 10, None))
+        z.grad_fn.register_hook(lambda inputs, outputs: seen.append(inputs))
+        (z * z).sum().backward(retain_graph=True)
+        (g,) = lib.autograd.grad((z * z).sum(), x, create_graph=True)
+        g.sum().backward()
+        handle.remove()
+        z.sum().backward()
+        return seen, x.grad, y.grad, type(handle).__name__
+
+    same(run)
+    with pytest.raises(NotImplementedError, match="register_hook is not supported for an AccumulateGrad"):
+        (leaf(mt) * 2).grad_fn.next_functions[0][0].register_hook(print)
