@@ -5,7 +5,7 @@ import importlib
 
 def __getattr__(name: str):
     """The parts are imported when first asked for: they build on the tensor, which takes its hooks from here."""
-    if name in ("_pytree", "checkpoint", "data", "model_zoo", "tensorboard"):
+    if name in ("_pytree", "checkpoint", "data", "flop_counter", "model_zoo", "tensorboard"):
         return importlib.import_module(f".{name}", __name__)
     if name == "swap_tensors":
         return importlib.import_module("._swapping", __name__).swap_tensors
