@@ -118,7 +118,7 @@ def _chunked(input, linear_weight, target, bias, weight, reduction, ignore_index
     loss = LinearClassLoss.apply(
         input, linear_weight, bias, safe, scale, rows.batch_chunk_size, options.allow_retain_graph
     )
-    return loss if n or reduction == "sum" else loss * math.nan
+    return loss if n or reduction == "sum" else loss + math.nan  # whose gradients are zeros, as torch's are
 
 
 def _shares(scale):
