@@ -99,6 +99,18 @@ _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "te
 _LAZY += ("types", "multiprocessing", "fx", "fft", "library", "_C", "_dynamo", "_subclasses", "onnx", "overrides")
 _LAZY += ("profiler", "__config__")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
+_OF_SUBMODULES = {
+    "vmap": "func",
+    "compile": "compiler",
+    "GradScaler": "amp",
+    "autocast": "amp",
+    "load": "serialization",
+    "save": "serialization",
+    "ScriptModule": "jit",
+    "ScriptFunction": "jit",
+    "Stream": "cuda",
+    "Event": "cuda",
+}
 _OF_NN_FUNCTIONAL = frozenset(
     (
         "adaptive_avg_pool1d",
@@ -185,24 +197,14 @@ def __getattr__(name: str):
         return getattr(importlib.import_module(".native", __name__), name)
     if name == "torch":  # torch.torch is torch
         return sys.modules[__name__]
-    if name == "vmap":
-        return importlib.import_module(".func", __name__).vmap
-    if name in ("ScriptModule", "ScriptFunction"):
-        return getattr(importlib.import_module(".jit", __name__), name)
-    if name in ("Stream", "Event"):
-        return getattr(importlib.import_module(".cuda", __name__), name)
-    if name == "compile":
-        return importlib.import_module(".compiler", __name__).compile
+    if name in _OF_SUBMODULES:
+        return getattr(importlib.import_module(f".{_OF_SUBMODULES[name]}", __name__), name)
     if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):
         return names_arguments(_function_of(name, method), name)  # torch.exp_(x) is x.exp_()
-    if name in ("GradScaler", "autocast"):
-        return getattr(importlib.import_module(".amp", __name__), name)
     if "autocast" in name and hasattr(switches := importlib.import_module(".amp.switches", __name__), name):
         return getattr(switches, name)
     if name in other_dtypes.BY_NAME or name in other_dtypes.ALIASES:
         return other_dtypes.of_name(name)
-    if name in ("load", "save"):
-        return getattr(importlib.import_module(".serialization", __name__), name)
     raise AttributeError(
         f"minitorch2 has no '{name}'. README.md lists what of PyTorch is supported; if torch has it and it is missing "
         "here, it is not supported"

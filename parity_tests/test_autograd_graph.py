@@ -61,20 +61,27 @@ def test_what_the_hooks_give_is_what_counts():
     same(run)
 
 
+def cube_of(lib):
+    """A function of one's own that saves its input and its result."""
+
+    class Cube(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x**3
+            ctx.save_for_backward(x, y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            x, y = ctx.saved_tensors
+            return 3 * g * y / x
+
+    return Cube
+
+
 def test_second_derivatives_of_ops_and_of_functions_of_ones_own():
     def run(lib):
-        class Cube(lib.autograd.Function):
-            @staticmethod
-            def forward(ctx, x):
-                y = x**3
-                ctx.save_for_backward(x, y)
-                return y
-
-            @staticmethod
-            def backward(ctx, g):
-                x, y = ctx.saved_tensors
-                return 3 * g * y / x
-
+        Cube = cube_of(lib)
         x = leaf(lib)
         with lib.autograd.graph.saved_tensors_hooks(lambda t: t * 1, lambda t: t * 1):
             y = Cube.apply(x * 2) * x.exp()
@@ -221,18 +228,7 @@ def test_indices_that_change_before_backward(name):
 
 def test_saved_tensors_that_change_before_backward():
     def run(lib):
-        class Cube(lib.autograd.Function):
-            @staticmethod
-            def forward(ctx, x):
-                y = x * x * x
-                ctx.save_for_backward(x, y)
-                return y
-
-            @staticmethod
-            def backward(ctx, g):
-                x, y = ctx.saved_tensors
-                return 3 * g * y / x
-
+        Cube = cube_of(lib)
         x = leaf(lib)
         with lib.autograd.graph.allow_mutation_on_saved_tensors():
             a, w = x * 2, lib.ones(3, dtype=lib.float64)

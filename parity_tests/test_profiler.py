@@ -145,6 +145,12 @@ def test_record_function_decorates_and_may_be_used_without_a_profiler():
     assert counts(prof.events()) == {"decorated": 4, "one": 4}
 
 
+def test_sections_of_one_name_nest():
+    with profile() as prof, record_function("again"), record_function("again"):
+        pass
+    assert counts(prof.events()) == {"again": 2}
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -19,13 +19,11 @@ import os
 import subprocess
 import sys
 import traceback
-import warnings
 from pathlib import Path
 
 import numpy as np
+from frameworks import PACKAGES, become
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ROOT / "build" / "packages"
 # Of the largest output and of the gradients, through up to a hundred layers. In float64, too, there is rounding of
 # float32: timm draws weights by erfinv_, one in a hundred of which differs in its last bit, and language models compute
 # norms and angles so.
@@ -179,15 +177,7 @@ def measure(torch, package: str, name: str) -> dict:
 
 def child(framework: str, package: str, names: list[str]) -> None:
     """Prints a line of JSON for each model."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
-    sys.path.append(str(PACKAGES))
-    warnings.simplefilter("ignore")
-    if framework == "minitorch2":
-        importlib.import_module("minitorch2.alias").install()
-    torch = importlib.import_module("torch")
-    if framework == "torch":
-        # torchvision's wheel is of another release: without its compiled operators PyTorch refuses to hear of them.
-        torch.library.register_fake = lambda *_, **__: lambda function: function
+    torch = become(framework)
     for name in names:
         print(json.dumps([name, measure(torch, package, name)]), flush=True)
 

@@ -10,18 +10,16 @@ losses and results. The exit status is 1 if a program fails or a number differs 
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import runpy
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-PROGRAMS = ROOT / "tools" / "training"
-PACKAGES = ROOT / "build" / "packages"
+from frameworks import PACKAGES, become
+
+PROGRAMS = Path(__file__).resolve().parent / "training"
 # Of the number itself: tens of steps of Adam, which turns the rounding of small gradients into steps.
 CLOSE = 1e-4
 
@@ -37,14 +35,8 @@ def result(framework: str, program: Path) -> list[float] | str:
 
 
 def child(framework: str, program: str) -> None:
-    sys.path[:0] = [str(PROGRAMS), str(PACKAGES), str(ROOT), str(ROOT / "kernels")]
-    warnings.simplefilter("ignore")
-    if framework == "minitorch2":
-        importlib.import_module("minitorch2.alias").install()
-    else:
-        # torchvision's wheel is of another release: without its compiled operators PyTorch refuses to hear of them.
-        torch = importlib.import_module("torch")
-        torch.library.register_fake = lambda *_, **__: lambda function: function
+    become(framework)
+    sys.path.insert(0, str(PROGRAMS))
     runpy.run_path(program, run_name="__main__")
 
 

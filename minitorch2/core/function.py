@@ -394,6 +394,13 @@ def called(name: str, result):
     return result
 
 
+def zeros_beside(g, shape):
+    """Zeros of this shape where the gradient g is: an array, or a tensor where g is one."""
+    array = getattr(g, "_data", g)
+    zeros = namespace(array).zeros(shape, array.dtype)
+    return zeros if array is g else Function.variable(zeros)
+
+
 class ZeroSlope(Function):
     """g, as a function of x that does not change with it."""
 
@@ -406,9 +413,7 @@ class ZeroSlope(Function):
 
     @staticmethod
     def backward(ctx, h):
-        array = h._data if ctx.create_graph else h
-        zeros = namespace(array).zeros(ctx.shape, array.dtype)
-        return h, Function.variable(zeros) if ctx.create_graph else zeros
+        return h, zeros_beside(h, ctx.shape)
 
 
 class Elementwise(Function):

@@ -39,11 +39,8 @@ class Recorder:
         self.shapes = shapes
         self._innermost = threading.local()
 
-    def begin(self, name: str, args: tuple = ()) -> Event | None:
-        """A new event; None for an op that an op of the same name computes in another dtype."""
-        parent = getattr(self._innermost, "event", None)
-        if parent is not None and parent.name == name:
-            return None
+    def begin(self, name: str, args: tuple = ()) -> Event:
+        parent = self.innermost()
         if args and type(args[0]) is list:  # the gradients that a node gets
             args = tuple(args[0])
         shapes = [list(getattr(a, "shape", ())) for a in args] if self.shapes else []
@@ -54,10 +51,13 @@ class Recorder:
         self._innermost.event = event
         return event
 
-    def end(self, event: Event | None) -> None:
-        if event is not None:
-            event.end = time.perf_counter_ns()
-            self._innermost.event = event.parent
+    def innermost(self) -> Event | None:
+        """What this thread is at."""
+        return getattr(self._innermost, "event", None)
+
+    def end(self, event: Event) -> None:
+        event.end = time.perf_counter_ns()
+        self._innermost.event = event.parent
 
 
 class section(contextlib.ContextDecorator):
@@ -71,7 +71,7 @@ class section(contextlib.ContextDecorator):
 
     def __enter__(self):
         self._recorder = current
-        self._event = current.begin(self.name) if current is not None else None
+        self._event: Any = current and current.begin(self.name)
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -102,7 +102,10 @@ def _timed(plain: Any, recorder: Recorder) -> Any:
 
     @functools.wraps(function)
     def run(subject, *args):
-        event = recorder.begin(subject.__name__ if of_class else subject.name(), args)
+        name, within = subject.__name__ if of_class else subject.name(), recorder.innermost()
+        if within is not None and within.name == name:  # the same op once more, in another dtype
+            return function(subject, *args)
+        event = recorder.begin(name, args)
         try:
             return function(subject, *args)
         finally:

@@ -25,8 +25,12 @@ def in_half(number, dtype) -> float:
 
 def rounded_once(function, input, *rest, **options):
     """The function of several ops in float32, rounded to input's half precision at the end."""
-    wide = (to_dtype(x, float32.numpy) if is_half(x) else x for x in (input, *rest))
-    return to_dtype(function(*wide, **options), input._data.dtype)
+
+    def wide(x):
+        return to_dtype(x, float32.numpy) if is_half(x) else x
+
+    result = function(*map(wide, (input, *rest)), **{key: wide(x) for key, x in options.items()})
+    return to_dtype(result, input._data.dtype)
 
 
 def once_in_half(function):
@@ -40,7 +44,6 @@ def once_in_half(function):
         floating = [x for x in (*args, *kwargs.values()) if isinstance(x, Variable) and x._data.dtype.kind in "fV"]
         if any(x._data.dtype != input._data.dtype for x in floating):
             return function(input, *args, **kwargs)
-        wide = {key: to_dtype(x, float32.numpy) if is_half(x) else x for key, x in kwargs.items()}
-        return rounded_once(function, input, *args, **wide)
+        return rounded_once(function, input, *args, **kwargs)
 
     return run

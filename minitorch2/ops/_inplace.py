@@ -10,10 +10,10 @@ import functools
 from typing import Any
 
 import minitorch2_kernels as K
-from minitorch2_kernels.dispatch import is_array, namespace, on_device
+from minitorch2_kernels.dispatch import on_device
 
 from ..core import dtypes
-from ..core.function import Function
+from ..core.function import Function, zeros_beside
 from ..core.grad_mode import state
 from ..core.memory_order import copy_like
 
@@ -158,10 +158,7 @@ class ViewWrite(Function):
         for op, arguments, nr in ctx.replay:
             value_grad = op.apply(value_grad, *arguments)
             value_grad = value_grad[nr] if isinstance(value_grad, tuple) else value_grad
-        made = value_grad if is_array(g) else value_grad._data
-        zero = namespace(made).zeros(ctx.value_shape, made.dtype)
-        zero = Function.variable(zero) if ctx.create_graph else zero
-        return ViewWrite.apply(g, zero, ctx.replay), value_grad, None
+        return ViewWrite.apply(g, zeros_beside(value_grad, ctx.value_shape), ctx.replay), value_grad, None
 
 
 def _region(array, replay):

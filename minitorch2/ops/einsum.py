@@ -119,8 +119,10 @@ def einsum(equation, *operands):
     operands = _fit_sizes(names, operands)
     if len(operands) == 1:
         return _rearranged(names[0], operands[0], output)
-    if any("".join(names).count(c) == 1 and c not in output for c in "".join(names)):  # a sum of one, not a product
-        operands = [to_dtype(x, K.int64) if x._data.dtype.kind in "biu" else x for x in operands]
+    if any(x._data.dtype.kind in "biu" for x in operands):
+        letters = "".join(names)
+        if any(letters.count(c) == 1 and c not in output for c in letters):  # a sum of one, not a product
+            operands = [to_dtype(x, K.int64) if x._data.dtype.kind in "biu" else x for x in operands]
     return Einsum.apply(tuple(names), output, *operands)
 
 

@@ -16,6 +16,7 @@ from ..core.dtypes import LOW_PRECISION, as_dtype, float32, from_numpy_dtype
 from ..core.function import Function, called
 from ..core.variable import Variable
 from ._common import is_number, require_tensor, to_dtype, wrap_dim
+from ._half import rounded_once
 from ._inplace import inplace
 from .masking import masked_fill
 from .reduce import Sum
@@ -225,7 +226,7 @@ def _rounded_once(function, *operands):
     kinds = {x._data.dtype if isinstance(x, Variable) else None for x in operands}
     if len(kinds) != 1 or kinds.isdisjoint(LOW_PRECISION) or on_device(operands[0]._data):
         return function(*operands)
-    return to_dtype(function(*(to_dtype(x, float32.numpy) for x in operands)), operands[0]._data.dtype)
+    return rounded_once(function, *operands)
 
 
 def addmm(input, mat1, mat2, *, beta: float = 1, alpha: float = 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ...tensor import Tensor
@@ -14,6 +15,7 @@ __all__ = ["FractionalMaxPool2d", "FractionalMaxPool3d"]
 
 class _FractionalMaxPoolNd(Module):
     _spatial_dims: int
+    _pool: Callable[..., Any]
     _random_samples: Tensor | None
 
     def __init__(
@@ -38,6 +40,16 @@ class _FractionalMaxPoolNd(Module):
         if output_ratio is not None and not all(0 < self.output_ratio[d] < 1 for d in range(n)):
             raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
 
+    def forward(self, input: Tensor) -> Any:
+        return self._pool(
+            input,
+            self.kernel_size,
+            self.output_size,
+            self.output_ratio,
+            self.return_indices,
+            _random_samples=self._random_samples,
+        )
+
 
 class FractionalMaxPool2d(_FractionalMaxPoolNd):
     """The largest values under windows of (N, C, H, W) or (C, H, W) that lie at drawn distances.
@@ -48,6 +60,7 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
     """
 
     _spatial_dims = 2
+    _pool = staticmethod(F.fractional_max_pool2d)
 
     def __init__(
         self,
@@ -59,21 +72,12 @@ class FractionalMaxPool2d(_FractionalMaxPoolNd):
     ) -> None:
         super().__init__(kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
-    def forward(self, input: Tensor) -> Any:
-        return F.fractional_max_pool2d(
-            input,
-            self.kernel_size,
-            self.output_size,
-            self.output_ratio,
-            self.return_indices,
-            _random_samples=self._random_samples,
-        )
-
 
 class FractionalMaxPool3d(_FractionalMaxPoolNd):
     """:class:`FractionalMaxPool2d` with depth: of (N, C, D, H, W) or (C, D, H, W)."""
 
     _spatial_dims = 3
+    _pool = staticmethod(F.fractional_max_pool3d)
 
     def __init__(
         self,
@@ -86,13 +90,3 @@ class FractionalMaxPool3d(_FractionalMaxPoolNd):
         if min(repeated(kernel_size, 3)) <= 0:
             raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
         super().__init__(kernel_size, output_size, output_ratio, return_indices, _random_samples)
-
-    def forward(self, input: Tensor) -> Any:
-        return F.fractional_max_pool3d(
-            input,
-            self.kernel_size,
-            self.output_size,
-            self.output_ratio,
-            self.return_indices,
-            _random_samples=self._random_samples,
-        )

@@ -50,5 +50,6 @@ __all__ = [
 ]
 
 place("utils.data._utils")  # torch's inner package, from which programs take the parts of a collate_fn
-place("utils.data._utils.collate", {"np_str_obj_array_pattern": re.compile("[SaUO]")})  # kinds that make no tensor
-place("utils.data._utils.collate", {name: value for name, value in vars(collate).items() if name[0] != "_"})
+_parts = {name: value for name, value in vars(collate).items() if name[0] != "_"}
+_parts["np_str_obj_array_pattern"] = re.compile("[SaUO]")  # NumPy's kinds that make no tensor
+place("utils.data._utils.collate", _parts)
