@@ -1,4 +1,4 @@
-"""Calls of the kernels of rectifiers, softmax, losses, biases, indices and many parameters at once, for
+"""Calls of the kernels of arithmetic, rectifiers, softmax, losses, biases, indices and many parameters at once, for
 test_kernels.py."""
 
 import numpy as np
@@ -7,6 +7,19 @@ import minitorch2_kernels as K
 
 EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
 ANOTHER_EXP = 4.0  # a polynomial of another library, and products rounded with their sums
+
+
+def two(d):
+    """Two arrays of one shape."""
+    shape = tuple(d.int(1, 9) for _ in range(d.int(1, 3)))
+    return d.array(*shape, special=True), d.array(*shape, special=True)
+
+
+def joined(d):
+    shape = [d.int(1, 4) for _ in range(d.int(1, 3))]
+    axis = d.int(0, len(shape) - 1)
+    arrays = [d.array(*shape[:axis], d.int(0, 4), *shape[axis + 1 :]) for _ in range(d.int(1, 4))]
+    return arrays, axis
 
 
 def relu(d):
@@ -134,6 +147,8 @@ def cases(sgd, adam, state):
     return {
         "rprop": (rprop, EXACT),
         "asgd": (asgd, EXACT),
+        **{name: (two, EXACT) for name in ("plus", "minus", "times", "over")},
+        "joined": (joined, EXACT),
         **{name: (relu, EXACT) for name in ("hardsigmoid", "hardswish")},
         **{f"{name}_grad": (relu_grad, EXACT) for name in ("hardsigmoid", "hardswish")},
         "leaky_relu": (lambda d: (*relu(d), 0.1), EXACT),

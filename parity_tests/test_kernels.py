@@ -15,6 +15,8 @@ import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
 from minitorch2_kernels.cpu import (
     blas,
+    compiled_arithmetic,
+    compiled_attention,
     compiled_bias,
     compiled_class_loss,
     compiled_dense,
@@ -60,6 +62,8 @@ TINY = {
     norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
     **{m: {"WORTH_SHARING": 1} for m in (compiled_bias, compiled_class_loss, compiled_depthwise, compiled_pooling)},
     **{m: {"WORTH_SHARING": 1} for m in (compiled_indexing, compiled_products, compiled_rectifiers, compiled_rows)},
+    compiled_arithmetic: {"LONG": 1, "WORTH_SHARING": 1},
+    compiled_attention: {"WORTH_SHARING": 1},
     compiled_dense: {"_WORTH_SHARING": 1},
     compiled_exponentials: {"WORTH_IT": 1, "WORTH_SHARING": 1},
     compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},

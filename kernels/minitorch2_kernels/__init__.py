@@ -132,6 +132,7 @@ from .dispatch import (
     where,
     zeros_like,
 )
+from .reference.arithmetic import minus, over, plus, times
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bessel import i0, i0e, i1, i1e
 from .reference.bias import add_bias
@@ -167,6 +168,7 @@ from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import index_add, linear_index
+from .reference.joining import joined
 from .reference.linear_class_loss import linear_class_loss
 from .reference.lu import lu_factor, row_order
 from .reference.matmul import linear, linear_grad, matmul

@@ -34,7 +34,7 @@ class Binary(Broadcasting):
 class Add(Binary):
     @staticmethod
     def forward(ctx, a, b):
-        return a + b
+        return K.plus(a, b)
 
     @staticmethod
     def backward(ctx, g):
@@ -44,7 +44,7 @@ class Add(Binary):
 class Sub(Binary):
     @staticmethod
     def forward(ctx, a, b):
-        return a - b
+        return K.minus(a, b)
 
     @staticmethod
     def backward(ctx, g):
@@ -57,19 +57,19 @@ class Mul(Binary):
     def forward(ctx, a, b):
         need_a, need_b = ctx.needs_input_grad
         ctx.save_for_backward(a if need_b else None, b if need_a else None)
-        return a * b
+        return K.times(a, b)
 
     @staticmethod
     def backward(ctx, g):  # d(ab) = b da + a db
         a, b = ctx.saved
-        return None if b is None else g * b, None if a is None else g * a
+        return None if b is None else K.times(g, b), None if a is None else K.times(g, a)
 
 
 class Div(Binary):
     @staticmethod
     def forward(ctx, a, b):
         ctx.save_for_backward(a if ctx.needs_input_grad[1] else None, b)
-        return a / b
+        return K.over(a, b)
 
     @staticmethod
     def backward(ctx, g):  # d(a/b) = da/b - (a/b)/b db

@@ -22,6 +22,8 @@ from . import (
 
 if jit.available:
     from . import (
+        compiled_arithmetic,
+        compiled_attention,
         compiled_bias,
         compiled_class_loss,
         compiled_dense,
@@ -41,6 +43,8 @@ if jit.available:
     for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim):
         module.register()
     for module in (
+        compiled_arithmetic,
+        compiled_attention,
         compiled_products,
         compiled_bias,
         compiled_class_loss,

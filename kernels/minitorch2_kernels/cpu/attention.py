@@ -36,12 +36,12 @@ def _supports_grad(g, q, k, v, *rest) -> bool:
     return type(g) is np.ndarray and g.dtype == q.dtype and supports(q, k, v)
 
 
-def _four(a):
+def four(a):
     """a with batch and head dims, where it has fewer: (N, heads, rows, columns)."""
     return a.reshape((1,) * (4 - a.ndim) + a.shape) if a.ndim < 3 else a[:, None] if a.ndim == 3 else a
 
 
-def _empty(shape, like):
+def empty(shape, like):
     """An array of this shape whose dims follow each other in memory as those of `like`."""
     order = sorted(range(len(shape)), key=lambda i: -like.strides[i])
     return np.empty([shape[i] for i in order], like.dtype).transpose(np.argsort(order))
@@ -88,9 +88,9 @@ def softmax_grad(d, weights, scale) -> None:
 def forward(q, k, v, mask, causal, scale, kept, keep, softmax):
     """`attention` with this function for the softmax of a tile."""
     shape = (*q.shape[:-1], v.shape[-1])
-    mask = None if mask is None else _four(np.broadcast_to(mask, (*q.shape[:-1], k.shape[-2])))
-    q, k, v = _four(q), _four(k), _four(v)
-    y = _empty((*q.shape[:-1], v.shape[-1]), q)
+    mask = None if mask is None else four(np.broadcast_to(mask, (*q.shape[:-1], k.shape[-2])))
+    q, k, v = four(q), four(k), four(v)
+    y = empty((*q.shape[:-1], v.shape[-1]), q)
     weights = np.empty((*q.shape[:-1], k.shape[-2]), q.dtype)
     kept = None if kept is None else kept.reshape(weights.shape)
 
@@ -112,9 +112,9 @@ def forward(q, k, v, mask, causal, scale, kept, keep, softmax):
 def backward(g, q, k, v, weights, scale, kept, keep, of_mask, softmax_grad):
     """`attention_grad` with this function for the gradient of a tile's softmax."""
     shapes = [a.shape for a in (q, k, v, weights)]
-    g, q, k, v, weights = (_four(a) for a in (g, q, k, v, weights))
+    g, q, k, v, weights = (four(a) for a in (g, q, k, v, weights))
     kept = None if kept is None else kept.reshape(weights.shape)
-    dq, dk, dv = (_empty(a.shape, a) for a in (q, k, v))
+    dq, dk, dv = (empty(a.shape, a) for a in (q, k, v))
     dmask = np.empty_like(weights) if of_mask else None
 
     def tile(at):

@@ -7,13 +7,15 @@ of BLAS's time forward and 0.6 backward, 0.5 and 0.8 for eight."""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 
 from ..reference import conv as reference_conv
 from ..reference import matmul as reference
 from .alike import alike, alike_float32
 from .blas import one_thread
-from .gemm import sgemm_address
+from .gemm import PANEL, best_sgemm, sgemm_address
 from .jit import Loops
 from .matmul import ALONE
 from .pool import parts_of, share_loop
@@ -21,6 +23,9 @@ from .pool import parts_of, share_loop
 loops = Loops("product_loops")
 
 WORTH_SHARING = 1 << 20  # multiplications
+WORTH_ADDING = 8 * 1024  # numbers
+ROWS = 4  # of a tile: no thread's part of them ends within one
+LONG = 256  # rows of a part of a weight's gradient, from which on sums of its own are worth their adding up
 FEW = 8  # rows, up to which to lay out the weight for BLAS takes as long as the product
 _TILE = 48  # tile.py's greatest width
 _NO_BIAS = np.zeros(0, np.float32)
@@ -42,28 +47,33 @@ def _worth_it(a, b) -> bool:
     )
 
 
-def _share_products(work, loop, n: int, *arguments) -> None:
-    """share_loop, with BLAS held to one thread: a small product it computes in this thread anyway, and to say so takes
-    as long."""
+def _share_products(work, loop, n: int, sgemms, *arguments) -> None:
+    """share_loop(loop, n, *sgemms, *arguments), with BLAS held to one thread where it is among them: a small product it
+    computes in this thread anyway, and to say so takes as long."""
     if work < ALONE:
-        loop(*arguments, 0, n)
+        loop(*sgemms, *arguments, 0, n)
     else:
-        with one_thread():
-            share_loop(work / WORTH_SHARING, loop, n, *arguments)
+        with one_thread() if sgemm_address() in sgemms else nullcontext():
+            share_loop(work / WORTH_SHARING, loop, n, *sgemms, *arguments)
 
 
-def _product(a, b, bias) -> np.ndarray:
-    m, n = a.shape[0], b.shape[1]
-    out = np.empty((m, n), np.float32)
-    a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
-    matrices = a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned
-    _share_products(a.size * n, loops.product, max(m, n), sgemm_address(), *matrices, bias, out, m >= n)
-    return out
+def _product(a, a_turned, b, b_turned, bias, out) -> None:
+    """out = a b + bias, of which every thread makes some rows, or columns where they are more."""
+    (m, n), k = out.shape, a.shape[0] if a_turned else a.shape[1]
+    work, by_rows = m * n * k, m >= n
+    length, unit = (m, ROWS) if by_rows else (n, PANEL)
+    parts = parts_of(length) if work >= WORTH_SHARING else 1
+    sgemm = best_sgemm(-(-m // parts), n, k) if by_rows else best_sgemm(m, -(-n // parts), k)
+    arrays = a, a_turned, b, b_turned, bias, out
+    _share_products(work, loops.product, -(-length // unit), (sgemm,), *arrays, by_rows, unit)
 
 
 def matmul(a, b):
     """The longer side of the product is cut into one part for each thread."""
-    return _product(a, b, _NO_BIAS)
+    a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
+    out = np.empty((a.shape[0], b.shape[1]), np.float32)
+    _product(a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned, _NO_BIAS, out)
+    return out
 
 
 def _fits(x, weight, bias) -> bool:
@@ -85,8 +95,7 @@ def linear(x, weight, bias):
     if m <= FEW:
         share_loop(work / WORTH_SHARING, loops.linear_of_few, n, x, weight, bias, y)
     else:
-        matrices = x, False, weight, True, bias, y
-        _share_products(work, loops.product, max(m, n), sgemm_address(), *matrices, m >= n)
+        _product(x, False, weight, True, bias, y)
     return y
 
 
@@ -110,15 +119,25 @@ def linear_grad(g, x, weight, with_bias):
     inputs = (weight if x is None else x).shape[1] if x is not None or weight is not None else 0
     dx = _NONE if weight is None else np.empty((rows, inputs), np.float32)
     dw = _NONE if x is None else np.empty((outputs, inputs), np.float32)
-    db = np.empty(outputs, np.float32) if with_bias else _NO_BIAS
     work = g.size * inputs * ((x is not None) + (weight is not None))
     parts = parts_of(max(rows, outputs)) if work >= WORTH_SHARING else 1
-    matrices = g, _NONE if x is None else x, _NONE if weight is None else weight, dx, dw, db
+    dbs = np.empty((parts, outputs if with_bias else 0))
+    arrays = g, _NONE if x is None else x, _NONE if weight is None else weight, dx
     if rows <= FEW and inputs >= parts * _TILE:
-        share_loop(work / WORTH_SHARING, loops.linear_grad_of_few, parts, parts, *matrices)
+        share_loop(work / WORTH_SHARING, loops.linear_grad_of_few, parts, parts, *arrays, dw, dbs)
     else:
-        _share_products(work, loops.linear_grad, parts, sgemm_address(), parts, *matrices)
-    return None if weight is None else dx, None if x is None else dw, db if with_bias else None
+        some_rows = -(-rows // parts)
+        of_x, by_rows = best_sgemm(some_rows, inputs, outputs), parts > 1 and x is not None and some_rows >= LONG
+        if by_rows:
+            dws, of_weight = np.empty((parts, outputs, inputs), np.float32), best_sgemm(outputs, inputs, some_rows)
+        else:
+            dws, of_weight = dw[None], best_sgemm(-(-outputs // parts), inputs, rows)
+        _share_products(work, loops.linear_grad, parts, (of_x, of_weight), parts, *arrays, dws, dbs)
+        if by_rows:
+            worth, size = dw.size / WORTH_ADDING, dw.size
+            share_loop(worth, loops.add_parts, size, dws.reshape(parts, size), dw.reshape(-1))
+    db = (dbs[0] if parts == 1 else dbs.sum(axis=0)).astype(np.float32) if with_bias else None
+    return None if weight is None else dx, None if x is None else dw, db
 
 
 def _is_one_image(x, w, stride, padding, dilation, groups) -> bool:
@@ -136,8 +155,9 @@ def _is_one_image(x, w, stride, padding, dilation, groups) -> bool:
 
 def conv2d(x, w, *settings):
     """The product by parts of the pixels, or of the channels out."""
-    y = _product(w.reshape(len(w), -1), x.reshape(x.shape[1], -1), _NO_BIAS)
-    return y.reshape(1, len(w), *x.shape[2:])
+    y, pixels = np.empty((1, len(w), *x.shape[2:]), x.dtype), x.size // x.shape[1]
+    _product(w.reshape(len(w), -1), False, x.reshape(-1, pixels), False, _NO_BIAS, y.reshape(-1, pixels))
+    return y
 
 
 def register() -> None:

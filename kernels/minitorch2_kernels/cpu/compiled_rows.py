@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..reference import attention as reference_attention
 from ..reference import gelu as reference_gelu
 from ..reference import norm as reference_norm
 from ..reference import softmax as reference_softmax
-from . import attention as blocks
 from .alike import alike_float32
 from .jit import Loops
 from .pool import parts_of, share_loop
@@ -48,16 +46,6 @@ def _slope(name: str):
     return override
 
 
-def _softmax(scores, scale, causal) -> None:
-    length, keys = scores.shape[-2:]
-    loops.softmax(scores.reshape(-1, keys), np.float32(scale), length, causal)
-
-
-def _softmax_grad(d, weights, scale) -> None:
-    keys = d.shape[-1]
-    loops.softmax_grad(d.reshape(-1, keys), weights.reshape(-1, keys), np.float32(scale))
-
-
 def _along_rows(*args) -> bool:
     *arrays, axis = args
     first = arrays[0]
@@ -79,24 +67,6 @@ def _over_rows(name: str):
 
     override.__doc__ = f"{name.removesuffix('_rows')} along the last axis, compiled."
     return override
-
-
-def _attends(q, k, v, *rest) -> bool:
-    return blocks.supports(q, k, v) and q.dtype == np.float32
-
-
-def _attends_back(g, q, k, v, *rest) -> bool:
-    return type(g) is np.ndarray and g.dtype == np.float32 and _attends(q, k, v)
-
-
-def attention(q, k, v, mask, causal, scale, kept, keep):
-    """attention, with a compiled softmax between the products."""
-    return blocks.forward(q, k, v, mask, causal, scale, kept, keep, _softmax)
-
-
-def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
-    """attention_grad, with a compiled softmax's gradient between the products."""
-    return blocks.backward(g, q, k, v, weights, scale, kept, keep, of_mask, _softmax_grad)
 
 
 def _has_rows(x, weight, bias, eps) -> bool:
@@ -139,7 +109,5 @@ def register() -> None:
         getattr(reference_gelu, f"{name}_grad").override(alike_float32)(_slope(f"{name}_grad"))
     for name in ("softmax", "softmax_grad", "log_softmax", "log_softmax_grad"):
         getattr(reference_softmax, name).override(_along_rows)(_over_rows(f"{name}_rows"))
-    reference_attention.attention.override(_attends)(attention)
-    reference_attention.attention_grad.override(_attends_back)(attention_grad)
     reference_norm.layer_norm.override(_has_rows)(layer_norm)
     reference_norm.layer_norm_grad.override(_has_rows_back)(layer_norm_grad)

@@ -16,6 +16,10 @@ from .blas import _candidates
 # cblas's numbers for: rows lie one after the other; take the matrix as it is; take its transpose
 ROW_MAJOR, PLAIN, TRANSPOSED = 101, 111, 112
 
+PANEL = 64  # columns that a thread's part of them does not end within
+MOST = 1 << 26  # multiplications
+FEWEST, NARROWEST, VECTOR = 8, 48, 16  # rows, and numbers of a sum; columns; numbers in a vector
+
 
 @functools.cache
 def sgemm() -> Any:
@@ -49,6 +53,27 @@ def sgemm_address() -> int:
     if function is None or function.argtypes[3] is not ctypes.c_int64:
         return 0
     return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+@functools.cache
+def panels_address() -> int:
+    """Where our own sgemm begins (panel_loops.py); 0 where OpenBLAS is the faster for every size: with vectors of 32
+    bytes, by a tenth."""
+    from .panel_loops import sgemm as own
+    from .tile import WIDE
+
+    return own.address if WIDE else 0
+
+
+def best_sgemm(m: int, n: int, k: int) -> int:
+    """The address of the sgemm that is the faster for C (m, n) and sums over k in one thread, OpenBLAS's or our own.
+
+    That is our own, with vectors of 64 bytes, where C stays in the second-level cache and almost all vectors are full.
+    """
+    full = n >= NARROWEST and -n % VECTOR * 12 <= n
+    if full and m * n * k <= MOST and min(m, k) >= FEWEST:
+        return panels_address() or sgemm_address()
+    return sgemm_address()
 
 
 def multiply_add(a, b, out, add: bool) -> None:

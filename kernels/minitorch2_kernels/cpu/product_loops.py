@@ -10,7 +10,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from .gemm import PLAIN, ROW_MAJOR, TRANSPOSED
-from .loops import add_dots_of_four, copy, jit, part_of
+from .loops import add_dots_of_four, copy, inner, jit, part_of
 from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, tile
 
@@ -20,72 +20,104 @@ _SGEMM = ir.FunctionType(
 )
 
 
-def _as_sgemm(typing_context, address, a_form, b_form, m, n, k, a, a_row, b, b_row, c, c_row):
-    """C = A B by the cblas_sgemm at this address. (Numba keeps no code on disk that refers to a ctypes function.)"""
+def _as_sgemm(typing_context, address, a_form, b_form, m, n, k, a, a_row, b, b_row, beta, c, c_row):
+    """C = A B + beta C by the cblas_sgemm at this address. (Numba keeps on disk no code that refers to a function.)"""
 
     def generate(context, builder, signature, values):
         function, (a_form, b_form, *rest) = builder.inttoptr(values[0], _SGEMM.as_pointer()), values[1:]
         forms = _FORM(ROW_MAJOR), builder.trunc(a_form, _FORM), builder.trunc(b_form, _FORM)
-        builder.call(function, (*forms, *rest[:3], _REAL(1), *rest[3:7], _REAL(0), *rest[7:]))
+        beta = builder.sitofp(rest[7], _REAL)
+        builder.call(function, (*forms, *rest[:3], _REAL(1), *rest[3:7], beta, *rest[8:]))
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 12), generate
+    return types.void(*[types.int64] * 13), generate
 
 
-_sgemm: Any = intrinsic(_as_sgemm)
+times: Any = intrinsic(_as_sgemm)
+
+
+@inner
+def _cut(n, unit, part, parts):
+    """(start, stop) of this part of range(n), in whole units."""
+    start, stop = part_of(-(-n // unit), part, parts)
+    return start * unit, min(n, stop * unit)
 
 
 @shareable
 @jit
-def product(sgemm, a, a_turned, b, b_turned, bias, out, by_rows, start, stop):
-    """Rows or columns start to stop of out = a b + bias, for C-contiguous matrices; a_turned: a is there as a^T. No
-    bias: an empty one. sgemm: its address."""
+def product(sgemm, a, a_turned, b, b_turned, bias, out, by_rows, unit, start, stop):
+    """Units start to stop, of so many rows or columns, of out = a b + bias, for C-contiguous matrices; a_turned: a is
+    there as a^T. No bias: an empty one. sgemm: its address."""
     m, n = out.shape
     k = a.shape[0] if a_turned else a.shape[1]
-    top, bottom, left, right = (start, stop, 0, n) if by_rows else (0, m, start, stop)
+    top, bottom, left, right = 0, m, 0, n
+    if by_rows:
+        top, bottom = start * unit, min(m, stop * unit)
+    else:
+        left, right = start * unit, min(n, stop * unit)
     from_a, from_b, to = a.ctypes.data, b.ctypes.data, out.ctypes.data + (top * n + left) * out.itemsize
     from_a += (top if a_turned else top * a.shape[1]) * a.itemsize
     from_b += (left * b.shape[1] if b_turned else left) * b.itemsize
     a_form, b_form = TRANSPOSED if a_turned else PLAIN, TRANSPOSED if b_turned else PLAIN
-    _sgemm(sgemm, a_form, b_form, bottom - top, right - left, k, from_a, a.shape[1], from_b, b.shape[1], to, n)
     if len(bias) > 0:
-        more = bias[left:right]
         for r in range(top, bottom):
-            row = out[r, left:right]
-            for j in range(len(row)):
-                row[j] += more[j]
+            copy(bias[left:right], out[r, left:right])
+    beta = 1 if len(bias) > 0 else 0
+    times(sgemm, a_form, b_form, bottom - top, right - left, k, from_a, a.shape[1], from_b, b.shape[1], beta, to, n)
 
 
 @shareable
 @jit
-def linear_grad(sgemm, parts, g, x, weight, dx, dw, db, start, stop):
-    """Parts start to stop of dx = g weight, dw = g^T x and db, the sums of g's columns, float64's before they are
-    rounded: for each part some rows of dx, some of dw and their numbers of db. What is empty is not wanted."""
+def linear_grad(of_x, of_weight, parts, g, x, weight, dx, dws, dbs, start, stop):
+    """Parts start to stop of dx = g weight, dw = g^T x and db, the sums of g's columns. What is empty is not wanted.
+
+    A part takes some rows of dx and its row of dbs (parts, O), what these rows add to db: float64's. dws (1, O, I) is
+    dw, of which it takes some rows as well, or (parts, O, I), what its rows of g and x, which it has read for dx, add
+    to dw. of_x, of_weight: the addresses of sgemm for dx and dw."""
     (rows, outputs), inputs = g.shape, max(x.shape[1], weight.shape[1])
+    of_g, size = g.ctypes.data, g.itemsize
     for part in range(start, stop):
-        first, last = part_of(rows, part, parts)
+        first, last = _cut(rows, ROWS, part, parts)
         if dx.size > 0 and last > first:
-            from_g, to = g.ctypes.data + first * outputs * g.itemsize, dx.ctypes.data + first * inputs * g.itemsize
-            from_w = weight.ctypes.data
-            _sgemm(sgemm, PLAIN, PLAIN, last - first, inputs, outputs, from_g, outputs, from_w, inputs, to, inputs)
-        first, last = part_of(outputs, part, parts)
-        if dw.size > 0 and last > first:
-            from_g, to = g.ctypes.data + first * g.itemsize, dw.ctypes.data + first * inputs * g.itemsize
-            from_x = x.ctypes.data
-            _sgemm(sgemm, TRANSPOSED, PLAIN, last - first, inputs, rows, from_g, outputs, from_x, inputs, to, inputs)
-        if db.size > 0:
-            _column_sums(g, db, first, last)
+            a, b, c = of_g + first * outputs * size, weight.ctypes.data, dx.ctypes.data + first * inputs * size
+            times(of_x, PLAIN, PLAIN, last - first, inputs, outputs, a, outputs, b, inputs, 0, c, inputs)
+        if dbs.size > 0:
+            _column_sums(g, dbs[part], first, last)
+        if len(dws) > 1:
+            a, b, c = of_g + first * outputs * size, x.ctypes.data + first * inputs * size, dws[part].ctypes.data
+            times(of_weight, TRANSPOSED, PLAIN, outputs, inputs, last - first, a, outputs, b, inputs, 0, c, inputs)
+        first, last = _cut(outputs, ROWS, part, parts)
+        if len(dws) == 1 and dws.size > 0 and last > first:
+            a, b, c = of_g + first * size, x.ctypes.data, dws.ctypes.data + first * inputs * size
+            times(of_weight, TRANSPOSED, PLAIN, last - first, inputs, rows, a, outputs, b, inputs, 0, c, inputs)
 
 
 @jit
 def _column_sums(g, sums, first, last):
-    """sums[first:last] of g's columns, float64's before they are rounded."""
-    total = np.zeros(last - first)
-    for r in range(len(g)):
-        row = g[r, first:last]
-        for j in range(len(row)):
-            total[j] += row[j]
-    copy(total, sums[first:last])
+    """sums = those of g's columns, over rows first to last; eight at a time, so that few sums go to memory."""
+    for j in range(len(sums)):
+        sums[j] = 0
+    for r in range(first, last - 7, 8):
+        g0, g1, g2, g3, g4, g5, g6, g7 = g[r], g[r + 1], g[r + 2], g[r + 3], g[r + 4], g[r + 5], g[r + 6], g[r + 7]
+        for j in range(len(sums)):
+            two, four = np.float64(g0[j]) + g1[j], np.float64(g2[j]) + g3[j]
+            six, eight = np.float64(g4[j]) + g5[j], np.float64(g6[j]) + g7[j]
+            sums[j] += (two + four) + (six + eight)
+    for r in range(last - (last - first) % 8, last):
+        row = g[r]
+        for j in range(len(sums)):
+            sums[j] += row[j]
+
+
+@shareable
+@jit
+def add_parts(parts, total, start, stop):
+    """total[start:stop] = the sum of parts (P, n), P > 1, in their order."""
+    total, first = total[start:stop], parts[0, start:stop]
+    for p in range(1, len(parts)):
+        more = parts[p, start:stop]
+        for i in range(len(total)):
+            total[i] = (first[i] if p == 1 else total[i]) + more[i]
 
 
 @jit
@@ -117,9 +149,10 @@ def linear_of_few(x, weight, bias, y, start, stop):
 
 @shareable
 @jit
-def linear_grad_of_few(parts, g, x, weight, dx, dw, db, start, stop):
-    """As linear_grad, four rows at a time; a part takes some columns of dx, no fewer than a tile is wide."""
-    outputs, inputs, width = g.shape[1], max(x.shape[1], weight.shape[1]), ROW_BYTES // g.itemsize
+def linear_grad_of_few(parts, g, x, weight, dx, dw, dbs, start, stop):
+    """As linear_grad, four rows at a time; a part takes some columns of dx, no fewer than a tile is wide, and some rows
+    of dw (O, I)."""
+    (rows, outputs), inputs, width = g.shape, max(x.shape[1], weight.shape[1]), ROW_BYTES // g.itemsize
     grads = _in_fours(g)
     for part in range(start, stop):
         first, last = part_of(inputs, part, parts)
@@ -135,8 +168,9 @@ def linear_grad_of_few(parts, g, x, weight, dx, dw, db, start, stop):
         first, last = part_of(outputs, part, parts)
         if dw.size > 0:
             _few_outer_products(grads, _in_fours(x), dw, first, last)
-        if db.size > 0:
-            _column_sums(g, db, first, last)
+        if dbs.size > 0:
+            first, last = part_of(rows, part, parts)
+            _column_sums(g, dbs[part], first, last)
 
 
 @jit

@@ -13,6 +13,7 @@ from .jit import jit
 from .loops import part_of
 from .scalars import elementwise, exp, tanh
 from .share_loops import shareable
+from .tile import SQUARE, largest_of_many
 
 _f = np.float32
 
@@ -81,13 +82,13 @@ def gelu_tanh_grad(g, x, t, dx, start, stop):
 
 @elementwise
 def largest(row, n):
-    """The largest of the first n, as -inf if there is none; four chains, so that none waits for another."""
-    a = b = c = d = -_INF
-    for j in range(0, n - 3, 4):
-        a, b, c, d = max(a, row[j]), max(b, row[j + 1]), max(c, row[j + 2]), max(d, row[j + 3])
-    for j in range(n - n % 4, n):
-        a = max(a, row[j])
-    return max(max(a, b), max(c, d))
+    """The largest of the first n, as -inf if there is none."""
+    if n >= SQUARE:
+        return largest_of_many(row, n)
+    top = -_INF
+    for j in range(n):
+        top = max(top, row[j])
+    return top
 
 
 @summing

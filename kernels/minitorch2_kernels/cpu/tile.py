@@ -22,8 +22,8 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
 _, _, _features = cpu_target.target_context.codegen().magic_tuple()  # of the processor that is compiled for
-_WIDE = "+avx512f" in _features.split(",")
-_WIDEST = 64 if _WIDE else 32  # bytes of a vector
+WIDE = "+avx512f" in _features.split(",")
+_WIDEST = 64 if WIDE else 32  # bytes of a vector
 _INT = ir.IntType(64)
 
 
@@ -96,10 +96,17 @@ class _Loop:
 
     def sum_onto(self, number, vector):
         """number plus all numbers of the vector, in any order."""
-        name = f"llvm.vector.reduce.fadd.v{self.vector.count}f{8 * self.size}"
-        kind = ir.FunctionType(self.number, [self.number, self.vector])
+        return self._reduced("fadd", "reassoc", number, vector)
+
+    def largest_in(self, vector):
+        """The largest number of the vector, in which no NaN is."""
+        return self._reduced("fmax", "nnan", vector)
+
+    def _reduced(self, how: str, rule: str, *operands):
+        name = f"llvm.vector.reduce.{how}.v{self.vector.count}f{8 * self.size}"
+        kind = ir.FunctionType(self.number, [operand.type for operand in operands])
         function = self.builder.module.globals.get(name) or ir.Function(self.builder.module, kind, name)
-        return self.builder.call(function, [number, vector], fastmath=("reassoc",))
+        return self.builder.call(function, operands, fastmath=(rule,))
 
 
 def tile_of(rows_down: int, vectors_across: int, bytes_each: int) -> Any:
@@ -169,9 +176,122 @@ def dots_of(rows_down: int, taps_across: int, bytes_each: int) -> Any:
     return intrinsic(some)
 
 
+def panel_tile_of(rows_down: int, vectors_across: int, bytes_each: int) -> Any:
+    """The function for compiled code that computes a tile of a product of matrices, where b's columns are in a panel:
+    as many of them as a tile is wide, row after row."""
+
+    def one(typing_context, a, at, apart, rows, panel, depth, onto, out, to, length):
+        """Flat arrays: out[to + r * length + q] = the sum over t < depth of a[at + r * apart + t] * panel[t * width +
+        q], and where `onto` what was there; depth > 0. Of a's rows there are so many; the others are the last one."""
+
+        def generate(context, builder, signature, arguments):
+            loop = _Loop(context, builder, signature, arguments, bytes_each)
+            a, at, apart, rows, panel, depth, onto, out, to, length = loop.arguments
+            moved, width, zero = loop.moved, loop.vector.count, ir.Constant(_INT, 0)
+            last = builder.sub(rows, ir.Constant(_INT, 1))
+            of_a = [moved(a.data, builder.add(at, builder.mul(r, apart))) for r in loop.after(zero, rows_down, last)]
+
+            def factors(t):
+                seen = moved(panel.data, builder.mul(t, ir.Constant(_INT, vectors_across * width)))
+                numbers = [_everywhere(builder, builder.load(moved(r, t)), loop.vector) for r in of_a]
+                return numbers, [loop.vector_at(moved(seen, v * width)) for v in range(vectors_across)]
+
+            totals = loop.sums((rows_down, vectors_across), depth, 1, factors)
+            starts = [moved(out.data, builder.add(to, builder.mul(r, length))) for r in loop.after(zero, rows_down)]
+            places = [moved(start, v * width) for start in starts for v in range(vectors_across)]
+            sums = [total for of_row in totals for total in of_row]
+            adding = builder.icmp_signed("!=", onto, zero)
+            with builder.if_else(adding) as (then, otherwise):
+                with then:
+                    for place, total in zip(places, sums, strict=True):
+                        more = builder.fadd(loop.vector_at(place), total)
+                        builder.store(more, loop.as_vector(place), align=loop.size)
+                with otherwise:
+                    for place, total in zip(places, sums, strict=True):
+                        builder.store(total, loop.as_vector(place), align=loop.size)
+            return context.get_dummy_value()
+
+        return types.void(a, at, apart, rows, panel, depth, onto, out, to, length), generate
+
+    return intrinsic(one)
+
+
+def largest_of(bytes_each: int) -> Any:
+    """The function for compiled code that finds the largest number of a row, as a loop over vectors: numba's has a
+    number at a time, since in its comparisons NaN counts."""
+
+    def one(typing_context, row, count):
+        """The largest of the first `count` numbers of row, a flat array, no fewer than a vector has; -inf, if all are
+        NaN, which are passed over."""
+
+        def generate(context, builder, signature, arguments):
+            loop = _Loop(context, builder, signature, arguments, bytes_each)
+            row, count = loop.arguments
+            last = builder.sub(count, ir.Constant(_INT, loop.vector.count))
+            before, body, after = (
+                builder.block,
+                builder.append_basic_block("loop"),
+                builder.append_basic_block("largest"),
+            )
+            builder.branch(body)
+            builder.position_at_end(body)
+            at, most = builder.phi(_INT), builder.phi(loop.vector)
+            (place,) = loop.after(at, 1, last)  # the last vector may see again what the one before it has
+            seen = loop.vector_at(loop.moved(row.data, place))
+            more = builder.select(builder.fcmp_ordered(">", seen, most), seen, most)
+            following = builder.add(at, ir.Constant(_INT, loop.vector.count))
+            builder.cbranch(builder.icmp_signed("<", following, count), body, after)
+            at.add_incoming(ir.Constant(_INT, 0), before)
+            at.add_incoming(following, body)
+            most.add_incoming(ir.Constant(loop.vector, [float("-inf")] * loop.vector.count), before)
+            most.add_incoming(more, body)
+            builder.position_at_end(after)
+            return loop.largest_in(more)
+
+        return row.dtype(row, types.int64), generate
+
+    return intrinsic(one)
+
+
+def turn_of(count: int) -> Any:
+    """The function for compiled code that transposes a square of so many rows, a power of two, in registers."""
+
+    def square(typing_context, source, at, apart, out, to, length):
+        """Flat arrays: out[to + t * length + j] = source[at + j * apart + t] for j, t < count."""
+
+        def generate(context, builder, signature, arguments):
+            loop = _Loop(context, builder, signature, arguments, count * signature.args[0].dtype.bitwidth // 8)
+            source, at, apart, out, to, length = loop.arguments
+            each = loop.after(ir.Constant(_INT, 0), count)
+            rows = [loop.vector_at(loop.moved(source.data, builder.add(at, builder.mul(j, apart)))) for j in each]
+            size = 1
+            while size < count:  # squares of this size change places across the diagonal of one twice as large
+                upper = [lane if not lane & size else lane - size + count for lane in range(count)]
+                lower = [lane + size if not lane & size else lane + count for lane in range(count)]
+                masks = [ir.Constant(ir.VectorType(ir.IntType(32), count), lanes) for lanes in (upper, lower)]
+                for j in range(count):
+                    if not j & size:
+                        pair = rows[j], rows[j + size]
+                        rows[j], rows[j + size] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+                size *= 2
+            for t, row in zip(each, rows, strict=True):
+                place = loop.moved(out.data, builder.add(to, builder.mul(t, length)))
+                builder.store(row, loop.as_vector(place), align=loop.size)
+            return context.get_dummy_value()
+
+        return types.void(source, at, apart, out, to, length), generate
+
+    return intrinsic(square)
+
+
 ROWS, ROW_BYTES = 4, 3 * _WIDEST
 tile = tile_of(ROWS, 3, _WIDEST)
 LINE_BYTES = 8 * 32
 line = tile_of(1, 8, 32)  # for rows with weights and sources of their own: what it waits for is their numbers
-TAPS = 6 if _WIDE else 3
+TAPS = 6 if WIDE else 3
 dots = dots_of(ROWS, TAPS, _WIDEST)
+# Panels of four vectors, of which the last may be narrower; SQUARE: numbers of float32 in a vector.
+panel_tile, half_panel_tile, quarter_panel_tile = (panel_tile_of(ROWS, vectors, _WIDEST) for vectors in (4, 2, 1))
+SQUARE = _WIDEST // 4
+turn_square = turn_of(SQUARE)
+largest_of_many = largest_of(_WIDEST)
