@@ -147,7 +147,7 @@ def cases(sgd, adam, state):
     return {
         "rprop": (rprop, EXACT),
         "asgd": (asgd, EXACT),
-        **{name: (two, EXACT) for name in ("plus", "minus", "times", "over")},
+        **{name: (two, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
         "joined": (joined, EXACT),
         **{name: (relu, EXACT) for name in ("hardsigmoid", "hardswish")},
         **{f"{name}_grad": (relu_grad, EXACT) for name in ("hardsigmoid", "hardswish")},

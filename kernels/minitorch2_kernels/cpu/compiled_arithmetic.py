@@ -11,18 +11,18 @@ import numpy as np
 
 from ..reference import arithmetic as reference
 from ..reference import joining as reference_joining
+from ..reference.arithmetic import LONG
 from .alike import alike
 from .jit import Loops
 from .pool import share_loop
 
 loops = Loops("arithmetic_loops")
 
-LONG = 1 << 15  # numbers, of each array: below, NumPy is as fast
 WORTH_SHARING = LONG
 
 
 def _supports(a, b) -> bool:
-    return type(a) is np.ndarray and a.size >= LONG and alike(a, b) and a.shape == b.shape
+    return alike(a, b) and a.shape == b.shape
 
 
 def _shared(name: str):
@@ -62,5 +62,5 @@ def joined(arrays, axis):
 def register() -> None:
     """Puts the compiled kernels before the others."""
     for name in ("plus", "minus", "times", "over"):
-        getattr(reference, name).override(_supports)(_shared(name))
+        getattr(reference, f"long_{name}").override(_supports)(_shared(name))
     reference_joining.joined.override(_joins)(joined)
