@@ -19,11 +19,14 @@ from minitorch2_kernels.reference import optim
 pytestmark = pytest.mark.skipif(not jit.available, reason="numba is not installed")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def small_work():
-    from minitorch2_kernels.cpu import compiled_dense, compiled_optim
+@pytest.fixture(autouse=True, scope="module", params=["by shifts", "by panels"])
+def small_work(request):
+    """Convolutions by tiles of shifted rows, or all by our sgemm, which only those of many outputs are elsewhere."""
+    from minitorch2_kernels.cpu import compiled_dense, compiled_optim, panel_loops
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled_dense, "_MANY", 1 if request.param == "by panels" else 1 << 30)
+        patch.setattr(compiled_dense, "panels_address", lambda: panel_loops.sgemm.address)
         patch.setattr(conv, "_SMALL", 0)
         patch.setattr(compiled_optim, "WORTH_SHARING", 100)
         patch.setattr(compiled_dense, "_WORTH_SHARING", 1)
@@ -67,6 +70,19 @@ def test_taps_farther_apart_than_the_image_is_high(dilation, hw):
     set_num_threads(1)
     for ours, theirs in zip(results(dense, x, w, g, settings), results(reference, x, w, g, settings), strict=True):
         assert np.abs(ours - theirs).max() <= 1e-4  # sums of some hundred products at most
+
+
+@pytest.mark.parametrize("stride, groups", [((1, 1), 1), ((2, 3), 1), ((1, 1), 2), ((2, 2), 2)])
+def test_more_taps_and_places_than_are_laid_out_at_once(stride, groups):
+    rng = np.random.RandomState(0)
+    x, w = rng.standard_normal((3, 64 * groups, 27, 24)), rng.standard_normal((5 * groups, 64, 3, 3))
+    settings = stride, (1, 1), (1, 1), groups
+    g = rng.standard_normal(K.conv2d.reference(x, w, *settings).shape)
+    exact = results(reference, x, w, g, settings)
+    for threads in (1, 2):
+        set_num_threads(threads)
+        for ours, theirs in zip(results(dense, *(a.astype("f") for a in (x, w, g)), settings), exact, strict=True):
+            assert np.abs(ours - theirs).max() <= 2e-3  # sums of up to 1,944 products of normal numbers
 
 
 @given(convolutions())

@@ -54,6 +54,16 @@ class BatchNorm(Function):
         return y if bias is None else y + bias.reshape(per_channel)
 
 
+def scale_channels(x, weight, bias):
+    """x (N, C, d1, ...) times weight (C,), plus bias (C,), either perhaps None: batch norm with mean 0, variance 1."""
+    if weight is None and bias is None:
+        return x
+    a, channels = x._data, x._data.shape[1:2]
+    dtype = a.dtype if a.itemsize > 2 else float32.numpy
+    mean, var = K.zeros_like(a, dtype, shape=channels), K.ones_like(a, dtype, shape=channels)
+    return BatchNorm.apply(x, weight, bias, mean, var, 0.0, False)
+
+
 def _rows(x, dims: int):
     """x (..., d1, ...) as rows of its last `dims` dims: (R, D)."""
     return x if dims == 1 and x.ndim == 2 else x.reshape(-1, math.prod(x.shape[x.ndim - dims :]))

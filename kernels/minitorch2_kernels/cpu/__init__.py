@@ -18,6 +18,7 @@ from . import (
     rectifiers,
     rnn,
     shifted,
+    whole_windows,
 )
 
 if jit.available:
@@ -55,3 +56,5 @@ if jit.available:
         compiled_rows,
     ):
         module.register()
+
+whole_windows.register()

@@ -253,17 +253,35 @@ def largest_of(bytes_each: int) -> Any:
     return intrinsic(one)
 
 
+def move_of(bytes_each: int) -> Any:
+    """The function for compiled code that copies a vector."""
+
+    def one(typing_context, source, at, out, to):
+        """Flat arrays: out[to + j] = source[at + j] for as many j as a vector has."""
+
+        def generate(context, builder, signature, arguments):
+            loop = _Loop(context, builder, signature, arguments, bytes_each)
+            source, at, out, to = loop.arguments
+            vector = loop.vector_at(loop.moved(source.data, at))
+            builder.store(vector, loop.as_vector(loop.moved(out.data, to)), align=loop.size)
+            return context.get_dummy_value()
+
+        return types.void(source, at, out, to), generate
+
+    return intrinsic(one)
+
+
 def turn_of(count: int) -> Any:
     """The function for compiled code that transposes a square of so many rows, a power of two, in registers."""
 
-    def square(typing_context, source, at, apart, out, to, length):
-        """Flat arrays: out[to + t * length + j] = source[at + j * apart + t] for j, t < count."""
+    def square(typing_context, source, at, offsets, first, out, to, length):
+        """Flat arrays: out[to + t * length + j] = source[at + offsets[first + j] + t] for j, t < count."""
 
         def generate(context, builder, signature, arguments):
             loop = _Loop(context, builder, signature, arguments, count * signature.args[0].dtype.bitwidth // 8)
-            source, at, apart, out, to, length = loop.arguments
-            each = loop.after(ir.Constant(_INT, 0), count)
-            rows = [loop.vector_at(loop.moved(source.data, builder.add(at, builder.mul(j, apart)))) for j in each]
+            source, at, offsets, first, out, to, length = loop.arguments
+            moves = [builder.load(loop.moved(offsets.data, j)) for j in loop.after(first, count)]
+            rows = [loop.vector_at(loop.moved(source.data, builder.add(at, move))) for move in moves]
             size = 1
             while size < count:  # squares of this size change places across the diagonal of one twice as large
                 upper = [lane if not lane & size else lane - size + count for lane in range(count)]
@@ -274,12 +292,12 @@ def turn_of(count: int) -> Any:
                         pair = rows[j], rows[j + size]
                         rows[j], rows[j + size] = (builder.shuffle_vector(*pair, mask) for mask in masks)
                 size *= 2
-            for t, row in zip(each, rows, strict=True):
-                place = loop.moved(out.data, builder.add(to, builder.mul(t, length)))
+            for t, row in enumerate(rows):
+                place = loop.moved(out.data, builder.add(to, builder.mul(ir.Constant(_INT, t), length)))
                 builder.store(row, loop.as_vector(place), align=loop.size)
             return context.get_dummy_value()
 
-        return types.void(source, at, apart, out, to, length), generate
+        return types.void(source, at, offsets, first, out, to, length), generate
 
     return intrinsic(square)
 
@@ -294,4 +312,5 @@ dots = dots_of(ROWS, TAPS, _WIDEST)
 panel_tile, half_panel_tile, quarter_panel_tile = (panel_tile_of(ROWS, vectors, _WIDEST) for vectors in (4, 2, 1))
 SQUARE = _WIDEST // 4
 turn_square = turn_of(SQUARE)
+move_vector = move_of(_WIDEST)
 largest_of_many = largest_of(_WIDEST)

@@ -9,7 +9,7 @@ from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
 from ...ops._common import require_tensor, to_dtype
 from ...ops._half import once_in_half
 from ...ops._images import follows_format
-from ...ops.norm import LayerNorm
+from ...ops.norm import LayerNorm, scale_channels
 from ...ops.norm import batch_norm as normalize_batch
 from ...ops.reduce import Mean
 from .padding import pad
@@ -107,10 +107,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         return _of_nothing(input, weight, bias)
     x = input.reshape(1, shape[0] * num_groups, -1)
     x = normalize_batch(x, None, None, None, None, True, 0.0, eps).reshape(shape)
-    per_channel = (-1, *(1,) * (len(shape) - 2))
-    x = x if weight is None else x * weight.reshape(per_channel)
-    x = x if bias is None else x + bias.reshape(per_channel)
-    return to_dtype(x, input._data.dtype)
+    return to_dtype(scale_channels(x, weight, bias), input._data.dtype)
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
