@@ -15,10 +15,10 @@ from ..reference import conv as reference_conv
 from ..reference import matmul as reference
 from .alike import alike, alike_float32
 from .blas import one_thread
-from .gemm import PANEL, best_sgemm, sgemm_address
+from .gemm import NARROWEST, PANEL, best_sgemm, sgemm_address
 from .jit import Loops
 from .matmul import ALONE
-from .pool import parts_of, share_loop
+from .pool import get_num_threads, parts_of, share_loop
 
 loops = Loops("product_loops")
 
@@ -102,6 +102,12 @@ def linear(x, weight, bias):
 _NONE = np.zeros((0, 0), np.float32)
 
 
+def _sum(parts, total) -> None:
+    """total = the sum of `parts`, arrays like it, in their order."""
+    size = total.size
+    share_loop(size / WORTH_ADDING, loops.add_parts, size, parts.reshape(len(parts), size), total.reshape(-1))
+
+
 def _fits_back(g, x, weight, with_bias) -> bool:
     return (
         _is_matrix(g)
@@ -134,8 +140,7 @@ def linear_grad(g, x, weight, with_bias):
             dws, of_weight = dw[None], best_sgemm(-(-outputs // parts), inputs, rows)
         _share_products(work, loops.linear_grad, parts, (of_x, of_weight), parts, *arrays, dws, dbs)
         if by_rows:
-            worth, size = dw.size / WORTH_ADDING, dw.size
-            share_loop(worth, loops.add_parts, size, dws.reshape(parts, size), dw.reshape(-1))
+            _sum(dws, dw)
     db = (dbs[0] if parts == 1 else dbs.sum(axis=0)).astype(np.float32) if with_bias else None
     return None if weight is None else dx, None if x is None else dw, db
 
@@ -160,8 +165,73 @@ def conv2d(x, w, *settings):
     return y
 
 
+def _mixes(a, b, khw, stride, padding, groups) -> bool:
+    """Images large enough for products of their own, their channels mixed pixel by pixel."""
+    return (
+        groups == 1
+        and khw == stride == (1, 1)
+        and padding == (0, 0)
+        and alike_float32(a, b)
+        and len(a) >= get_num_threads()
+        and a.ndim == 4
+        and a.shape[2] * a.shape[3] >= NARROWEST
+        and sgemm_address() != 0
+    )
+
+
+def _mixes_forward(x, w, stride, padding, dilation, groups) -> bool:
+    return _mixes(x, w, w.shape[2:], stride, padding, groups) and x.size * len(w) > WORTH_SHARING
+
+
+def _mixes_back(g, w, hw, stride, padding, dilation, groups) -> bool:
+    return _mixes(g, w, w.shape[2:], stride, padding, groups) and g.size * w.shape[1] > WORTH_SHARING
+
+
+def _mixes_weight(g, x, khw, stride, padding, dilation, groups) -> bool:
+    return _mixes(g, x, khw, stride, padding, groups) and g.size * x.shape[1] > WORTH_SHARING
+
+
+def _planes(x) -> np.ndarray:
+    """x (N, C, H, W) as (N, C, P)."""
+    return x.reshape(*x.shape[:2], -1)
+
+
+def _mixed(matrix, x) -> np.ndarray:
+    """matrix (O, C) times every image of x (N, C, H, W)."""
+    (outputs, channels), n, places = matrix.shape, len(x), x.shape[2] * x.shape[3]
+    y = np.empty((n, outputs, *x.shape[2:]), x.dtype)
+    sgemm = best_sgemm(outputs, places, channels)
+    _share_products(y.size * channels, loops.mix_channels, n, (sgemm,), matrix, _planes(x), _planes(y))
+    return y
+
+
+def mixed_conv2d(x, w, *settings):
+    """The product with every image; each thread has some of these."""
+    return _mixed(w.reshape(w.shape[:2]), x)
+
+
+def mixed_conv2d_input_grad(g, w, *settings):
+    """As forward, with the weight turned."""
+    return _mixed(np.ascontiguousarray(w.reshape(w.shape[:2]).T), g)
+
+
+def mixed_conv2d_weight_grad(g, x, *settings):
+    """Each thread sums over its own images; the sums are added in the order of the threads."""
+    (outputs, channels), places = (g.shape[1], x.shape[1]), x.shape[2] * x.shape[3]
+    dw, parts = np.empty((outputs, channels, 1, 1), x.dtype), parts_of(len(g))
+    dws = np.empty((parts, outputs, channels), x.dtype) if parts > 1 else dw.reshape(1, outputs, channels)
+    sgemm = best_sgemm(outputs, channels, places)
+    _share_products(g.size * channels, loops.mix_channels_grad, parts, (sgemm,), _planes(g), _planes(x), dws)
+    if parts > 1:
+        _sum(dws, dw)
+    return dw
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
+    reference_conv.conv2d.override(_mixes_forward)(mixed_conv2d)
+    reference_conv.conv2d_input_grad.override(_mixes_back)(mixed_conv2d_input_grad)
+    reference_conv.conv2d_weight_grad.override(_mixes_weight)(mixed_conv2d_weight_grad)
     reference.matmul.override(_worth_it)(matmul)
     reference.linear.override(_fits)(linear)
     reference.linear_grad.override(_fits_back)(linear_grad)

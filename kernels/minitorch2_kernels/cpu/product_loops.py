@@ -111,6 +111,30 @@ def _column_sums(g, sums, first, last):
 
 @shareable
 @jit
+def mix_channels(sgemm, w, x, y, start, stop):
+    """y[n] = w x[n] for images start to stop; w (O, C), x (N, C, P), y (N, O, P). sgemm: its address."""
+    (outputs, channels), places = w.shape, x.shape[2]
+    for n in range(start, stop):
+        image, to = x[n].ctypes.data, y[n].ctypes.data
+        times(sgemm, PLAIN, PLAIN, outputs, places, channels, w.ctypes.data, channels, image, places, 0, to, places)
+
+
+@shareable
+@jit
+def mix_channels_grad(sgemm, g, x, dws, start, stop):
+    """dws[part] = the sum of g[n] x[n]^T over the images of parts start to stop; g (N, O, P), x (N, C, P), dws (parts,
+    O, C)."""
+    outputs, channels, places, parts = g.shape[1], x.shape[1], x.shape[2], len(dws)
+    for part in range(start, stop):
+        first, last = part_of(len(g), part, parts)
+        to = dws[part].ctypes.data
+        for n in range(first, last):
+            a, b, onto = g[n].ctypes.data, x[n].ctypes.data, 0 if n == first else 1
+            times(sgemm, PLAIN, TRANSPOSED, outputs, channels, places, a, places, b, places, onto, to, channels)
+
+
+@shareable
+@jit
 def add_parts(parts, total, start, stop):
     """total[start:stop] = the sum of parts (P, n), P > 1, in their order."""
     total, first = total[start:stop], parts[0, start:stop]
