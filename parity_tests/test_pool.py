@@ -1,6 +1,7 @@
 """The pool of threads: loops shared without the interpreter's lock, sleeping, forking, and several callers at once."""
 
 import os
+import sys
 import threading
 import time
 
@@ -31,13 +32,14 @@ def loops():
 
 
 def awake(threads):
-    """Sets the number of threads and waits until the others watch."""
+    """Sets the number of threads and waits until the others watch. Each has a part of something first: where one may
+    take another's, that one sleeps on."""
     pool.set_num_threads(threads)
-    pool.share(lambda start, stop: None, threads)
-    deadline = time.monotonic() + 10
+    together, deadline = threading.Barrier(threads), time.monotonic() + 10
+    pool.share(lambda start, stop: together.wait(), threads)
     while not all(pool._slots[i, 0] == 1 for i in range(threads - 1)):
         assert time.monotonic() < deadline, "the pool's threads do not come back to watch"
-        pool.share(lambda start, stop: None, threads)
+        pool.share(lambda start, stop: together.wait(), threads)
 
 
 def asleep(threads):
@@ -150,6 +152,27 @@ def _divide(x, start, stop):
     for i in range(start, stop):
         if i >= 4:  # in the second thread's part
             x[0] = x[1] // x[0]
+
+
+def test_a_loop_counts_no_references_and_leaves_those_of_its_arrays(loops):
+    """Threads that take slices would pass the counter to and fro; an array in a tuple keeps its own."""
+    from minitorch2_kernels.cpu.share_loops import shareable
+
+    look = shareable(jit.jit(_look))
+    x, alone, together = np.arange(4.0), np.arange(4), np.arange(4)
+    before = [sys.getrefcount(a) for a in (x, alone, together)]
+    for waiting in (True, False):
+        awake(2) if waiting else asleep(2)
+        for _ in range(100):
+            pool.share_loop(BIG, look, 4, x, (alone, together))
+    assert [sys.getrefcount(a) for a in (x, alone, together)] == before
+    np.testing.assert_array_equal(x, np.arange(4) * 2.0**200)
+
+
+def _look(x, two, start, stop):
+    for i in range(start, stop):
+        row, first, second = x[i : i + 1], two[0][i : i + 1], two[1][i : i + 1]
+        row[0] = row[0] + row[0] + 0 * (first[0] + second[0])
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -14,6 +14,7 @@ from .pool import parts_of, share_loop
 loops = Loops("row_loops")
 
 WORTH_SHARING = 8 * 1024  # numbers
+APART = 32  # numbers, two lines of the cache: none has sums of two threads
 
 
 def _run(name: str, n: int, *arrays) -> None:
@@ -93,12 +94,12 @@ def layer_norm_grad(g, x, mean, rstd, weight):
     dx = np.empty_like(x)
     weight = np.ones(width, x.dtype) if weight is None else weight
     parts = parts_of(rows) if x.size >= WORTH_SHARING else 1
-    sums = np.zeros((2, parts, width), x.dtype)
+    sums = np.zeros((2, parts, width + APART), x.dtype)
     _run("layer_norm_grad", parts, g, x, mean, rstd, weight, dx, sums[0], sums[1])
-    dweight, dbias = sums[:, 0]
+    dweight, dbias = sums[:, 0, :width]
     for part in range(1, parts):
-        dweight += sums[0, part]
-        dbias += sums[1, part]
+        dweight += sums[0, part, :width]
+        dbias += sums[1, part, :width]
     return dx, dweight, dbias
 
 

@@ -156,7 +156,9 @@ def _work(jobs, number: int) -> None:
         job = jobs.get()
         if job is not None:
             context, function, start, stop, done = job
-            done.put(context.run(_run, function, start, stop))
+            error = context.run(_run, function, start, stop)
+            job = context = function = None  # they hold arrays, and the next job may be long in coming
+            done.put(error)
 
 
 def _start_workers(n: int) -> None:

@@ -246,7 +246,7 @@ def _layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias, start, stop):
 @shareable
 @summing
 def layer_norm_grad(g, x, mean, rstd, weight, dx, dweights, dbiases, start, stop):
-    """dx of layer_norm for parts start to stop of its rows; to dweights and dbiases (parts, D) is added."""
+    """dx of layer_norm for parts start to stop of its rows; to dweights and dbiases (parts, D or more) is added."""
     rows, parts = len(x), len(dweights)
     for part in range(start, stop):
         first, last = part_of(rows, part, parts)
