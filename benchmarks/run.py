@@ -23,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from more_programs import MORE
 from workloads import IMPORTS, PROGRAMS, WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -234,20 +235,23 @@ def write(args: argparse.Namespace, about: dict[str, Any], results: dict[str, An
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(ALL)}; all without one")
+    known = [*ALL, *MORE]
+    parser.add_argument(
+        "workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(known)}; {ALL[0]} to {ALL[-1]}"
+    )
     add_options(parser, rounds=5, seconds=2.0)
     parser.add_argument("--chart", metavar="FILE.png", help="draw the ratios as bars (needs matplotlib)")
     args = parser.parse_args(argv)
     for name in args.workloads:
-        if name not in ALL:
-            parser.error(f"there is no workload {name!r}; there are {', '.join(ALL)}")
+        if name not in known:
+            parser.error(f"there is no workload {name!r}; there are {', '.join(known)}")
     about = introduce(args)
     print(HEADER, flush=True)
     results, started = {}, time.perf_counter()
     for name in args.workloads or ALL:
         results[name] = measure(name, args)
         print(table_line(name, results[name]), flush=True)
-    whole = [results[name]["ratio"] for name in PROGRAMS if name in results]
+    whole = [results[name]["ratio"] for name in (*PROGRAMS, *MORE) if name in results]
     mean = statistics.geometric_mean(whole) if whole else None
     if mean is not None:
         print(f"\ngeometric mean of the {len(whole)} ratios of whole programs: {mean:.2f}")

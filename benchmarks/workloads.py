@@ -270,7 +270,12 @@ def step_of(torch: Any, name: str) -> Step:
     """The step of a workload on the CPU, with the wait for its loss."""
     if name == "small_op":
         return small_op(torch)
-    program = PROGRAMS[name](torch)
+    make = PROGRAMS.get(name)
+    if make is None:
+        from more_programs import MORE
+
+        make = MORE[name]
+    program = make(torch)
     step, turn = step_on(torch, program, optimizer_of(torch, program)), itertools.count()
     return lambda: step(*program.batches[next(turn) % len(program.batches)]).item()
 
@@ -296,7 +301,7 @@ def say(**what: Any) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("framework", choices=["minitorch2", "torch"])
-    parser.add_argument("workload", choices=[*WORKLOADS, *IMPORTS])
+    parser.add_argument("workload", help=f"of {', '.join([*WORKLOADS, *IMPORTS])}, or more_programs.py's")
     parser.add_argument("--threads", type=int, required=True)
     args = parser.parse_args()
     started = time.perf_counter()
