@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sums_close import close
 
 import minitorch2_kernels as K
 from minitorch2_kernels.cpu import jit
@@ -32,12 +33,6 @@ def drawn(rows, width, outputs, seed):
     rng = np.random.default_rng(seed)
     shapes = (rows, width), (outputs, width), (outputs,), (rows, outputs)
     return [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
-
-
-def close(ours, exact, terms):
-    """The sums differ by their order and roundings: of `terms` numbers, by as many eps of the largest result."""
-    scale = np.abs(exact).max(initial=1)
-    np.testing.assert_allclose(ours, exact, rtol=0, atol=terms * np.finfo(np.float32).eps * scale)
 
 
 @given(ROWS, WIDTHS, OUTPUTS, st.integers(0, 9), st.booleans())

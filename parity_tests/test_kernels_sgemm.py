@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sums_close import close
 
 import minitorch2_kernels as K
 from minitorch2_kernels.cpu import jit
@@ -26,12 +27,6 @@ def times(a, a_turned, b, b_turned, c, beta):
     matrices = [(x.ctypes.data_as(function.argtypes[7]), x.strides[0] // 4) for x in (a, b, c)]
     forms = [TRANSPOSED if turned else PLAIN for turned in (a_turned, b_turned)]
     function(ROW_MAJOR, *forms, m, n, k, 1.0, *matrices[0], *matrices[1], beta, *matrices[2])
-
-
-def close(ours, exact, terms):
-    """The sums differ by their order and roundings: of `terms` numbers, by as many eps of the largest result."""
-    scale = np.abs(exact).max(initial=1)
-    np.testing.assert_allclose(ours, exact, rtol=0, atol=terms * np.finfo(np.float32).eps * scale)
 
 
 @given(ROWS, COLUMNS, DEPTHS, st.booleans(), st.booleans(), st.sampled_from([0.0, 1.0]), st.integers(0, 5))

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from .jit import jit
+import functools
+
+from . import jit as compiling
 from .share_loops import shareable
+
+jit = functools.partial(compiling.jit, error_model="numpy")
 
 
 @shareable
@@ -33,14 +37,13 @@ def times(a, b, y, start, stop):
         y[i] = a[i] * b[i]
 
 
-def _over(a, b, y, start, stop):
+@shareable
+@jit
+def over(a, b, y, start, stop):
     """y = a / b, as plus."""
     a, b, y = a[start:stop], b[start:stop], y[start:stop]
     for i in range(y.size):
         y[i] = a[i] / b[i]
-
-
-over = shareable(jit(_over, error_model="numpy"))
 
 
 @shareable

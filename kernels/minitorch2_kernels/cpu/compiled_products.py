@@ -18,6 +18,7 @@ from .blas import one_thread
 from .gemm import NARROWEST, PANEL, best_sgemm, sgemm_address
 from .jit import Loops
 from .matmul import ALONE
+from .pointwise import plain
 from .pool import get_num_threads, parts_of, share_loop
 
 loops = Loops("product_loops")
@@ -148,10 +149,8 @@ def linear_grad(g, x, weight, with_bias):
 def _is_one_image(x, w, stride, padding, dilation, groups) -> bool:
     """One image, its channels mixed pixel by pixel: a product of matrices."""
     return (
-        len(x) == groups == 1
-        and w.shape[2:] == (1, 1)
-        and stride == (1, 1)
-        and padding == (0, 0)
+        len(x) == 1
+        and plain(x, w, w.shape[2:], stride, padding, groups)
         and alike_float32(x, w)
         and x.size * len(w) > WORTH_SHARING
         and sgemm_address() != 0
@@ -168,12 +167,9 @@ def conv2d(x, w, *settings):
 def _mixes(a, b, khw, stride, padding, groups) -> bool:
     """Images large enough for products of their own, their channels mixed pixel by pixel."""
     return (
-        groups == 1
-        and khw == stride == (1, 1)
-        and padding == (0, 0)
+        plain(a, b, khw, stride, padding, groups)
         and alike_float32(a, b)
         and len(a) >= get_num_threads()
-        and a.ndim == 4
         and a.shape[2] * a.shape[3] >= NARROWEST
         and sgemm_address() != 0
     )

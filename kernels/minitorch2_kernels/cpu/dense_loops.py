@@ -15,9 +15,8 @@ from .share_loops import shareable
 from .tile import ROW_BYTES, ROWS, SQUARE, TAPS, dots, move_vector, tile
 
 _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so that they stay in the first-level cache
-VECTOR = SQUARE  # numbers
 TAPS_AT_ONCE, PLACES_AT_ONCE = 512, 128  # of what is laid out for sgemm: a quarter of a megabyte
-COLUMNS = TAPS_AT_ONCE * PLACES_AT_ONCE + VECTOR
+COLUMNS = TAPS_AT_ONCE * PLACES_AT_ONCE + SQUARE
 _TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
 
 
@@ -41,42 +40,31 @@ def _lay_out_columns(source, at, offsets, taps, place, count, columns, width, ou
         of_tap, row, j, q = at + offsets[t], place // columns, place % columns, 0
         while q < count:
             run = min(columns - j, count - q)
-            for v in range(0, run, VECTOR):
+            for v in range(0, run, SQUARE):
                 move_vector(source, of_tap + row * width + j + v, out, t * count + q + v)
             row, j, q = row + 1, 0, q + run
 
 
 @jit
 def _multiply_places(
-    sgemm, source, at, apart, images, w, begin, length, rows, offsets, y, to, gap, shape, width, columns
+    sgemm, source, at, apart, images, w, begin, length, rows, offsets, y, to, gap, shape, width, columns, back
 ):
-    """y[to + b * gap + r * P + p] = sum over t of w[begin + r * length + t] * source[at + b * apart + offsets[t] + i *
-    width + j], flat arrays, for images b, rows r and places p = i * OW + j of shape (OH, OW), P altogether."""
-    places, taps = shape[0] * shape[1], len(offsets)
+    """y[to + b * gap + r * P + p] = the sum over t of w[begin + r * length + t] * source[at + b * apart + offsets[t] +
+    i * width + j], flat arrays, for images b, rows r and places p = i * OW + j of shape (OH, OW), P altogether. `back`:
+    w[...] += the sum over b and p of y[...] * source[...], their places as above."""
+    places, taps, laid_out = shape[0] * shape[1], len(offsets), columns.ctypes.data
     for t in range(0, taps, TAPS_AT_ONCE):
         depth = min(TAPS_AT_ONCE, taps - t)
         for b in range(images):
             for p in range(0, places, PLACES_AT_ONCE):
                 count = min(PLACES_AT_ONCE, places - p)
                 _lay_out_columns(source, at + b * apart, offsets[t:], depth, p, count, shape[1], width, columns)
-                a, c = w.ctypes.data + (begin + t) * 4, y.ctypes.data + (to + b * gap + p) * 4
-                onto = 1 if t > 0 else 0
-                times(sgemm, PLAIN, PLAIN, rows, count, depth, a, length, columns.ctypes.data, count, onto, c, places)
-
-
-@jit
-def _add_places(sgemm, source, apart, images, g, begin, gap, rows, offsets, dw, to, shape, width, columns):
-    """dw[to + r * T + t] += sum over images b and places p = i * OW + j of shape (OH, OW), P altogether, of g[begin + b
-    * gap + r * P + p] * source[b * apart + offsets[t] + i * width + j], flat arrays."""
-    places, taps = shape[0] * shape[1], len(offsets)
-    for t in range(0, taps, TAPS_AT_ONCE):
-        across = min(TAPS_AT_ONCE, taps - t)
-        for b in range(images):
-            for p in range(0, places, PLACES_AT_ONCE):
-                count = min(PLACES_AT_ONCE, places - p)
-                _lay_out_columns(source, b * apart, offsets[t:], across, p, count, shape[1], width, columns)
-                a, c = g.ctypes.data + (begin + b * gap + p) * 4, dw.ctypes.data + (to + t) * 4
-                times(sgemm, PLAIN, TRANSPOSED, rows, across, count, a, places, columns.ctypes.data, count, 1, c, taps)
+                of_w, of_y = w.ctypes.data + (begin + t) * 4, y.ctypes.data + (to + b * gap + p) * 4
+                if back:
+                    times(sgemm, PLAIN, TRANSPOSED, rows, depth, count, of_y, places, laid_out, count, 1, of_w, length)
+                else:
+                    onto = 1 if t > 0 else 0
+                    times(sgemm, PLAIN, PLAIN, rows, count, depth, of_w, length, laid_out, count, onto, of_y, places)
 
 
 @shareable
@@ -111,7 +99,7 @@ def conv(sgemm, x, w, y, work, size, parts, by_rows, phases, place, offsets, hei
                     at, to, gap = (group * outputs + first) * w.shape[2], (n * y.shape[1] + o) * oh * ow, y[0].size
                     of_rows = w.reshape(-1), at, w.shape[2], min(last, outputs) - first, offsets
                     of_places = y.reshape(-1), to, gap, (oh, ow), width
-                    _multiply_places(sgemm, padded, 0, numbers, images, *of_rows, *of_places, sums)
+                    _multiply_places(sgemm, padded, 0, numbers, images, *of_rows, *of_places, sums, False)
                     continue
                 _sum_shifted(padded, w[group], offsets, totals, length, first, last)
                 computed, count = sums[first * totals.shape[1] :], min(last, outputs) - first
@@ -166,7 +154,9 @@ def input_grad(
                         if whole:
                             out, to, gap = dx.reshape(-1), (n * dx.shape[1] + c) * area, dx[0].size
                         of_rows = w.reshape(-1), of_weights, row_of_w, channels, offsets[first:last]
-                        _multiply_places(sgemm, spread, at, numbers, images, *of_rows, out, to, gap, shape, width, sums)
+                        _multiply_places(
+                            sgemm, spread, at, numbers, images, *of_rows, out, to, gap, shape, width, sums, False
+                        )
                         if not whole:
                             _put_places(out, dx, n, images, c, channels, phase[0])
                         continue
@@ -199,9 +189,10 @@ def weight_grad(sgemm, g, x, dw, work, size, phases, place, offsets, height, wid
                 c, o = group * channels, group * outputs
                 lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
                 if sgemm != 0:
-                    at, gap, to = (n * g.shape[1] + o) * oh * ow, g[0].size, (part * groups + group) * dw[0, 0].size
-                    settings = g.reshape(-1), at, gap, outputs, offsets, dw.reshape(-1), to, (oh, ow)
-                    _add_places(sgemm, padded, numbers, images, *settings, width, grads)
+                    of_dw, length = (part * groups + group) * dw[0, 0].size, len(offsets)
+                    of_rows = dw.reshape(-1), of_dw, length, outputs, offsets
+                    of_places = g.reshape(-1), (n * g.shape[1] + o) * oh * ow, g[0].size, (oh, ow), width
+                    _multiply_places(sgemm, padded, 0, numbers, images, *of_rows, *of_places, grads, True)
                     continue
                 lay_out(g, n, images, o, outputs, grads, spread.shape[1], place, 0, height, width)
                 for begin in range(0, length, _CHUNK):

@@ -21,49 +21,49 @@ from .tile import ROWS, SQUARE, half_panel_tile, panel_tile, quarter_panel_tile,
 
 WIDTH = 4 * SQUARE
 DEPTH = 128
-LINE = 16  # numbers in a line of the cache
-_APART = DEPTH + LINE  # rows of a power of two would all fall into the same few lines of the cache
+_LINE = 16  # numbers in a line of the cache
+_APART = DEPTH + _LINE  # rows of a power of two would all fall into the same few lines of the cache
 _ALL = (1 << 60,)
 
 
 @inner
-def in_lines(n):
+def _in_lines(n):
     """n numbers, of which the first begins a line of the cache: a vector in two lines takes twice as long to load."""
-    numbers = np.empty(n + LINE, np.float32)
-    begin = -(numbers.ctypes.data // 4) % LINE
+    numbers = np.empty(n + _LINE, np.float32)
+    begin = -(numbers.ctypes.data // 4) % _LINE
     return numbers[begin : begin + n]
 
 
 @inner
-def width_of(columns):
+def _width_of(columns):
     """How wide a panel of so many columns, WIDTH at most, is best laid out."""
     return WIDTH if columns > WIDTH // 2 else WIDTH // 2 if columns > WIDTH // 4 else WIDTH // 4
 
 
 @inner
-def lay_out_turned(source, at, offsets, first, rows, columns, out, length):
-    """out[q * length + r] = source[at + offsets[first + r] + q] for r < rows, q < columns."""
+def _lay_out_turned(source, at, offsets, rows, columns, out, length):
+    """out[q * length + r] = source[at + offsets[r] + q] for r < rows, q < columns."""
     down, across = rows // SQUARE * SQUARE, columns // SQUARE * SQUARE
     for r in range(0, down, SQUARE):
         for q in range(0, across, SQUARE):
-            turn_square(source, at + q, offsets, first + r, out, q * length + r, length)
+            turn_square(source, at + q, offsets, r, out, q * length + r, length)
     for r in range(rows):
-        row = source[at + offsets[first + r] :]
+        row = source[at + offsets[r] :]
         for q in range(across if r < down else 0, columns):
             out[q * length + r] = row[q]
 
 
 @inner
-def lay_out_panel(source, at, offsets, first, rows, columns, panel, width):
-    """panel[r * width + q] = source[at + offsets[first + r] + q] for r < rows, q < columns."""
+def _lay_out_panel(source, at, offsets, rows, columns, panel, width):
+    """panel[r * width + q] = source[at + offsets[r] + q] for r < rows, q < columns."""
     for r in range(rows):
-        row, place = source[at + offsets[first + r] :], panel[r * width :]
+        row, place = source[at + offsets[r] :], panel[r * width :]
         for q in range(columns):
             place[q] = row[q]
 
 
 @inner
-def add_tiles(a, at, apart, rows, panel, depth, width, across, onto, c, place, length, edge):
+def _add_tiles(a, at, apart, rows, panel, depth, width, across, onto, c, place, length, edge):
     """c[place + r * length + q] = sum over t < depth of a[at + r * apart + t] * panel[t * width + q] for r < rows, q <
     across, flat arrays; where `onto`, what was there and the sum. edge (ROWS * WIDTH,): a workspace."""
     for r in range(0, rows, ROWS):
@@ -94,27 +94,27 @@ _SIGNATURE = types.void(*[types.int32] * 3, *[types.int64] * 3, _real, *_matrix,
 def _sgemm(order, a_form, b_form, m, n, k, alpha, a_pointer, a_apart, b_pointer, b_apart, beta, c_pointer, c_apart):
     """As cblas_sgemm, for order ROW_MAJOR, alpha = 1 and beta = 0 or 1; m, n, k > 0."""
     a, b, c = carray(a_pointer, _ALL), carray(b_pointer, _ALL), carray(c_pointer, _ALL)
-    panel, edge, rows_of_a, apart = in_lines(DEPTH * WIDTH), np.zeros(ROWS * WIDTH, np.float32), a, a_apart
+    panel, edge, rows_of_a, apart = _in_lines(DEPTH * WIDTH), np.zeros(ROWS * WIDTH, np.float32), a, a_apart
     a_offsets, b_offsets = np.arange(DEPTH) * a_apart, np.arange(max(DEPTH, WIDTH)) * b_apart
     if a_form == TRANSPOSED:
-        rows_of_a, apart = in_lines(m * _APART), _APART
+        rows_of_a, apart = _in_lines(m * _APART), _APART
     for begin in range(0, k, DEPTH):
         depth, at = min(DEPTH, k - begin), begin
         if a_form == TRANSPOSED:
-            lay_out_turned(a, begin * a_apart, a_offsets, 0, depth, m, rows_of_a, apart)
+            _lay_out_turned(a, begin * a_apart, a_offsets, depth, m, rows_of_a, apart)
             at = 0
         for column in range(0, n, WIDTH):
             across = min(WIDTH, n - column)
-            width = width_of(across)
+            width = _width_of(across)
             if across < width:
                 for i in range(depth * width):
                     panel[i] = 0
             if b_form == TRANSPOSED:
-                lay_out_turned(b, column * b_apart + begin, b_offsets, 0, across, depth, panel, width)
+                _lay_out_turned(b, column * b_apart + begin, b_offsets, across, depth, panel, width)
             else:
-                lay_out_panel(b, begin * b_apart + column, b_offsets, 0, depth, across, panel, width)
+                _lay_out_panel(b, begin * b_apart + column, b_offsets, depth, across, panel, width)
             onto = begin > 0 or beta != 0
-            add_tiles(rows_of_a, at, apart, m, panel, depth, width, across, onto, c, column, c_apart, edge)
+            _add_tiles(rows_of_a, at, apart, m, panel, depth, width, across, onto, c, column, c_apart, edge)
 
 
 sgemm: Any = numba.cfunc(_SIGNATURE, cache=True)(_sgemm)

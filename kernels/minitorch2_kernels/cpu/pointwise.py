@@ -17,7 +17,8 @@ DEEP = 512  # and of the weight's gradient, where every product more is a sum ov
 BLOCK_BYTES = 512 * 1024  # of images laid side by side, in a second-level cache of 1 MiB
 
 
-def _plain(x, w, khw, stride, padding, groups) -> bool:
+def plain(x, w, khw, stride, padding, groups) -> bool:
+    """Whether this is a convolution that mixes channels pixel by pixel."""
     return (
         type(x) is np.ndarray
         and type(w) is np.ndarray
@@ -31,15 +32,15 @@ def _plain(x, w, khw, stride, padding, groups) -> bool:
 
 
 def _supports(x, w, stride, padding, dilation, groups) -> bool:
-    return _plain(x, w, w.shape[2:], stride, padding, groups)
+    return plain(x, w, w.shape[2:], stride, padding, groups)
 
 
 def _supports_input_grad(g, w, hw, stride, padding, dilation, groups) -> bool:
-    return _plain(g, w, w.shape[2:], stride, padding, groups)
+    return plain(g, w, w.shape[2:], stride, padding, groups)
 
 
 def _supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
-    return _plain(x, g, khw, stride, padding, groups)
+    return plain(x, g, khw, stride, padding, groups)
 
 
 def _blocks(start, stop, channels, places, dtype, columns):

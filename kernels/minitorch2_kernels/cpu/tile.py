@@ -70,29 +70,33 @@ class _Loop:
     def vector_at(self, pointer):
         return self.builder.load(self.as_vector(pointer), align=self.size)
 
-    def sums(self, shape: tuple[int, int], stop, step: int, factors):
-        """sums[i][j] = sum over n of a[i] * b[j], (a, b) = factors(n), for n from 0 on, less than stop > 0."""
-        builder, vector = self.builder, self.vector
-        before, loop, after = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("sums")
+    def repeated(self, values, stop, step: int, following):
+        """What values = following(n, values) are after n = 0, step, 2 step, ... less than stop > 0."""
+        builder = self.builder
+        before, loop, after = builder.block, builder.append_basic_block("loop"), builder.append_basic_block("after")
         builder.branch(loop)
         builder.position_at_end(loop)
-        n = builder.phi(_INT)
-        sums = [[builder.phi(vector) for _ in range(shape[1])] for _ in range(shape[0])]
-        a, b = factors(n)
-        totals = []
-        for one, of_row in zip(a, sums, strict=True):
-            products = [builder.fmul(one, other, flags=("contract",)) for other in b]
-            totals.append([builder.fadd(s, p, flags=("contract",)) for s, p in zip(of_row, products, strict=True)])
-        following = builder.add(n, ir.Constant(_INT, step))
-        builder.cbranch(builder.icmp_signed("<", following, stop), loop, after)
-        n.add_incoming(ir.Constant(_INT, 0), before)
-        n.add_incoming(following, loop)
-        for of_row, result in zip(sums, totals, strict=True):
-            for s, total in zip(of_row, result, strict=True):
-                s.add_incoming(ir.Constant(vector, None), before)
-                s.add_incoming(total, loop)
+        n, held = builder.phi(_INT), [builder.phi(value.type) for value in values]
+        results = following(n, held)
+        ahead = builder.add(n, ir.Constant(_INT, step))
+        builder.cbranch(builder.icmp_signed("<", ahead, stop), loop, after)
+        for phi, first, later in zip((n, *held), (ir.Constant(_INT, 0), *values), (ahead, *results), strict=True):
+            phi.add_incoming(first, before)
+            phi.add_incoming(later, loop)
         builder.position_at_end(after)
-        return totals
+        return results
+
+    def sums(self, shape: tuple[int, int], stop, step: int, factors):
+        """sums[i][j] = sum over n of a[i] * b[j], (a, b) = factors(n), for n from 0 on, less than stop > 0."""
+        builder, (rows, columns) = self.builder, shape
+
+        def following(n, sums):
+            a, b = factors(n)
+            products = [builder.fmul(one, other, flags=("contract",)) for one in a for other in b]
+            return [builder.fadd(s, p, flags=("contract",)) for s, p in zip(sums, products, strict=True)]
+
+        totals = self.repeated([ir.Constant(self.vector, None)] * (rows * columns), stop, step, following)
+        return [totals[i * columns : (i + 1) * columns] for i in range(rows)]
 
     def sum_onto(self, number, vector):
         """number plus all numbers of the vector, in any order."""
@@ -227,26 +231,17 @@ def largest_of(bytes_each: int) -> Any:
         def generate(context, builder, signature, arguments):
             loop = _Loop(context, builder, signature, arguments, bytes_each)
             row, count = loop.arguments
-            last = builder.sub(count, ir.Constant(_INT, loop.vector.count))
-            before, body, after = (
-                builder.block,
-                builder.append_basic_block("loop"),
-                builder.append_basic_block("largest"),
-            )
-            builder.branch(body)
-            builder.position_at_end(body)
-            at, most = builder.phi(_INT), builder.phi(loop.vector)
-            (place,) = loop.after(at, 1, last)  # the last vector may see again what the one before it has
-            seen = loop.vector_at(loop.moved(row.data, place))
-            more = builder.select(builder.fcmp_ordered(">", seen, most), seen, most)
-            following = builder.add(at, ir.Constant(_INT, loop.vector.count))
-            builder.cbranch(builder.icmp_signed("<", following, count), body, after)
-            at.add_incoming(ir.Constant(_INT, 0), before)
-            at.add_incoming(following, body)
-            most.add_incoming(ir.Constant(loop.vector, [float("-inf")] * loop.vector.count), before)
-            most.add_incoming(more, body)
-            builder.position_at_end(after)
-            return loop.largest_in(more)
+            width = loop.vector.count
+            last = builder.sub(count, ir.Constant(_INT, width))
+
+            def following(n, most):
+                (place,) = loop.after(n, 1, last)  # the last vector may see again what the one before it has
+                seen = loop.vector_at(loop.moved(row.data, place))
+                return [builder.select(builder.fcmp_ordered(">", seen, held), seen, held) for held in most]
+
+            lowest = ir.Constant(loop.vector, [float("-inf")] * width)
+            (most,) = loop.repeated([lowest], count, width, following)
+            return loop.largest_in(most)
 
         return row.dtype(row, types.int64), generate
 
