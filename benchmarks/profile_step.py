@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import workloads
+from more_programs import MORE
 
 import minitorch2 as torch
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", choices=workloads.WORKLOADS)
+    parser.add_argument("workload", choices=[*workloads.WORKLOADS, *MORE])
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--by", choices=["tottime", "cumulative"], default="tottime", help="own time, or with callees")
     parser.add_argument("--top", type=int, default=25, help="how many lines")

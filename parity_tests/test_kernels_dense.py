@@ -1,4 +1,4 @@
-"""The compiled convolution without im2col and the compiled optimizer updates against their references."""
+"""The compiled convolutions and the compiled optimizer updates against their references."""
 
 import itertools
 import os
@@ -19,21 +19,24 @@ from minitorch2_kernels.reference import optim
 pytestmark = pytest.mark.skipif(not jit.available, reason="numba is not installed")
 
 
-@pytest.fixture(autouse=True, scope="module", params=["by shifts", "by panels"])
-def small_work(request):
-    """Convolutions by tiles of shifted rows, or all by our sgemm, which only those of many outputs are elsewhere."""
-    from minitorch2_kernels.cpu import compiled_dense, compiled_optim, panel_loops
+@pytest.fixture(autouse=True, scope="module", params=["by shifts", "by panels, few images", "by panels, many images"])
+def dense(request):
+    """Convolutions by tiles of shifted rows, or laid out in panels, of blocks of as few images as fill a panel or of as
+    many as there are; a function that finds them by name."""
+    from minitorch2_kernels.cpu import compiled_dense, compiled_optim, compiled_places
 
+    module = compiled_dense if request.param == "by shifts" else compiled_places
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled_dense, "_MANY", 1 if request.param == "by panels" else 1 << 30)
-        patch.setattr(compiled_dense, "panels_address", lambda: panel_loops.sgemm.address)
         patch.setattr(conv, "_SMALL", 0)
         patch.setattr(compiled_optim, "WORTH_SHARING", 100)
-        patch.setattr(compiled_dense, "_WORTH_SHARING", 1)
+        patch.setattr(module, "_WORTH_SHARING", 1)
         patch.setattr(compiled_dense, "_LONG", 60)  # several images in a row, and several rows
-        compiled_dense._planned.cache_clear()
-        yield
-    compiled_dense._planned.cache_clear()
+        patch.setattr(compiled_places, "_MANY", 1)
+        patch.setattr(compiled_places, "_ENOUGH", 1)
+        patch.setattr(compiled_places, "_NUMBERS", 0 if "few" in request.param else 1 << 30)
+        module._planned.cache_clear()
+        yield lambda name: getattr(module, name)
+    module._planned.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -51,18 +54,12 @@ def results(way, x, w, g, settings):
     )
 
 
-def dense(name):
-    from minitorch2_kernels.cpu import compiled_dense
-
-    return getattr(compiled_dense, name)
-
-
 def reference(name):
     return getattr(K, name).reference
 
 
 @pytest.mark.parametrize("dilation, hw", [(12, (7, 7)), (5, (3, 9)), (4, (2, 5))])
-def test_taps_farther_apart_than_the_image_is_high(dilation, hw):
+def test_taps_farther_apart_than_the_image_is_high(dense, dilation, hw):
     """What such a tap sees of an image lies beyond the next one's first row, where images lie side by side."""
     rng = np.random.RandomState(0)
     x, w, g = (rng.standard_normal(s).astype("f") for s in ((5, 2, *hw), (3, 2, 3, 3), (5, 3, *hw)))
@@ -73,7 +70,7 @@ def test_taps_farther_apart_than_the_image_is_high(dilation, hw):
 
 
 @pytest.mark.parametrize("stride, groups", [((1, 1), 1), ((2, 3), 1), ((1, 1), 2), ((2, 2), 2)])
-def test_more_taps_and_places_than_are_laid_out_at_once(stride, groups):
+def test_more_taps_and_places_than_are_laid_out_at_once(dense, stride, groups):
     rng = np.random.RandomState(0)
     x, w = rng.standard_normal((3, 64 * groups, 27, 24)), rng.standard_normal((5 * groups, 64, 3, 3))
     settings = stride, (1, 1), (1, 1), groups
@@ -86,13 +83,13 @@ def test_more_taps_and_places_than_are_laid_out_at_once(stride, groups):
 
 
 @given(convolutions())
-def test_convolutions(drawn):
+def test_convolutions(dense, drawn):
     for ours, expected in zip(results(dense, *drawn), results(reference, *drawn), strict=True):
         close(ours, expected)
 
 
 @given(convolutions(), st.data())
-def test_infinities_go_no_further_than_a_window_sees(drawn, data):
+def test_infinities_go_no_further_than_a_window_sees(dense, drawn, data):
     """Rows share the zeros around them, and sums between them are dropped: neither may be noticed."""
     x, w, g, settings = drawn
     x, w, g = x.copy(), w.copy(), g.copy()
@@ -114,7 +111,7 @@ def test_infinities_go_no_further_than_a_window_sees(drawn, data):
         np.testing.assert_allclose(got[known], want[known], rtol=1e-4, atol=1e-4)
 
 
-def test_the_same_bits_from_run_to_run():
+def test_the_same_bits_from_run_to_run(dense):
     rng = np.random.RandomState(0)
     x, w = rng.standard_normal((5, 3, 9, 9)).astype("f"), rng.standard_normal((6, 3, 3, 3)).astype("f")
     settings, g = ((1, 1), (1, 1), (1, 1), 1), rng.standard_normal((5, 6, 9, 9)).astype("f")

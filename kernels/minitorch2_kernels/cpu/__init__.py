@@ -33,6 +33,7 @@ if jit.available:
         compiled_indexing,
         compiled_norm,
         compiled_optim,
+        compiled_places,
         compiled_pooling,
         compiled_products,
         compiled_rectifiers,
@@ -41,7 +42,14 @@ if jit.available:
     )
 
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
-    for module in (compiled_pooling, compiled_dense, compiled_depthwise, compiled_norm, compiled_optim):
+    for module in (
+        compiled_pooling,
+        compiled_dense,
+        compiled_places,
+        compiled_depthwise,
+        compiled_norm,
+        compiled_optim,
+    ):
         module.register()
     for module in (
         compiled_arithmetic,

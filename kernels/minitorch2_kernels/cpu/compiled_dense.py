@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 import math
-from itertools import pairwise
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from ..reference import conv as reference
 from ..reference.conv import out_size
 from .conv import workspace
 from .depthwise import floats
-from .gemm import panels_address
 from .jit import Loops
 from .planes import all_places, layout, phases
 from .pool import get_num_threads, parts_of, share_loop
@@ -31,15 +29,21 @@ loops = Loops("dense_loops")
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
 _TILE, _ROWS = 48, 4  # tile.py's greatest width, of float32: buffers end with a whole one; and its rows
 _CACHE_LINE = 16  # numbers of float32 in a line of the cache
-_NUMBERS = 128 * 1024  # of all channels of the images in a row
-_MANY = 96  # outputs, or channels of a gradient, from which on they are worth that what they multiply is laid out
+_NUMBERS = 64 * 1024  # of all channels of the images in a row
 _WORTH_SHARING = 1 << 18  # multiplications
 _DENSE = 0.4  # the part of a row that is places of the output, below which im2col wastes less
 
 
-def _whole(n: int, of: int) -> int:
+def whole(n: int, of: int) -> int:
     """n, up to the next multiple of `of`."""
     return -(-n // of) * of
+
+
+def worth_laying_out(khw, stride, out) -> bool:
+    """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
+    (kh, kw), (oh, ow) = khw, out
+    full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
+    return kh * kw > 1 and full
 
 
 class _Plan:
@@ -51,7 +55,7 @@ class _Plan:
         self.images, self.channels = n, cg
         self.taken, self.given = (groups, o // groups, cg * math.prod(khw)), (n, o, *self.out)  # w's and y's shape
         work = n * o * math.prod(self.out) * cg * math.prod(khw)
-        self.worth_it, self.worth = work > 0 and self._worth_it(khw, stride), work / _WORTH_SHARING
+        self.worth_it, self.worth = work > 0 and worth_laying_out(khw, stride, self.out), work / _WORTH_SHARING
         if not work:
             return
         place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
@@ -64,8 +68,8 @@ class _Plan:
         block = -(-most // blocks)
         phase_of, within = place.phase_of, place.within
         lead, row = int(within.max()), block * numbers
-        self.padded = _whole(cg * count * row + lead + _TILE, _CACHE_LINE)
-        self.sums = _whole(row, _TILE)  # of one output or channel
+        self.padded = whole(cg * count * row + lead + _TILE, _CACHE_LINE)
+        self.sums = whole(row, _TILE)  # of one output or channel
         offsets = ((np.arange(cg)[:, None] * count + phase_of) * row + within).reshape(-1)
         dealt = phases(place)
         self.sees_all = bool(((dealt[:, 1] - dealt[:, 0]) * (dealt[:, 5] - dealt[:, 4])).sum() == math.prod(hw))
@@ -76,23 +80,8 @@ class _Plan:
         self.order, self.bounds = np.concatenate(taps), np.cumsum([0, *map(len, taps)])
         behind = np.arange(o // groups)[:, None] * (lead + row) + lead
         back = [(behind - within[each]).reshape(-1) for each in taps]
-        self.spread = _whole(o // groups * (lead + row) + _TILE, _CACHE_LINE)
+        self.spread = whole(o // groups * (lead + row) + _TILE, _CACHE_LINE)
         self.back = *where, np.concatenate(back), self.bounds, lead, *shape
-
-    def _worth_it(self, khw, stride) -> bool:
-        """Whether rows are full enough. 1x1 windows need no im2col either, and BLAS is at its best there."""
-        (kh, kw), (oh, ow) = khw, self.out
-        full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
-        return kh * kw > 1 and full
-
-    def sgemm(self, rows: int, dtype) -> int:
-        """The address of our sgemm, where it is the faster for so many outputs, or channels; 0 elsewhere."""
-        return panels_address() if rows >= _MANY and dtype == np.float32 else 0
-
-    def room(self, rows: int, sgemm: int) -> int:
-        """How many numbers a part needs for its sums, in fours of rows, and for what sgemm multiplies."""
-        fours = _whole(rows, _ROWS)
-        return fours * self.sums + (_whole(loops.COLUMNS, fours) if sgemm else 0)
 
     def parts(self, n: int) -> int:
         """In how many parts range(n) is worth cutting."""
@@ -117,24 +106,12 @@ def conv2d(x, w, *settings):
     plan = _plan(x.shape, w.shape, *settings)
     y = np.empty(plan.given, x.dtype)
     (_, outputs, _), by_rows = plan.taken, plan.splits_outputs
-    parts = plan.parts(-(-outputs // _ROWS) if by_rows else plan.images)
-    sgemm = plan.sgemm(outputs // parts if by_rows else outputs, x.dtype)
-    work = workspace("dense", parts * (plan.padded + plan.room(outputs, sgemm)), x.dtype)
+    rows = whole(outputs, _ROWS)
+    parts = plan.parts(rows // _ROWS if by_rows else plan.images)
+    work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
     arrays = np.ascontiguousarray(x), np.ascontiguousarray(w).reshape(plan.taken), y, work
-    share_loop(plan.worth, loops.conv, parts, sgemm, *arrays, plan.padded, parts, by_rows, *plan.settings)
+    share_loop(plan.worth, loops.conv, parts, *arrays, plan.padded, parts, by_rows, *plan.settings)
     return y
-
-
-def _turned(w, order, bounds):
-    """w (G, O/G, C/G, T) as (G, C/G, O/G * T): the taps of a phase, order[bounds[p]:bounds[p + 1]], after another's."""
-    groups, outputs, channels, taps = w.shape
-    if len(bounds) == 2:
-        return np.ascontiguousarray(w.transpose(0, 2, 1, 3)).reshape(groups, channels, -1)
-    turned = np.empty((groups, channels, outputs * taps), w.dtype)
-    for first, last in pairwise(bounds):
-        phase = w[..., order[first:last]].transpose(0, 2, 1, 3)
-        turned[..., first * outputs : last * outputs] = phase.reshape(groups, channels, -1)
-    return turned
 
 
 def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
@@ -151,17 +128,16 @@ def supports_input_grad(g, w, hw, *settings) -> bool:
 def conv2d_input_grad(g, w, hw, *settings):
     """Every four channels collect what the taps that looked at them give back, phase by phase."""
     plan = _plan_back(g, w, hw, *settings)
-    n, channels, (groups, outputs, _) = plan.images, plan.channels, plan.taken
-    if not np.isfinite(w).all():
+    n, channels, (groups, outputs, numbers) = plan.images, plan.channels, plan.taken
+    turned = np.empty((groups, channels, outputs * (numbers // channels)), g.dtype)
+    if not loops.turn(np.ascontiguousarray(w).reshape(groups, outputs, channels, -1), plan.order, plan.bounds, turned):
         # Such a weight, times the zeros between the rows of g, is a NaN that no place asked for: the reference decides.
         return reference.conv2d_input_grad.reference(g, w, hw, *settings)
-    turned = _turned(w.reshape(groups, outputs, channels, -1), plan.order, plan.bounds)
     allocate = np.empty if plan.sees_all else np.zeros
     dx, parts = allocate((n, groups * channels, *hw), g.dtype), plan.parts(n)
-    sgemm = plan.sgemm(channels, g.dtype)
-    work = workspace("dense", parts * (plan.spread + plan.room(channels, sgemm)), g.dtype)
+    work = workspace("dense", parts * (plan.spread + whole(channels, _ROWS) * plan.sums), g.dtype)
     arrays = np.ascontiguousarray(g), turned, dx, work
-    share_loop(plan.worth, loops.input_grad, parts, sgemm, *arrays, plan.spread, parts, *plan.back)
+    share_loop(plan.worth, loops.input_grad, parts, *arrays, plan.spread, parts, *plan.back)
     return dx
 
 
@@ -180,11 +156,11 @@ def conv2d_weight_grad(g, x, khw, *settings):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
     plan = _plan_weight(g, x, khw, *settings)
     (groups, outputs, numbers), parts = plan.taken, plan.parts(plan.images)
-    rows, sgemm = _whole(outputs, _ROWS), plan.sgemm(outputs, x.dtype)
-    work = workspace("dense", parts * (plan.padded + plan.room(outputs, sgemm)), x.dtype)
+    rows = whole(outputs, _ROWS)
+    work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
     sums = workspace("sums", parts * groups * rows * numbers, x.dtype).reshape(parts, groups, rows, numbers)
     arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, work
-    share_loop(plan.worth, loops.weight_grad, parts, sgemm, *arrays, plan.padded, *plan.settings)
+    share_loop(plan.worth, loops.weight_grad, parts, *arrays, plan.padded, *plan.settings)
     dw = np.empty((groups * outputs, plan.channels, *khw), x.dtype)
     if not loops.add_parts(sums, dw.reshape(plan.taken)):
         # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.

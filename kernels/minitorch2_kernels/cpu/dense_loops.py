@@ -8,15 +8,11 @@ The work is in parts, start to stop of which a call does: a part of the images, 
 
 from __future__ import annotations
 
-from .gemm import PLAIN, TRANSPOSED
 from .loops import clear, inner, jit, lay_out, part_of, row_of, take_back
-from .product_loops import times
 from .share_loops import shareable
-from .tile import ROW_BYTES, ROWS, SQUARE, TAPS, dots, move_vector, tile
+from .tile import ROW_BYTES, ROWS, TAPS, dots, tile
 
 _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so that they stay in the first-level cache
-TAPS_AT_ONCE, PLACES_AT_ONCE = 512, 128  # of what is laid out for sgemm: a quarter of a megabyte
-COLUMNS = TAPS_AT_ONCE * PLACES_AT_ONCE + SQUARE
 _TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
 
 
@@ -32,49 +28,12 @@ def _sum_shifted(source, weights, offsets, out, length, first, last):
                 tile(source, q, weights, r, offsets, out)
 
 
-@inner
-def _lay_out_columns(source, at, offsets, taps, place, count, columns, width, out):
-    """out[t * count + q] = source[at + offsets[t] + i * width + j] for all taps, and q < count: for place + q = i *
-    columns + j. What is moved beyond a row of places, the next one overwrites."""
-    for t in range(taps):
-        of_tap, row, j, q = at + offsets[t], place // columns, place % columns, 0
-        while q < count:
-            run = min(columns - j, count - q)
-            for v in range(0, run, SQUARE):
-                move_vector(source, of_tap + row * width + j + v, out, t * count + q + v)
-            row, j, q = row + 1, 0, q + run
-
-
-@jit
-def _multiply_places(
-    sgemm, source, at, apart, images, w, begin, length, rows, offsets, y, to, gap, shape, width, columns, back
-):
-    """y[to + b * gap + r * P + p] = the sum over t of w[begin + r * length + t] * source[at + b * apart + offsets[t] +
-    i * width + j], flat arrays, for images b, rows r and places p = i * OW + j of shape (OH, OW), P altogether. `back`:
-    w[...] += the sum over b and p of y[...] * source[...], their places as above."""
-    places, taps, laid_out = shape[0] * shape[1], len(offsets), columns.ctypes.data
-    for t in range(0, taps, TAPS_AT_ONCE):
-        depth = min(TAPS_AT_ONCE, taps - t)
-        for b in range(images):
-            for p in range(0, places, PLACES_AT_ONCE):
-                count = min(PLACES_AT_ONCE, places - p)
-                _lay_out_columns(source, at + b * apart, offsets[t:], depth, p, count, shape[1], width, columns)
-                of_w, of_y = w.ctypes.data + (begin + t) * 4, y.ctypes.data + (to + b * gap + p) * 4
-                if back:
-                    times(sgemm, PLAIN, TRANSPOSED, rows, depth, count, of_y, places, laid_out, count, 1, of_w, length)
-                else:
-                    onto = 1 if t > 0 else 0
-                    times(sgemm, PLAIN, PLAIN, rows, count, depth, of_w, length, laid_out, count, onto, of_y, places)
-
-
 @shareable
 @jit
-def conv(sgemm, x, w, y, work, size, parts, by_rows, phases, place, offsets, height, width, block, start, stop):
+def conv(x, w, y, work, size, parts, by_rows, phases, place, offsets, height, width, block, start, stop):
     """x (N, C, H, W), w (G, O/G, T), y (N, O, OH, OW). A part's row of `work` has `size` numbers: C/G * phases * block
     * height * width, and zeros behind them for another tile; then (R, block * height * width up to a whole tile), R
     the outputs of a group up to a multiple of four. by_rows: a part is some of these, in fours, for all images.
-
-    With sgemm, the address of our own, what is behind the `size` numbers is COLUMNS for what it multiplies. Else: 0.
     """
     groups, (oh, ow) = len(w), y.shape[2:]
     channels, outputs, numbers = x.shape[1] // groups, y.shape[1] // groups, height * width
@@ -95,36 +54,34 @@ def conv(sgemm, x, w, y, work, size, parts, by_rows, phases, place, offsets, hei
             for group in range(groups):
                 c, o = group * channels, group * outputs + first
                 lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
-                if sgemm != 0:
-                    at, to, gap = (group * outputs + first) * w.shape[2], (n * y.shape[1] + o) * oh * ow, y[0].size
-                    of_rows = w.reshape(-1), at, w.shape[2], min(last, outputs) - first, offsets
-                    of_places = y.reshape(-1), to, gap, (oh, ow), width
-                    _multiply_places(sgemm, padded, 0, numbers, images, *of_rows, *of_places, sums, False)
-                    continue
                 _sum_shifted(padded, w[group], offsets, totals, length, first, last)
                 computed, count = sums[first * totals.shape[1] :], min(last, outputs) - first
                 take_back(computed, y, n, images, o, count, totals.shape[1], place, 0, height, width)
 
 
-@inner
-def _put_places(places, dx, n, images, channel, channels, phase):
-    """The numbers of a phase, places (images, channels, rows * columns) in a flat array, to where they belong in dx."""
-    i0, i1, first_row, row_step, j0, j1, first_column, column_step = phase
-    at = 0
-    for b in range(images):
+@jit
+def turn(w, order, bounds, turned):
+    """w (G, O/G, C/G, T) to turned (G, C/G, O/G * T), the taps of each phase, order[bounds[p]:bounds[p + 1]], after
+    another. Whether all are finite: any number that is not is a NaN when it is multiplied by 0."""
+    groups, outputs, channels, _ = w.shape
+    total, zero = w.dtype.type(0), w.dtype.type(0)
+    for g in range(groups):
         for c in range(channels):
-            for i in range(i1 - i0):
-                row = dx[n + b, channel + c, first_row + i * row_step]
-                for j in range(j1 - j0):
-                    row[first_column + j * column_step] = places[at]
-                    at += 1
+            at = 0
+            for p in range(len(bounds) - 1):
+                for o in range(outputs):
+                    taps = w[g, o, c]
+                    for t in range(bounds[p], bounds[p + 1]):
+                        number = taps[order[t]]
+                        turned[g, c, at] = number
+                        total += number * zero
+                        at += 1
+    return total == 0
 
 
 @shareable
 @jit
-def input_grad(
-    sgemm, g, w, dx, work, size, parts, phases, place, offsets, bounds, lead, height, width, block, start, stop
-):
+def input_grad(g, w, dx, work, size, parts, phases, place, offsets, bounds, lead, height, width, block, start, stop):
     """g (N, O, OH, OW), dx (N, C, H, W) of zeros, w (G, C/G, O/G * T): the taps of phase p stand at bounds[p] * O/G to
     bounds[p + 1] * O/G and so do their offsets into the `size` numbers of a part's row of `work`, O/G * (lead + block *
     height * width) and another tile; what is behind these is as for `conv`.
@@ -145,28 +102,13 @@ def input_grad(
                 for p in range(len(phases)):
                     first, last = bounds[p] * outputs, bounds[p + 1] * outputs
                     each, c, phase = w[group, :, first:last], group * channels, phases[p : p + 1]
-                    if sgemm != 0:
-                        i, j, shape = phase[0, 0], phase[0, 4], (phase[0, 1] - phase[0, 0], phase[0, 5] - phase[0, 4])
-                        at, to, area = i * width + j, 0, shape[0] * shape[1]
-                        of_weights, row_of_w = c * w.shape[2] + first, w.shape[2]
-                        whole = area == dx[0, 0].size
-                        out, to, gap = sums[COLUMNS:], 0, channels * area
-                        if whole:
-                            out, to, gap = dx.reshape(-1), (n * dx.shape[1] + c) * area, dx[0].size
-                        of_rows = w.reshape(-1), of_weights, row_of_w, channels, offsets[first:last]
-                        _multiply_places(
-                            sgemm, spread, at, numbers, images, *of_rows, out, to, gap, shape, width, sums, False
-                        )
-                        if not whole:
-                            _put_places(out, dx, n, images, c, channels, phase[0])
-                        continue
                     _sum_shifted(spread, each, offsets[first:last], totals, images * numbers, 0, rows)
                     take_back(sums, dx, n, images, c, channels, totals.shape[1], phase, 0, height, width)
 
 
 @shareable
 @jit
-def weight_grad(sgemm, g, x, dw, work, size, phases, place, offsets, height, width, block, start, stop):
+def weight_grad(g, x, dw, work, size, phases, place, offsets, height, width, block, start, stop):
     """g (N, O, OH, OW), x (N, C, H, W), dw (parts, G, R, T): each part's own sums; `work` as for `conv`."""
     (parts, groups, rows, _), (oh, ow) = dw.shape, g.shape[2:]
     channels, outputs, numbers = x.shape[1] // groups, g.shape[1] // groups, height * width
@@ -177,23 +119,16 @@ def weight_grad(sgemm, g, x, dw, work, size, phases, place, offsets, height, wid
         padded, grads = mine[:size], mine[size:]
         spread = grads.reshape(rows, -1)
         clear(padded)
-        if sgemm == 0:
-            clear(grads)
+        clear(grads)
         clear(dw[part].reshape(-1))
         for n in range(first, last, block):
             images = min(block, last - n)
             length = (images - 1) * numbers + (oh - 1) * width + ow
-            if sgemm == 0 and images < block:
+            if images < block:
                 clear(grads)  # of the images before, behind the last one
             for group in range(groups):
                 c, o = group * channels, group * outputs
                 lay_out(x, n, images, c, channels, padded, row, phases, block * numbers, height, width)
-                if sgemm != 0:
-                    of_dw, length = (part * groups + group) * dw[0, 0].size, len(offsets)
-                    of_rows = dw.reshape(-1), of_dw, length, outputs, offsets
-                    of_places = g.reshape(-1), (n * g.shape[1] + o) * oh * ow, g[0].size, (oh, ow), width
-                    _multiply_places(sgemm, padded, 0, numbers, images, *of_rows, *of_places, grads, True)
-                    continue
                 lay_out(g, n, images, o, outputs, grads, spread.shape[1], place, 0, height, width)
                 for begin in range(0, length, _CHUNK):
                     count = min(_CHUNK, length - begin)

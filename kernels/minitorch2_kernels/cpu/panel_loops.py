@@ -17,9 +17,18 @@ from numba import carray, types
 
 from .gemm import TRANSPOSED
 from .loops import inner
-from .tile import ROWS, SQUARE, half_panel_tile, panel_tile, quarter_panel_tile, turn_square
+from .tile import (
+    ROWS,
+    SQUARE,
+    VECTOR_BYTES,
+    VECTORS,
+    double_panel_tile,
+    single_panel_tile,
+    turn_square,
+    wide_panel_tile,
+)
 
-WIDTH = 4 * SQUARE
+WIDTH = VECTORS * SQUARE
 DEPTH = 128
 _LINE = 16  # numbers in a line of the cache
 _APART = DEPTH + _LINE  # rows of a power of two would all fall into the same few lines of the cache
@@ -35,9 +44,10 @@ def _in_lines(n):
 
 
 @inner
-def _width_of(columns):
-    """How wide a panel of so many columns, WIDTH at most, is best laid out."""
-    return WIDTH if columns > WIDTH // 2 else WIDTH // 2 if columns > WIDTH // 4 else WIDTH // 4
+def panel_width(columns, vector):
+    """How wide a panel of so many columns, VECTORS vectors at most, is best laid out."""
+    vectors = VECTORS if columns > 2 * vector else 2 if columns > vector else 1
+    return vectors * vector
 
 
 @inner
@@ -63,27 +73,35 @@ def _lay_out_panel(source, at, offsets, rows, columns, panel, width):
 
 
 @inner
-def _add_tiles(a, at, apart, rows, panel, depth, width, across, onto, c, place, length, edge):
-    """c[place + r * length + q] = sum over t < depth of a[at + r * apart + t] * panel[t * width + q] for r < rows, q <
-    across, flat arrays; where `onto`, what was there and the sum. edge (ROWS * WIDTH,): a workspace."""
+def multiply_panel(a, at, apart, rows, steps, panel, depth, width, onto, out, to, length):
+    """out[to + r * length + q] = sum over t < depth of a[at + r * apart + steps[t]] * panel[t * width + q] for r < rows
+    and q < width, flat arrays; where `onto`, what was there and the sum. Rows are computed up to a multiple of ROWS."""
+    vector = VECTOR_BYTES // out.itemsize
     for r in range(0, rows, ROWS):
-        row, begin, down = at + r * apart, place + r * length, min(rows - r, ROWS)
-        whole = down == ROWS and across == width
-        out, to, row_of_out = (c, begin, length) if whole else (edge, 0, WIDTH)
-        if not whole:
-            for i in range(down):
-                for q in range(across):
-                    edge[i * WIDTH + q] = c[begin + i * length + q]
-        if width == WIDTH:
-            panel_tile(a, row, apart, down, panel, depth, onto, out, to, row_of_out)
-        elif width == WIDTH // 2:
-            half_panel_tile(a, row, apart, down, panel, depth, onto, out, to, row_of_out)
+        row, place, down = at + r * apart, to + r * length, rows - r
+        if width > 2 * vector:
+            wide_panel_tile(a, row, apart, down, steps, panel, depth, onto, out, place, length)
+        elif width > vector:
+            double_panel_tile(a, row, apart, down, steps, panel, depth, onto, out, place, length)
         else:
-            quarter_panel_tile(a, row, apart, down, panel, depth, onto, out, to, row_of_out)
-        if not whole:
-            for i in range(down):
-                for q in range(across):
-                    c[begin + i * length + q] = edge[i * WIDTH + q]
+            single_panel_tile(a, row, apart, down, steps, panel, depth, onto, out, place, length)
+
+
+@inner
+def _add_tiles(a, at, apart, rows, steps, panel, depth, width, across, onto, c, place, length, edge):
+    """As multiply_panel, for q < across, and no rows but these. edge (ROWS * WIDTH,): a workspace."""
+    whole = rows // ROWS * ROWS if across == width else 0
+    if whole > 0:
+        multiply_panel(a, at, apart, whole, steps, panel, depth, width, onto, c, place, length)
+    for r in range(whole, rows, ROWS):
+        begin, down = place + r * length, min(rows - r, ROWS)
+        for i in range(down):
+            for q in range(across):
+                edge[i * WIDTH + q] = c[begin + i * length + q]
+        multiply_panel(a, at + r * apart, apart, down, steps, panel, depth, width, onto, edge, 0, WIDTH)
+        for i in range(down):
+            for q in range(across):
+                c[begin + i * length + q] = edge[i * WIDTH + q]
 
 
 _matrix = types.CPointer(types.float32), types.int64
@@ -95,7 +113,8 @@ def _sgemm(order, a_form, b_form, m, n, k, alpha, a_pointer, a_apart, b_pointer,
     """As cblas_sgemm, for order ROW_MAJOR, alpha = 1 and beta = 0 or 1; m, n, k > 0."""
     a, b, c = carray(a_pointer, _ALL), carray(b_pointer, _ALL), carray(c_pointer, _ALL)
     panel, edge, rows_of_a, apart = _in_lines(DEPTH * WIDTH), np.zeros(ROWS * WIDTH, np.float32), a, a_apart
-    a_offsets, b_offsets = np.arange(DEPTH) * a_apart, np.arange(max(DEPTH, WIDTH)) * b_apart
+    steps = np.arange(max(DEPTH, WIDTH))
+    a_offsets, b_offsets = steps * a_apart, steps * b_apart
     if a_form == TRANSPOSED:
         rows_of_a, apart = _in_lines(m * _APART), _APART
     for begin in range(0, k, DEPTH):
@@ -105,7 +124,7 @@ def _sgemm(order, a_form, b_form, m, n, k, alpha, a_pointer, a_apart, b_pointer,
             at = 0
         for column in range(0, n, WIDTH):
             across = min(WIDTH, n - column)
-            width = _width_of(across)
+            width = panel_width(across, SQUARE)
             if across < width:
                 for i in range(depth * width):
                     panel[i] = 0
@@ -114,7 +133,7 @@ def _sgemm(order, a_form, b_form, m, n, k, alpha, a_pointer, a_apart, b_pointer,
             else:
                 _lay_out_panel(b, begin * b_apart + column, b_offsets, depth, across, panel, width)
             onto = begin > 0 or beta != 0
-            _add_tiles(rows_of_a, at, apart, m, panel, depth, width, across, onto, c, column, c_apart, edge)
+            _add_tiles(rows_of_a, at, apart, m, steps, panel, depth, width, across, onto, c, column, c_apart, edge)
 
 
 sgemm: Any = numba.cfunc(_SIGNATURE, cache=True)(_sgemm)

@@ -184,20 +184,22 @@ def panel_tile_of(rows_down: int, vectors_across: int, bytes_each: int) -> Any:
     """The function for compiled code that computes a tile of a product of matrices, where b's columns are in a panel:
     as many of them as a tile is wide, row after row."""
 
-    def one(typing_context, a, at, apart, rows, panel, depth, onto, out, to, length):
-        """Flat arrays: out[to + r * length + q] = the sum over t < depth of a[at + r * apart + t] * panel[t * width +
-        q], and where `onto` what was there; depth > 0. Of a's rows there are so many; the others are the last one."""
+    def one(typing_context, a, at, apart, rows, steps, panel, depth, onto, out, to, length):
+        """Flat arrays: out[to + r * length + q] = the sum over t < depth of a[at + r * apart + steps[t]] * panel[t *
+        width + q], and where `onto` what was there; depth > 0. Of a's rows there are so many; the others are the last
+        one."""
 
         def generate(context, builder, signature, arguments):
             loop = _Loop(context, builder, signature, arguments, bytes_each)
-            a, at, apart, rows, panel, depth, onto, out, to, length = loop.arguments
+            a, at, apart, rows, steps, panel, depth, onto, out, to, length = loop.arguments
             moved, width, zero = loop.moved, loop.vector.count, ir.Constant(_INT, 0)
             last = builder.sub(rows, ir.Constant(_INT, 1))
             of_a = [moved(a.data, builder.add(at, builder.mul(r, apart))) for r in loop.after(zero, rows_down, last)]
 
             def factors(t):
                 seen = moved(panel.data, builder.mul(t, ir.Constant(_INT, vectors_across * width)))
-                numbers = [_everywhere(builder, builder.load(moved(r, t)), loop.vector) for r in of_a]
+                step = builder.load(moved(steps.data, t))
+                numbers = [_everywhere(builder, builder.load(moved(r, step)), loop.vector) for r in of_a]
                 return numbers, [loop.vector_at(moved(seen, v * width)) for v in range(vectors_across)]
 
             totals = loop.sums((rows_down, vectors_across), depth, 1, factors)
@@ -215,7 +217,7 @@ def panel_tile_of(rows_down: int, vectors_across: int, bytes_each: int) -> Any:
                         builder.store(total, loop.as_vector(place), align=loop.size)
             return context.get_dummy_value()
 
-        return types.void(a, at, apart, rows, panel, depth, onto, out, to, length), generate
+        return types.void(a, at, apart, rows, steps, panel, depth, onto, out, to, length), generate
 
     return intrinsic(one)
 
@@ -303,9 +305,9 @@ LINE_BYTES = 8 * 32
 line = tile_of(1, 8, 32)  # for rows with weights and sources of their own: what it waits for is their numbers
 TAPS = 6 if WIDE else 3
 dots = dots_of(ROWS, TAPS, _WIDEST)
-# Panels of four vectors, of which the last may be narrower; SQUARE: numbers of float32 in a vector.
-panel_tile, half_panel_tile, quarter_panel_tile = (panel_tile_of(ROWS, vectors, _WIDEST) for vectors in (4, 2, 1))
-SQUARE = _WIDEST // 4
+VECTORS, VECTOR_BYTES = 4 if WIDE else 3, _WIDEST  # of a panel, of which the last may have fewer
+wide_panel_tile, double_panel_tile, single_panel_tile = (panel_tile_of(ROWS, n, _WIDEST) for n in (VECTORS, 2, 1))
+SQUARE = _WIDEST // 4  # numbers of float32 in a vector
 turn_square = turn_of(SQUARE)
 move_vector = move_of(_WIDEST)
 largest_of_many = largest_of(_WIDEST)

@@ -1,0 +1,175 @@
+"""Convolutions of many outputs, compiled by numba: a product of the weights and of what each tap sees of each place.
+
+With few outputs, compiled_dense.py reads the pixels where they are. With many it pays to lay them out for a product,
+panel by panel (places_loops.py). What is laid out then may come from many small images, and leaves out most of the
+padding; the weights are read where they lie, whichever way. Threads share the images, or the outputs where these are
+more than the pixels, so that each reads its own weights.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from ..reference import conv as reference
+from ..reference.conv import out_size
+from .compiled_dense import whole, worth_laying_out
+from .conv import workspace
+from .depthwise import floats
+from .jit import Loops
+from .planes import all_places, layout, phases
+from .pool import get_num_threads, parts_of, share_loop
+
+loops = Loops("places_loops")
+
+_MANY = 96  # outputs, or channels of a gradient, from which on they are worth that what they multiply is laid out
+_NUMBERS = 1 << 17  # of a block of images and of what comes out, so that both stay in the second-level cache
+_ENOUGH = 64  # outputs of a thread
+_CACHE_LINE = 16  # numbers of float32 in a line of the cache
+_WORTH_SHARING = 1 << 18  # multiplications
+
+
+class _Plan:
+    """How the work is cut, where a block of images stands, side by side, and where from there each tap looks."""
+
+    def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
+        (n, _, *hw), (outputs, self.channels, *khw) = x_shape, w_shape
+        self.out = tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
+        self.images, self.groups, self.outputs, area = n, groups, outputs // groups, math.prod(khw)
+        self.numbers = self.channels * area  # of an output's weights
+        work = n * outputs * math.prod(self.out) * self.numbers
+        self.worth_it, self.worth = work > 0 and worth_laying_out(khw, stride, self.out), work / _WORTH_SHARING
+        if not work:
+            return
+        place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
+        self.dealt, of = phases(place), all_places(self.out)
+        count, size, lead = len(self.dealt), place.height * place.width, int(place.within.max())
+        self.sees_all = bool(_pixels(self.dealt).sum() == math.prod(hw))
+        # The images of a thread, in equal blocks of no fewer than fill a panel with one row.
+        each, full = -(-n // threads), -(-loops.PANEL // self.out[1])
+        few = n < threads or each < full
+        self.by_outputs = n < threads or (few and self.outputs >= threads * _ENOUGH)
+        self.by_channels = n < threads or (few and self.channels >= threads * _ENOUGH)
+        self.by_weights = n < threads or 3 * self.numbers * outputs > math.prod(x_shape)
+        fitting = _NUMBERS // (self.channels * count * size + self.outputs * math.prod(self.out))
+        most = n if few else each
+        self.block = -(-most // -(-most // max(1, fitting, full)))
+        row = self.block * size
+        shape = place.height, place.width, self.block
+        self.padded = whole(self.channels * count * row + lead + loops.PANEL, _CACHE_LINE)
+        self.spread = whole(self.outputs * (lead + row) + loops.PANEL, _CACHE_LINE)
+        # What the loops call taps: those of the window, and those that look back from it, phase after phase.
+        phase_of, within, behind = place.phase_of, place.within, place.within // place.width
+        order, until = np.argsort(phase_of, kind="stable"), self.dealt[phase_of, :2] - behind[:, None]
+        taps = np.stack([phase_of * row + within, np.arange(area), *until.T])
+        back = np.stack([lead - within, np.arange(area), behind, behind + self.out[0]])[:, order]
+        self.settings = self.dealt, of, taps, *shape
+        self.back = self.dealt, of, back, np.searchsorted(phase_of[order], np.arange(count + 1)), lead, *shape
+
+    def parts(self, n: int) -> int:
+        """In how many parts range(n) is worth cutting."""
+        return parts_of(n) if self.worth >= 1 else 1
+
+    def cut(self, by_rows: bool, rows: int) -> tuple[int, bool]:
+        """How many parts there are, and whether they are of the rows."""
+        return self.parts(-(-rows // loops.ROWS) if by_rows else self.images), by_rows
+
+    def sums(self, rows: int, places: int) -> int:
+        """How many numbers a thread's sums have: those of so many rows, at places of every image of a block."""
+        return whole(rows, loops.ROWS) * whole(self.block * places, loops.PANEL)
+
+
+def _pixels(dealt):
+    """How many pixels each phase has."""
+    return (dealt[:, 1] - dealt[:, 0]) * (dealt[:, 5] - dealt[:, 4])
+
+
+@functools.lru_cache(maxsize=256)
+def _planned(*shapes) -> _Plan:
+    return _Plan(*shapes)
+
+
+def _plan(x_shape, w_shape, stride, padding, dilation, groups) -> _Plan:
+    return _planned(x_shape, w_shape, stride, padding, dilation, groups, get_num_threads())
+
+
+def supports(x, w, *settings) -> bool:
+    return len(w) >= _MANY * settings[-1] and floats(x, w) and _plan(x.shape, w.shape, *settings).worth_it
+
+
+def conv2d(x, w, *settings):
+    """A block of images after the other, or of outputs for all images."""
+    plan = _plan(x.shape, w.shape, *settings)
+    y = np.empty((plan.images, len(w), *plan.out), x.dtype)
+    cut = plan.cut(plan.by_outputs, plan.outputs)
+    work = workspace("places", cut[0] * (plan.padded + plan.sums(plan.outputs, math.prod(plan.out))), x.dtype)
+    weights = np.ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.numbers)
+    share_loop(
+        plan.worth, loops.conv, cut[0], np.ascontiguousarray(x), weights, y, work, plan.padded, *cut, *plan.settings
+    )
+    return y
+
+
+def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
+    return _plan((len(g), w.shape[1] * groups, *hw), w.shape, stride, padding, dilation, groups)
+
+
+def supports_input_grad(g, w, hw, *settings) -> bool:
+    if w.shape[1] < _MANY or not floats(g, w):
+        return False
+    plan = _plan_back(g, w, hw, *settings)
+    return plan.worth_it and g.shape[2:] == plan.out
+
+
+def conv2d_input_grad(g, w, hw, *settings):
+    """The same product, phase by phase, of the weights with the places that looked at a pixel."""
+    if not np.isfinite(w.sum()):
+        # Such a weight, times the zeros around g, is a NaN that no place asked for: the reference decides.
+        return reference.conv2d_input_grad.reference(g, w, hw, *settings)
+    plan = _plan_back(g, w, hw, *settings)
+    dx = (np.empty if plan.sees_all else np.zeros)((plan.images, plan.groups * plan.channels, *hw), g.dtype)
+    cut = plan.cut(plan.by_channels, plan.channels)
+    work = workspace("places", cut[0] * (plan.spread + plan.sums(plan.channels, _pixels(plan.dealt).max())), g.dtype)
+    weights = np.ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.channels, -1)
+    share_loop(
+        plan.worth, loops.input_grad, cut[0], np.ascontiguousarray(g), weights, dx, work, plan.spread, *cut, *plan.back
+    )
+    return dx
+
+
+def _plan_weight(g, x, khw, *settings) -> _Plan:
+    return _plan(x.shape, (g.shape[1], x.shape[1] // settings[-1], *khw), *settings)
+
+
+def supports_weight_grad(g, x, khw, *settings) -> bool:
+    if g.shape[1] < _MANY * settings[-1] or not floats(g, x):
+        return False
+    plan = _plan_weight(g, x, khw, *settings)
+    return plan.worth_it and g.shape[2:] == plan.out
+
+
+def conv2d_weight_grad(g, x, khw, *settings):
+    """The product of g with what each tap sees, summed over the places. Where each thread has images of its own, their
+    sums are added in the order of the threads."""
+    plan = _plan_weight(g, x, khw, *settings)
+    cut = plan.cut(plan.by_weights, plan.outputs)
+    dw = np.empty((plan.groups * plan.outputs, plan.channels, *khw), x.dtype)
+    kept, rows, length = 1 if cut[1] else cut[0], whole(plan.outputs, loops.ROWS), whole(plan.numbers, loops.PANEL)
+    shape, direct = (kept, plan.groups, rows, length), (kept, rows, length) == (1, plan.outputs, plan.numbers)
+    sums = (dw if direct else workspace("sums", math.prod(shape), x.dtype)).reshape(shape)
+    work = workspace("places", cut[0] * plan.padded, x.dtype)
+    arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, work
+    share_loop(plan.worth, loops.weight_grad, cut[0], *arrays, plan.padded, *cut, *plan.settings)
+    if not direct:
+        own = sums[:, :, : plan.outputs, : plan.numbers]
+        np.add.reduce(own, axis=0, out=dw.reshape(plan.groups, plan.outputs, plan.numbers))
+    return dw
+
+
+def register() -> None:
+    """Puts these kernels before compiled_dense's."""
+    reference.conv2d.override(supports)(conv2d)
+    reference.conv2d_input_grad.override(supports_input_grad)(conv2d_input_grad)
+    reference.conv2d_weight_grad.override(supports_weight_grad)(conv2d_weight_grad)
