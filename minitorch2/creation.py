@@ -16,7 +16,7 @@ from .core.device import check_available, device_of, module_on, moved
 from .core.layout import channels_last, check_layout, check_memory_format, check_pin_memory, contiguous_format
 from .core.memory_order import CHANNELS_LAST
 from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
-from .ops._data import array_of
+from .ops._data import array_of, check_memory_of
 from .ops._index import type_name
 from .ops._out import makes_into
 from .ops.storages import UntypedStorage
@@ -28,6 +28,7 @@ __all__ = [
     "asarray",
     "empty",
     "empty_like",
+    "empty_permuted",
     "eye",
     "from_dlpack",
     "from_numpy",
@@ -136,14 +137,9 @@ def from_numpy(ndarray) -> Tensor:
     """A tensor that shares memory with the array. TypeError for dtypes without a counterpart."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
+    check_memory_of(ndarray)
     dtypes.from_numpy_dtype(ndarray.dtype)
-    if any(s < 0 for s in ndarray.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array  with "
-            "array.copy().) "
-        )
-    return Tensor._wrap(ndarray)
+    return Tensor._wrap(np.asarray(ndarray))  # a matrix multiplies where an array does not
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
@@ -203,6 +199,26 @@ def empty(
     last = memory_format is channels_last
     array = memory_order.empty_in_order(xp, shape, CHANNELS_LAST, numpy_dtype) if last else xp.empty(shape, numpy_dtype)
     return _finish(array, requires_grad, pin_memory)
+
+
+def empty_permuted(
+    size, physical_layout, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False
+) -> Tensor:
+    """Uninitialised, without gaps, its dims in memory in the order of physical_layout, the slowest first."""
+    (xp, numpy_dtype), shape = _where(dtype, device, layout), _sizes((size,))
+    if len(shape) != len(physical_layout):
+        raise RuntimeError(
+            "Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(shape)} is not equal to len(physical_layout) = {len(physical_layout)}"
+        )
+    for i, dim in enumerate(physical_layout):
+        if not 0 <= dim < len(shape):
+            raise RuntimeError(
+                f"Dimension out of range (expected to be between 0 and {len(shape) - 1}, but got {dim} at index {i})."
+            )
+    if len(set(physical_layout)) < len(shape):
+        raise RuntimeError("Duplicate dim not allowed")
+    return _finish(memory_order.empty_in_order(xp, shape, physical_layout, numpy_dtype), requires_grad, pin_memory)
 
 
 def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:

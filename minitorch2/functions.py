@@ -51,7 +51,7 @@ from .ops.norms import frobenius_norm, norm_except_dim, nuclear_norm
 from .ops.powers import pow
 from .ops.probability import igamma, igammac, mvlgamma
 from .ops.products import block_diag, cdist, chain_matmul, cross, inner, kron, matrix_power, pdist, vdot
-from .ops.random import bernoulli, multinomial, poisson
+from .ops.random import bernoulli, binomial, multinomial, poisson
 from .ops.rearranging import (
     cartesian_prod, diag, diag_embed, diagflat, flip, fliplr, flipud, meshgrid, repeat_interleave, roll, rot90, trace,
     tril, tril_indices, triu, triu_indices,
@@ -66,6 +66,7 @@ from .ops.searching import (
     argwhere, bincount, bucketize, histc, isin, nonzero, nonzero_static, searchsorted, unique, unique_consecutive,
     unravel_index,
 )
+from .ops.segments import segment_reduce
 from .ops.sorting import argsort, kthvalue, median, mode, msort, nanmedian, nanquantile, quantile, sort, topk
 from .ops.solving import cholesky_inverse, cholesky_solve, inverse, triangular_solve
 from .ops.special import (
@@ -88,7 +89,7 @@ from .ops.unary import (
 from .ops.view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .ops.views import (
     adjoint, broadcast_to, chunk, diagonal, flatten, movedim, narrow, permute, ravel, reshape, select, split, squeeze,
-    swapaxes, t, transpose, unbind, unflatten, unsqueeze,
+    swapaxes, t, transpose, unbind, unflatten, unfold_copy, unsqueeze,
 )
 
 absolute = abs
@@ -123,7 +124,7 @@ __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint",
     "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
     "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "asin", "asinh", "atan", "atan2",
-    "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli", "bincount",
+    "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli", "bincount", "binomial",
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
     "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast",
     "cartesian_prod", "cat", "cdist", "ceil", "chain_matmul", "cholesky", "cholesky_inverse", "cholesky_solve",
@@ -136,8 +137,7 @@ __all__ = [
     "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp",
     "frobenius_norm", "from_file", "gather", "gcd", "ge", "geqrf", "ger", "get_device", "gradient", "greater",
     "greater_equal", "gt", "heaviside", "histc", "histogram", "hsplit", "hstack", "hypot", "i0", "igamma", "igammac",
-    "imag",
-    "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner", "inverse",
+    "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner", "inverse",
     "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_nonzero",
     "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
     "isreal", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log10",
@@ -151,32 +151,33 @@ __all__ = [
     "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg", "ravel", "real", "reciprocal", "relu",
     "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
     "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "searchsorted",
-    "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh", "slice_scatter",
-    "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack", "std",
-    "std_mean", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t", "take", "take_along_dim",
-    "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid", "trapz",
-    "triangular_solve", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename", "unbind",
-    "unflatten", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split",
-    "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
+    "segment_reduce", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh",
+    "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack",
+    "std", "std_mean", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t", "take",
+    "take_along_dim", "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid",
+    "trapz", "triangular_solve", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename",
+    "unbind", "unflatten", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk",
+    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack",
+    "where", "xlogy",
 ]
 
 # Views, what has no one result, and what torch has without it.
 _WITHOUT_OUT = {
     "adjoint", "allclose", "argwhere", "as_strided", "atleast_1d", "atleast_2d", "atleast_3d", "batch_norm",
-    "bincount", "block_diag", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "can_cast", "cartesian_prod",
-    "cdist", "chunk", "clone", "combinations", "conj", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "corrcoef", "count_nonzero", "cov", "cumulative_trapezoid", "detach",
-    "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dist", "dsplit", "einsum", "empty_strided", "equal",
-    "fill", "flatten", "flip", "fliplr", "flipud", "get_device", "gradient", "hsplit", "imag", "index_fill",
-    "index_put", "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg",
-    "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isreal",
-    "logdet", "masked_fill", "masked_scatter", "matrix_exp", "meshgrid", "moveaxis", "movedim", "narrow",
-    "norm_except_dim", "numel", "pca_lowrank", "pdist", "permute", "pinverse", "poisson", "positive", "put", "ravel",
-    "real", "relu", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll", "rot90",
-    "rsub", "select", "select_scatter", "slice_scatter", "split", "split_with_sizes", "squeeze", "svd_lowrank",
-    "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "transpose", "trapezoid", "trapz", "tril_indices",
-    "triu_indices", "typename", "unbind", "unflatten", "unique", "unique_consecutive", "unravel_index",
-    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "vsplit",
+    "bincount", "binomial", "block_diag", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "can_cast",
+    "cartesian_prod", "cdist", "chunk", "clone", "combinations", "conj", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "corrcoef", "count_nonzero", "cov",
+    "cumulative_trapezoid", "detach", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dist", "dsplit",
+    "einsum", "empty_strided", "equal", "fill", "flatten", "flip", "fliplr", "flipud", "get_device", "gradient",
+    "hsplit", "imag", "index_fill", "index_put", "is_complex", "is_conj", "is_distributed", "is_floating_point",
+    "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isinf",
+    "isnan", "isreal", "logdet", "masked_fill", "masked_scatter", "matrix_exp", "meshgrid", "moveaxis", "movedim",
+    "narrow", "norm_except_dim", "numel", "pca_lowrank", "pdist", "permute", "pinverse", "poisson", "positive", "put",
+    "ravel", "real", "relu", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
+    "rot90", "rsub", "segment_reduce", "select", "select_scatter", "slice_scatter", "split", "split_with_sizes",
+    "squeeze", "svd_lowrank", "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "transpose", "trapezoid",
+    "trapz", "tril_indices", "triu_indices", "typename", "unbind", "unflatten", "unique", "unique_consecutive",
+    "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "vsplit",
 }
 
 for _name in __all__:

@@ -10,10 +10,9 @@ import math
 from typing import Any
 
 from .core.autocast import listed
-from .core.dtypes import as_dtype
 from .ops import products
 from .ops._arguments import names_arguments
-from .ops._common import to_dtype, wrap_dim
+from .ops._common import wrap_dim
 from .ops._matrices import LinAlgError, require_float
 from .ops.arithmetic import Where
 from .ops.decompositions import cholesky_ex, eigh, eigvalsh, svdvals
@@ -32,6 +31,7 @@ from .ops.lu import lu_factor, lu_factor_ex
 from .ops.products import matrix_power, multi_dot
 from .ops.scan import cumprod
 from .ops.solving import inv, inv_ex, solve, solve_ex, solve_triangular
+from .ops.vector_norms import in_norm_dtype, require_norm_dtype
 from .ops.views import diagonal as _diagonal
 from .ops.views import movedim
 
@@ -91,8 +91,7 @@ def norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
 def matrix_norm(A, ord: Any = "fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """The norm of matrices in two dims: 'fro', 1 and -1 (the largest, smallest column sum), inf and -inf (of the rows),
     2 and -2 (the largest, smallest singular value), 'nuc' (the sum of these)."""
-    if dtype is not None:
-        A = to_dtype(A, as_dtype(dtype, "linalg.matrix_norm").numpy)
+    A = in_norm_dtype("linalg.matrix_norm", A, dtype)
     if A.ndim < 2:
         raise RuntimeError("linalg.matrix_norm: The input tensor A must have at least 2 dimensions.")
     if not isinstance(dim, tuple | list) or len(dim) != 2:
@@ -188,6 +187,12 @@ def cross(input, other, *, dim=-1):
 
 def vecdot(x, y, *, dim=-1):
     """The sum of products along `dim`."""
+    require_norm_dtype("linalg.vecdot", x)
+    if x._data.dtype != y._data.dtype:
+        raise RuntimeError(
+            f"linalg.vecdot: Expected x and y to have the same dtype, but found x of type {x.dtype.torch_type} and "
+            f"y of type {y.dtype.torch_type} instead"
+        )
     return (x * y).sum(dim)
 
 

@@ -86,6 +86,13 @@ def get_float32_matmul_precision() -> str:
     return exactness.float32_matmul()
 
 
+def set_flush_denormal(mode: bool) -> bool:
+    """Whether subnormal numbers are now flushed to 0 as asked: NumPy leaves the processor's mode as it is, so no."""
+    if not isinstance(mode, bool):
+        raise TypeError(f"flush_denormal expects a bool, but got {type(mode).__name__}")
+    return False
+
+
 def _no() -> bool:
     return False
 
@@ -231,6 +238,8 @@ for _name in attention_kernels:
     place("backends.cuda", _switch(_name))
 for _name in ("mps", "mkl", "mkldnn", "openmp"):
     place(f"backends.{_name}", {"is_available": _no, "is_built": _no})
+for _name in ("mps", "mtia", "xpu"):  # accelerators that PyTorch has and this library has not
+    place(_name, {"is_available": _no, "device_count": lambda: 0})
 
 __all__ = [
     "are_deterministic_algorithms_enabled",
@@ -242,6 +251,7 @@ __all__ = [
     "is_deterministic_algorithms_warn_only_enabled",
     "set_default_device",
     "set_float32_matmul_precision",
+    "set_flush_denormal",
     "set_num_interop_threads",
     "set_num_threads",
     "use_deterministic_algorithms",

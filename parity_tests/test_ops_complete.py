@@ -25,6 +25,7 @@ ELSEWHERE = {
     "index_put": "test_ops_indexing.py",
     **dict.fromkeys(("as_strided", "empty_strided"), "test_strided.py"),
     "from_file": "test_storages.py",
+    **dict.fromkeys(("binomial", "segment_reduce"), "test_names_beside.py"),
 }
 
 METHODS_ELSEWHERE = {

@@ -1,7 +1,7 @@
 """In which order results lie in memory: as torch's, so that a view that torch allows is allowed, and that what is drawn
 for them from one seed lands on the same elements (dropout behind a softmax of transposed heads, for instance).
 
-Not so here: results of sort, and of two operands that lie in different orders (torch takes the first one's).
+Not so here: results of two operands that lie in different orders (torch takes the first one's).
 """
 
 import numpy as np
@@ -18,6 +18,7 @@ LAYOUTS = {
     "two dims exchanged": lambda x: x.transpose(1, 2),
     "backwards": lambda x: x.permute(3, 2, 1, 0),
     "last two exchanged": lambda x: x.transpose(2, 3),
+    "channels last": lambda x: x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2),
     "expanded in front": lambda x: x[:1].expand(3, 3, 4, 5),
     "expanded inside": lambda x: x[:, :1].expand(2, 4, 4, 5),
     "every second": lambda x: x[:, :, ::2],
@@ -47,7 +48,10 @@ OPS = {
     "cumsum": lambda lib, x: x.cumsum(0),
     "cumprod": lambda lib, x: x.cumprod(-1),
     "logcumsumexp": lambda lib, x: x.logcumsumexp(0),
+    "cummax": lambda lib, x: x.cummax(0)[0],
+    "cummin, indices": lambda lib, x: x.cummin(-1)[1],
     "roll": lambda lib, x: x.roll(1, 0),
+    "roll, two dims": lambda lib, x: x.roll((1, 2), (0, 1)),
     "flip": lambda lib, x: x.contiguous().flip(0) if 0 in x.stride() else x.flip(0),
     "tril": lambda lib, x: x.tril(),
     "sum": lambda lib, x: x.sum(0),
@@ -57,6 +61,24 @@ OPS = {
     "std": lambda lib, x: x.std(-1),
     "amax": lambda lib, x: x.amax(0),
     "max": lambda lib, x: x.max(-1)[0],
+    "any": lambda lib, x: (x > 3).any(0),
+    "all, keepdim": lambda lib, x: (x > 3).all(0, keepdim=True),
+    "count_nonzero": lambda lib, x: x.count_nonzero(0),
+    "topk": lambda lib, x: x.topk(2, 0)[1],
+    "topk, values": lambda lib, x: x.topk(2, -1)[0],
+    "kthvalue": lambda lib, x: x.kthvalue(2, 0)[0],
+    "kthvalue, indices": lambda lib, x: x.kthvalue(2, 0)[1].zero_(),  # of equals any may be the second
+    "kthvalue, keepdim": lambda lib, x: x.kthvalue(2, 1, keepdim=True)[1].zero_(),
+    "median": lambda lib, x: x.median(0)[1],
+    "mode": lambda lib, x: (x > 1).int().mode(0)[0],
+    "sort": lambda lib, x: x.sort(0)[0],
+    "sort, indices": lambda lib, x: x.sort(-1, descending=True)[1],
+    "argsort": lambda lib, x: x.argsort(1),
+    "gather": lambda lib, x: x.gather(0, lib.zeros_like(x, dtype=lib.int64)),
+    "take_along_dim": lambda lib, x: x.take_along_dim(x.argsort(0), 0),
+    "index_select": lambda lib, x: x.index_select(1, lib.tensor([1, 0])),
+    "repeat_interleave": lambda lib, x: x.repeat_interleave(2, 1),
+    "renorm": lambda lib, x: x.renorm(2, 0, 1.0),
     "norm": lambda lib, x: x.norm(dim=0),
     "prod": lambda lib, x: x.prod(0),
     "logsumexp": lambda lib, x: x.logsumexp(0),
@@ -148,6 +170,12 @@ def test_one_operand_of_einsum_is_a_view():
         lib.einsum("ij->ji", z).mul_(3)
         z.sum().backward()
         assert y.grad.tolist() == [[6.0] * 3] * 2
+
+
+def test_topk_keeps_no_more_than_its_indices():
+    for n, k in ((20, 3), (1000, 3), (1000, 500)):
+        indices = minitorch2.arange(2.0 * n).reshape(2, n).topk(k).indices
+        assert indices._data.flags.c_contiguous and indices.untyped_storage().nbytes() == 8 * 2 * k
 
 
 def test_a_view_of_what_torch_makes_contiguous():

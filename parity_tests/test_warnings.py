@@ -2,6 +2,7 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from side_by_side import BOTH
@@ -12,6 +13,18 @@ CASES = {
         "The .grad attribute of",
     ),
     "a tensor of a tensor": (lambda lib: lib.tensor(lib.ones(2)), "To copy construct from a tensor"),
+    "a new tensor of a tensor": (lambda lib: lib.ones(1).new_tensor(lib.ones(2)), "To copy construct from a tensor"),
+    "a tensor of a loss": (
+        lambda lib: lib.tensor([lib.ones(2, requires_grad=True).sum()]),
+        "Converting a tensor with requires_grad=True to a scalar",
+    ),
+    "x.T of three dims": (lambda lib: lib.ones(2, 3, 4).T, "The use of `x.T` on tensors of dimension other than 2"),
+    "x.T of a vector": (lambda lib: lib.ones(2).T, "The use of `x.T` on tensors of dimension other than 2"),
+    "x.T of a number": (lambda lib: lib.ones(()).T, "Tensor.T is deprecated on 0-D tensors"),
+    "a tensor of arrays": (
+        lambda lib: lib.tensor([np.ones(2)]),
+        "Creating a tensor from a list of numpy.ndarrays is extremely slow",
+    ),
     "the spread of one number": (lambda lib: lib.ones(1).std(), "std(): degrees of freedom is <= 0"),
     "the spread of no number": (lambda lib: lib.ones(0).var(), "var(): degrees of freedom is <= 0"),
     "the spread of rows of one": (
@@ -31,6 +44,9 @@ SILENT = {
     "a constant's gradient": lambda lib: (lib.ones(1) * 2).grad,
     "the spread of two numbers": lambda lib: lib.ones(2).std(),
     "the spread without correction": lambda lib: lib.ones(1).std(correction=0),
+    "x.T of a matrix": lambda lib: lib.ones(2, 3).T,
+    "a tensor of arrays' elements": lambda lib: lib.tensor([np.float64(1)]),
+    "a tensor of a loss without its history": lambda lib: lib.tensor([lib.ones(2, requires_grad=True).sum().detach()]),
     "a tensor of numbers": lambda lib: lib.tensor([1.0]),
 }
 

@@ -57,6 +57,7 @@ DIFFERS = {  # operator: why
     "empty": "not initialised",
     "empty_like": "not initialised",
     "empty_strided": "not initialised",
+    "empty_permuted": "not initialised",
     "new_empty": "not initialised",
     "new_empty_strided": "not initialised",
     "svd_lowrank": "LAPACK's choice of signs",

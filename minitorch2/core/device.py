@@ -1,6 +1,7 @@
 """torch.device: where a tensor's numbers live, and how they get there.
 
-On the CPU they are a NumPy array, on a GPU a CuPy array. CuPy is imported when a program first asks for a GPU.
+On the CPU they are a NumPy array, on a GPU a CuPy array, and on the meta device (meta.py) there are none. CuPy is
+imported when a program first asks for a GPU.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import numpy as np
 
 from minitorch2_kernels import dispatch
 
+from . import meta
 from .memory_order import memory_order, transposed_back
 
-# What torch.device() takes for a name. Tensors are made on the first two; programs compare with the others.
+# What torch.device() takes for a name. Tensors are made on the first two and on meta; the others are for comparing.
 _TYPES = ("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla")
 _TYPES += ("lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone")
 
@@ -72,7 +74,7 @@ class device:
         _default[0] = _left.pop()
 
 
-CPU = device("cpu")
+CPU, META = device("cpu"), device("meta")
 
 
 @functools.cache
@@ -114,6 +116,8 @@ def check_available(where: device | str | int | None) -> device:
     found = where if isinstance(where, device) else device(where)
     if found.type == "cpu":
         return CPU
+    if found.type == "meta":
+        return META
     if found.type != "cuda":
         raise RuntimeError(f"minitorch2 computes on the devices cpu and cuda; there is no '{found.type}' here")
     runtime = cupy().cuda.runtime
@@ -141,11 +145,15 @@ def get_default() -> device:
 
 def device_of(array) -> device:
     """Where this array lies."""
+    if type(array) is meta.MetaArray:
+        return META
     return CPU if isinstance(array, np.ndarray | np.generic) else device("cuda", array.device.id)
 
 
 def module_on(where: device) -> Any:
-    """The module that makes arrays there: numpy or cupy."""
+    """The module that makes arrays there: numpy, cupy, or what does as if."""
+    if where.type == "meta":
+        return meta.module
     return np if where.type == "cpu" else cupy()
 
 
@@ -154,6 +162,10 @@ def moved(array, where: device):
     here = device_of(array)
     if here == where:
         return array
+    if where == META:
+        return meta.described(array)
+    if here == META:
+        raise NotImplementedError(meta.NO_DATA)
     if where.type != "cpu":
         return cupy().asarray(array)
     if array.flags.c_contiguous:
@@ -164,6 +176,8 @@ def moved(array, where: device):
 
 def like(values, array):
     """`values`, from Python or NumPy, where `array` lies."""
+    if type(array) is meta.MetaArray:
+        return meta.described(np.asarray(values))
     if isinstance(array, np.ndarray | np.generic) or dispatch.on_device(values):
         return values
     return cupy().asarray(values)

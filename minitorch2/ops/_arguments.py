@@ -8,6 +8,7 @@ import warnings
 
 from ..core import autocast
 from ..core.variable import Variable, type_name
+from ._common import flags_of, require_flags
 from ._out import into
 
 # What torch's parser takes for an argument of any function: NumPy's names, and `input` for what is A in linalg's texts.
@@ -21,6 +22,9 @@ _OTHER_NAMES = {
     "x": ("input",),
 }
 
+
+# Functions that torch has in Python, which ask of such an argument no more than whether it is true.
+_TRUTHS = {"pca_lowrank", "svd_lowrank"}
 
 autocast.WRAPPERS.add(__file__)
 
@@ -37,6 +41,7 @@ def names_arguments(function, name: str, is_method: bool = False, takes_out: boo
     plain = function.__wrapped__ if hasattr(function, "outside_autocast") else function
     own = _parameters(function)
     names = {other: name for name in own for other in _OTHER_NAMES.get(name, ()) if other not in own}
+    flags = {} if hasattr(function, "other_names") or name in _TRUTHS else flags_of(function)
 
     @functools.wraps(function)
     def call(*args, **kwargs):
@@ -45,6 +50,8 @@ def names_arguments(function, name: str, is_method: bool = False, takes_out: boo
             return call(*args, **kwargs) if out is None else into(out, name, call, args, kwargs)
         if kwargs and not names.keys().isdisjoint(kwargs):
             kwargs = {names.get(name, name): value for name, value in kwargs.items()}
+        if flags:
+            require_flags(name, flags, args, kwargs)
         try:
             return (function if autocast.regions else plain)(*args, **kwargs)
         except AttributeError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import operator
 import os
+import sys
 from numbers import Number
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core import dtypes
-from ..core.device import CPU, device_of, moved
+from ..core.device import CPU, META, device_of, moved
 from ..core.function import Elementwise, Function
 from ..core.grad_mode import state
 from ..core.memory_order import copy_like
@@ -25,6 +27,8 @@ def wrap_dim(dim: int, ndim: int) -> int:
     """`dim` counted from the front; torch's IndexError where it is out of range. A 0-d tensor has dims 0 and -1."""
     try:
         index = operator.index(dim)
+        if dim is True or dim is False:  # an int to Python, no dim to torch
+            raise TypeError
     except TypeError:
         raise TypeError(f"dim must be an int, not {type(dim).__name__}") from None
     bound = max(ndim, 1)
@@ -137,7 +141,10 @@ class ToDevice(Function):
 
 def to_device(x, where):
     """x on this device: itself if it is there already."""
-    return x if device_of(x._data) == where else ToDevice.apply(x, where)
+    here = device_of(x._data)
+    if here == where:
+        return x
+    return Function.variable(moved(x._data, where)) if here == META else ToDevice.apply(x, where)
 
 
 Function.to_device = staticmethod(to_device)
@@ -153,7 +160,7 @@ def within(index, n: int) -> bool:
     there it is yes unless MINITORCH2_CHECK_INDICES=1 in the environment asks for the check. What an op reads or writes
     for an index out of range is not defined then (torch stops the program with a device-side assertion).
     """
-    if K.on_device(index) and not CHECK_ON_GPU:
+    if (K.on_device(index) and not CHECK_ON_GPU) or device_of(index) == META:
         return True
     return not index.size or bool(index.min() >= 0 and index.max() < n)
 
@@ -183,14 +190,42 @@ def to_float(x) -> Any:
     return x
 
 
+def flags_of(function) -> dict[str, int]:
+    """The parameters whose default is True or False, where torch takes nothing but a bool, with their positions."""
+    plain = inspect.unwrap(function)
+    code, defaults, by_keyword = plain.__code__, plain.__defaults__ or (), plain.__kwdefaults__ or {}
+    first = code.co_argcount - len(defaults)
+    flags = {code.co_varnames[i]: i for i, default in enumerate(defaults, first) if isinstance(default, bool)}
+    return flags | {name: sys.maxsize for name, default in by_keyword.items() if isinstance(default, bool)}
+
+
+def require_flags(name: str, flags: dict[str, int], args, kwargs) -> None:
+    """TypeError where one of these arguments is no bool."""
+    n = len(args)
+    for flag, position in flags.items():
+        if position < n:
+            value = args[position]
+        elif flag in kwargs:
+            value = kwargs[flag]
+        else:
+            continue
+        if value is not True and value is not False:
+            raise TypeError(f"{name}(): argument '{flag}' must be bool, not {type_name(value)}")
+
+
 def also_called(**names: str):
     """Lets a function's arguments be given by other names as well: also_called(axis="dim")."""
 
     def decorate(function):
+        flags = flags_of(function)
+        first = min(flags.values(), default=0)
+
         @functools.wraps(function)
         def renaming(*args, **kwargs):
             if kwargs and not names.keys().isdisjoint(kwargs):
                 kwargs = {names.get(name, name): value for name, value in kwargs.items()}
+            if flags and (kwargs or len(args) > first):
+                require_flags(function.__name__, flags, args, kwargs)
             return function(*args, **kwargs)
 
         renaming.other_names = names  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core import dtypes
+from ..core.autocast import stacklevel
 from ..core.size import Size
 from ..core.variable import Variable
 from ._common import is_number, shape_from
@@ -57,7 +59,10 @@ def _refuse_overflow(array, dtype):
 
 def _to_array(data) -> np.ndarray:
     if isinstance(data, np.ndarray | np.generic):
+        check_memory_of(data)
         return np.asarray(data)
+    if isinstance(data, list | tuple) and not _PYTHON_NUMBERS.issuperset(map(type, data)):
+        _warn_of_elements(data)
     try:
         array = np.array(_without_tensors(data))
     except ValueError as error:
@@ -71,6 +76,37 @@ def _to_array(data) -> np.ndarray:
     if array.dtype.kind == "c":
         raise TypeError("minitorch2: complex numbers are not supported")
     return array
+
+
+def _warn_of_elements(data) -> None:
+    """torch's warnings, at the line that called the function which called array_of."""
+    if any(isinstance(d, np.ndarray) for d in data):
+        warnings.warn(
+            "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to "
+            "a single numpy.ndarray with numpy.array() before converting to a tensor.",
+            stacklevel=stacklevel(5),
+        )
+    elif any(isinstance(d, Variable) and d.requires_grad for d in data):
+        warnings.warn(
+            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
+            "tensor.detach() first.",
+            stacklevel=stacklevel(5),
+        )
+
+
+def check_memory_of(data) -> None:
+    """ValueError for NumPy's data with negative strides or in the other byte order."""
+    if any(s < 0 for s in data.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
+        )
+    if not data.dtype.isnative:
+        raise ValueError(
+            "given numpy array has byte order different from the native byte order. Conversion between byte orders is "
+            "currently not supported."
+        )
 
 
 def _without_tensors(data) -> Any:

@@ -24,6 +24,7 @@ from ._common import (
 )
 from ._half import in_half, is_half, rounded_once
 from ._inplace import inplace
+from ._refusals import kind_of, refuse_bool_alpha, refuse_bool_subtraction, refuse_zero_divisor
 from .rounding import Trunc
 
 
@@ -199,7 +200,7 @@ def sub(input, other, last=None, *, alpha=1):
     """input - alpha * other, broadcast. Not for bools. (As add, sub(input, alpha, other) still runs.)"""
     if last is not None:
         other, alpha = number_first("sub", other, last)
-    _refuse_bool_subtraction(input, other)
+    refuse_bool_subtraction(input, other)
     input, other = promote("sub", input, other)
     if is_half(input) or is_half(other):
         return _in_halves(sub, input, other, alpha)
@@ -223,12 +224,12 @@ def div(input, other, *, rounding_mode=None):
         input, other = to_float(input), to_float(other)  # before the number takes the tensor's dtype: -2 fits no uint8
     input, other = promote("div", input, other)
     if rounding_mode == "floor":
-        _refuse_zero_divisor(input, other)
+        refuse_zero_divisor(input, other)
         return FloorQuotient.apply(input, other)
     if rounding_mode == "trunc":
-        if any(_kind(x) in ("f", "V") for x in (input, other)):
+        if any(kind_of(x) in ("f", "V") for x in (input, other)):
             return TruncQuotient.apply(input, other)
-        _refuse_zero_divisor(input, other)
+        refuse_zero_divisor(input, other)
         return _trunc_divide_integers(input, other)
     if rounding_mode is not None:
         raise RuntimeError(
@@ -240,21 +241,21 @@ def div(input, other, *, rounding_mode=None):
 def floor_divide(input, other):
     """floor(input / other), broadcast; integer zero division raises RuntimeError."""
     input, other = promote("floor_divide", input, other)
-    _refuse_zero_divisor(input, other)
+    refuse_zero_divisor(input, other)
     return FloorDivide.apply(input, other)
 
 
 def remainder(input, other):
     """input - other * floor(input / other): Python's %, the sign is the divisor's."""
     input, other = promote("remainder", input, other)
-    _refuse_zero_divisor(input, other)
+    refuse_zero_divisor(input, other)
     return Remainder.apply(input, other)
 
 
 def fmod(input, other):
     """C's fmod: the sign is the dividend's."""
     input, other = promote("fmod", input, other)
-    _refuse_zero_divisor(input, other)
+    refuse_zero_divisor(input, other)
     return Fmod.apply(input, other)
 
 
@@ -316,9 +317,10 @@ def addcmul(input, tensor1, tensor2, last=None, *, value=1):
     """input + value * tensor1 * tensor2. (torch's old form: addcmul(input, value, tensor1, tensor2).)"""
     if last is not None:
         (tensor1, tensor2), value = number_first("addcmul", tensor1, (tensor2, last))
+    dtype = result_type(input, tensor1, tensor2)
+    input, tensor1, tensor2 = (to_dtype(x, dtype.numpy) for x in (input, tensor1, tensor2))
     if is_half(input):
         return rounded_once(addcmul, input, tensor1, tensor2, value=value)
-    dtype = result_type(input, tensor1, tensor2)
     if dtype.category == "bool":
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'; convert with .int()")
     if dtype.category == "int":  # the number does not take part in the promotion
@@ -330,18 +332,22 @@ def addcdiv(input, tensor1, tensor2, last=None, *, value=1):
     """input + value * tensor1 / tensor2. (torch's old form: addcdiv(input, value, tensor1, tensor2).)"""
     if last is not None:
         (tensor1, tensor2), value = number_first("addcdiv", tensor1, (tensor2, last))
-    if _kind(tensor1) in "biu" and _kind(tensor2) in "biu":
+    if kind_of(tensor1) in "biu" and kind_of(tensor2) in "biu":
         raise RuntimeError(
-            "addcdiv of integers is not supported: write input + value * torch.trunc(tensor1 / tensor2) to round "
-            "towards zero, or convert with .float() first"
+            "Integer division with addcdiv is no longer supported: write input + value * torch.trunc(tensor1 / "
+            "tensor2) to round towards zero, or convert with .float() first"
         )
+    dtype = result_type(input, tensor1, tensor2).numpy
+    input, tensor1, tensor2 = (to_dtype(x, dtype) for x in (input, tensor1, tensor2))
     if is_half(input):
         return rounded_once(addcdiv, input, tensor1, tensor2, value=value)
-    return input + (tensor1 if value == 1 else value * tensor1) / tensor2
+    return called("AddcdivBackward0", input + (tensor1 if value == 1 else value * tensor1) / tensor2)
 
 
 def _in_halves(function, input, other, alpha):
     """add or sub in half precision: a number takes the tensor's dtype first, and so does alpha, as torch has it."""
+    if isinstance(alpha, bool):
+        refuse_bool_alpha(input, other)
     half = (input if isinstance(input, Variable) else other)._data.dtype
     input, other, alpha = (x if isinstance(x, Variable) else in_half(x, half) for x in (input, other, alpha))
     if alpha == 1:
@@ -350,41 +356,17 @@ def _in_halves(function, input, other, alpha):
     return to_dtype(function(*wide, alpha=alpha), half)
 
 
-def _kind(x) -> str:
-    return x._data.dtype.kind if isinstance(x, Variable) else ""
-
-
 def _scaled(op, input, other, alpha):
     """alpha * other, in the dtype of the sum."""
+    if isinstance(alpha, bool):
+        refuse_bool_alpha(input, other)
     if alpha == 1:
         return other
-    if isinstance(alpha, float) and all(_kind(x) in ("i", "u", "b", "") for x in (input, other)):
+    if isinstance(alpha, float) and all(kind_of(x) in ("i", "u", "b", "") for x in (input, other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if isinstance(other, Variable):
         return to_dtype(mul(other, alpha), other._data.dtype)
     return promote(op, input, other * alpha)[1]
-
-
-def _refuse_bool_subtraction(input, other) -> None:
-    if _kind(input) == "b" and _kind(other) == "b":
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
-            "operator instead."
-        )
-    if any(_kind(x) == "b" or isinstance(x, bool) for x in (input, other)):
-        raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, "
-            "use the `~` or `logical_not()` operator instead."
-        )
-
-
-def _refuse_zero_divisor(input, other) -> None:
-    if _kind(input) == "b" and _kind(other) in ("b", ""):
-        raise NotImplementedError("division with rounding is not implemented for 'Bool'; convert with .int() first")
-    if _kind(input) in ("i", "u", "b") or (not isinstance(input, Variable) and _kind(other) in ("i", "u", "b")):
-        divisor = other._data if isinstance(other, Variable) else other
-        if not K.all(divisor) and (not isinstance(input, Variable) or input._data.size):
-            raise RuntimeError("ZeroDivisionError")
 
 
 def _trunc_divide_integers(input, other):
@@ -414,9 +396,9 @@ def reflected(function):
     return operator
 
 
-def _over(other, input):
+def _under(input, other):
     """other / input as torch's reflected operator has it: by the reciprocal, which is rounded first."""
-    return mul(div(1, input), other)
+    return div(1, input) * other
 
 
 listed(globals())
@@ -437,11 +419,11 @@ class ArithmeticMethods:
     __mul__ = __rmul__ = numbers_and_tensors(mul)
     __sub__, __rsub__ = numbers_and_tensors(sub), numbers_and_tensors(rsub)
     __truediv__ = numbers_and_tensors(div)
-    __rtruediv__ = __rdiv__ = reflected(_over)
+    __rtruediv__ = __rdiv__ = _under
     __floordiv__, __rfloordiv__ = numbers_and_tensors(floor_divide), reflected(floor_divide)
     __mod__, __rmod__ = numbers_and_tensors(remainder), reflected(remainder)
-    __iadd__, __isub__, __imul__, __itruediv__ = add_, sub_, mul_, div_
-    __ifloordiv__, __imod__ = floor_divide_, remainder_
+    __iadd__, __isub__, __imul__ = map(numbers_and_tensors, (add_, sub_, mul_))
+    __itruediv__, __ifloordiv__, __imod__ = map(numbers_and_tensors, (div_, floor_divide_, remainder_))
 
     def where(self, condition, other):
         """self where condition, else other."""

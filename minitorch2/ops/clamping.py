@@ -75,7 +75,9 @@ def clamp(input, min=None, max=None):
         if isinstance(min, float) or isinstance(max, float):
             input = input.to(get_default_dtype())
         else:  # a bound is an element of input's dtype, in uint8 -1 is 255
-            if input._data.dtype.kind == "b" and not isinstance(max if min is None else min, bool):
+            if input._data.dtype.kind == "b":
+                if all(isinstance(x, bool) for x in (min, max) if x is not None):
+                    raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'; convert with .int()")
                 input = input.to(int64)
             min, max = (x if x is None else element(x, input._data.dtype)[()] for x in (min, max))
     return Clamp.apply(input, min, max)

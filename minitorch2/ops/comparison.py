@@ -15,6 +15,7 @@ from ..core.memory_order import in_order_of
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, require_tensor
 from ._inplace import inplace
+from .arithmetic import numbers_and_tensors
 
 
 def _plain(x):
@@ -31,7 +32,7 @@ def _compute(ufunc, a, b):
     except ValueError:
         broadcast_shapes(ufunc.__name__, np.shape(a), np.shape(b))
         raise
-    return Function.variable(in_order_of(result, (a, b)) if K.on_device(result) else np.asarray(result))
+    return Function.variable(in_order_of(result, (a, b)) if K.on_device(result) else K.asarray(result))
 
 
 def eq(input, other):
@@ -212,4 +213,4 @@ class ComparisonMethods:
             raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return bitwise_not(self)
 
-    __iand__, __ior__, __ixor__ = inplace(bitwise_and), inplace(bitwise_or), inplace(bitwise_xor)
+    __iand__, __ior__, __ixor__ = (numbers_and_tensors(inplace(f)) for f in (bitwise_and, bitwise_or, bitwise_xor))

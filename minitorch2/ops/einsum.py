@@ -10,8 +10,8 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.function import Function
 from ..core.memory_order import axes_in_order, broadcast_strides, empty_in_order, in_c_order
-from ..core.variable import Variable
-from ._common import to_dtype
+from ..core.variable import Variable, type_name
+from ._common import result_type, to_dtype
 from .reduce import spread
 from .reduce import sum as sum_
 from .views import permute
@@ -97,28 +97,34 @@ def einsum(equation, *operands):
     if isinstance(equation, Variable):
         equation, operands = _equation_of_lists((equation, *operands))
     if not operands:
-        raise ValueError("einsum(): must provide at least one operand")
-    equation = equation.replace(" ", "")
-    left, arrow, output = equation.partition("->")
-    names = left.split(",")
-    if len(names) != len(operands):
-        more = "more" if len(operands) > len(names) else "fewer"
-        raise RuntimeError(f"einsum(): {more} operands were provided than specified in the equation")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "subscripts list"
+        )
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum(): argument 'equation' (position 1) must be str, not {type_name(equation)}")
+    for i, x in enumerate(operands):
+        if not isinstance(x, Variable):
+            raise TypeError(f"expected Tensor as element {i} in argument 1, but got {type_name(x)}")
+    names, output = _parsed(equation, len(operands))
     names, operands, ellipsis = _expand_ellipsis(names, list(operands))
-    if arrow:
+    if output is not None:
         output = output.replace("...", ellipsis)
     else:
         letters = "".join(names)
         output = ellipsis + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in ellipsis))
     for c in output:
-        if not any(c in n for n in names) or output.count(c) > 1:
-            raise RuntimeError(
-                f"einsum(): output subscript {c} does not appear in the equation for any input operand, or twice"
-            )
+        if output.count(c) > 1:
+            raise RuntimeError(f"einsum(): output subscript {c} appears more than once in the output")
+        if not any(c in n for n in names):
+            raise RuntimeError(f"einsum(): output subscript {c} does not appear in the equation for any input operand")
     names, operands = _take_diagonals(names, operands)
-    operands = _fit_sizes(names, operands)
+    summed = _summed_over_several(names, operands, output)
+    operands = _fit_sizes(names, operands, ellipsis)
     if len(operands) == 1:
         return _rearranged(names[0], operands[0], output)
+    if len({x._data.dtype for x in operands}) > 1:
+        operands = _of_one_dtype(operands, summed)
     if any(x._data.dtype.kind in "biu" for x in operands):
         letters = "".join(names)
         if any(letters.count(c) == 1 and c not in output for c in letters):  # a sum of one, not a product
@@ -134,10 +140,54 @@ def _rearranged(names, x, output):
     return permute(x, [names.index(c) for c in output])
 
 
+def _parsed(equation: str, count: int):
+    """(the subscripts of each of `count` operands, those of the output, None without an arrow): letters and '...'."""
+    left, arrow, output = equation.partition("->")
+    names, start = [], 0
+    for part in left.split(","):
+        if len(names) == count:
+            raise RuntimeError("einsum(): fewer operands were provided than specified in the equation")
+        i = len(names)
+        twice, alone = (
+            f"operand {i} for which an ellipsis was already found",
+            f"operand {i} that is not part of any ellipsis",
+        )
+        names.append(_subscripts(part, start, twice, alone))
+        start += len(part) + 1
+    if len(names) < count:
+        raise RuntimeError("einsum(): more operands were provided than specified in the equation")
+    if not arrow:
+        return names, None
+    twice, alone = "output but an ellipsis (...) was already found", "output that is not part of any ellipsis (...)"
+    return names, _subscripts(output, start + 1, twice, alone)
+
+
+def _subscripts(part: str, start: int, twice: str, alone: str) -> str:
+    """What a part of the equation, which begins at its index `start`, says without spaces. twice and alone: what is
+    wrong with a point behind an ellipsis, and with one that belongs to none."""
+    found, i = "", 0
+    while i < len(part):
+        c = part[i]
+        if c == ".":
+            if "..." in found or part[i : i + 3] != "...":
+                raise RuntimeError(f"einsum(): found '.' for {twice if '...' in found else alone}")
+            c = "..."
+        elif c != " " and c not in string.ascii_letters:
+            raise RuntimeError(
+                f"einsum(): invalid subscript given at index {start + i} in the equation string, subscripts must be in "
+                "[a-zA-Z]"
+            )
+        found += c.strip()
+        i += len(c)
+    return found
+
+
 def _equation_of_lists(arguments):
     """The equation in einsum(a, [0, 1], b, [1, 2], [0, 2]): numbers from 0 to 51 stand for A to Z and a to z."""
 
     def letters(numbers):
+        if not all(n is ... or 0 <= n < 52 for n in numbers):
+            raise ValueError("einsum(): subscript in subscript list is not within the valid range [0, 52)")
         return "".join("..." if n is ... else string.ascii_letters.swapcase()[n] for n in numbers)
 
     count = len(arguments) // 2
@@ -149,19 +199,19 @@ def _equation_of_lists(arguments):
 
 def _expand_ellipsis(names, operands):
     extra = []
-    for n, x in zip(names, operands, strict=True):
+    for i, (n, x) in enumerate(zip(names, operands, strict=True)):
         bare = n.replace("...", "")
-        if not bare.isalpha() and bare:
-            raise RuntimeError(f"einsum(): invalid subscript given at index {n}, subscripts must be in [a-zA-Z]")
         missing = x._data.ndim - len(bare)
         if missing < 0 or ("..." not in n and missing):
+            wrong = "is more than" if "..." in n else "does not match"
+            given = "" if "..." in n else " and no ellipsis was given"
             raise RuntimeError(
-                f"einsum(): the number of subscripts in the equation ({len(bare)}) does not match the number of "
-                f"dimensions ({x._data.ndim}) for operand and no ellipsis was given"
+                f"einsum(): the number of subscripts in the equation ({len(bare)}) {wrong} the number of dimensions "
+                f"({x._data.ndim}) for operand {i}{given}"
             )
         extra.append(missing)
     used = set("".join(names))
-    free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in used]
+    free = [c for c in string.ascii_letters.swapcase() if c not in used]
     ellipsis = "".join(free[: max(extra)])
     names = [n.replace("...", ellipsis[len(ellipsis) - k :]) for n, k in zip(names, extra, strict=True)]
     return names, operands, ellipsis
@@ -187,14 +237,36 @@ def _take_diagonals(names, operands):
     return names, operands
 
 
-def _fit_sizes(names, operands):
+def _summed_over_several(names, operands, output) -> bool:
+    """Whether products of two operands are summed: over a letter of both, of more than one element, not in the
+    output."""
+    letters = [c for n, x in zip(names, operands, strict=True) for c, m in zip(n, x._data.shape, strict=True) if m != 1]
+    return any(letters.count(c) > 1 and c not in output for c in letters)
+
+
+def _of_one_dtype(operands, summed):
+    """The operands in a common dtype, as those of a product element by element; RuntimeError where it is `summed`."""
+    if summed:
+        first = operands[0]
+        other = next(x for x in operands if x._data.dtype != first._data.dtype)
+        raise RuntimeError(f"expected scalar type {first.dtype.torch_type} but found {other.dtype.torch_type}")
+    dtype = result_type(*operands).numpy
+    return [to_dtype(x, dtype) for x in operands]
+
+
+def _fit_sizes(names, operands, ellipsis):
     """A size-1 dim under a letter that is larger elsewhere is broadcast."""
     sizes: dict[str, int] = {}
-    for n, x in zip(names, operands, strict=True):
-        for c, size in zip(n, x._data.shape, strict=True):
+    for i, (n, x) in enumerate(zip(names, operands, strict=True)):
+        for dim, (c, size) in enumerate(zip(n, x._data.shape, strict=True)):
             if sizes.get(c, 1) not in (1, size) and size != 1:
+                if c in ellipsis:
+                    raise RuntimeError(
+                        f"einsum(): dimension {dim} covered by ellipsis in operand {i} has size {size} which does not "
+                        f"broadcast with previously seen ellipsis with size {sizes[c]} for the respective dimension"
+                    )
                 raise RuntimeError(
-                    f"einsum(): subscript {c} has size {size} for one operand which does not broadcast with previously "
+                    f"einsum(): subscript {c} has size {size} for operand {i} which does not broadcast with previously "
                     f"seen size {sizes[c]}"
                 )
             sizes[c] = size if sizes.get(c, 1) == 1 else sizes[c]

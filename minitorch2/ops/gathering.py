@@ -10,7 +10,7 @@ from ..core.function import Function
 from ..core.variable import Variable
 from ._common import element, to_dtype, within, wrap_dim
 from ._inplace import inplace
-from .index_ops import Gather, Index, IndexAccumulate, IndexPut
+from .index_ops import Gather, Index, IndexAccumulate, IndexPut, IndexSelect
 
 
 def index_select(input, dim, index):
@@ -31,7 +31,7 @@ def index_select(input, dim, index):
         if input._data.ndim == 1:
             raise IndexError("index out of range in self")
         raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={input._data.shape[dim]}")
-    return Index.apply(input, _along(dim, index._data))
+    return IndexSelect.apply(input, _along(dim, index._data))
 
 
 def index_add(input, dim, index, source, *, alpha=1):

@@ -13,6 +13,15 @@ from ..core.function import Function
 
 
 class HostMethods:
+    @property
+    def _cdata(self) -> int:
+        """A number that no other tensor has while this one is there; torch's is an address."""
+        return id(self)
+
+    def to_dense(self: Any, dtype=None, *, masked_grad=None):
+        """The tensor itself, there being no sparse ones here, or in another dtype."""
+        return self if dtype is None else self.to(dtype)
+
     def apply_(self: Any, function):
         """Calls a Python function on every element, in place. CPU only, slow, without gradient."""
         if self.requires_grad:

@@ -32,17 +32,30 @@ class Index(Function):
 
     @staticmethod
     def forward(ctx, x, index):
-        ctx.shape, ctx.index = x.shape, index
-        try:
-            y = K.asarray(x[index]) if len(index) > 1 or index[0].dtype.kind == "b" else x.take(index[0], axis=0)
-        except IndexError:
-            explain_out_of_range(x.shape, index)
-            raise
-        return _in_memory_order(y, x, index)
+        return _in_memory_order(_read(ctx, x, index), x, index)
 
     @staticmethod
     def backward(ctx, g):  # every reading of an element gives it its share
         return IndexAccumulate.apply(g, ctx.shape, ctx.index), None
+
+
+class IndexSelect(Index):
+    """Whole slices of x along one dim, which torch puts in row-major order."""
+
+    row_major = True
+
+    @staticmethod
+    def forward(ctx, x, index):
+        return _read(ctx, x, index)
+
+
+def _read(ctx, x, index):
+    ctx.shape, ctx.index = x.shape, index
+    try:
+        return K.asarray(x[index]) if len(index) > 1 or index[0].dtype.kind == "b" else x.take(index[0], axis=0)
+    except IndexError:
+        explain_out_of_range(x.shape, index)
+        raise
 
 
 def _in_memory_order(y, x, index):
@@ -128,6 +141,7 @@ def _zeros_like(g, shape):
 class Gather(Function):
     """x[i][index[i][j]] for dim 1, and so on: along `dim` at `index`, which has as many dims as x."""
 
+    row_major = True
     keeps_dtype = True
 
     @staticmethod

@@ -67,4 +67,4 @@ class IntegerMethods:
     gcd_, lcm_ = inplace(gcd), inplace(lcm)
     __lshift__, __rlshift__ = numbers_and_tensors(bitwise_left_shift), reflected(bitwise_left_shift)
     __rshift__, __rrshift__ = numbers_and_tensors(bitwise_right_shift), reflected(bitwise_right_shift)
-    __ilshift__, __irshift__ = bitwise_left_shift_, bitwise_right_shift_
+    __ilshift__, __irshift__ = map(numbers_and_tensors, (bitwise_left_shift_, bitwise_right_shift_))

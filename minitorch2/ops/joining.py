@@ -16,13 +16,9 @@ from .views import expand, reshape
 
 
 def _same_dtype(op, tensors):
-    if isinstance(tensors, Variable):
-        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor")
-    tensors = tuple(tensors)
-    if not tensors:
-        if op == "cat":
-            raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-        raise RuntimeError(f"{op} expects a non-empty TensorList")
+    if op == "cat" and isinstance(tensors, tuple | list) and not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    tensors = some(op, tensors)
     for i, x in enumerate(tensors):
         if not isinstance(x, Variable):
             raise TypeError(f"expected Tensor as element {i} in argument 0, but got {type_name(x)}")
@@ -76,11 +72,12 @@ def stack(tensors, dim=0):
 
 
 def some(op: str, tensors) -> list:
-    """The tensors, of which there must be one."""
-    tensors = list(tensors)
+    """The tensors in this tuple or list, of which there must be one; TypeError for anything else."""
+    if not isinstance(tensors, tuple | list):
+        raise TypeError(f"{op}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type_name(tensors)}")
     if not tensors:
         raise RuntimeError(f"{op} expects a non-empty TensorList")
-    return tensors
+    return list(tensors)
 
 
 def hstack(tensors):

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
+
+from ..core.autocast import stacklevel
 from ..core.device import check_available, device_of, module_on, moved
 from ..core.dtypes import as_dtype
 from ..core.function import Function
 from ..core.layout import check_layout, check_pin_memory
+from ..core.variable import Variable
 from ._common import fill_array, shape_from
 from ._data import array_of, legacy_array
 
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
     """A tensor that owns a copy of data, in this one's dtype unless told."""
+    if isinstance(data, Variable):
+        warnings.warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than tensor.new_tensor(sourceTensor).",
+            stacklevel=stacklevel(2),
+        )
     array = moved(array_of(data, _dtype(self, dtype)), _place(self, device))
     return Function.variable(array).requires_grad_(requires_grad)
 

@@ -11,16 +11,17 @@ import minitorch2_kernels as K
 from minitorch2_kernels.dispatch import namespace, on_device
 from minitorch2_kernels.reference.cast import cast
 
+from ..core import autocast
 from ..core.autocast import listed
-from ..core.dtypes import LOW_PRECISION, as_dtype, float32, from_numpy_dtype
+from ..core.dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from ..core.function import Function, called
 from ..core.variable import Variable
-from ._common import is_number, require_tensor, to_dtype, wrap_dim
+from ._common import is_number, require_tensor, result_type, to_dtype, wrap_dim
 from ._half import rounded_once
 from ._inplace import inplace
 from .masking import masked_fill
 from .reduce import Sum
-from .vector_norms import vector_norm
+from .vector_norms import in_norm_dtype, vector_norm
 from .view_ops import Permute, Reshape
 from .views import permute, reshape, squeeze, unbind, unsqueeze
 
@@ -99,10 +100,15 @@ def matrix_transpose(x):
     return Permute.apply(x, (*range(n - 2), n - 1, n - 2))
 
 
-def _same_dtype(op, a, b):
+def _same_dtype(op, a, b, names=()):
+    """names: of the two, where torch's message has them and not the dtypes' names in C++."""
     require_tensor(op, a)
     require_tensor(op, b, "other", 2)
     if a._data.dtype != b._data.dtype:
+        if names:
+            raise RuntimeError(
+                f"{' and '.join(names)} must have the same dtype, but got {a.dtype.torch_type} and {b.dtype.torch_type}"
+            )
         raise RuntimeError(
             f"expected m1 and m2 to have the same dtype, but got: {c_name(a)} != {c_name(b)} ({op}); convert one with "
             ".to()"
@@ -231,12 +237,18 @@ def _rounded_once(function, *operands):
 
 def addmm(input, mat1, mat2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat1 @ mat2)."""
+    if not autocast.regions:  # in one the product chooses its dtype
+        _same_dtype("addmm", input, mat2, ("self", "mat2"))
+        _same_dtype("addmm", mat1, mat2, ("mat1", "mat2"))
     total = _rounded_once(lambda x, a, b: _scaled(x, beta) + _scaled(mm(a, b), alpha), input, mat1, mat2)
     return called("AddmmBackward0", total)
 
 
 def addmv(input, mat, vec, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * (mat @ vec)."""
+    if not autocast.regions and not input._data.dtype == mat._data.dtype == vec._data.dtype:
+        first, second, third = (x.dtype.torch_type for x in (input, mat, vec))
+        raise RuntimeError(f"addmv input tensors must have the same dtype, but got {first}, {second}, and {third}")
     input, alpha = _scaled(input, _as_number_of(input, beta)), _as_number_of(input, alpha)
     return _rounded_once(lambda x, a, b: x + _scaled(mv(a, b), alpha), input, mat, vec)
 
@@ -247,16 +259,23 @@ def addr(input, vec1, vec2, *, beta: float = 1, alpha: float = 1):
         _check_factor(name, factor, input, vec1, vec2)
     if input._data.dtype.kind == "b" and vec1._data.dtype.kind == "b" and vec2._data.dtype.kind == "b":
         return (input & bool(beta)) | (unsqueeze(vec1 & bool(alpha), 1) & vec2)
+    dtype = result_type(input, vec1, vec2).numpy
+    input, vec1, vec2 = (to_dtype(x, dtype) for x in (input, vec1, vec2))
     return _scaled(input, _as_number_of(input, beta)) + outer(vec1 * _as_number_of(input, alpha), vec2)
 
 
 def baddbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * bmm(batch1, batch2)."""
+    if not autocast.regions and not input._data.dtype == batch1._data.dtype == batch2._data.dtype:
+        first, second, third = map(c_name, (input, batch1, batch2))
+        raise RuntimeError(f"Input dtypes must be the same, got: input {first}, batch1: {second}, batch2: {third}")
     return _rounded_once(lambda x, a, b: _scaled(x, beta) + _scaled(bmm(a, b), alpha), input, batch1, batch2)
 
 
 def addbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * the sum of bmm(batch1, batch2) over the batch."""
+    if not autocast.regions:
+        _same_dtype("addbmm", input, batch2, ("self", "mat2"))
     products = bmm(batch1, batch2)
     if input._data.dtype not in LOW_PRECISION:
         return _scaled(input, beta) + _scaled(Sum.apply(products, (0,), False), alpha)
@@ -292,9 +311,9 @@ def _as_number_of(x, factor):
 
 def linear(input, weight, bias=None):
     """input (..., in) times weight (out, in) transposed, plus bias (out). torch.nn.functional.linear."""
-    _same_dtype("linear", input, weight)
     if bias is not None:
-        _same_dtype("linear", input, bias)
+        _same_dtype("linear", bias, weight, ("self", "mat2"))
+    _same_dtype("linear", input, weight, ("mat1", "mat2") if bias is not None else ())
     if weight._data.ndim == 1 and input._data.ndim and bias is None:
         return matmul(input, weight)
     if weight._data.ndim != 2 or input._data.ndim == 0:
@@ -350,12 +369,7 @@ def tensordot(a, b, dims: Any = 2):
 
 def norm(input, p: Any = "fro", dim=None, keepdim=False, dtype=None):
     """The p-norm over all elements or dim(s): p a number, inf, -inf, 0 or 'fro'."""
-    if dtype is not None:
-        input = to_dtype(input, as_dtype(dtype, "norm").numpy)
-    if input._data.dtype.kind not in "fV":
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {input.dtype.torch_type}"
-        )
+    input = in_norm_dtype("linalg.vector_norm", input, dtype)
     if p == "nuc":
         from .norms import nuclear_norm  # which stands on this module
 

@@ -97,6 +97,8 @@ def pow(input, exponent):
     """input ** exponent, broadcast; either may be a number."""
     if not isinstance(input, Variable) and is_number(input) and isinstance(exponent, Variable):
         exponent, input = promote("pow", exponent, input)
+        if exponent._data.dtype.kind == "b":
+            _refuse_bool()
         return NumberPow.apply(input, exponent)
     integer = isinstance(input, Variable) and input._data.dtype.kind in "biu"
     if (
@@ -108,12 +110,20 @@ def pow(input, exponent):
     ):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     input, exponent = promote("pow", input, exponent)
+    if input._data.dtype.kind == "b":
+        if isinstance(exponent, Variable):
+            _refuse_bool()
+        return input.clone() if exponent else input.new_ones(input._data.shape)
     if is_number(exponent) and is_half(input):  # a number takes the tensor's dtype first
         exponent = in_half(exponent, input._data.dtype)
     return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)
 
 
+def _refuse_bool():
+    raise NotImplementedError("\"pow\" not implemented for 'Bool'; convert with .int()")
+
+
 class PowerMethods:
     pow, pow_ = pow, inplace(pow)
     __pow__, __rpow__ = numbers_and_tensors(pow), reflected(pow)
-    __ipow__ = pow_
+    __ipow__ = numbers_and_tensors(pow_)

@@ -9,7 +9,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.dtypes import get_default_dtype
+from ..core.dtypes import LOW_PRECISION, get_default_dtype
 from ..core.function import Function, ZeroSlope
 from ._common import broadcast_shapes, to_dtype, wrap_dim
 from .arithmetic import mul
@@ -156,10 +156,21 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
         )
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
-    if p == 2 and x1._data.dtype == x2._data.dtype:
+    if x1._data.dtype != x2._data.dtype:
+        raise RuntimeError(f"expected scalar type {x1.dtype.torch_type} but found {x2.dtype.torch_type}")
+    if x1._data.dtype in LOW_PRECISION and not (p == 2 and _by_products(x1, x2, compute_mode)):
+        raise NotImplementedError(f"\"cdist\" not implemented for '{x1.dtype.torch_type}'; convert with .float()")
+    if p == 2:
         return EuclideanDistances.apply(x1, x2)
     distances = _distances(x1, x2, p if x1._data.shape[-1] else 1)
     return ZeroSlope.apply(ZeroSlope.apply(distances.detach(), x1), x2) if p == 0 else distances
+
+
+def _by_products(x1, x2, compute_mode) -> bool:
+    """Whether torch multiplies matrices for these distances, which it can in half precision, too."""
+    if compute_mode == "use_mm_for_euclid_dist_if_necessary":
+        return max(x1._data.shape[-2], x2._data.shape[-2]) > 25
+    return compute_mode == "use_mm_for_euclid_dist"
 
 
 def _distances(x1, x2, p: float = 2):

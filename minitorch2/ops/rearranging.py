@@ -15,10 +15,11 @@ from ..core.autocast import listed, stacklevel
 from ..core.device import check_available, moved
 from ..core.function import Function, called
 from ..core.layout import check_layout, check_pin_memory
+from ..core.memory_order import CHANNELS_LAST, copy_in_order, in_c_order, is_channels_last
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
 from ._inplace import inplace
-from .index_ops import Index
+from .index_ops import IndexSelect
 from .joining import stack
 from .reduce import sum as sum_
 from .view_ops import DiagonalBackward
@@ -40,13 +41,13 @@ class Flip(Function):
 
 
 class Roll(Function):
-    row_major = True
     keeps_dtype = True
 
     @staticmethod
     def forward(ctx, x, shifts, dims):
         ctx.shifts, ctx.dims = shifts, dims
-        return K.roll(x, shifts, dims)
+        rolled = K.roll(x, shifts, dims)
+        return copy_in_order(rolled, CHANNELS_LAST) if is_channels_last(x) else in_c_order(rolled)
 
     @staticmethod
     def backward(ctx, g):
@@ -146,7 +147,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     index = _repeated(n, repeats, K.namespace(input._data))
     if output_size is not None and output_size != index.size:
         raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the repeats add up to {index.size}")
-    return Index.apply(input if input._data.ndim else reshape(input, 1), (slice(None),) * dim + (index,))
+    return IndexSelect.apply(input if input._data.ndim else reshape(input, 1), (slice(None),) * dim + (index,))
 
 
 def _repeated(n, repeats, xp) -> Any:
@@ -237,6 +238,8 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
 
 def trace(input):
     """The sum of a matrix's diagonal."""
+    if input._data.dtype.kind == "b":
+        raise NotImplementedError("\"trace\" not implemented for 'Bool'; convert with .int()")
     if input._data.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input._data.ndim}")
     return sum_(diagonal_view(input))

@@ -23,6 +23,8 @@ class Threshold(Elementwise):
 
     @staticmethod
     def forward(ctx, x, threshold, value):
+        if x.dtype.kind == "b":
+            raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'; convert with .int()")
         ctx.save_for_backward(x)
         ctx.threshold = threshold
         return K.where(x <= threshold, x.dtype.type(value), x)

@@ -9,6 +9,7 @@ import minitorch2_kernels as K
 from ..core import dtypes
 from ..core.autocast import listed
 from ..core.function import Function
+from ..core.memory_order import in_c_order
 from . import _return_types as return_types
 from ._common import asked_dtype, numpy_names, on_host, to_dtype, wrap_dim
 from ._inplace import inplace
@@ -201,7 +202,7 @@ def _running_extreme(choose, kind, input, dim):
     shape[dim] = -1
     position = K.namespace(data).arange(data.shape[dim]).reshape(shape)
     reached = (data == best) | (data != data)
-    indices = Function.variable(K.maximum.accumulate(K.where(reached, position, 0), axis=dim))
+    indices = Function.variable(in_c_order(K.maximum.accumulate(K.where(reached, position, 0), axis=dim)))
     return kind(Gather.apply(input, indices, dim), indices)
 
 

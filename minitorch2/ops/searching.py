@@ -11,6 +11,7 @@ import minitorch2_kernels as K
 
 from ..core.device import like
 from ..core.function import Function
+from ..core.variable import Variable
 from ._common import also_called, is_number, on_host, promote, wrap_dim
 from .histogram import histogram
 
@@ -152,6 +153,9 @@ def histc(input, bins=100, min=0, max=0):
 @also_called(element="elements", test_element="test_elements")
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element is one of test_elements: bool. One of the two may be a number."""
+    for x in (elements, test_elements):
+        if isinstance(x, Variable) and x._data.dtype.kind == "b":
+            raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     if is_number(elements) or is_number(test_elements):
         elements, test_elements = (
             Function.variable(np.asarray(x)) if is_number(x) else x for x in (elements, test_elements)

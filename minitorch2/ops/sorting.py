@@ -12,27 +12,32 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.device import like
 from ..core.function import Function, called
+from ..core.memory_order import in_c_order, in_order_of
 from ..core.variable import Variable
 from . import _return_types as return_types
-from ._common import on_host, wrap_dim
+from ._common import on_host, require_flags, wrap_dim
 from .arithmetic import lerp
 from .gathering import gather
-from .reduce import PickAlong, spread
+from .reduce import PickAlong, keep_dims, spread
 from .views import movedim, reshape, squeeze, unsqueeze
 
 _PARTITION_FROM = 128  # from here on, picking out a few of many before sorting them pays
 
 
-def sort(input, dim=-1, descending=False, stable=False):
+def sort(input, dim=-1, descending=False, stable=None):
     """(values, indices) in order along `dim`. Equal elements keep theirs, whether stable is asked for or not."""
+    if stable is not None:
+        require_flags("sort", {"stable": 3}, (), {"stable": stable})
     dim = wrap_dim(dim, input._data.ndim)
-    indices = Function.variable(_order(input, dim, descending))
-    return return_types.sort(called("SortBackward0", _pick(input, indices, dim, True)), indices)
+    indices = Function.variable(in_order_of(_order(input, dim, descending), [input._data]))
+    values = Sorted.apply(input, indices, dim, True) if input._data.ndim else input.clone()
+    return return_types.sort(called("SortBackward0", values), indices)
 
 
 def argsort(input, dim=-1, descending=False, stable=False):
     """The indices that sort input along `dim`."""
-    return Function.variable(_order(input, wrap_dim(dim, input._data.ndim), descending))
+    order = _order(input, wrap_dim(dim, input._data.ndim), descending)
+    return Function.variable(in_order_of(order, [input._data]))
 
 
 def msort(input):
@@ -48,7 +53,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     n = input._data.shape[dim] if input._data.ndim else 1
     if not 0 <= k <= n:
         raise RuntimeError("selected index k out of range")
-    indices = Function.variable(_first_few(input, k, dim, largest))
+    indices = Function.variable(in_c_order(_first_few(input, k, dim, largest)))
     return return_types.topk(called("TopkBackward0", _pick(input, indices, dim, True)), indices)
 
 
@@ -98,6 +103,16 @@ def mode(input, dim=-1, keepdim=False):
     last = np.expand_dims(np.argmax(run, axis=-1), dim)
     indices = Function.variable(K.take_along_axis(order, last, axis=dim))
     return _picked(return_types.mode, input, indices, dim, keepdim)
+
+
+class Sorted(PickAlong):
+    """All elements along `dim`, in the order that `indices` say; in memory they lie as x's do."""
+
+    row_major = False
+
+    @staticmethod
+    def forward(ctx, x, indices, dim, keepdim):
+        return in_order_of(PickAlong.forward(ctx, x, indices, dim, keepdim), [x])
 
 
 class MedianOfAll(Function):
@@ -220,7 +235,7 @@ def _first_few(input, k, dim, largest):
     if not data.ndim:
         return K.zeros_like(input._data, dtype=K.int64)
     if n < _PARTITION_FROM or k > n // 8 or k == 0:
-        return _head(_order(input, dim, largest), dim, k)
+        return _head(_order(input, dim, largest), dim, k).copy()  # a view would keep the order of all
     parted = K.argpartition(data, n - k if largest else k - 1, axis=dim)
     some = _tail(parted, dim, k) if largest else _head(parted, dim, k)
     some = K.asarray(np.sort(some, axis=dim))  # so that equals come in their own order
@@ -253,7 +268,7 @@ def _index_at_rank(input, dim, rank):
     order = np.moveaxis(_order(input, dim, False), dim, -1)
     ranks = K.asarray(rank(np.moveaxis(_comparable(input), dim, -1)))
     chosen = K.take_along_axis(order, np.broadcast_to(ranks, (*order.shape[:-1], 1)), axis=-1)
-    return np.moveaxis(chosen, -1, dim)
+    return in_c_order(chosen).reshape(keep_dims(input._data.shape, (dim,)))
 
 
 def _at_rank(kind, input, dim, keepdim, rank):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.autocast import listed
 from ..core.device import like
-from ..core.function import Function
+from ..core.function import Function, called
 from ._common import to_dtype, to_float, wrap_dim
 from ._inplace import inplace
 from .joining import stack
@@ -142,7 +142,7 @@ def renorm(input, p, dim, maxnorm):
         raise RuntimeError(f"renorm: expected a positive p and a non-negative maxnorm but got {p} and {maxnorm}")
     norms = vector_norm(input, p, [d for d in range(input._data.ndim) if d != dim], keepdim=True)
     scale = (maxnorm / (norms + 1e-7)).where(norms > maxnorm, 1.0)
-    return input * to_dtype(scale, input._data.dtype)
+    return called("RenormBackward0", (input * to_dtype(scale, input._data.dtype)).contiguous())
 
 
 listed(globals())

@@ -6,6 +6,7 @@ import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.function import Function
+from ..core.memory_order import in_c_order
 from ._common import numpy_names, to_dtype
 from .reduce import reduced_dims
 
@@ -27,7 +28,7 @@ def _logical(reduce, input, dim, keepdim):
     if isinstance(dim, tuple | list) and not dim:  # here an empty list is no dims, not all of them
         result = data
     else:
-        result = K.asarray(reduce(data, axis=reduced_dims(dim, input), keepdims=keepdim))
+        result = in_c_order(K.asarray(reduce(data, axis=reduced_dims(dim, input), keepdims=keepdim)))
     return Function.variable(result.astype(input._data.dtype) if input._data.dtype.kind == "u" else result)
 
 
@@ -41,7 +42,7 @@ def count_nonzero(input, *dims, dim=None):
     """How many elements are not zero, over all or over dim(s). int64."""
     dim = dims[0] if len(dims) == 1 else dims or dim
     nonzero = to_dtype(input, dtypes.bool.numpy)._data
-    return Function.variable(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64)))
+    return Function.variable(in_c_order(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64))))
 
 
 class TruthMethods:

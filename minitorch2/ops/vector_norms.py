@@ -8,7 +8,7 @@ from typing import Any
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.dtypes import LOW_PRECISION, as_dtype, float32
+from ..core.dtypes import LOW_PRECISION, as_dtype, float32, promote_types
 from ..core.function import Function
 from ._common import to_dtype
 from .arithmetic import Where
@@ -20,13 +20,7 @@ def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
 
     RuntimeError for the inf-norm and for those of a negative ord of nothing.
     """
-    if dtype is not None:
-        dtype = as_dtype(dtype, "norm")
-        if not dtype.is_floating_point:
-            raise RuntimeError(
-                f"linalg.vector_norm: dtype should be floating point or complex, but got {dtype.torch_type}"
-            )
-        x = to_dtype(x, dtype.numpy)
+    x = in_norm_dtype("linalg.vector_norm", x, dtype)
     if x._data.dtype in LOW_PRECISION and abs(ord) != math.inf:  # powers and sums may be too large for it
         return to_dtype(vector_norm(to_dtype(x, float32.numpy), ord, dim, keepdim), x._data.dtype)
     dims = reduced_dims(dim, x)
@@ -51,6 +45,28 @@ def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
     total = Sum.apply(powers, dims, keepdim)
     nothing = total == 0  # where the root has no slope, torch takes 0, too
     return Where.apply(nothing, 0.0 if ord > 0 else math.inf, Where.apply(nothing, 1.0, total) ** (1 / ord))
+
+
+def require_norm_dtype(op: str, x) -> None:
+    """RuntimeError for integers and bools."""
+    if x._data.dtype.kind not in "fV":
+        raise RuntimeError(f"{op}: Expected a floating point or complex tensor as input. Got {x.dtype.torch_type}")
+
+
+def in_norm_dtype(op: str, x, dtype):
+    """x in the dtype that was asked for. RuntimeError for integers and bools, and for a dtype that would round x."""
+    require_norm_dtype(op, x)
+    if dtype is None:
+        return x
+    dtype = as_dtype(dtype, "norm")
+    if not dtype.is_floating_point:
+        raise RuntimeError(f"{op}: dtype should be floating point or complex, but got {dtype.torch_type}")
+    if promote_types(x.dtype, dtype) is not dtype:
+        raise RuntimeError(
+            f"{op}: the dtype of the input ({x.dtype.torch_type}) should be convertible without narrowing to the "
+            f"specified dtype ({dtype.torch_type})"
+        )
+    return to_dtype(x, dtype.numpy)
 
 
 def _refuse_nothing(x, ord, dim) -> None:

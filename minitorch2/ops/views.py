@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import operator
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..core.function import Function
+from ..core.layout import contiguous_format
 from ..core.variable import Variable
 from ._common import also_called, numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
 from ._inplace import check_history
-from .conversion import contiguous
+from .conversion import clone, contiguous
 from .view_ops import (
     Alias,
     Diagonal,
@@ -343,6 +345,11 @@ def unfold(input, dimension, size, step):
     return Unfold.apply(input, dim, size, step)
 
 
+def unfold_copy(input, dimension, size, step):
+    """As unfold, in memory of its own."""
+    return clone(unfold(input, dimension, size, step), memory_format=contiguous_format)
+
+
 def ravel(input):
     """All dims joined into one, its elements next to each other in memory."""
     return reshape(contiguous(input), -1)
@@ -374,6 +381,17 @@ def _transposed_matrix(input):
 
 
 def _reverse_dims(input):
+    """x.T: meant for matrices; torch warns of anything else."""
+    if input._data.ndim == 0:
+        text = "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases."
+        warnings.warn(text, stacklevel=2)
+    elif input._data.ndim != 2:
+        warnings.warn(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
+            "throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
+            stacklevel=2,
+        )
     return Permute.apply(input, tuple(reversed(range(input._data.ndim))))
 
 

@@ -113,6 +113,7 @@ SPECS = (
         ErrorCase("-1 in front", lambda t: t.ones(2).expand(-1, 2)),
     ),
     method("expand_as", like(lambda d, shape: (d.int(1, 2), *shape))),
+    shaped("unfold_copy", unfold, ErrorCase("too large", lambda t: t.unfold_copy(t.ones(3), 0, 4, 1))),
     method(
         "unfold",
         unfold,

@@ -1,0 +1,277 @@
+"""What torch refuses is refused here, with the same type of error, and what stands close to it is not."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from side_by_side import same, values
+
+import minitorch2
+
+# Expressions in lib, half, double ..., each of the same outcome in both libraries: a value, or the type of an error.
+PROMOTED = [
+    "lib.addcmul(half, one, one)",
+    "lib.addcmul(half, bfloat, bfloat)",
+    "lib.addcmul(bfloat, half, bfloat)",
+    "lib.addcmul(half, double, one, value=3)",
+    "lib.addcmul(half, number, one)",
+    "lib.addcmul(half, number, half)",
+    "lib.addcmul(number.half(), one, one)",
+    "lib.addcmul(number, number.double(), number)",
+    "lib.addcmul(whole, half, half)",
+    "lib.addcmul(half, whole, whole, value=0.3)",
+    "lib.addcmul(whole, whole, whole, value=3)",
+    "lib.addcmul(flags, flags, flags)",
+    "lib.addcdiv(half, one, one)",
+    "lib.addcdiv(half, bfloat, bfloat)",
+    "lib.addcdiv(half, double, half, value=3)",
+    "lib.addcdiv(half, number, one)",
+    "lib.addcdiv(number.half(), one, one)",
+    "lib.addcdiv(whole, half, half)",
+    "lib.addcdiv(half, whole, half, value=0.3)",
+    "lib.addcdiv(one, whole, whole)",
+    "half.clone().addcmul_(one, one, value=0.3)",
+    "half.clone().addcdiv_(double, one, value=0.3)",
+    "whole.clone().addcmul_(one, one)",
+]
+NORMS = [
+    "lib.linalg.norm(whole)",
+    "lib.linalg.norm(whole, 0)",
+    "lib.linalg.norm(whole, dtype=lib.float32)",
+    "lib.linalg.norm(half, dtype=lib.float32)",
+    "lib.linalg.norm(double, dtype=lib.float32)",
+    "lib.linalg.vector_norm(whole)",
+    "lib.linalg.vector_norm(flags)",
+    "lib.linalg.vector_norm(half, dtype=lib.bfloat16)",
+    "lib.linalg.matrix_norm(whole.reshape(1, 2))",
+    "lib.linalg.matrix_norm(whole.reshape(1, 2), 1)",
+    "lib.linalg.matrix_norm(double.reshape(1, 2), dtype=lib.float32)",
+    "lib.linalg.vecdot(whole, whole)",
+    "lib.linalg.vecdot(one, double)",
+    "lib.norm(whole)",
+    "lib.norm(double, dtype=lib.float32)",
+    "lib.norm(one, dtype=lib.float64)",
+    "lib.renorm(whole.reshape(1, 2), 2, 0, 1.0)",
+]
+DATA = [
+    "lib.tensor(array[::-1])",
+    "lib.tensor(array[::-1], dtype=lib.float32)",
+    "lib.tensor([array[::-1], array])",
+    "lib.tensor(array[::-1][0])",
+    "lib.tensor(array[::2])",
+    "lib.tensor(array.astype('>f8'))",
+    "lib.Tensor(array[::-1])",
+    "one.new_tensor(array[::-1])",
+    "lib.as_tensor(array[::-1])",
+    "lib.from_numpy(array[::-1])",
+    "lib.from_numpy(array.astype('>f8'))",
+    "lib.cat(x for x in [one, one])",
+    "lib.cat({one})",
+    "lib.cat({1: one})",
+    "lib.cat(None)",
+    "lib.cat(one)",
+    "lib.cat([])",
+    "lib.stack(x for x in [one, one])",
+    "lib.stack(())",
+    "lib.hstack(x for x in [one])",
+    "lib.vstack(one)",
+    "lib.dstack(one)",
+    "lib.column_stack(x for x in [one])",
+    "lib.einsum('i,i', (x for x in [one, one]))",
+]
+BOOLS = [
+    "square.max(0, 1)",
+    "square.max(0, 1.0)",
+    "square.max(0, None)",
+    "square.max(0, True)",
+    "square.max(dim=0, keepdim=1)",
+    "square.max(True)",
+    "lib.min(square, 0, 0)",
+    "square.sum(0, 1)",
+    "square.sum(0, keepdim=lib.tensor(True))",
+    "square.sum(0, keepdims=1)",
+    "square.sum(True)",
+    "square.sum(dim=(True,))",
+    "square.sum(0, keepdim=False)",
+    "square.mean(0, 1)",
+    "square.argmax(0, 1)",
+    "square.argmax(False)",
+    "square.median(0, 1)",
+    "square.nanmedian(0, 1)",
+    "square.kthvalue(1, 0, 1)",
+    "square.mode(0, 1)",
+    "square.quantile(0.5, 0, 1)",
+    "square.sort(0, 1)",
+    "square.sort(stable=1)",
+    "square.sort(stable=None)",
+    "square.sort(0, True)",
+    "square.argsort(0, 1)",
+    "square.topk(1, 0, 1)",
+    "square.topk(1, 0, True, 1)",
+    "square.any(0, 1)",
+    "square.all(0, keepdim=1)",
+    "square.amax(0, 1)",
+    "square.aminmax(dim=0, keepdim=1)",
+    "square.std(0, 1)",
+    "square.std(0, True, 1)",
+    "square.std(unbiased=False)",
+    "square.logsumexp(0, 1)",
+    "square.prod(0, 1)",
+    "square.norm(2, 0, 1)",
+    "square.nansum(0, 1)",
+    "square.unique(1)",
+    "square.unique(return_inverse=1)",
+    "lib.allclose(square, square, equal_nan=1)",
+    "lib.multinomial(square, 1, 1)",
+    "lib.vander(one, increasing=1)",
+    "lib.bucketize(one, one, right=1)",
+    "lib.linalg.svd(square, 1)",
+    "lib.softmax(square, True)",
+    "lib.nn.functional.softmax(square, dim=True)",
+    "square.unsqueeze(True)",
+    "square.transpose(0, True)",
+    "square.size(True)",
+    "lib.cat([square, square], True)",
+    "flags ** 2",
+    "flags ** flags",
+    "flags ** True",
+    "flags ** False",
+    "flags ** whole",
+    "2 ** flags",
+    "True ** flags",
+    "lib.pow(flags, one)",
+    "flags.clamp(0, 1)",
+    "flags.clamp(min=False)",
+    "flags.clamp(False, True)",
+    "flags.clamp(min=False, max=1)",
+    "flags.clamp(0.0, 1.0)",
+    "flags.clamp(max=flags)",
+    "lib.clamp_max(flags, True)",
+    "square.bool().trace()",
+    "square.int().trace()",
+    "square.half().trace()",
+    "lib.threshold(flags, 0, 1)",
+    "lib.nn.functional.threshold(whole, 1, 7)",
+    "lib.add(one, one, alpha=True)",
+    "lib.add(whole, whole, alpha=True)",
+    "lib.add(flags, flags, alpha=True)",
+    "lib.add(flags, flags, alpha=False)",
+    "lib.add(half, half, alpha=True)",
+    "lib.add(one, True, alpha=2)",
+    "lib.sub(one, one, alpha=True)",
+    "lib.rsub(one, one, alpha=True)",
+    "one.clone().add_(one, alpha=True)",
+    "lib.isin(flags, flags)",
+    "lib.isin(flags, True)",
+    "lib.isin(True, flags)",
+    "lib.isin(whole, flags)",
+    "lib.isin(flags, whole)",
+    "lib.isin(whole, 1)",
+    "lib.isin(half, half)",
+]
+DISTANCES = [
+    "lib.cdist(square.half(), square.half())",
+    "lib.cdist(square.bfloat16(), square.bfloat16(), p=1)",
+    "lib.cdist(lib.ones(30, 2).half(), lib.ones(3, 2).half())",
+    "lib.cdist(square.half(), square.half(), compute_mode='use_mm_for_euclid_dist')",
+    "lib.cdist(lib.ones(30, 2).half(), lib.ones(3, 2).half(), compute_mode='donot_use_mm_for_euclid_dist')",
+    "lib.cdist(square, square.double())",
+]
+
+
+PRODUCTS = [
+    "lib.einsum('i,j->ij', one, double)",
+    "lib.einsum('i,i->i', one, double)",
+    "lib.einsum('i,i->', one, double)",
+    "lib.einsum('ij,j->i', square.half(), one)",
+    "lib.einsum('ij,j->ij', square.half(), one)",
+    "lib.einsum('ij,k->i', square, double)",
+    "lib.einsum('ij,jk->ik', square[:, :1], square[:1].double())",
+    "lib.einsum('ij,jk->ik', square, square.long())",
+    "lib.addmm(one, square, square.double())",
+    "lib.addmm(double, square, square)",
+    "lib.addmv(double, square, one)",
+    "lib.addr(double, one, one)",
+    "lib.baddbmm(double, square[None], square[None])",
+    "lib.addbmm(double, square[None], square[None])",
+    "lib.addbmm(half, square[None], square[None])",
+]
+
+
+def result(lib, expression):
+    names = {
+        "lib": lib,
+        "half": lib.tensor([1.0, 0.7]).half(),
+        "bfloat": lib.tensor([1.0, 0.7]).bfloat16(),
+        "one": lib.tensor([1.0, 1.3]),
+        "double": lib.tensor([1.0, 1.7], dtype=lib.float64),
+        "number": lib.tensor(2.3),
+        "whole": lib.tensor([1, 2]),
+        "flags": lib.tensor([True, False]),
+        "square": lib.tensor([[1.0, 2.0], [3.0, 0.5]]),
+        "array": np.arange(4.0),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return values(eval(expression, names))
+        except Exception as error:
+            return type(error).__name__
+
+
+@pytest.mark.parametrize("expression", [*PROMOTED, *NORMS, *DATA, *BOOLS, *DISTANCES, *PRODUCTS])
+def test_refused_or_not(expression):
+    assert result(minitorch2, expression) == result(torch, expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "lib.linalg.norm(whole)",
+        "lib.linalg.vector_norm(double, dtype=lib.float32)",
+        "lib.linalg.vecdot(one, double)",
+        "lib.tensor(array[::-1])",
+        "lib.tensor(array.astype('>f8'))",
+        "lib.cat(x for x in [one])",
+        "lib.stack(None)",
+        "lib.add(one, one, alpha=True)",
+        "lib.isin(flags, whole)",
+        "lib.cdist(square, square.double())",
+        "square.sum(keepdim=1, dim=0)",
+        "lib.nn.functional.linear(square.double(), square, one)",
+        "lib.nn.functional.linear(square, square, double)",
+        "lib.addmm(one, square, square.double())",
+        "lib.addmm(one, square.double(), square)",
+        "lib.addmv(double, square, one)",
+        "lib.baddbmm(double, square[None], square[None])",
+        "lib.einsum('ij,jk->ik', square)",
+        "lib.einsum('ij->ij', square, square)",
+        "lib.einsum('ij,jk->ik', square, one)",
+        "lib.einsum('i...j,jk->ik', one, square)",
+        "lib.einsum('ij,kl->iz', square, square)",
+        "lib.einsum('ij,jk->ikk', square, square)",
+        "lib.einsum('ij,jk->ik', square, lib.ones(3, 2))",
+        "lib.einsum('i1,jk->ik', square, square)",
+        "lib.einsum('i, $->i', one, one)",
+        "lib.einsum('i,j -> $', one, one)",
+        "lib.einsum('i..,j->i', one, one)",
+        "lib.einsum('i......,j->i', one, one)",
+        "lib.einsum('ij,jk->i->k', square, square)",
+        "lib.einsum('ij,jk-ik', square, square)",
+        "lib.einsum('ij,jk->...ik...', square, square)",
+        "lib.einsum('ij,jk->i.k', square, square)",
+        "lib.einsum('ij,jk->ik')",
+        "lib.einsum('ij,jk->ik', square, 1)",
+        "lib.einsum(1, square)",
+        "lib.einsum(square, [0, 1], square, [1, 2], [0, 60])",
+        "lib.einsum('i,i->', one, double)",
+    ],
+)
+def test_words(expression):
+    def evaluate(lib):
+        names = {"lib": lib, "one": lib.ones(2), "double": lib.ones(2, dtype=lib.float64), "whole": lib.tensor([1, 2])}
+        names |= {"flags": lib.tensor([True, False]), "square": lib.ones(2, 2), "array": np.arange(4.0)}
+        return eval(expression, names)
+
+    same(evaluate)
