@@ -47,4 +47,10 @@ class DispatchKeySet(frozenset):
         return DispatchKeySet(frozenset(self) | frozenset(other))
 
 
+def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """func(*args, **kwargs), which is what a class gets here whatever its __torch_function__."""
+    return func(*args, **(kwargs or {}))
+
+
+Value = absent_class("_C.Value", "nothing is traced here")
 _ExcludeDispatchKeyGuard = absent_class("_C._ExcludeDispatchKeyGuard", "there is no dispatcher of operators here")

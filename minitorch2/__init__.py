@@ -49,12 +49,18 @@ from .core.dtypes import (
 )
 from .core.grad_mode import is_grad_enabled, is_inference_mode_enabled
 from .core.layout import (
+    _mkldnn,
     channels_last,
     contiguous_format,
+    jagged,
     layout,
     memory_format,
     preserve_format,
+    sparse_bsc,
+    sparse_bsr,
     sparse_coo,
+    sparse_csc,
+    sparse_csr,
     strided,
 )
 from .core.placing import place
@@ -82,22 +88,29 @@ from .random import *  # noqa: F403
 from .random import Generator, default_generator
 from .settings import *  # noqa: F403
 from .tensor import Tensor
-from .version import __version__
+from .torch_version import __version__
 from .windows import *  # noqa: F403
 
 newaxis = None
 place("return_types", {name: kind for name, kind in vars(_return_types).items() if isinstance(kind, type)})
 as_absent("_prims_common", "_custom_ops", "ao", "ao.quantization")
-SymInt, SymFloat, SymBool = (absent_class(name, "nothing is traced here") for name in ("SymInt", "SymFloat", "SymBool"))
+SymInt, SymFloat, SymBool, TensorType, DeviceObjType = (
+    absent_class(name, "nothing is traced here")
+    for name in ("SymInt", "SymFloat", "SymBool", "TensorType", "DeviceObjType")
+)
 Future = absent_class("Future", "nothing runs elsewhere here")
 place("futures", {"Future": Future, "__getattr__": absent_names("futures", "nothing runs elsewhere here")})
 PyTorchFileReader = absent_class("PyTorchFileReader", "torch.load reads a file as a whole")
+_OF_FUNCTIONAL = "atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod cdist "
+_OF_FUNCTIONAL += "chain_matmul einsum lu meshgrid norm pca_lowrank split svd_lowrank tensordot unique "
+_OF_FUNCTIONAL += "unique_consecutive unravel_index"
+place("functional", {name: globals()[name] for name in _OF_FUNCTIONAL.split()})
 place("storage", {"UntypedStorage": UntypedStorage})
 place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack__})  # noqa: F405
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
 _LAZY += ("types", "multiprocessing", "fx", "fft", "library", "_C", "_dynamo", "_subclasses", "onnx", "overrides")
-_LAZY += ("profiler", "__config__")
+_LAZY += ("profiler", "__config__", "signal")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_SUBMODULES = {
     "vmap": "func",
@@ -199,6 +212,8 @@ def __getattr__(name: str):
         return sys.modules[__name__]
     if name in _OF_SUBMODULES:
         return getattr(importlib.import_module(f".{_OF_SUBMODULES[name]}", __name__), name)
+    if name.startswith("_foreach_") and hasattr(each := importlib.import_module(".foreach", __name__), name):
+        return getattr(each, name)
     if name.endswith("_") and not name.startswith("_") and callable(method := getattr(Tensor, name, None)):
         return names_arguments(_function_of(name, method), name)  # torch.exp_(x) is x.exp_()
     if "autocast" in name and hasattr(switches := importlib.import_module(".amp.switches", __name__), name):

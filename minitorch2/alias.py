@@ -19,6 +19,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
+from .torch_version import TorchVersion
 from .version import __version__
 
 __all__ = ["install"]
@@ -28,7 +29,8 @@ _LIKE = "2.13.0"  # the torch whose names and behaviour these are
 
 
 def install() -> None:
-    """Makes `import torch` mean minitorch2 in this process; `torch.__version__` says what it stands for and what it is.
+    """Makes `import torch` mean minitorch2 in this process; `torch.__name__` is then "torch", as packages look it up in
+    sys.modules, and `torch.__version__` says what it stands for and what it is.
 
     RuntimeError where PyTorch has been imported already: what it gave out would not mix with this library.
     """
@@ -39,7 +41,7 @@ def install() -> None:
         sys.meta_path.insert(0, _Finder())
     own = sys.modules[_OWN]
     sys.modules["torch"] = own
-    vars(own)["__version__"] = f"{_LIKE}+{_OWN}.{__version__}"
+    vars(own).update(__name__="torch", __version__=TorchVersion(f"{_LIKE}+{_OWN}.{__version__}"))
 
 
 class _Finder(MetaPathFinder):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from .core.absent import absent_names, as_absent
 
 
@@ -18,9 +20,14 @@ def is_initialized() -> bool:
 is_torchelastic_launched = is_initialized
 
 
+# How processes would put their tensors together: packages have one of these as a default.
+ReduceOp = enum.Enum("ReduceOp", "SUM AVG PRODUCT MIN MAX BAND BOR BXOR PREMUL_SUM", start=0)
+
 # whose classes nothing is an instance of
-as_absent("distributed.tensor", "distributed.optim", "distributed.nn", "distributed.device_mesh")
+as_absent("distributed.tensor", "distributed.optim", "distributed.nn", "distributed.device_mesh", "distributed.fsdp")
+as_absent("distributed._tensor", "distributed._tensor.experimental")
+as_absent("distributed._composable", "distributed._composable.fsdp")
 
 __getattr__ = absent_names("distributed", "one machine, one process; ask is_available() first")
 
-__all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]
+__all__ = ["ReduceOp", "is_available", "is_initialized", "is_torchelastic_launched"]

@@ -23,6 +23,10 @@ globals().update(
 )
 
 
+class TracerWarning(Warning):
+    """What PyTorch warns of while it traces: packages filter it."""
+
+
 def script(obj: Any = None, *_, **__) -> Any:
     """The function or module itself, with a warning: there is no TorchScript here."""
     if obj is None:

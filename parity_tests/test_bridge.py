@@ -159,7 +159,7 @@ UNSUPPORTED = [
     (torch.ones(2, requires_grad=True) * 2, RuntimeError, "result of a computation.*detach"),
     (torch.complex32, NotImplementedError, "complex32"),
     (torch.device("meta"), NotImplementedError, "'meta'"),
-    (torch.sparse_csr, NotImplementedError, "sparse_csr"),
+    (torch.channels_last_3d, NotImplementedError, "channels_last_3d"),
     (torch.Generator(), TypeError, "torch._C.Generator has no counterpart"),
     (torch.optim.SGD([torch.zeros(1)], lr=0.1), TypeError, r"state_dict\(\)"),
     (types.SimpleNamespace(weight=torch.zeros(1)), TypeError, "SimpleNamespace has no counterpart"),

@@ -4,7 +4,7 @@ import importlib
 import warnings
 from typing import Any
 
-from ..core.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled
+from ..core.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled, state
 from ..core.variable import Variable as Tensor
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import backward, grad
@@ -45,6 +45,11 @@ class Variable(metaclass=_EveryTensor):
             warnings.warn(message, stacklevel=2)
         tensor: Any = data
         return tensor.detach().requires_grad_(requires_grad)
+
+
+def _is_checkpoint_valid() -> bool:
+    """False inside grad and backward(inputs=...), where a node must not run a backward pass of its own."""
+    return not state.selective
 
 
 def __getattr__(name: str):

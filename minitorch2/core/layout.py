@@ -12,6 +12,9 @@ class layout:
     def __repr__(self) -> str:
         return f"torch.{self.name}"
 
+    def __reduce__(self) -> str:
+        return self.name  # this module's object of the name, also in copies and in other processes
+
 
 class memory_format(layout):
     """How dims are ordered in memory: contiguous_format (row-major), preserve_format (as they are), or channels_last,
@@ -19,6 +22,9 @@ class memory_format(layout):
 
 
 strided, sparse_coo = layout("strided"), layout("sparse_coo")
+sparse_csr, sparse_csc = layout("sparse_csr"), layout("sparse_csc")
+sparse_bsr, sparse_bsc = layout("sparse_bsr"), layout("sparse_bsc")
+jagged, _mkldnn = layout("jagged"), layout("_mkldnn")
 contiguous_format, preserve_format = memory_format("contiguous_format"), memory_format("preserve_format")
 channels_last = memory_format("channels_last")
 

@@ -63,8 +63,10 @@ from .streams import Event, Stream, StreamContext, current_stream, default_strea
 
 
 def __getattr__(name: str):
-    if name == "amp":
-        return importlib.import_module(".amp", __name__)
+    if name in ("amp", "nvtx"):
+        return importlib.import_module(f".{name}", __name__)
+    if name == "_initialized":
+        return is_initialized()
     raise AttributeError(
         f"minitorch2.cuda.{name} is not supported. README.md lists what of PyTorch is; here are {', '.join(_OFFERED)}"
     )

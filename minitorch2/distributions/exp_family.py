@@ -6,7 +6,7 @@ from typing import Any
 
 from ..autograd import grad
 from .distribution import Distribution
-from .utils import Undefined, sum_rightmost
+from .utils import Undefined, _sum_rightmost
 
 __all__ = ["ExponentialFamily"]
 
@@ -39,4 +39,4 @@ class ExponentialFamily(Distribution):
     def _dots(self, xs, ys):
         """x * y summed over each event, for all natural parameters."""
         for x, y, own in zip(xs, ys, self._natural_params, strict=True):
-            yield sum_rightmost(x * y, own.ndim - len(self._batch_shape))
+            yield _sum_rightmost(x * y, own.ndim - len(self._batch_shape))

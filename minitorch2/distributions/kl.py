@@ -34,7 +34,7 @@ from .pareto import Pareto
 from .poisson import Poisson
 from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
-from .utils import euler_constant, sum_rightmost
+from .utils import _sum_rightmost, euler_constant
 
 __all__ = ["kl_divergence", "register_kl"]
 
@@ -44,10 +44,11 @@ _REGISTRY: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
 def register_kl(type_p, type_q):
     """Decorates a function of p and q that gives kl_divergence for these classes and their subclasses.
 
-    Of several that fit the one for the nearest classes counts. TypeError for what is no class of distributions.
+    Of several that fit the one for the nearest classes counts. TypeError for what is no class; one that is no
+    distribution's may stand for distributions of a package's own.
     """
     for name, kind in (("type_p", type_p), ("type_q", type_q)):
-        if not (isinstance(kind, type) and issubclass(kind, Distribution)):
+        if not isinstance(kind, type):
             raise TypeError(f"Expected {name} to be a Distribution subclass but got {kind}")
 
     def enter(function):
@@ -218,7 +219,7 @@ def _exponential_family(p, q):
 def _independent(p, q):
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError("kl_divergence of Independent distributions with different reinterpreted_batch_ndims")
-    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+    return _sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
 @register_kl(TransformedDistribution, TransformedDistribution)

@@ -29,9 +29,13 @@ def lower_factor(name, matrix):
         return matrix
     if name == "covariance_matrix":
         return cholesky(matrix)
+    return _precision_to_scale_tril(matrix)
+
+
+def _precision_to_scale_tril(P):
     # P = U U^T with U upper triangular, by Cholesky's method from the last row up; the inverse is U^-T U^-1.
-    upper = flip(cholesky(flip(matrix, (-2, -1))), (-2, -1))
-    return solve_triangular(upper.mT, identity_like(matrix), upper=False)
+    upper = flip(cholesky(flip(P, (-2, -1))), (-2, -1))
+    return solve_triangular(upper.mT, identity_like(P), upper=False)
 
 
 def identity_like(matrix):
@@ -39,25 +43,37 @@ def identity_like(matrix):
 
 
 class OfCovariance(Distribution):
-    """Sets `_tril`, the covariance's lower Cholesky factor, from which the matrices not given are worked out."""
+    """Sets `_unbroadcasted_scale_tril`, the covariance's lower Cholesky factor, of the batch shape of the matrix that
+    was given; the matrices not given are worked out from it."""
 
-    _tril: Any
+    _unbroadcasted_scale_tril: Any
+
+    def expand(self, batch_shape, _instance=None) -> Any:
+        new = super().expand(batch_shape, _instance)
+        new._unbroadcasted_scale_tril = self._unbroadcasted_scale_tril
+        return new
+
+    def _of_batch(self, matrix):
+        return matrix.expand((*self._batch_shape, -1, -1))
 
     @lazy_property
     def scale_tril(self) -> Any:
-        return self._tril
+        return self._of_batch(self._unbroadcasted_scale_tril)
 
     @lazy_property
     def covariance_matrix(self) -> Any:
-        return self._tril @ self._tril.mT
+        factor = self._unbroadcasted_scale_tril
+        return self._of_batch(factor @ factor.mT)
 
     @lazy_property
     def precision_matrix(self) -> Any:
-        inverse = solve_triangular(self._tril, identity_like(self._tril), upper=False)
-        return inverse.mT @ inverse
+        factor = self._unbroadcasted_scale_tril
+        inverse = solve_triangular(factor, identity_like(factor), upper=False)
+        return self._of_batch(inverse.mT @ inverse)
 
     def _half_log_det(self):
-        return self._tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        diagonal = self._unbroadcasted_scale_tril.diagonal(dim1=-2, dim2=-1)
+        return diagonal.log().sum(-1).expand(self._batch_shape)
 
 
 class MultivariateNormal(OfCovariance):
@@ -76,7 +92,7 @@ class MultivariateNormal(OfCovariance):
     }
     support = constraints.real_vector
     has_rsample = True
-    _parameters = ("loc", *_MATRICES, "_tril")
+    _parameters = ("loc", *_MATRICES)
 
     def __init__(
         self, loc, covariance_matrix=None, precision_matrix=None, scale_tril=None, validate_args: bool | None = None
@@ -94,7 +110,7 @@ class MultivariateNormal(OfCovariance):
         setattr(self, name, matrix.expand((*batch_shape, -1, -1)))
         self.loc = loc.expand((*batch_shape, -1))
         super().__init__(batch_shape, self.loc.shape[-1:], validate_args)
-        self._tril = lower_factor(name, matrix).expand((*batch_shape, -1, -1))
+        self._unbroadcasted_scale_tril = lower_factor(name, matrix)
 
     @property
     def mean(self) -> Any:
@@ -106,11 +122,11 @@ class MultivariateNormal(OfCovariance):
 
     @property
     def variance(self) -> Any:
-        return (self._tril**2).sum(-1)
+        return (self._unbroadcasted_scale_tril**2).sum(-1).expand(self._batch_shape + self._event_shape)
 
     def rsample(self, sample_shape=()):
         eps = standard_normal(self._extended_shape(sample_shape), self.loc)
-        return self.loc + (self._tril @ eps.unsqueeze(-1)).squeeze(-1)
+        return self.loc + (self._unbroadcasted_scale_tril @ eps.unsqueeze(-1)).squeeze(-1)
 
     def log_prob(self, value):
         self._check(value)
@@ -123,11 +139,11 @@ class MultivariateNormal(OfCovariance):
     @property
     def _root(self):
         """A matrix R that makes the covariance R R^T."""
-        return self._tril
+        return self._unbroadcasted_scale_tril
 
     def _trace(self, root):
         """tr(Q^-1 R R^T), where Q is the covariance and R is `root`."""
-        return (solve_triangular(self._tril, root, upper=False) ** 2).sum((-2, -1))
+        return (solve_triangular(self._unbroadcasted_scale_tril, root, upper=False) ** 2).sum((-2, -1))
 
     def entropy(self):
         return 0.5 * self._event_shape[0] * (1.0 + math.log(2 * math.pi)) + self._half_log_det()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from ..core.size import Size
 from ..tensor import Tensor
 from . import constraints
-from .utils import Undefined, sum_rightmost
+from .utils import Undefined, _sum_rightmost
 
 
 class Transform:
@@ -22,9 +22,13 @@ class Transform:
     domain: Any
     codomain: Any
     sign: Any = Undefined()  # 1 where it rises, -1 where it falls
-    _parameters: tuple[str, ...] | None = None  # what two transforms of a class are compared by; None: by identity
+    _compared_by: tuple[str, ...] | None = None  # attributes that two of a class are equal by; None: by identity
 
     def __init__(self, cache_size: int = 0):
+        self._begin_cache(cache_size)
+        super().__init__()  # of what else a subclass derives from: nn.Module, where it learns its parameters
+
+    def _begin_cache(self, cache_size: int) -> None:
         if cache_size not in (0, 1):
             raise ValueError("cache_size must be 0 or 1")
         self._cache_size = cache_size
@@ -47,7 +51,7 @@ class Transform:
             return self
         twin = type(self).__new__(type(self))
         twin.__dict__.update(vars(self))
-        Transform.__init__(twin, cache_size)
+        twin._begin_cache(cache_size)
         return twin
 
     def __call__(self, x) -> Any:
@@ -87,8 +91,8 @@ class Transform:
     def __eq__(self, other) -> bool:
         return self is other or (
             type(self) is type(other)
-            and self._parameters is not None
-            and all(_equal(getattr(self, name), getattr(other, name)) for name in self._parameters)
+            and self._compared_by is not None
+            and all(_equal(getattr(self, name), getattr(other, name)) for name in self._compared_by)
         )
 
     __hash__: Any = None
@@ -105,7 +109,7 @@ def _equal(a, b) -> bool:
 class _InverseTransform(Transform):
     """The inverse of a transform, which does the work and keeps the cache."""
 
-    _parameters: ClassVar = ("_inv",)
+    _compared_by: ClassVar = ("_inv",)
 
     def __init__(self, transform: Transform):
         super().__init__(transform._cache_size)
@@ -161,7 +165,7 @@ def _wider(constraint, event_dim: int):
 class ComposeTransform(Transform):
     """Several transforms, the first one first."""
 
-    _parameters: ClassVar = ("parts",)
+    _compared_by: ClassVar = ("parts",)
 
     def __init__(self, parts, cache_size: int = 0):
         super().__init__(cache_size)
@@ -216,7 +220,7 @@ class ComposeTransform(Transform):
         total, event_dim = 0, self.domain.event_dim
         for i, part in enumerate(self.parts):
             following = part(x) if i + 1 < len(self.parts) else y
-            total = total + sum_rightmost(part.log_abs_det_jacobian(x, following), event_dim - part.domain.event_dim)
+            total = total + _sum_rightmost(part.log_abs_det_jacobian(x, following), event_dim - part.domain.event_dim)
             event_dim += part.codomain.event_dim - part.domain.event_dim
             x = following
         return total
@@ -274,7 +278,7 @@ class IndependentTransform(Transform):
         return self.base_transform.inv(_enough_dims(y, self.codomain.event_dim))
 
     def log_abs_det_jacobian(self, x, y):
-        return sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
+        return _sum_rightmost(self.base_transform.log_abs_det_jacobian(x, y), self.reinterpreted_batch_ndims)
 
     def forward_shape(self, shape):
         return self.base_transform.forward_shape(shape)

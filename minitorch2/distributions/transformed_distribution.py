@@ -10,7 +10,7 @@ from . import constraints
 from .distribution import Distribution
 from .independent import Independent
 from .transforms import ComposeTransform, Transform
-from .utils import sum_rightmost
+from .utils import _sum_rightmost
 
 __all__ = ["TransformedDistribution"]
 
@@ -88,9 +88,9 @@ class TransformedDistribution(Distribution):
             x = transform.inv(y)
             event_dim += transform.domain.event_dim - transform.codomain.event_dim
             outer = event_dim - transform.domain.event_dim
-            jacobians = jacobians - sum_rightmost(transform.log_abs_det_jacobian(x, y), outer)
+            jacobians = jacobians - _sum_rightmost(transform.log_abs_det_jacobian(x, y), outer)
             y = x
-        return jacobians + sum_rightmost(self.base_dist.log_prob(y), event_dim - len(self.base_dist.event_shape))
+        return jacobians + _sum_rightmost(self.base_dist.log_prob(y), event_dim - len(self.base_dist.event_shape))
 
     def cdf(self, value):
         self._check(value)

@@ -14,8 +14,9 @@ from ..nn.functional import logsigmoid, pad, softplus
 from ..tensor import Tensor
 from . import constraints
 from .transform import ComposeTransform, IndependentTransform, ReshapeTransform, Transform, identity_transform
+from .transform import _InverseTransform as _InverseTransform  # Pyro asks whether a transform is one
 from .transforms_of_parts import CatTransform, StackTransform
-from .utils import sum_rightmost, tril_matrix_to_vec, vec_to_tril_matrix
+from .utils import _sum_rightmost, tril_matrix_to_vec, vec_to_tril_matrix
 
 __all__ = [
     "AbsTransform",
@@ -47,7 +48,7 @@ class _Rising(Transform):
     domain = constraints.real
     bijective = True
     sign = 1
-    _parameters: ClassVar = ()
+    _compared_by: ClassVar = ()
 
 
 class ExpTransform(_Rising):
@@ -71,7 +72,7 @@ class SigmoidTransform(_Rising):
     codomain = constraints.unit_interval
 
     def _call(self, x):
-        return _clipped(x.sigmoid())
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y):
         y = _clipped(y)
@@ -84,6 +85,10 @@ class SigmoidTransform(_Rising):
 def _clipped(probs):
     kind = finfo(probs.dtype)
     return probs.clamp(min=kind.tiny, max=1.0 - kind.eps)
+
+
+def _clipped_sigmoid(x):
+    return _clipped(x.sigmoid())
 
 
 class TanhTransform(_Rising):
@@ -121,7 +126,7 @@ class PowerTransform(_Rising):
 
     domain = constraints.positive
     codomain = constraints.positive
-    _parameters: ClassVar = ("exponent",)
+    _compared_by: ClassVar = ("exponent",)
 
     def __init__(self, exponent, cache_size: int = 0):
         super().__init__(cache_size)
@@ -151,7 +156,7 @@ class AbsTransform(Transform):
 
     domain = constraints.real
     codomain = constraints.positive
-    _parameters: ClassVar = ()
+    _compared_by: ClassVar = ()
 
     def _call(self, x):
         return x.abs()
@@ -164,7 +169,7 @@ class AffineTransform(Transform):
     """y = loc + scale * x; numbers or tensors. event_dim: how many of the last dims make one event."""
 
     bijective = True
-    _parameters: ClassVar = ("loc", "scale")
+    _compared_by: ClassVar = ("loc", "scale")
 
     def __init__(self, loc, scale, event_dim: int = 0, cache_size: int = 0):
         super().__init__(cache_size)
@@ -197,7 +202,7 @@ class AffineTransform(Transform):
             slopes = self.scale.abs().log().expand(x.shape)
         else:
             slopes = full_like(x, math.log(abs(self.scale)))
-        return sum_rightmost(slopes, self._event_dim)
+        return _sum_rightmost(slopes, self._event_dim)
 
     def forward_shape(self, shape):
         return broadcast_shapes(shape, getattr(self.loc, "shape", ()), getattr(self.scale, "shape", ()))
@@ -210,7 +215,7 @@ class SoftmaxTransform(Transform):
 
     domain = constraints.real_vector
     codomain = constraints.simplex
-    _parameters: ClassVar = ()
+    _compared_by: ClassVar = ()
 
     def _call(self, x):
         return x.softmax(-1)
@@ -238,10 +243,10 @@ class StickBreakingTransform(Transform):
     domain = constraints.real_vector
     codomain = constraints.simplex
     bijective = True
-    _parameters: ClassVar = ()
+    _compared_by: ClassVar = ()
 
     def _call(self, x):
-        share = _clipped((x - _log_offsets(x, x.shape[-1])).sigmoid())
+        share = _clipped_sigmoid(x - _log_offsets(x, x.shape[-1]))
         left = (1 - share).cumprod(-1)
         return pad(share, [0, 1], value=1) * pad(left, [1, 0], value=1)
 
@@ -272,7 +277,7 @@ class LowerCholeskyTransform(Transform):
 
     domain = constraints.independent(constraints.real, 2)
     codomain = constraints.lower_cholesky
-    _parameters: ClassVar = ()
+    _compared_by: ClassVar = ()
 
     def _call(self, x):
         return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()

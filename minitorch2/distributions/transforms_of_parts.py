@@ -8,7 +8,7 @@ from typing import Any
 from ..functions import cat, stack
 from . import constraints
 from .transform import Transform
-from .utils import sum_rightmost
+from .utils import _sum_rightmost
 
 __all__ = ["CatTransform", "StackTransform"]
 
@@ -104,7 +104,7 @@ class CatTransform(_OfParts):
     def log_abs_det_jacobian(self, x, y):
         event_dim = self.event_dim
         logs = [
-            sum_rightmost(log, event_dim - t.event_dim)
+            _sum_rightmost(log, event_dim - t.event_dim)
             for t, log in zip(self.transforms, self._jacobians(x, y), strict=True)
         ]
         dim = self.dim - x.ndim if self.dim >= 0 else self.dim

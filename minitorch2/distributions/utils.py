@@ -62,9 +62,9 @@ def logits_to_probs(logits, is_binary: bool = False):
     return logits.sigmoid() if is_binary else logits.softmax(-1)
 
 
-def sum_rightmost(value, dims: int):
-    """The sum over the last `dims` dims."""
-    return value.reshape((*value.shape[: value.ndim - dims], -1)).sum(-1) if dims else value
+def _sum_rightmost(value, dim: int):
+    """The sum over the last `dim` dims."""
+    return value.reshape((*value.shape[: value.ndim - dim], -1)).sum(-1) if dim else value
 
 
 def tril_matrix_to_vec(mat, diag: int = 0):

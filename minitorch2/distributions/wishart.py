@@ -34,7 +34,7 @@ class Wishart(ExponentialFamily, OfCovariance):
 
     support = constraints.positive_definite
     has_rsample = True
-    _parameters = ("covariance_matrix", "precision_matrix", "scale_tril", "df", "_tril")
+    _parameters = ("covariance_matrix", "precision_matrix", "scale_tril", "df")
     _mean_carrier_measure: ClassVar = 0
 
     def __init__(
@@ -58,7 +58,7 @@ class Wishart(ExponentialFamily, OfCovariance):
         self.df = given_df.expand(batch_shape)
         setattr(self, name, matrix.expand((*batch_shape, -1, -1)))
         super().__init__(batch_shape, matrix.shape[-2:], validate_args)
-        self._tril = lower_factor(name, matrix).expand((*batch_shape, -1, -1))
+        self._unbroadcasted_scale_tril = lower_factor(name, matrix)
 
     @property
     def arg_constraints(self) -> Any:
@@ -114,18 +114,19 @@ class Wishart(ExponentialFamily, OfCovariance):
     def _bartlett(self, sample_shape):
         """L A (L A)^T, where the triangle A has the roots of Chi2 numbers on its diagonal and normal ones below it."""
         p = self._event_shape[-1]
-        before = arange(p, dtype=self._tril.dtype, device=self._tril.device)
+        factor = self._unbroadcasted_scale_tril
+        before = arange(p, dtype=factor.dtype, device=factor.device)
         roots = Chi2(self.df.unsqueeze(-1) - before).rsample(sample_shape).sqrt()
         triangle = roots.clamp(min=finfo(roots.dtype).eps).diag_embed()
         row, column = tril_indices(p, p, offset=-1)
         triangle[..., row, column] = standard_normal((*sample_shape, *self._batch_shape, p * (p - 1) // 2), roots)
-        factor = self._tril @ triangle
+        factor = factor @ triangle
         return factor @ factor.mT
 
     def log_prob(self, value):
         self._check(value)
         p = self._event_shape[-1]
-        trace = cholesky_solve(value, self._tril).diagonal(dim1=-2, dim2=-1).sum(-1)
+        trace = cholesky_solve(value, self._unbroadcasted_scale_tril).diagonal(dim1=-2, dim2=-1).sum(-1)
         log_norm = self.df * self._half_log_det_of_2() + mvlgamma(self.df / 2, p)
         return (self.df - p - 1) / 2 * slogdet(value).logabsdet - trace / 2 - log_norm
 

@@ -2,10 +2,12 @@
 
 import importlib
 
+_PARTS = {"_foreach_utils", "_pytree", "benchmark", "checkpoint", "data", "flop_counter", "model_zoo", "tensorboard"}
+
 
 def __getattr__(name: str):
     """The parts are imported when first asked for: they build on the tensor, which takes its hooks from here."""
-    if name in ("_pytree", "checkpoint", "data", "flop_counter", "model_zoo", "tensorboard"):
+    if name in _PARTS:
         return importlib.import_module(f".{name}", __name__)
     if name == "swap_tensors":
         return importlib.import_module("._swapping", __name__).swap_tensors
