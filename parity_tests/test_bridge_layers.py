@@ -65,6 +65,7 @@ LAYERS = [
     (nn.BatchNorm2d(4, momentum=None), floats(3, 4, 2, 3)),
     (nn.BatchNorm2d(4, affine=False, track_running_stats=False), floats(3, 4, 2, 3)),
     (nn.BatchNorm3d(4, **NO_BIAS), floats(2, 4, 2, 3, 2)),
+    (nn.SyncBatchNorm(4, momentum=0.3), floats(2, 4, 3)),
     (nn.Bilinear(3, 4, 5, bias=False), floats(2, 3), floats(2, 4)),
     (nn.CELU(0.7, inplace=True), floats(3, 4)),
     (

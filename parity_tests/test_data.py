@@ -305,6 +305,8 @@ def test_datasets():
         stacked = data.StackDataset(ds, range(53))
         named = data.StackDataset(a=ds, b=data.Subset(Together(), [0] * 53))
         chained = stream(lib) + stream(lib, n=3)
+        with pytest.warns(FutureWarning, match="renamed to `cumulative_sizes`"):
+            assert joined.cummulative_sizes is joined.cumulative_sizes
         return [
             len(joined),
             joined[53],

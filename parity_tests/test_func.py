@@ -291,6 +291,16 @@ REFUSED = {
         lib.nn.Linear(2, 2), {"bias": lib.ones(2), "more": lib.ones(1)}, lib.ones(2), strict=True
     ),
     "a tensor that is none": lambda lib: lib.func.functional_call(lib.nn.Linear(2, 2), {"bias": 3}, lib.ones(2)),
+    "an attribute that is no tensor": lambda lib: lib.func.functional_call(
+        lib.nn.Linear(1, 1), {"weight": lib.ones(1, 1), "in_features": lib.ones(1)}, lib.ones(1)
+    ),
+    "no name": lambda lib: lib.func.functional_call(lib.nn.Linear(1, 1), {"": lib.ones(1)}, lib.ones(1)),
+    "a module that is none": lambda lib: lib.func.functional_call(
+        lib.nn.Linear(1, 1), {"a.b": lib.ones(1)}, lib.ones(1)
+    ),
+    "a name besides, strictly": lambda lib: lib.func.functional_call(
+        lib.nn.Linear(1, 1, False), {"weight": lib.ones(1, 1), "more": lib.ones(1)}, lib.ones(1), strict=True
+    ),
     "DataParallel": lambda lib: lib.func.functional_call(lib.nn.DataParallel(lib.nn.ReLU()), {}, lib.ones(2)),
 }
 
@@ -324,6 +334,28 @@ def an_assigned_buffer(lib):
     return lib.func.functional_call(net, tensors, lib.zeros(())), tensors, net.n, net.plain
 
 
+def names_of_none(lib, kind):
+    """Tensors under names that the module does not have are there during the call, and not afterwards."""
+
+    class Looks(lib.nn.Linear):
+        def forward(self, x):
+            return self.bias * 0 + self.more + x
+
+    net = lib.nn.Sequential(Looks(1, 1))
+    tensors = {"0.more": kind(lib.full((1,), 3.0)), "other": lib.zeros(1)}
+    result = lib.func.functional_call(net, tensors, lib.ones(1))
+    return result.item(), tensors, list(net.state_dict()), hasattr(net[0], "more"), hasattr(net, "other")
+
+
+def a_parameter_for_a_plain_attribute(lib):
+    net = lib.nn.Linear(1, 1)
+    net.plain = own = lib.ones(1)
+    given = lib.nn.Parameter(lib.zeros(1))
+    tensors = {"plain": given}
+    lib.func.functional_call(net, tensors, lib.ones(1))
+    return net.plain is own, tensors["plain"] is given
+
+
 def tied(lib, tie_weights):
     net = lib.nn.Sequential(lib.nn.Linear(2, 2, bias=False), lib.nn.Linear(2, 2, bias=False))
     net[1].weight = net[0].weight
@@ -348,6 +380,9 @@ MODULES = {
     "an assigned buffer": an_assigned_buffer,
     "after an error": after_an_error,
     "without running statistics": without_running_statistics,
+    "names of none": lambda lib: names_of_none(lib, lib.Tensor.detach),
+    "parameters of none": lambda lib: names_of_none(lib, lib.nn.Parameter),
+    "a parameter for a plain attribute": a_parameter_for_a_plain_attribute,
     "one argument, keywords": lambda lib: lib.func.functional_call(
         lib.nn.Bilinear(1, 1, 1),
         {"weight": lib.ones(1, 1, 1), "bias": lib.ones(1)},
@@ -375,7 +410,9 @@ def test_two_tensors_for_one_tied_weight(lib):
 @pytest.mark.parametrize("lib", BOTH)
 def test_the_older_name(lib):
     with pytest.warns(FutureWarning, match="torch.func.functional_call"):
-        y = lib.nn.utils.stateless.functional_call(lib.nn.Linear(1, 1), {"bias": lib.ones(1)}, lib.zeros(1))
+        y = lib.nn.utils.stateless.functional_call(
+            lib.nn.Linear(1, 1), {"bias": lib.ones(1), "more": lib.ones(1)}, lib.zeros(1)
+        )
     assert y.tolist() == [1.0]
 
 

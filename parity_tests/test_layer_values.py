@@ -66,6 +66,8 @@ FLOAT_INPUTS = [
     ("BatchNorm2d(4, affine=False)", (3, 4, 2, 3)),
     ("BatchNorm2d(4, track_running_stats=False)", (3, 4, 2, 3)),
     ("BatchNorm3d(4, bias=False)", (2, 4, 2, 3, 2)),
+    ("SyncBatchNorm(4)", (6, 4)),
+    ("SyncBatchNorm(4, momentum=None, process_group=3)", (3, 4, 2, 3)),
     ("InstanceNorm1d(4)", (3, 4, 5)),
     ("InstanceNorm2d(4, affine=True)", (3, 4, 2, 3)),
     ("InstanceNorm2d(4, track_running_stats=True)", (3, 4, 2, 3)),

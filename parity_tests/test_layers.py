@@ -17,6 +17,7 @@ Softmin(0); GLU(); Softshrink(); Hardshrink(0.25); Tanhshrink(); Dropout(); Drop
 Dropout1d(); Dropout2d(0.2); Dropout3d(); AlphaDropout(0.3); FeatureAlphaDropout(); Embedding(10, 3)
 Embedding(10, 3, padding_idx=-1, max_norm=1.5, norm_type=1, scale_grad_by_freq=True); BatchNorm1d(4)
 BatchNorm2d(4, affine=False); BatchNorm3d(4, momentum=None, track_running_stats=False)
+SyncBatchNorm(4); SyncBatchNorm(4, affine=False, process_group=3)
 BatchNorm1d(4, bias=False); InstanceNorm1d(4); InstanceNorm2d(4, affine=True); InstanceNorm3d(4)
 LayerNorm(4); LayerNorm((2, 3), eps=1e-6, bias=False); LayerNorm([4], elementwise_affine=False)
 GroupNorm(2, 4); GroupNorm(2, 4, affine=False); RMSNorm(4); RMSNorm((2, 4), eps=1e-5); Conv1d(2, 4, 3)
@@ -115,6 +116,8 @@ def test_conv_names_what_it_accepts():
         ("BatchNorm1d(4)", (4,)),
         ("BatchNorm2d(4)", (2, 4, 3)),
         ("BatchNorm3d(4)", (2, 4, 3, 3)),
+        ("SyncBatchNorm(4)", (4,)),
+        ("SyncBatchNorm(0)", (4, 0)),
         ("InstanceNorm1d(4)", (2, 4, 3, 3)),
         ("InstanceNorm2d(4)", (2, 4)),
         ("InstanceNorm3d(4)", (1, 4)),

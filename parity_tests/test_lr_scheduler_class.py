@@ -168,6 +168,7 @@ ERRORS = {
     "no optimizer for one cycle": lambda lib: lib.optim.lr_scheduler.OneCycleLR(None, 0.1, 10),
     "lambdas": of("LambdaLR", [halves]),
     "multiplicative": of("MultiplicativeLR", 0.5),
+    "multiplicative for two": of("MultiplicativeLR", [1, 2]),
     "constant": of("ConstantLR", 1.5),
     "linear start": of("LinearLR", 0.0),
     "linear end": of("LinearLR", 0.5, 2.0),

@@ -290,13 +290,26 @@ def test_modes_and_gradients():
     same(action)
 
 
-def test_to_empty_and_unsupported():
+def test_to_empty_compile_and_unsupported():
     net = make_net(mt)
     shapes = [tuple(p.shape) for p in net.parameters()]
     assert [tuple(p.shape) for p in net.to_empty(device="cpu").parameters()] == shapes
-    for call in (net.share_memory, net.compile):
-        with pytest.raises(NotImplementedError, match=r"minitorch2: .* is not supported"):
-            call()
+    with pytest.warns(UserWarning, match="torch.compile compiles nothing here"):
+        assert net.compile(mode="max-autotune", fullgraph=True) is None
+    with pytest.raises(NotImplementedError, match=r"minitorch2: .* is not supported"):
+        net.share_memory()
+
+
+@pytest.mark.parametrize(
+    "name", ["load_state_dict", "register_forward_hook", "get_submodule", "to_empty", "requires_grad_"]
+)
+def test_methods_are_named_as_modules(name):
+    def action(lib):
+        method = getattr(make_net(lib), name)
+        assert pickle.loads(pickle.dumps(method.__func__)) is method.__func__
+        return method.__qualname__, outcome(lambda _: method(1, 2, 3, 4, 5, 6), lib)
+
+    same(action)
 
 
 def test_deepcopy():

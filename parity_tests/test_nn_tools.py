@@ -161,13 +161,27 @@ def test_data_parallel_with_gpus(monkeypatch, devices, count):
 
 def test_what_needs_several_processes():
     net = mt.nn.Sequential(mt.nn.BatchNorm1d(2))
-    for refused in (
-        lambda: mt.nn.parallel.DistributedDataParallel(net),
-        lambda: mt.nn.SyncBatchNorm(2),
-        lambda: mt.nn.SyncBatchNorm.convert_sync_batchnorm(net),
-    ):
-        with pytest.raises(NotImplementedError, match="is not supported, since there are no process groups"):
-            refused()
+    with pytest.raises(NotImplementedError, match="is not supported, since there are no process groups"):
+        mt.nn.parallel.DistributedDataParallel(net)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_norms_made_synchronous(training):
+    def action(lib):
+        nn = lib.nn
+        inner = nn.Sequential(nn.BatchNorm1d(3, 1e-3, 0.3), nn.Sequential(nn.BatchNorm1d(3, affine=False)), nn.Tanh())
+        net = nn.Sequential(nn.InstanceNorm1d(3), inner, nn.BatchNorm1d(3, track_running_stats=False, bias=False))
+        net[1][0].weight.requires_grad_(False).mul_(2)
+        own = [*net.parameters(), *net.buffers()]
+        made = nn.SyncBatchNorm.convert_sync_batchnorm(net.train(training), 7)
+        kept = [a is b for a, b in zip([*made.parameters(), *made.buffers()], own, strict=True)]
+        alone = nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm2d(2).double())
+        groups = [m.process_group for m in made.modules() if isinstance(m, nn.SyncBatchNorm)]
+        y = made(lib.arange(30.0).reshape(2, 3, 5).sin())
+        facts = repr(made), made is net, kept, groups, [m.training for m in made.modules()], repr(alone), alone.weight
+        return facts, [t.double().round(decimals=5) for t in (y, *made.buffers())]
+
+    assert isinstance(same(action), list)
 
 
 @given(

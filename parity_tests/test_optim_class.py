@@ -238,6 +238,8 @@ ERRORS = {
     "an exhausted generator": lambda t: t.optim.Adam(p for p in ()),
     "a number": lambda t: t.optim.SGD([3]),
     "a string": lambda t: t.optim.SGD(["w"]),
+    "a generator": lambda t: t.optim.Adam([t.nn.Linear(1, 1).parameters()]),
+    "a generator of pairs": lambda t: t.optim.Adam([t.nn.Linear(1, 1).named_parameters()]),
     "an object": lambda t: t.optim.SGD([np.zeros(2)]),
     "a non-leaf": lambda t: t.optim.SGD([p_of(t) * 2]),
     "a set in a group": lambda t: t.optim.SGD([{"params": {p_of(t)}}]),

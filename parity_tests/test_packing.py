@@ -110,6 +110,27 @@ def test_packed_sequence():
     assert isinstance(same(action), list)
 
 
+@pytest.mark.cpu("it asks where things are")
+def test_where_a_packed_sequence_goes():
+    def action(lib):
+        packed = lib.nn.utils.rnn.pack_sequence([lib.ones(2), lib.ones(1)])
+        return packed.cpu("cpu") is packed.cpu(device="cpu") is packed, packed.cpu(lib.float64).data
+
+    assert isinstance(same(action), list)
+    for lib in (mt, torch):
+        packed = lib.nn.utils.rnn.pack_sequence([lib.ones(2), lib.ones(1)], enforce_sorted=False)
+        if torch.cuda.is_available():
+            there, pinned = packed.cuda(), packed.pin_memory()
+            assert there.is_cuda and there.sorted_indices.is_cuda and there.batch_sizes.device.type == "cpu"
+            assert there.cuda() is there and not there.cpu().is_cuda
+            assert pinned.is_pinned() and pinned.sorted_indices.is_pinned() and not packed.is_pinned()
+        else:
+            with pytest.raises(RuntimeError, match="Cannot access accelerator device when none is available"):
+                packed.pin_memory()
+            with pytest.raises((AssertionError, RuntimeError), match=r"not compiled with CUDA|not installed|no GPU"):
+                packed.cuda()
+
+
 @pytest.mark.cpu("an index out of range is not looked for on a GPU, where torch ends the process")
 def test_errors():
     def action(lib):

@@ -16,9 +16,10 @@ def functional_call(
     """module(*args, **kwargs) with other tensors in the place of its parameters and buffers.
 
     parameter_and_buffer_dicts: {name in the state dict: tensor}, or several such dicts without a name in common; what
-    is not named stays the module's own. args: a tuple, or the one argument. tie_weights: a tensor given for one name of
-    a parameter with several stands for all of them, and two tensors for one such parameter are a ValueError. strict:
-    the names must be all of the module's, or a RuntimeError names those missing and those unexpected.
+    is not named stays the module's own, and a name that it does not have is an attribute of it meanwhile. args: a
+    tuple, or the one argument. tie_weights: a tensor given for one name of a parameter with several stands for all of
+    them, and two tensors for one such parameter are a ValueError. strict: the names must be all of the module's, or a
+    RuntimeError names those missing and those unexpected.
 
     The module is not changed, and what its forward assigns (running statistics) goes into the dict.
     """

@@ -5,9 +5,9 @@ from typing import Any
 from ..core.placing import place
 from . import attention, functional, grad, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
-from .modules import _sizes
+from .modules import CrossMapLRN2d, _sizes  # the one says that it is not supported
 from .parallel import DataParallel
-from .parallel.refused import DistributedDataParallel, SyncBatchNorm  # which say that they are not supported
+from .parallel.refused import DistributedDataParallel  # which says that it is not supported
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 __all__ = ["Buffer", "DataParallel", "Parameter", "attention", "functional", "grad", "init", "modules", "parallel"]
@@ -15,7 +15,6 @@ __all__ += ["parameter", "utils"]
 __all__ += ["UninitializedBuffer", "UninitializedParameter"]
 __all__ += modules.__all__
 
-place("nn.modules.batchnorm", {"SyncBatchNorm": SyncBatchNorm})
 place("nn.parallel.distributed", {"DistributedDataParallel": DistributedDataParallel})
 place("nn.common_types", _sizes.common_types())
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..nn.modules._typename import typename
+from ..ops.inquiry import typename
 from ..tensor import Tensor
 from . import _state_dict
 from ._hooks import HookRegistry, register_optimizer_step_post_hook, register_optimizer_step_pre_hook

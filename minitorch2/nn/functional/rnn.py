@@ -5,7 +5,11 @@ As in torch these are not part of nn.functional's namespace; the modules are the
 
 from __future__ import annotations
 
+from minitorch2_kernels.dispatch import on_device
+
+from ...core import autocast
 from ...core.autocast import listed
+from ...core.dtypes import float64
 from ...ops.joining import cat, stack
 from ...ops.rnn import GRULayer, LSTMLayer, RNNLayer
 from .dropout import dropout
@@ -18,11 +22,20 @@ def recurrent_stack(mode, x, sizes, state, weights, dropout_p, training):
     H). weights: for every layer a list of D tuples (w_ih, w_hh, b_ih, b_hh, w_hr), the last three perhaps None; the
     second of them is the reverse direction. dropout_p: of what goes from one layer to the next, while training.
     """
+    lower = _lower_dtype(x) if mode == "LSTM" else None
+    projected = weights[0][0][4] is not None
+    if lower is not None:
+        # torch gives sequences of one length to oneDNN, everything in the lower dtype. In its own loop h is only
+        # multiplied, and the dtype of the sums is that of c (see _recurrence in autocast's lists).
+        whole = len(set(sizes)) == 1 and not projected and x.numel()
+        state = tuple(s.to(lower if whole else state[1].dtype) for s in state)
     found, number = [], 0
     for layer, directions in enumerate(weights):
         outputs = []
         for reverse, parameters in enumerate(directions):
             y, *new = recurrent_layer(mode, x, tuple(s[number] for s in state), parameters, sizes, bool(reverse))
+            if lower is not None and projected:  # y is a product there
+                y, new[0] = y.to(lower), new[0].to(lower)
             outputs.append(y)
             found.append(new)
             number += 1
@@ -30,6 +43,12 @@ def recurrent_stack(mode, x, sizes, state, weights, dropout_p, training):
         if dropout_p and training and layer < len(weights) - 1:
             x = dropout(x, dropout_p, True)
     return x, tuple(stack(s) for s in zip(*found, strict=True))
+
+
+def _lower_dtype(x):
+    """The lower dtype of the CPU's region of autocast that x falls under, or None."""
+    inside = autocast.regions and autocast.state.cpu and not on_device(x._data) and x.dtype is not float64
+    return autocast.state.lower["cpu"] if inside else None
 
 
 def recurrent_layer(mode, x, state, parameters, sizes, reverse):

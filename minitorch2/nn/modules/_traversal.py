@@ -87,7 +87,7 @@ class Traversal:
     ) -> Iterator[tuple[str, Parameter]]:
         """``(dotted name, parameter)``; a shared parameter comes once, under its first name, unless
         ``remove_duplicate`` is False. ``recurse=False`` gives only this module's own."""
-        return self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda m: m._parameters.items(), prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """The parameters, each once: what an optimizer takes."""
@@ -98,7 +98,7 @@ class Traversal:
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
         """``(dotted name, buffer)``, as :meth:`named_parameters`."""
-        return self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda m: m._buffers.items(), prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """The buffers, each once."""

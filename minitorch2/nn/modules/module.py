@@ -8,9 +8,13 @@ over four parts: walking the tree (_traversal), conversion and training mode (_c
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections import OrderedDict
 from typing import Any
 
+from ...compiler import COMPILES_NOTHING
+from ...ops.inquiry import typename
 from ...tensor import Tensor
 from ..parameter import Buffer, Parameter
 from ._convert import Conversion
@@ -24,8 +28,7 @@ from ._hooks import (
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
 )
-from ._state_dict import StateDict, _IncompatibleKeys  # noqa: F401 (torch has it here)
-from ._typename import typename
+from ._state_dict import _EXTRA_STATE_KEY_SUFFIX, StateDict, _IncompatibleKeys  # noqa: F401 (torch has them here)
 
 __all__ = [
     "Module",
@@ -90,11 +93,17 @@ class Module(Conversion, StateDict, HookRegistration):
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
 
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Not supported: there is no compiler here."""
-        raise NotImplementedError(
-            "minitorch2: Module.compile is not supported; call the module as it is, without compile()."
-        )
+    def compile(
+        self,
+        *,
+        fullgraph: bool = False,
+        dynamic: bool | None = None,
+        backend: Any = "inductor",
+        mode: str | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        """Compiles nothing, as torch.compile here, and says so: the module runs as it is written."""
+        warnings.warn(COMPILES_NOTHING, stacklevel=2)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add state that is not a parameter, such as a running mean; only ``persistent`` ones are saved.
@@ -254,6 +263,12 @@ class Module(Conversion, StateDict, HookRegistration):
         for name in _HOOK_DICTS:
             self.__dict__.setdefault(name, OrderedDict())
         self.__dict__.setdefault("_non_persistent_buffers_set", set())
+
+
+for _part in Module.__mro__[1:-1]:  # whose methods are Module's by name too, as messages and pickles have it
+    for _name, _function in vars(_part).items():
+        if inspect.isfunction(_function):
+            _function.__module__, _function.__qualname__ = __name__, f"Module.{_name}"
 
 
 def _addindent(s_: str, numSpaces: int) -> str:

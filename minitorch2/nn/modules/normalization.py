@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from ...core.absent import absent_class
 from ...creation import empty
 from ...tensor import Tensor
 from .. import functional as F
@@ -160,3 +161,6 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+CrossMapLRN2d = absent_class("nn.CrossMapLRN2d", "LocalResponseNorm is there")

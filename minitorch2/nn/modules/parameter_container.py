@@ -6,9 +6,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, Self
 
+from ...ops.inquiry import typename
 from ...tensor import Tensor
 from ..parameter import Parameter
-from ._typename import typename
 from .container import checked_index, key_value_pairs
 from .module import Module
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..modules.module import Module
 
-__all__ = ["DistributedDataParallel", "SyncBatchNorm"]
+__all__ = ["DistributedDataParallel"]
 
 
 class DistributedDataParallel(Module):
@@ -17,20 +17,3 @@ class DistributedDataParallel(Module):
             "minitorch2: DistributedDataParallel is not supported, since there are no process groups; train the module "
             "itself, in one process."
         )
-
-
-class SyncBatchNorm(Module):
-    """Not supported: it takes its statistics over several processes."""
-
-    _REFUSAL = (
-        "minitorch2: SyncBatchNorm is not supported, since there are no process groups; in one process BatchNorm1d, "
-        "2d or 3d computes the same."
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(self._REFUSAL)
-
-    @classmethod
-    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
-        """Not supported, as the class."""
-        raise NotImplementedError(cls._REFUSAL)

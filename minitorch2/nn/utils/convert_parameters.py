@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ...ops.inquiry import typename
 from ...ops.joining import cat
 from ...tensor import Tensor
-from ..modules._typename import typename
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 

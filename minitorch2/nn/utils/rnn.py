@@ -63,6 +63,11 @@ class PackedSequence(_Packed):
             data, batch_sizes = data
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
+    def pin_memory(self) -> PackedSequence:
+        """The sequence in pinned memory, as Tensor.pin_memory; the batch sizes stay where they are."""
+        order = (t if t is None else t.pin_memory() for t in (self.sorted_indices, self.unsorted_indices))
+        return type(self)(self.data.pin_memory(), self.batch_sizes, *order)
+
     def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
         """The sequence with `data` in another dtype or on another device, as Tensor.to; self where it is so already."""
         data = self.data.to(*args, **kwargs)
@@ -71,8 +76,16 @@ class PackedSequence(_Packed):
         indices = (t if t is None else t.to(data.device) for t in (self.sorted_indices, self.unsorted_indices))
         return type(self)(data, self.batch_sizes, *indices)
 
+    def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        return self._on("cuda", args, kwargs)
+
     def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
-        return self.to(*args, **kwargs, device="cpu")
+        return self._on("cpu", args, kwargs)
+
+    def _on(self, kind: str, args: Any, kwargs: Any) -> PackedSequence:
+        """What `to` gives, on a device of this kind, which the arguments may name themselves."""
+        there = empty_like(self.data[:0]).to(*args, **kwargs).device.type == kind
+        return self.to(*args, **kwargs) if there else self.to(*args, **kwargs, device=kind)
 
     def double(self) -> PackedSequence:
         return self.to(float64)

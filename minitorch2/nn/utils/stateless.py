@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import warnings
 from typing import Any
 
 from ...core.variable import Variable
 from ..modules.module import Module
 from ..parallel import DataParallel
+
+_ABSENT: Any = object()  # stands in the place of a name that a module does not have
 
 
 def functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, tie_weights=True, strict=False):
@@ -25,8 +26,8 @@ def functional_call(module, parameters_and_buffers, args=None, kwargs=None, *, t
 def call(module: Module, tensors: dict, args: Any, kwargs: dict | None, tie_weights: bool, strict: bool):
     """module(*args, **kwargs) with `tensors`, by their names in the state dict, in place of its own.
 
-    args: a tuple, or the one argument. What forward assigns to a replaced name comes back in `tensors`, and the module
-    is as before, after an error too. See func.functional_call for tie_weights and strict.
+    args: a tuple, or the one argument. What forward assigns to a name comes back in `tensors`, and the module is as
+    before, after an error too. See func.functional_call for names it does not have, tie_weights and strict.
     """
     if isinstance(module, DataParallel):
         raise RuntimeError("The stateless API can't be used with nn.DataParallel module")
@@ -34,11 +35,14 @@ def call(module: Module, tensors: dict, args: Any, kwargs: dict | None, tie_weig
     wanted = with_ties(module, tensors) if tie_weights else tensors
     if strict:
         _check_names(module, wanted)
-    with _replaced(module, wanted) as places:
-        try:
-            return module(*args, **(kwargs or {}))
-        finally:
-            tensors.update({name: place.get() for name, place in places.items() if name in tensors})
+    own: dict = {}
+    try:
+        for name, tensor in wanted.items():
+            own[name] = _swap(module, name, tensor)
+        return module(*args, **(kwargs or {}))
+    finally:
+        last = {name: _swap(module, name, tensor) for name, tensor in own.items()}
+        tensors.update({name: tensor for name, tensor in last.items() if name in tensors and tensor is not _ABSENT})
 
 
 def with_ties(module: Module, tensors: dict) -> dict:
@@ -72,36 +76,27 @@ def _check_names(module: Module, tensors: dict) -> None:
         raise RuntimeError(f"Error(s) in reparametrizing for {module._get_name()}:\n\t" + "\n\t".join(problems))
 
 
-class _Place:
-    """Where a module keeps one tensor: among its parameters, its buffers, or its plain attributes."""
-
-    def __init__(self, root: Module, path: str):
-        prefix, _, self.name = path.rpartition(".")
-        module = self.module = root.get_submodule(prefix)
-        self.table: Any = next((t for t in (module._parameters, module._buffers) if self.name in t), None)
-        if self.table is None and not hasattr(module, self.name):
-            raise AttributeError(f"{module._get_name()} has no attribute `{self.name}`")
-
-    def get(self):
-        return getattr(self.module, self.name) if self.table is None else self.table[self.name]
-
-    def put(self, tensor) -> None:
-        if tensor is not None and not isinstance(tensor, Variable):
-            raise TypeError(f"{tensor} is not an instance of torch.Tensor")
-        if self.table is None:
-            setattr(self.module, self.name, tensor)
+def _swap(root: Module, path: str, tensor: Any) -> Any:
+    """Puts a tensor, None or _ABSENT where `path` says, and returns what stood there."""
+    prefix, _, name = path.rpartition(".")
+    module = root.get_submodule(prefix)
+    if not name:
+        raise KeyError('tensor name can\'t be empty string ""')
+    if not _may_stand(tensor):
+        raise TypeError(f"{tensor} is not an instance of torch.Tensor")
+    table = next((t for t in (module._parameters, module._buffers) if name in t), None)
+    own = getattr(module, name, _ABSENT) if table is None else table[name]
+    if not _may_stand(own):
+        raise TypeError(f"attribute `{name}`: {own} is not an instance of torch.Tensor")
+    if tensor is not _ABSENT:
+        if table is None:
+            setattr(module, name, tensor)
         else:
-            self.table[self.name] = tensor
+            table[name] = tensor
+    elif own is not _ABSENT:
+        delattr(module, name)
+    return own
 
 
-@contextlib.contextmanager
-def _replaced(module: Module, tensors: dict):
-    places = {name: _Place(module, name) for name in tensors}
-    own = {name: place.get() for name, place in places.items()}
-    try:
-        for name, place in places.items():
-            place.put(tensors[name])
-        yield places
-    finally:
-        for name, place in places.items():
-            place.put(own[name])
+def _may_stand(tensor: Any) -> bool:
+    return tensor is _ABSENT or tensor is None or isinstance(tensor, Variable)

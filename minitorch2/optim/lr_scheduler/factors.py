@@ -26,7 +26,11 @@ class _ByFunction(LRScheduler):
         if len(functions) != groups:
             raise ValueError(f"Expected {groups} lr_lambdas, but got {len(functions)}")
         self.lr_lambdas: list[Any] = list(functions)
+        self._check()
         super().__init__(optimizer, last_epoch)
+
+    def _check(self) -> None:
+        """Raises for what is no function, where that is not left to the first call."""
 
     def state_dict(self) -> dict[str, Any]:
         """As LRScheduler.state_dict; of "lr_lambdas", the attributes of callable objects and None for
@@ -58,11 +62,10 @@ class LambdaLR(_ByFunction):
 class MultiplicativeLR(_ByFunction):
     """lr = previous lr * lr_lambda(epoch)."""
 
-    def __init__(self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1) -> None:
-        for f in lr_lambda if isinstance(lr_lambda, list | tuple) else [lr_lambda]:
+    def _check(self) -> None:
+        for f in self.lr_lambdas:
             if not callable(f):
                 raise TypeError(f"lr_lambda should be a function, but got {type(f).__name__}")
-        super().__init__(optimizer, lr_lambda, last_epoch)
 
     def get_lr(self) -> list[LearningRate]:
         self._warn_outside_step()

@@ -17,6 +17,7 @@ from .dataset import (
     random_split,
 )
 from .distributed import DistributedSampler
+from .pinning import pin_memory
 from .sampler import (
     BatchSampler,
     RandomSampler,
@@ -53,3 +54,4 @@ place("utils.data._utils")  # torch's inner package, from which programs take th
 _parts = {name: value for name, value in vars(collate).items() if name[0] != "_"}
 _parts["np_str_obj_array_pattern"] = re.compile("[SaUO]")  # NumPy's kinds that make no tensor
 place("utils.data._utils.collate", _parts)
+place("utils.data._utils.pin_memory", {"pin_memory": pin_memory})

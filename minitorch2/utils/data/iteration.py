@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...core import recording
 from ...core.device import has_gpu
 from .fetch import make_fetcher
-from .pinning import pinned
+from .pinning import pin_memory
 from .sampler import draw_seed
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class LoaderIterator:
                 "them must iterate over its own part of the data; see get_worker_info.",
                 stacklevel=2,
             )
-        return pinned(batch) if self._pins else batch
+        return pin_memory(batch) if self._pins else batch
 
     def __reduce__(self):
         raise NotImplementedError(

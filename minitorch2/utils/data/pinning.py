@@ -8,21 +8,21 @@ from typing import Any
 from ...tensor import Tensor
 
 
-def pinned(data: Any) -> Any:
+def pin_memory(data: Any, device: Any = None) -> Any:
     """data with every tensor in it, inside mappings and sequences too, in pinned memory; other objects that have a
-    `pin_memory` method are asked for theirs, and what is neither stays as it is."""
+    `pin_memory` method are asked for theirs, and what is neither stays as it is. device: has no effect."""
     if isinstance(data, Tensor) or hasattr(data, "pin_memory"):
         return data.pin_memory()
     if isinstance(data, str | bytes):
         return data
     if isinstance(data, Mapping):
-        return _remade(data, {key: pinned(value) for key, value in data.items()})
+        return _remade(data, {key: pin_memory(value) for key, value in data.items()})
     if isinstance(data, tuple) and hasattr(data, "_fields"):
-        return type(data)(*map(pinned, data))
+        return type(data)(*map(pin_memory, data))
     if isinstance(data, tuple):
-        return list(map(pinned, data))  # as torch's loader gives them
+        return type(data)(map(pin_memory, data))
     if isinstance(data, Sequence):
-        return _remade(data, list(map(pinned, data)))
+        return _remade(data, list(map(pin_memory, data)))
     return data
 
 

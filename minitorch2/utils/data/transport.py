@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+from ...tensor import Tensor
+
 INLINE = 1 << 16
 _ALIGNMENT = 64  # arrays begin where vector instructions like them to
 
@@ -35,6 +37,20 @@ def pack(value: Any) -> Parts:
     stream = io.BytesIO()
     ForkingPickler(stream, 5, True, arrays.append).dump(value)
     return [stream.getbuffer(), *(array.raw() for array in arrays)]
+
+
+def _to_other_processes(tensor: Tensor) -> Any:
+    """A tensor as it is pickled, without the history that pickle passes over: here that would be a surprise."""
+    if not tensor.is_leaf:
+        raise RuntimeError(
+            "Cowardly refusing to serialize non-leaf tensor which requires_grad, since autograd does not support "
+            "crossing process boundaries. If you just want to transfer the data, call detach() on the tensor before "
+            "serializing (e.g., putting it on the queue)."
+        )
+    return tensor.__reduce_ex__(5)
+
+
+ForkingPickler.register(Tensor, _to_other_processes)
 
 
 def unpack(parts: Parts) -> Any:
