@@ -12,6 +12,7 @@ import numpy as np
 from minitorch2_kernels.reference.cast import BFLOAT16, widen
 
 from .core import dtypes
+from .core.placing import place
 
 
 @dataclasses.dataclass
@@ -23,7 +24,7 @@ class _Options:
     sci_mode: bool | None = None
 
 
-_options = _Options()
+PRINT_OPTS = _Options()
 _PROFILES = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
     "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
@@ -49,17 +50,17 @@ def set_printoptions(
         if profile not in _PROFILES:
             raise ValueError(f"profile must be one of {', '.join(_PROFILES)}, got {profile!r}")
         for name, value in _PROFILES[profile].items():
-            setattr(_options, name, value)
+            setattr(PRINT_OPTS, name, value)
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     for name, value in given.items():
         if value is not None:
-            setattr(_options, name, value)
-    _options.sci_mode = sci_mode
+            setattr(PRINT_OPTS, name, value)
+    PRINT_OPTS.sci_mode = sci_mode
 
 
 def get_printoptions() -> dict:
     """The options in force, as keyword arguments for set_printoptions."""
-    return dataclasses.asdict(_options)
+    return dataclasses.asdict(PRINT_OPTS)
 
 
 @contextlib.contextmanager
@@ -73,13 +74,15 @@ def printoptions(**options):
         set_printoptions(**before)
 
 
-def tensor_repr(tensor) -> str:
-    """torch's repr: the elements, then what cannot be seen from them (size, dtype, device, history)."""
+def tensor_repr(tensor, *, tensor_contents: str | None = None) -> str:
+    """torch's repr: the elements, or the text given in their place, then what cannot be seen from them (size, dtype,
+    device, history)."""
     kind = type(tensor).__name__
     plain = kind in ("Tensor", "Parameter", "Buffer")
     start = "tensor(" if plain else f"{kind}("
-    array = tensor._data if isinstance(tensor._data, np.ndarray) else tensor._data.get()  # CuPy's way to the CPU
-    text = _with_suffixes(start + array_text(array, len(start)), _suffixes(tensor), len(start))
+    if tensor_contents is None:
+        tensor_contents = "..." if tensor.is_meta else elements_text(tensor, len(start))
+    text = _add_suffixes(start + tensor_contents, _suffixes(tensor), len(start))
     is_parameter = any(base.__name__ == "Parameter" for base in type(tensor).__mro__)
     return f"Parameter({text})" if is_parameter and not plain else text
 
@@ -89,9 +92,10 @@ def _suffixes(tensor) -> list[str]:
     if tensor.device.type != "cpu":
         suffixes.append(f"device='{tensor.device}'")
     empty, default = tensor._data.size == 0, dtypes.get_default_dtype()
-    if (empty and tensor._data.ndim != 1) or not (empty or _options.edgeitems):
+    if tensor.is_meta or (empty and tensor._data.ndim != 1) or not (empty or PRINT_OPTS.edgeitems):
         suffixes.append(f"size={tuple(tensor.shape)}")
-    if tensor.dtype is not default and (empty or tensor.dtype not in (dtypes.int64, dtypes.bool)):
+    plain = (default,) if empty or tensor.is_meta else (default, dtypes.int64, dtypes.bool)
+    if tensor.dtype not in plain:
         suffixes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
         suffixes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
@@ -100,10 +104,10 @@ def _suffixes(tensor) -> list[str]:
     return suffixes
 
 
-def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
+def _add_suffixes(text: str, suffixes: list[str], indent: int, force_newline: bool = False) -> str:
     column = len(text) - text.rfind("\n") + 1
-    for suffix in suffixes:
-        if column + len(suffix) + 2 > _options.linewidth:
+    for number, suffix in enumerate(suffixes):
+        if (force_newline and not number) or column + len(suffix) + 2 > PRINT_OPTS.linewidth:
             text += ",\n" + " " * indent + suffix
             column = indent + len(suffix)
         else:
@@ -112,13 +116,19 @@ def _with_suffixes(text: str, suffixes: list[str], indent: int) -> str:
     return text + ")"
 
 
+def elements_text(tensor, indent: int) -> str:
+    """array_text of a tensor's elements."""
+    array = tensor._data if isinstance(tensor._data, np.ndarray) else tensor._data.get()  # CuPy's way to the CPU
+    return array_text(array, indent)
+
+
 def array_text(array: np.ndarray, indent: int) -> str:
     """The elements in brackets; lines after the first begin at column indent + 1."""
     if array.size == 0:
         return "[]"
     cut = (False,) * array.ndim
-    if array.size > _options.threshold and array.ndim:
-        edge = _options.edgeitems
+    if array.size > PRINT_OPTS.threshold and array.ndim:
+        edge = PRINT_OPTS.edgeitems
         if not edge:
             return "[...]"
         cut = tuple(n > 2 * edge for n in array.shape)
@@ -137,7 +147,7 @@ def _nested(array, cut, indent, shown, width) -> str:
     """Brackets around `array`, whose middle is left out along the dims where `cut` is true."""
     if array.ndim == 0:
         return shown(array.item())
-    edge = _options.edgeitems
+    edge = PRINT_OPTS.edgeitems
     if array.ndim > 1:
         rows = [_nested(row, cut[1:], indent + 1, shown, width) for row in array]
         if cut[0]:
@@ -146,7 +156,7 @@ def _nested(array, cut, indent, shown, width) -> str:
     values = [shown(value) for value in array.tolist()]
     if cut[0]:
         values.insert(edge, " ...")
-    per_line = max(1, (_options.linewidth - indent) // (width + 2))  # 2 for the comma and the space
+    per_line = max(1, (PRINT_OPTS.linewidth - indent) // (width + 2))  # 2 for the comma and the space
     lines = [", ".join(values[i : i + per_line]) for i in range(0, len(values), per_line)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
 
@@ -167,10 +177,16 @@ def _float_format(array: np.ndarray) -> Callable[..., str]:
     if telling.size:
         smallest, largest = float(np.abs(telling).min()), float(np.abs(telling).max())
         scientific = largest / smallest > 1000 or largest > 1e8 or smallest < 1e-4
-        if _options.sci_mode is not None:
-            scientific = _options.sci_mode
+        if PRINT_OPTS.sci_mode is not None:
+            scientific = PRINT_OPTS.sci_mode
     if scientific:
-        return f"{{:.{_options.precision}e}}".format
+        return f"{{:.{PRINT_OPTS.precision}e}}".format
     if (telling == np.ceil(telling)).all():
         return lambda value: f"{value:.0f}." if math.isfinite(value) else f"{value:.0f}"
-    return f"{{:.{_options.precision}f}}".format
+    return f"{{:.{PRINT_OPTS.precision}f}}".format
+
+
+# torch's place of all this: packages write tensors of their own by it
+_OPTIONS = {"PRINT_OPTS": PRINT_OPTS, "get_printoptions": get_printoptions, "printoptions": printoptions}
+_TEXTS = {"_add_suffixes": _add_suffixes, "_str": tensor_repr, "_str_intern": tensor_repr, "_tensor_str": elements_text}
+place("_tensor_str", {**_OPTIONS, **_TEXTS, "set_printoptions": set_printoptions})

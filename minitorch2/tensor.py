@@ -19,6 +19,8 @@ from .core.device import CPU, device_of
 from .core.function import Function
 from .core.grad_mode import state
 from .core.layout import strided
+from .core.memory_order import copy_with_memory
+from .core.meta import MetaArray
 from .core.size import row_major_strides
 from .core.variable import Variable
 from .ops._arguments import with_named_arguments
@@ -138,9 +140,10 @@ class Tensor(
     def nbytes(self) -> int:
         return self._data.nbytes
 
-    is_sparse = is_quantized = is_meta = is_mkldnn = is_mps = is_xla = is_xpu = is_nested = False
-    is_cpu = property(lambda self: not on_device(self._data))
+    is_sparse = is_quantized = is_mkldnn = is_mps = is_xla = is_xpu = is_nested = False
+    is_cpu = property(lambda self: self.device == CPU)
     is_cuda = property(lambda self: on_device(self._data))
+    is_meta = property(lambda self: type(self._data) is MetaArray)
     layout = strided
     names = property(lambda self: (None,) * self.ndim)
 
@@ -182,7 +185,9 @@ class Tensor(
         return (self.data_ptr() - self._base.data_ptr()) // self._data.itemsize
 
     def data_ptr(self) -> int:
-        """The address of the first element."""
+        """The address of the first element; 0 on the meta device."""
+        if self.is_meta:
+            return 0
         return self._data.data.ptr if on_device(self._data) else self._data.__array_interface__["data"][0]
 
     def is_floating_point(self) -> bool:
@@ -294,7 +299,9 @@ class Tensor(
     @property
     def data(self) -> Tensor:
         """The same memory, unknown to autograd: writes through it are not noticed."""
-        return Tensor._wrap(self._data)
+        result = Tensor._wrap(self._data)
+        result._inference = self._inference
+        return result
 
     @data.setter
     def data(self, value):
@@ -372,7 +379,7 @@ class Tensor(
             )
         if id(self) in memo:
             return memo[id(self)]
-        twin = Tensor._wrap(self._data.copy(order="K"))
+        twin = Tensor._wrap(copy_with_memory(self._data, memo.setdefault("memories", {})))
         twin.__class__ = type(self)
         memo[id(self)] = twin
         twin._requires_grad = self._requires_grad
@@ -384,8 +391,6 @@ class Tensor(
         return twin
 
     def __reduce__(self):
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled; detach() it first")
         extra = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         return _rebuild, (type(self), self._data, self._requires_grad, extra)
 

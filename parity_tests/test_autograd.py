@@ -23,6 +23,19 @@ def chain(n):
     return x, y
 
 
+@pytest.mark.parametrize("lib", BOTH)
+def test_what_was_made_last_is_run_first(lib):
+    """The hooks of the side branches of a loop, and the order in which a leaf's gradient is summed up: 1 is lost where
+    it is added to 1e8 before -1e8 is."""
+    order, w, h = [], lib.ones(1, requires_grad=True), lib.zeros(1)
+    for t, factor in enumerate((1.0, 1e8, -1e8)):
+        side = w * factor
+        side.register_hook(lambda g, t=t: order.append(t))
+        h = side + lib.ones(1, requires_grad=True) * h
+    h.backward()
+    assert order == [2, 1, 0] and w.grad.item() == 1.0
+
+
 def test_a_chain_of_100_000_ops_needs_no_stack():
     x, y = chain(100_000)
     y.sum().backward()

@@ -343,3 +343,29 @@ def test_the_node_shows_what_ctx_holds():
         return node.saved_tensors, node.answer, node.needs_input_grad, node.name(), type(node).__name__
 
     same(run)
+
+
+@pytest.mark.parametrize("forward", ["x", "x.view_as(x)", "x.detach()", "x * 1", "(x, x)"])
+@pytest.mark.parametrize("write", ["y.mul_(2)", "y[0:1].mul_(3)", "y.data.mul_(2)", "y.add(0)"])
+def test_writes_to_what_a_function_hands_back(forward, write):
+    """A write to a view of its input would take the place of the function's own backward."""
+
+    def action(lib):
+        class Double(lib.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                return eval(forward, {"x": x})
+
+            @staticmethod
+            def backward(ctx, *grads):
+                return sum(grads) * 2
+
+        leaf = lib.ones(3, requires_grad=True)
+        x = leaf * 1
+        y = Double.apply(x)
+        y = y[0] if isinstance(y, tuple) else y
+        eval(write, {"y": y})
+        y.sum().backward()
+        return leaf.grad, y, x
+
+    same(action)

@@ -142,6 +142,42 @@ def test_pieces_of_split_may_not_be_written():
     assert same_error(run, "is a view and is being modified inplace", "multiple views") == "RuntimeError"
 
 
+@pytest.mark.parametrize("view", [lambda a: a[0:1], lambda a: a.unbind(0)[0], lambda a: a.view(3, 1)])
+@pytest.mark.parametrize("of_leaf", [False, True])
+@pytest.mark.parametrize("of_view", [False, True])
+@pytest.mark.parametrize("recorded, writes_recorded", [(False, False), (False, True), (True, False), (True, True)])
+def test_writes_to_views_made_without_gradients(view, of_leaf, of_view, recorded, writes_recorded):
+    """What such a view takes in would be lost to its base's gradient without a word."""
+
+    def action(lib):
+        leaf = lib.ones(3, requires_grad=True)
+        base = leaf if of_leaf else leaf * 1
+        with lib.set_grad_enabled(recorded):
+            seen = view(base)
+        seen = seen[0:1] if of_view and seen.ndim else seen
+        with lib.set_grad_enabled(writes_recorded):
+            seen.mul_(5)
+        base.sum().backward()
+        return base, leaf.grad
+
+    same(action)
+
+
+def test_a_view_made_without_gradients_takes_none():
+    def action(lib):
+        base = lib.ones(3)
+        with lib.no_grad():
+            seen = base[0:1]
+        before = seen.mul_(2).tolist()
+        try:
+            seen.add_(lib.ones(1, requires_grad=True))
+        except RuntimeError as error:
+            return before, str(error), base
+        raise AssertionError("it did")
+
+    same(action)
+
+
 def test_detach_shares_memory_and_leaves_the_graph():
     def run(lib):
         x = leaf(lib)

@@ -56,6 +56,15 @@ def removed_hooks(layer, seen):
     layer.register_forward_hook(lambda *a: seen.append("once"))
 
 
+def test_the_node_of_a_backward_hook():
+    def action(lib):
+        layer = lib.nn.Linear(2, 2)
+        layer.register_full_backward_hook(lambda *a: None)
+        return layer(lib.ones(2)).grad_fn.name()
+
+    assert same(action) == "BackwardHookFunctionBackward"
+
+
 @pytest.mark.parametrize("register", [forward_hooks, backward_hooks, removed_hooks])
 def test_hooks(register):
     logs = {}
@@ -343,3 +352,15 @@ def test_the_older_backward_hook_keeps_no_module():
     assert watch() is None
     with pytest.raises(RuntimeError, match="hook of a dead Module"):
         y.sum().backward()
+
+
+@pytest.mark.parametrize("write", [lambda y: y.relu_(), lambda y: y.add_(1), lambda y: y * 2])
+def test_what_a_backward_hook_looks_at_is_not_written_to(write):
+    def action(lib):
+        layer, seen = lib.nn.ReLU(), []
+        layer.register_full_backward_hook(lambda module, inputs, outputs: seen.append((inputs, outputs)))
+        x = lib.tensor([1.0, -1.0], requires_grad=True)
+        write(layer(x)).sum().backward()
+        return seen, x.grad
+
+    same(action)

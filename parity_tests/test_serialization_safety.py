@@ -227,7 +227,6 @@ def test_what_is_not_supported_is_named_with_the_way_out(legacy):
         (torch.nested.nested_tensor([one]), r"nested tensor.*to_padded_tensor"),
         (one.to(torch.float8_e4m3fn), r"float8_e4m3fn.*t\.float\(\)"),
         (torch.ones(2, dtype=torch.uint16), r"uint16.*int64"),
-        (torch.ones(2, device="meta"), "meta device"),
         (torch._neg_view(one), "resolve_neg"),
         (one.untyped_storage(), "bare storage"),
         (torch.strided, "torch.layout"),

@@ -229,7 +229,6 @@ def test_kinds_of_tensors_that_do_not_exist_here():
         (torch.zeros(2, dtype=torch.uint16), "torch.uint16"),
         (torch.zeros(2, 2).to_sparse(), "sparse"),
         (torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8), "quantized"),
-        (torch.zeros(2, device="meta"), "meta"),
         (torch.strided, "layout"),
         (torch.float8_e5m2, "float8_e5m2"),
     ):

@@ -1,5 +1,9 @@
 """Methods and functions that fit no row of the op table: what writes into its tensor, what leaves the tensor world."""
 
+import copy
+import operator
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +97,90 @@ def test_inference_tensors_know_it():
         return x.is_inference(), x.clone().is_inference(), matrix(lib).is_inference()
 
     same(run)
+
+
+@pytest.mark.parametrize("made", ["inside", "outside"])
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda lib, x: x,
+        lambda lib, x: x.view(-1),
+        lambda lib, x: x[0:1],
+        lambda lib, x: x.data,
+        lambda lib, x: x.detach(),
+        lambda lib, x: x.clone(),
+        lambda lib, x: lib.nn.Parameter(x),
+    ],
+)
+def test_inference_stays_with_the_memory(made, look):
+    def action(lib):
+        x = lib.ones(3)
+        with lib.inference_mode():
+            x = lib.ones(3) if made == "inside" else x
+            inside = look(lib, x).is_inference()
+        return inside, look(lib, x).is_inference(), x._version
+
+    same(action)
+
+
+def test_deepcopy_keeps_shared_memory_shared():
+    def action(lib):
+        whole = lib.arange(6.0, device="cpu")  # on a GPU a copy of its own is made of each
+        twin = copy.deepcopy({"whole": whole, "rest": whole[1:], "turned": whole.view(2, 3).t()})
+        twin["whole"][1] = 9
+        alone = copy.deepcopy(whole[2:])
+        alone[0] = 7
+        views = lib.ones(1, device="cpu").expand(3), lib.ones(2, 3, 4, device="cpu").permute(2, 0, 1)[1:]
+        strides = [copy.deepcopy(x).stride() for x in views]
+        return twin, whole, alone, strides
+
+    same(action)
+
+
+def test_a_result_is_pickled_without_its_history():
+    def action(lib):
+        (x,) = pickle.loads(pickle.dumps([lib.ones(2, requires_grad=True) * 2]))
+        return x, x.is_leaf, x.requires_grad
+
+    same(action)
+
+
+def test_numpy_without_gradients():
+    def action(lib):
+        p = lib.ones(2, requires_grad=True, device="cpu")
+        with lib.no_grad():
+            inside = p.numpy().tolist(), np.asarray(p).tolist()
+        return inside, p.numpy()
+
+    same(action)
+
+
+IN_PLACE = ["iadd", "isub", "imul", "itruediv", "ifloordiv", "imod", "ipow", "iand", "ior", "ixor"]
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", *IN_PLACE])
+@pytest.mark.parametrize("dtype, numpy_dtype", [("float32", "float64"), ("int64", "int64"), ("int64", "float32")])
+@pytest.mark.filterwarnings("ignore:__array_wrap__:DeprecationWarning")
+def test_operators_with_numpys_arrays(name, dtype, numpy_dtype):
+    """The in-place ones turn to NumPy, too, and give another tensor."""
+
+    def action(lib):
+        x, array = lib.tensor([3, 2], dtype=getattr(lib, dtype), device="cpu"), np.array([1, 2], numpy_dtype)
+        try:
+            result = getattr(operator, name)(x, array)
+        except (TypeError, NotImplementedError):  # bits of floats; NumPy's words, or ours
+            return None
+        return result, result is x, None if name in IN_PLACE else getattr(operator, name)(array, x)
+
+    same(action)
+
+
+def test_numpys_matrix_is_an_array():
+    def action(lib):
+        matrix = np.asmatrix(np.eye(2) * 3)
+        return [f(matrix)[:, 0] * f(matrix)[:, 1] for f in (lib.from_numpy, lib.as_tensor, lib.tensor)]
+
+    same(action)
 
 
 def test_sharing_between_processes_is_refused_with_the_way_out():

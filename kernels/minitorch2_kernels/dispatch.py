@@ -63,7 +63,7 @@ def namespace(array) -> Any:
 
 def asarray(x, dtype=None):
     """x as an array of `dtype` where it lies; itself if it is one. NumPy's scalars become arrays without dims."""
-    if on_device(x):
+    if type(x) is not np.ndarray and type(x) in ARRAYS:
         return x if dtype is None else x.astype(dtype, copy=False)
     return np.asarray(x, dtype)
 

@@ -9,10 +9,10 @@ from typing import Any
 from minitorch2_kernels.dispatch import namespace
 
 from ..core import anomaly
-from ..core.function import _FREED
+from ..core.function import _FREED, CUSTOM, SEVERAL
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
-from ..core.node import Node
+from ..core.node import Node, next_number
 from ..core.variable import Variable
 from ..ops.conversion import detach
 
@@ -128,6 +128,10 @@ class Function(FunctionCtx):
         tracked = any(needs) and state.grad
         # An input handed straight back gets a tensor of its own to carry the new history.
         finished = [o.detach() if ctx._is_untouched_input(o, args) else o for o in outputs]
+        if tracked:
+            for before, o in zip(outputs, finished, strict=True):
+                if o is not before or (isinstance(o, Variable) and o._base is not None and not ctx._wrote(o)):
+                    o._unwritable = CUSTOM if len(outputs) == 1 else SEVERAL
         node = _node_class(cls)(ctx, args, outputs, finished) if tracked else None
         ctx._hold(outputs, finished)  # behind what counts an in-place change of forward's own
         if node is not None:
@@ -138,11 +142,10 @@ class Function(FunctionCtx):
         return finished[0] if single else tuple(finished)
 
     def _is_untouched_input(self, output, args) -> bool:
-        return (
-            isinstance(output, Variable)
-            and any(output is a for a in args)
-            and not any(output is d for d in self._dirty)
-        )
+        return isinstance(output, Variable) and any(output is a for a in args) and not self._wrote(output)
+
+    def _wrote(self, output) -> bool:
+        return any(output is d for d in self._dirty)
 
 
 class _Application(Node):
@@ -152,7 +155,7 @@ class _Application(Node):
     holds = ("_saved_variables", "_versions")  # of ctx
 
     def __init__(self, ctx, args, outputs, finished):
-        self.ctx, ctx._node = ctx, weakref.ref(self)
+        self.ctx, ctx._node, self.number = ctx, weakref.ref(self), next_number()
         needs = ctx.needs_input_grad
         self.edges = tuple(a._edge() if need else None for a, need in zip(args, needs, strict=True))
         self.input_shapes = [a._data.shape if need else None for a, need in zip(args, needs, strict=True)]

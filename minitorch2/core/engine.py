@@ -1,13 +1,15 @@
 """Reverse-mode differentiation: walk the graph from the outputs, each node once, children before parents.
 
 The shape is HIPS autograd's: count how many gradients every node will receive, run a node when the last one has come,
-hand its results on. Iterative (a chain of a million ops is as good as one of ten), linear in the edges, and every
+hand its results on. Of those that can be run, the one made last is, as in torch: sums are taken in the same order, and
+hooks are called in it. Iterative (a chain of a million ops is as good as one of ten), linear in the edges, and every
 gradient is dropped as soon as it was used.
 """
 
 from __future__ import annotations
 
 import sys
+from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -61,11 +63,11 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
     def at_once(leaf):  # its only gradient, and no hook to see it: it is added to .grad as it comes
         return leaf not in received and not leaf.variable._hooks
 
-    ready = []
+    ready: list = []  # a heap of (-number, node)
     for (node, nr), g in zip(roots, grads, strict=True):
         deliver(node, nr, g)
-        if not waiting[node] and node not in ready:
-            ready.append(node)
+        if not waiting[node] and (-node.number, node) not in ready:
+            heappush(ready, (-node.number, node))
 
     grad_was, state.grad = state.grad, create_graph
     selective_was, state.selective = state.selective, wanted is not None
@@ -74,7 +76,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
     token, watched = silence(IGNORE), anomaly.on
     try:
         while ready:
-            node = ready.pop()
+            _, node = heappop(ready)
             slots = received.pop(node, None)
             if slots is None:  # every path to this node was cut (a backward returned None)
                 results = (None,) * len(node.edges)
@@ -123,7 +125,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                     g = None
                 waiting[child] -= 1
                 if not waiting[child]:
-                    ready.append(child)
+                    heappush(ready, (-child.number, child))
     finally:
         restore(token)
         state.backward -= 1

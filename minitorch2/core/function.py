@@ -33,7 +33,9 @@ from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from .grad_mode import state
 from .memory_order import in_c_order, in_order_of
-from .node import AccumulateGrad, Node
+from .meta import MetaArray
+from .meta_ops import apply_to_meta
+from .node import AccumulateGrad, Node, next_number
 from .quiet import IGNORE, restore, silence
 from .variable import Variable, type_name
 
@@ -44,6 +46,7 @@ _FREED = (
     "after calling backward."
 )
 
+NO_GRAD, VIEW_OF_NO_GRAD, SEVERAL, CUSTOM = range(4)  # why a view may not be written to while gradients are recorded
 _NEVER_WRITTEN = ([0], 0, None)  # what is watched where there is no memory to write to
 
 
@@ -139,10 +142,14 @@ class Function(Node):
                 data = a._data
                 arrays.append(data)
                 needs.append(recording and (a._requires_grad or (a._base is not None and a.requires_grad)))
-                if type(data) is ndarray or not on_device(data):
+                if type(data) is ndarray:
                     on_cpu = True
-                else:
+                elif on_device(data):
                     on_gpu = True
+                elif type(data) is MetaArray:
+                    return apply_to_meta(cls, args)
+                else:
+                    on_cpu = True
                 if data.itemsize == 2 and not cls.keeps_dtype and data.dtype in LOW_PRECISION:
                     low = data.dtype
             else:
@@ -239,6 +246,7 @@ class Function(Node):
 
     def _record(self, args, arrays, needs, outputs) -> None:
         """Makes this application a node: its edges, its saved values, its outputs' history."""
+        self.number = next_number()
         self.edges = [a._edge() if need else None for a, need in zip(args, needs)]  # noqa: B905 (costs a tenth of it)
         if self.broadcasts:
             self.input_shapes = [a.shape if need else None for a, need in zip(arrays, needs, strict=True)]
@@ -314,8 +322,14 @@ class Function(Node):
             output._base = source if source._base is None else source._base
             output._replay = (*source._replay, (type(self), args[1:], i))
             output._seen = output._counter[0]
-            if len(outputs) > 1:
-                output._view_error = self.name()
+            if output._inference is not source._inference:
+                output._inference = source._inference
+            if not state.grad:
+                output._unwritable = NO_GRAD
+            elif source._unwritable is not None:
+                output._unwritable = VIEW_OF_NO_GRAD if source._unwritable == NO_GRAD else source._unwritable
+            elif len(outputs) > 1:
+                output._unwritable = SEVERAL
 
     def run(self, grads: list, create_graph: bool) -> tuple:
         if self.n_outputs > 1 and self.zeros_for_missing:
@@ -377,7 +391,7 @@ class Function(Node):
         node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
         what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"
         leaf = node is None or type(node) is AccumulateGrad
-        which = "" if leaf or node is None else f", which is output {nr} of {node.name()},"
+        which = "" if leaf or node is None else f", which is output {nr} of {short(node.name())},"
         raise RuntimeError(
             "one of the variables needed for gradient computation has been modified by an inplace operation: "
             f"[{what}]{which} is at version {now}; expected version {then} instead. {anomaly.hint()}"
@@ -385,6 +399,11 @@ class Function(Node):
 
     def name(self) -> str:
         return self.torch_name or f"{type(self).__name__}Backward0"
+
+
+def short(name: str) -> str:
+    """A node's name as messages have it: Exp for ExpBackward0."""
+    return name.rstrip("0123456789").removesuffix("Backward")
 
 
 def called(name: str, result):

@@ -131,3 +131,34 @@ def in_order_of(result, operands) -> Any:
     strides = [[0] * (result.ndim - a.ndim) + broadcast_strides(a) for a in arrays]
     axes = axes_in_order(result.shape, *strides)
     return result if result.transpose(axes).flags.c_contiguous else copy_in_order(result, axes)
+
+
+def owner_of(array: np.ndarray) -> np.ndarray:
+    """The array whose memory this one is a view of: the last one down the chain of bases that contains it."""
+    low, high = np.lib.array_utils.byte_bounds(array)
+    owner, base = array, array.base
+    while base is not None:
+        if isinstance(base, np.ndarray) and base.size and min(base.strides, default=0) >= 0:
+            base_low, base_high = np.lib.array_utils.byte_bounds(base)
+            if base_low <= low and high <= base_high:
+                owner = base
+        base = getattr(base, "base", None)
+    return owner
+
+
+def copy_with_memory(array, copies: dict) -> Any:
+    """A copy of the array, as a view of a copy of all its memory: so torch copies storages. `copies` remembers these,
+    and arrays that look into one memory still do. Alone is copied what is on a GPU, or in a memory of another dtype, a
+    file's."""
+    if type(array) is not np.ndarray or not array.size or min(array.strides, default=0) < 0:
+        return array.copy(order="K")
+    owner = owner_of(array)
+    if owner.dtype != array.dtype:
+        return array.copy(order="K")
+    low, high = np.lib.array_utils.byte_bounds(owner)
+    memory = copies.get((low, high))
+    if memory is None:
+        flat = np.lib.stride_tricks.as_strided(owner, ((high - low) // owner.itemsize,), (owner.itemsize,))
+        memory = copies[low, high] = flat.copy()
+    address = array.__array_interface__["data"][0]
+    return np.ndarray(array.shape, array.dtype, memory, address - low, array.strides)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections import OrderedDict
 from typing import Any
 
 from ..utils.hooks import RemovableHandle
 
+next_number = itertools.count(1).__next__  # of a node that is made
+_next_leaf_number = itertools.count(1 << 62).__next__  # greater than any other
+
 
 class Node:
     """A vertex of the graph: what to do with the gradients of its outputs, and where the results go."""
 
+    number = 0  # of the nodes that are ready, the one made last is run first, as in torch
     edges: Any = ()  # one (node, output number) per input, None where no gradient is wanted
     hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
     post_hooks: Any = None  # {id: function(gradients of the inputs, of the outputs) -> the former | None}
@@ -74,6 +79,7 @@ class AccumulateGrad(Node):
 
     def __init__(self, variable):
         self.variable = variable
+        self.number = _next_leaf_number()
 
     def register_hook(self, fn):
         raise NotImplementedError(

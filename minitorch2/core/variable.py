@@ -45,7 +45,7 @@ class Variable:
     _base: Any = None
     _replay: Any = ()
     _seen = 0
-    _view_error: Any = None  # why this view may not be written in place, where that is so
+    _unwritable: Any = None  # why this view may not be written to while gradients are recorded, where that is so
     _inference = False
     _level: Any = None  # for a leaf that a transform of torch.func made: that transform
 
@@ -68,6 +68,8 @@ class Variable:
     @property
     def _version(self) -> int:
         """How many times this tensor's memory was written in place."""
+        if self._inference:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return self._counter[0]
 
     def _is_view(self) -> bool:

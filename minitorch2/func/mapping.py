@@ -102,7 +102,7 @@ class _Samples:
         self.n = sizes[0]
         self.leaves, self.dims, self.shape = leaves, dims, shape
         self.versions = [
-            (leaf, leaf._version)
+            (leaf, leaf._counter[0])
             for leaf, dim in zip(leaves, dims, strict=True)
             if dim is None and isinstance(leaf, Variable)
         ]
@@ -142,7 +142,7 @@ class _Samples:
     def check_unwritten(self):
         """An input that all samples share keeps nothing that one of them writes: there would be one per sample."""
         for leaf, version in self.versions:
-            if leaf._version != version:
+            if leaf._counter[0] != version:
                 raise RuntimeError(
                     f"vmap({self.name}): the function writes in place into an input that is not mapped over, which "
                     "would have to hold one result per sample. Map over it, or call the out-of-place function. (The "

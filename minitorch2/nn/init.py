@@ -139,6 +139,8 @@ def trunc_normal_(
             "incorrect.",
             stacklevel=2,
         )
+    if tensor.is_meta:
+        return tensor
     inside = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
     if inside > 0.3:
         return _redraw_outside(tensor, mean, std, a, b, generator)
@@ -265,7 +267,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """
     if tensor.ndimension() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if tensor.numel() == 0:
+    if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     rows, *_ = tensor.shape
     columns = tensor.numel() // rows

@@ -63,6 +63,7 @@ def _share(target: Parameter | Buffer, data: Tensor | None) -> None:
     source = data.detach()
     target._data = source._data
     target._counter = source._counter  # a write through either is a write to both
+    target._inference = source._inference
 
 
 class _Uninitialized(Tensor):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 import minitorch2_kernels as K
-from minitorch2_kernels.dispatch import is_array, namespace, on_device
+from minitorch2_kernels.dispatch import is_array, namespace
 
 from ..core import dtypes
 from ..core.device import CPU, check_available, device, device_of, moved
@@ -254,10 +254,11 @@ def tolist(self):
 
 
 def numpy(self, *, force=False):
-    """The array itself, sharing memory. A tensor that requires grad must be detached first (force=True does so)."""
-    if self.requires_grad and not force:
+    """The array itself, sharing memory. A tensor that requires grad must be detached first (force=True does so), but
+    where no gradients are recorded."""
+    if self.requires_grad and state.grad and not force:
         raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-    if on_device(self._data):
+    if self.device != CPU:
         if not force:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "

@@ -6,15 +6,15 @@ import functools
 from typing import Any
 
 from ..core import generator as core
-from ..core import rejection
+from ..core import meta, rejection
 from ..core.cuda_generator import CudaGenerator, cuda_generator
-from ..core.device import CPU, check_available, device_of
+from ..core.device import CPU, META, check_available, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.memory_order import memory_order, transposed_back
 from ..core.multinomial import multinomial as draw_categories
 from ..core.variable import Variable
-from ._common import Zeros
+from ._common import Broadcasting, Zeros, broadcast_shapes
 from ._inplace import check_writable, write
 from .views import expand
 
@@ -56,6 +56,8 @@ default_generator.seed()  # a program that does not seed gets other numbers each
 
 def resolved(generator: Generator | None, where=CPU) -> Any:
     """The generator meant by a `generator=` argument, for numbers on this device; RuntimeError for one of another."""
+    if where == META:
+        return meta.generator
     if generator is None:
         return default_generator if where == CPU else cuda_generator(where.index or 0)
     if not isinstance(generator, Generator | CudaGenerator):
@@ -104,6 +106,16 @@ class LogNormal(_Redrawn): ...
 
 
 class Poisson(_Redrawn): ...
+
+
+class Binomial(Broadcasting):
+    @staticmethod
+    def forward(ctx, count, prob, values):
+        return values
+
+    @staticmethod
+    def backward(ctx, g):
+        raise RuntimeError("derivative for aten::binomial is not implemented")
 
 
 def _refill(x, op, draw):
@@ -218,6 +230,23 @@ def poisson(input, generator: Generator | None = None):
     RuntimeError for a negative rate. The gradient is zero. CPU only.
     """
     return Poisson.apply(input, accepted("poisson", rejection.poisson, input._data, generator))
+
+
+def binomial(count, prob, generator: Generator | None = None):
+    """How many of `count` trials succeed, each with probability `prob`: float32 or float64, both the same, broadcast.
+
+    CPU only; backward through it raises RuntimeError.
+    """
+    for name, x in (("count", count), ("prob", prob)):
+        if x._data.dtype.kind not in "fV":
+            raise ValueError(f"binomial only supports floating-point dtypes for {name}, got: {x.dtype.torch_type}")
+    if count._data.dtype != prob._data.dtype:
+        raise RuntimeError(f"Found dtype {prob.dtype.torch_type} but expected {count.dtype.torch_type}")
+    if count._data.itemsize == 2:
+        raise NotImplementedError(f"\"binomial_cpu\" not implemented for '{count.dtype.torch_type}'")
+    shape = broadcast_shapes("binomial", count._data.shape, prob._data.shape)
+    draw = functools.partial(rejection.binomial, probs=expand(prob, shape)._data)
+    return Binomial.apply(count, prob, accepted("binomial", draw, expand(count, shape)._data, generator))
 
 
 def accepted(op: str, draw, data, generator: Generator | None = None):

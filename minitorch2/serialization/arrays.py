@@ -10,6 +10,7 @@ import numpy as np
 from minitorch2_kernels.dispatch import on_device
 
 from ..core import dtypes
+from ..core.memory_order import owner_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class StorageTable:
             array = self._from_gpu(array) if array.size else array.get()
         if array.size == 0:
             return self._add(dtype, array.view(), 0, 0), 0, _contiguous_stride(array.shape)
-        owner = _owner(array)
+        owner = owner_of(array)
         low, high = np.lib.array_utils.byte_bounds(owner)
         strides = [s if n > 1 else dtype.itemsize for n, s in zip(array.shape, array.strides, strict=True)]
         address = array.__array_interface__["data"][0]
@@ -83,19 +84,6 @@ class StorageTable:
         storage = SavedStorage(str(len(self.storages)), dtype, numel, address, flat.view(np.uint8)[:nbytes])
         self.storages.append(storage)
         return storage
-
-
-def _owner(array: np.ndarray) -> np.ndarray:
-    """The array whose memory `array` is a view of: the last one down the chain of bases that contains it."""
-    low, high = np.lib.array_utils.byte_bounds(array)
-    owner, base = array, array.base
-    while base is not None:
-        if isinstance(base, np.ndarray) and base.size and min(base.strides, default=0) >= 0:
-            base_low, base_high = np.lib.array_utils.byte_bounds(base)
-            if base_low <= low and high <= base_high:
-                owner = base
-        base = getattr(base, "base", None)
-    return owner
 
 
 def _span(array: np.ndarray) -> int:

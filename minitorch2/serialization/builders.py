@@ -6,6 +6,7 @@ no opcode. No builder trusts its arguments.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, OrderedDict
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..core import dtypes
 from ..core.device import device
+from ..core.meta import described_as
 from ..core.size import Size
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
@@ -67,6 +69,25 @@ def _tensor_v3(
         damaged("a storage is no whole number of elements")
     typed = Storage(storage.array.view(dtype.numpy), dtype, storage.location)
     return _tensor_v2(typed, offset, size, stride, requires_grad, hooks, metadata)
+
+
+def _meta_tensor(dtype: Any, size: Any, stride: Any, requires_grad: Any) -> Tensor:
+    """A tensor of the meta device, of which a file keeps no numbers."""
+    if not isinstance(dtype, dtypes.dtype):
+        damaged("a tensor's dtype is missing")
+    if not isinstance(size, tuple) or not isinstance(stride, tuple) or len(size) != len(stride):
+        damaged("a tensor is not described by a size and a stride")
+    if any(type(n) is not int or n < 0 for n in (*size, *stride)):
+        damaged(f"a tensor has size {size!r} and stride {stride!r}, which make no sense")
+    reach = sum((n - 1) * step for n, step in zip(size, stride, strict=True)) + 1 if 0 not in size else 0
+    try:
+        if max(reach, math.prod(size)) * dtype.itemsize >= 2**63 or len(size) > 64:
+            raise MemoryError
+        tensor = Tensor._wrap(described_as(size, dtype.numpy, [step * dtype.itemsize for step in stride]))
+    except MemoryError:
+        damaged(f"a tensor of size {size} and stride {stride} is larger than any memory")
+    _set_requires_grad(tensor, requires_grad)
+    return tensor
 
 
 def _parameter(data: Any, requires_grad: Any, hooks: Any) -> Parameter:
@@ -189,6 +210,7 @@ def _make_table() -> dict[str, Any]:
         "torch._utils._rebuild_tensor": _tensor,
         "torch._utils._rebuild_tensor_v2": _tensor_v2,
         "torch._utils._rebuild_tensor_v3": _tensor_v3,
+        "torch._utils._rebuild_meta_tensor_no_storage": _meta_tensor,
         "torch._utils._rebuild_parameter": _parameter,
         "torch._utils._rebuild_parameter_with_state": _parameter_with_state,
         "torch._tensor._rebuild_from_type_v2": _from_type,
@@ -263,7 +285,6 @@ _OTHER_BUILDERS = {
     "torch._utils._rebuild_sparse_tensor": ("a sparse tensor", "t.to_dense()"),
     "torch._utils._rebuild_qtensor": ("a quantized tensor", "t.dequantize()"),
     "torch._utils._rebuild_nested_tensor": ("a nested tensor", "t.to_padded_tensor(0.0)"),
-    "torch._utils._rebuild_meta_tensor_no_storage": ("a tensor on the meta device, which has no values", "its shape"),
     "torch._utils._rebuild_wrapper_subclass": ("a tensor subclass", "a plain tensor"),
     "torch._utils._rebuild_device_tensor_from_numpy": ("an accelerator's tensor", "t.cpu()"),
     "torch._utils._rebuild_device_tensor_from_cpu_tensor": ("an accelerator's tensor", "t.cpu()"),

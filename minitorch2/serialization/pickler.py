@@ -23,6 +23,7 @@ from ..nn.modules._torch_names import torch_state  # a function of ours, which i
 from ..nn.modules.module import Module
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
+from ..torch_version import TorchVersion
 from .arrays import StorageTable
 from .keys import key_problem
 from .modules import FUNCTIONS, path_of
@@ -131,6 +132,9 @@ class Pickler:
     def _size(self, value: Size) -> None:
         self._call("torch.Size", (tuple(value),), value)
 
+    def _version(self, value: TorchVersion) -> None:
+        self._save(str.__str__(value))  # as text: torch.load refuses the class, as ours does
+
     # Containers
 
     def _bytearray(self, value: bytearray) -> None:
@@ -199,7 +203,12 @@ class Pickler:
 
     def _tensor(self, tensor: Tensor) -> None:
         state = own_attributes(tensor)
-        if state:
+        if tensor.is_meta:
+            if state:
+                self._refuse("is a tensor of the meta device with attributes of its own; delete them first")
+            described = tensor.dtype, tuple(tensor._data.shape), tensor.stride(), tensor.requires_grad
+            self._call("torch._utils._rebuild_meta_tensor_no_storage", described, tensor)
+        elif state:
             self._with_state(tensor, state)
         else:
             self._call("torch._utils._rebuild_tensor_v2", _TensorArguments(tensor), tensor)
@@ -394,6 +403,7 @@ _SAVERS: dict[type, Any] = {
     dtypes.dtype: Pickler._dtype,
     device: Pickler._device,
     Size: Pickler._size,
+    TorchVersion: Pickler._version,
 }
 _CONTAINER_SAVERS: dict[type, Any] = {
     bytearray: Pickler._bytearray,

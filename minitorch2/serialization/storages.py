@@ -11,7 +11,8 @@ import numpy as np
 from minitorch2_kernels.dispatch import namespace, on_device
 
 from ..core import dtypes
-from ..core.device import CPU, check_available, device, device_of, has_gpu, moved
+from ..core.device import CPU, META, check_available, device, device_of, has_gpu, moved
+from ..core.meta import described
 from .errors import damaged
 
 # How checkpoint files name the storage of each dtype: torch.FloatStorage and so on.
@@ -133,11 +134,12 @@ def view(storage: Storage, offset: int, size: tuple[int, ...], stride: tuple[int
         strides = [s * dtype.itemsize if n > 1 else dtype.itemsize for n, s in zip(size, stride, strict=True)]
     if last > numel or math.prod(size) * dtype.itemsize >= 2**63 or len(size) > 64:
         damaged(f"a tensor of size {size}, stride {stride} and offset {offset} does not fit its {numel} elements")
-    if 0 in size:
-        return namespace(storage.array).empty(size, dtype)
     if on_device(storage.array):
+        if 0 in size:
+            return namespace(storage.array).empty(size, dtype)
         return namespace(storage.array).lib.stride_tricks.as_strided(storage.array[offset:], size, strides)
-    return np.ndarray(size, dtype, storage.array, offset * dtype.itemsize, strides)
+    array = np.ndarray(size, dtype, storage.array, offset * dtype.itemsize, strides)
+    return described(array) if storage.device == META else array
 
 
 def restore_location(map_location: Any) -> Callable[[Storage, str], Storage]:
@@ -181,7 +183,7 @@ def restore(storage: Storage, location: Any) -> Storage:
             f"(the file or map_location says '{name}'); pass map_location='cpu' to load it to the CPU"
         )
     if kind == "meta":
-        raise NotImplementedError("minitorch2: the meta device is not supported; pass map_location='cpu'")
+        return storage.to(META)
     raise RuntimeError(
         f"don't know how to restore data location of a {storage.dtype} storage (tagged with {name}); "
         "pass map_location='cpu'"

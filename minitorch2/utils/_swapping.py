@@ -33,7 +33,7 @@ def swap_tensors(t1: Tensor, t2: Tensor) -> None:
     for tensor in (t1, t2):
         _cut_from_graphs(tensor)
     # What an op or a view's owner saved of either may no longer be taken for it.
-    t1._counter[0] = t2._counter[0] = max(t1._version, t2._version) + 1
+    t1._counter[0] = t2._counter[0] = max(t1._counter[0], t2._counter[0]) + 1
     t1.__class__, t2.__class__ = t2.__class__, t1.__class__
     t1.__dict__, t2.__dict__ = t2.__dict__, t1.__dict__
 

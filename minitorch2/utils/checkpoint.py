@@ -218,15 +218,15 @@ class _Call:
 
     def __init__(self, function: Any, args: tuple, kwargs: dict, context: Any, preserve_rng_state: bool) -> None:
         self._function, self._args, self._kwargs, self._context = function, args, kwargs, context
-        self._versions = [(a, a._version) for a in args if isinstance(a, Tensor)]
+        self._versions = [(a, a._counter[0]) for a in args if isinstance(a, Tensor)]
         self._surroundings = _Surroundings((args, kwargs), preserve_rng_state)
 
     def again(self, recording: _Recording) -> None:
         for tensor, version in self._versions:
-            if tensor._version != version:
+            if tensor._counter[0] != version:
                 raise RuntimeError(
                     "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"an argument of a checkpoint, [{tensor._named()}], is at version {tensor._version}; expected "
+                    f"an argument of a checkpoint, [{tensor._named()}], is at version {tensor._counter[0]}; expected "
                     f"version {version} instead."
                 )
         with self._surroundings.restored(), self._context, enable_grad(), _told(recording), suppress(_AllThere):

@@ -1,4 +1,4 @@
-"""Backward hooks of a module: identity Functions ("taps") on its inputs and outputs report the gradients."""
+"""Backward hooks of a module: identity Functions, "taps", on its inputs and outputs report the gradients."""
 
 from __future__ import annotations
 
@@ -13,17 +13,15 @@ from ...tensor import Tensor
 Grads = tuple[Any, ...]
 
 
-class _Tap(Function):
+class BackwardHookFunction(Function):
     """Identity on tensors; its backward sends the gradients through ``on_backward(grads) -> grads``."""
 
     @staticmethod
     def forward(ctx: Any, on_backward: Callable[[Grads], Grads], zeros_for_missing: bool, *tensors: Tensor) -> Any:
         ctx.on_backward = on_backward
         ctx.set_materialize_grads(zeros_for_missing)
-        outputs = tuple(t.detach() for t in tensors)
-        constants = [out for t, out in zip(tensors, outputs, strict=True) if not t.requires_grad]
-        ctx.mark_non_differentiable(*constants)
-        return outputs
+        ctx.mark_non_differentiable(*(t for t in tensors if not t.requires_grad))
+        return tensors
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
@@ -64,7 +62,7 @@ class BackwardHooks:
         indices = [i for i, arg in enumerate(args) if isinstance(arg, Tensor)]
         if not (is_grad_enabled() and any(args[i].requires_grad for i in indices)):
             return args, None
-        tapped = _Tap.apply(make_callback(indices), zeros, *(args[i] for i in indices))
+        tapped = BackwardHookFunction.apply(make_callback(indices), zeros, *(args[i] for i in indices))
         replaced = list(args)
         for index, tensor in zip(indices, tapped, strict=True):
             replaced[index] = tensor

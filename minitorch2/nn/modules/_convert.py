@@ -62,7 +62,15 @@ class Conversion(Traversal):
                 options["dtype"] = dtype
             if memory_format is not None and t.dim() == 4:
                 options["memory_format"] = memory_format
-            return t.to(**options)
+            try:
+                return t.to(**options)
+            except NotImplementedError as error:
+                if not t.is_meta:
+                    raise
+                raise NotImplementedError(
+                    f"{error} Please use torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving module "
+                    "from meta to a different device."
+                ) from None
 
         return self._apply(convert)
 

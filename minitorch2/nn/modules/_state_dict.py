@@ -20,7 +20,7 @@ from ._traversal import Traversal
 if TYPE_CHECKING:
     from .module import Module
 
-_EXTRA_STATE = "_extra_state"
+_EXTRA_STATE_KEY_SUFFIX = "_extra_state"
 
 
 class _IncompatibleKeys(NamedTuple):
@@ -80,7 +80,7 @@ class StateDict(Traversal):
         for name, tensor in self._persistent_state().items():
             destination[prefix + name] = tensor if keep_vars else tensor.detach()
         if type(self).get_extra_state is not StateDict.get_extra_state:
-            destination[prefix + _EXTRA_STATE] = self.get_extra_state()
+            destination[prefix + _EXTRA_STATE_KEY_SUFFIX] = self.get_extra_state()
 
     def state_dict(
         self, *args: Any, destination: Any = None, prefix: str = "", keep_vars: bool = False
@@ -151,7 +151,7 @@ class StateDict(Traversal):
             elif strict:
                 missing_keys.append(key)
 
-        extra_key = prefix + _EXTRA_STATE
+        extra_key = prefix + _EXTRA_STATE_KEY_SUFFIX
         takes_extra_state = type(self).set_extra_state is not StateDict.set_extra_state
         if takes_extra_state and extra_key in state_dict:
             self.set_extra_state(state_dict[extra_key])
@@ -181,6 +181,13 @@ class StateDict(Traversal):
             return (
                 f"size mismatch for {key}: copying a param with shape {loaded.shape} from checkpoint, "
                 f"the shape in current model is {current.shape}."
+            )
+        if current.is_meta and not loaded.is_meta and not assign:
+            warnings.warn(
+                f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter in the current "
+                "model, which is a no-op. (Did you mean to pass `assign=True` to assign items in the state dictionary "
+                "to their corresponding key in the module instead of copying them in place?)",
+                stacklevel=2,
             )
         try:
             with no_grad():
