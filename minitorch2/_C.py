@@ -52,5 +52,5 @@ def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs:
     return func(*args, **(kwargs or {}))
 
 
-Value = absent_class("_C.Value", "nothing is traced here")
+Graph, Value = (absent_class(f"_C.{name}", "nothing is traced here") for name in ("Graph", "Value"))
 _ExcludeDispatchKeyGuard = absent_class("_C._ExcludeDispatchKeyGuard", "there is no dispatcher of operators here")

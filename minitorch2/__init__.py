@@ -110,7 +110,7 @@ place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack_
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
 _LAZY += ("types", "multiprocessing", "fx", "fft", "library", "_C", "_dynamo", "_subclasses", "onnx", "overrides")
-_LAZY += ("profiler", "__config__", "signal")
+_LAZY += ("profiler", "__config__", "signal", "export")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_SUBMODULES = {
     "vmap": "func",

@@ -56,6 +56,7 @@ LAYERS = (
     "minitorch2.jit",
     "minitorch2.fx",
     "minitorch2.onnx",
+    "minitorch2.export",
     "minitorch2.overrides",
     "minitorch2.library",
     "minitorch2._C",

@@ -257,6 +257,7 @@ def test_checks(number):
         lambda t: t.fft.rfft(t.ones(4)),
         lambda t: t.library.Library("a", "DEF"),
         lambda t: t.onnx.export(None, (), "x"),
+        lambda t: t.export.export(None, ()),
         lambda t: t.overrides.TorchFunctionMode(),
         lambda t: t.distributed.init_process_group("gloo"),
         lambda t: t.ao.quantization.QuantStub(),
