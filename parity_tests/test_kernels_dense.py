@@ -33,6 +33,8 @@ def dense(request):
         patch.setattr(compiled_dense, "_LONG", 60)  # several images in a row, and several rows
         patch.setattr(compiled_places, "_MANY", 1)
         patch.setattr(compiled_places, "_ENOUGH", 1)
+        patch.setattr(compiled_places, "_LARGE", 0 if "few" in request.param else 1 << 30)  # by lines, or by outputs
+        patch.setattr(compiled_places, "_SUMS", 100)
         patch.setattr(compiled_places, "_NUMBERS", 0 if "few" in request.param else 1 << 30)
         module._planned.cache_clear()
         yield lambda name: getattr(module, name)

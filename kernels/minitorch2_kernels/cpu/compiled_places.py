@@ -2,8 +2,8 @@
 
 With few outputs, compiled_dense.py reads the pixels where they are. With many it pays to lay them out for a product,
 panel by panel (places_loops.py). What is laid out then may come from many small images, and leaves out most of the
-padding; the weights are read where they lie, whichever way. Threads share the images, or the outputs where these are
-more than the pixels, so that each reads its own weights.
+padding; the weights are read where they lie, whichever way. Threads share the images; of few images the lines, or where
+these are few as well the outputs, so that each reads its own weights.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ loops = Loops("places_loops")
 
 _MANY = 96  # outputs, or channels of a gradient, from which on they are worth that what they multiply is laid out
 _NUMBERS = 1 << 17  # of a block of images and of what comes out, so that both stay in the second-level cache
-_ENOUGH = 64  # outputs of a thread
+_SUMS = 1 << 16  # numbers of all outputs that are summed up before the next rows of the image, for the same cache
+_ENOUGH, _LARGE = 64, 16  # outputs of a thread; panels of one
+IMAGES, OUTPUTS, LINES = range(3)  # what a thread has a part of
 _CACHE_LINE = 16  # numbers of float32 in a line of the cache
 _WORTH_SHARING = 1 << 18  # multiplications
 
@@ -46,13 +48,16 @@ class _Plan:
         place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
         self.dealt, of = phases(place), all_places(self.out)
         count, size, lead = len(self.dealt), place.height * place.width, int(place.within.max())
-        self.sees_all = bool(_pixels(self.dealt).sum() == math.prod(hw))
-        # The images of a thread, in equal blocks of no fewer than fill a panel with one row.
+        sides = self.dealt[:, [1, 5]] - self.dealt[:, [0, 4]]  # of the phases
+        self.sees_all, self.largest = bool(sides.prod(axis=1).sum() == math.prod(hw)), tuple(sides.max(axis=0).tolist())
+        # A thread has images, in equal blocks of no fewer than fill a panel with one row. Where there are too few of
+        # them it has outputs of all, or lines, if these are many.
         each, full = -(-n // threads), -(-loops.PANEL // self.out[1])
         few = n < threads or each < full
-        self.by_outputs = n < threads or (few and self.outputs >= threads * _ENOUGH)
-        self.by_channels = n < threads or (few and self.channels >= threads * _ENOUGH)
-        self.by_weights = n < threads or 3 * self.numbers * outputs > math.prod(x_shape)
+        rest = LINES if n * math.prod(self.out) >= _LARGE * threads * loops.PANEL else OUTPUTS
+        self.by = rest if n < threads or (few and self.outputs >= threads * _ENOUGH) else IMAGES
+        self.by_back = rest if n < threads or (few and self.channels >= threads * _ENOUGH) else IMAGES
+        self.by_weights = OUTPUTS if n < threads or 3 * self.numbers * outputs > math.prod(x_shape) else IMAGES
         fitting = _NUMBERS // (self.channels * count * size + self.outputs * math.prod(self.out))
         most = n if few else each
         self.block = -(-most // -(-most // max(1, fitting, full)))
@@ -72,18 +77,17 @@ class _Plan:
         """In how many parts range(n) is worth cutting."""
         return parts_of(n) if self.worth >= 1 else 1
 
-    def cut(self, by_rows: bool, rows: int) -> tuple[int, bool]:
-        """How many parts there are, and whether they are of the rows."""
-        return self.parts(-(-rows // loops.ROWS) if by_rows else self.images), by_rows
+    def cut(self, by: int, rows: int, lines: int) -> tuple[int, int]:
+        """How many parts there are, and of what: images, so many outputs or channels, or so many lines."""
+        return self.parts((self.images, -(-rows // loops.ROWS), lines)[by]), by
 
-    def sums(self, rows: int, places: int) -> int:
-        """How many numbers a thread's sums have: those of so many rows, at places of every image of a block."""
-        return whole(rows, loops.ROWS) * whole(self.block * places, loops.PANEL)
-
-
-def _pixels(dealt):
-    """How many pixels each phase has."""
-    return (dealt[:, 1] - dealt[:, 0]) * (dealt[:, 5] - dealt[:, 4])
+    def sums(self, cut: tuple[int, int], rows: int, height: int, width: int) -> tuple[int, int, int]:
+        """How many lines of images of this size a part sums up at once, for so many outputs or channels altogether; the
+        places of these lines, up to whole panels; and all numbers of these sums."""
+        own = whole(rows, loops.ROWS * cut[0]) // cut[0] if cut[1] == OUTPUTS else whole(rows, loops.ROWS)
+        lines = max(1, min(height, _SUMS // (own * self.block * max(1, width))))
+        length = whole(lines * self.block * width, loops.PANEL)
+        return lines, length, own * length
 
 
 @functools.lru_cache(maxsize=256)
@@ -96,19 +100,26 @@ def _plan(x_shape, w_shape, stride, padding, dilation, groups) -> _Plan:
 
 
 def supports(x, w, *settings) -> bool:
-    return len(w) >= _MANY * settings[-1] and floats(x, w) and _plan(x.shape, w.shape, *settings).worth_it
+    if len(x) < get_num_threads() or len(w) < _MANY * settings[-1] or not floats(x, w):
+        return False  # of fewer images than threads compiled_dense shares the outputs, and is no slower
+    return _plan(x.shape, w.shape, *settings).worth_it
+
+
+def _least(images: int) -> int:
+    """The fewest rows of a gradient: less where compiled_dense, which shares images alone, would leave threads idle."""
+    return _MANY if images >= get_num_threads() else _MANY // 4
 
 
 def conv2d(x, w, *settings):
     """A block of images after the other, or of outputs for all images."""
     plan = _plan(x.shape, w.shape, *settings)
     y = np.empty((plan.images, len(w), *plan.out), x.dtype)
-    cut = plan.cut(plan.by_outputs, plan.outputs)
-    work = workspace("places", cut[0] * (plan.padded + plan.sums(plan.outputs, math.prod(plan.out))), x.dtype)
+    cut = plan.cut(plan.by, plan.outputs, plan.out[0])
+    *at_once, sums = plan.sums(cut, plan.outputs, *plan.out)
+    work = workspace("places", cut[0] * (plan.padded + sums), x.dtype)
     weights = np.ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.numbers)
-    share_loop(
-        plan.worth, loops.conv, cut[0], np.ascontiguousarray(x), weights, y, work, plan.padded, *cut, *plan.settings
-    )
+    arrays = np.ascontiguousarray(x), weights, y, work
+    share_loop(plan.worth, loops.conv, cut[0], *arrays, plan.padded, *cut, *at_once, *plan.settings)
     return y
 
 
@@ -117,7 +128,7 @@ def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
 
 
 def supports_input_grad(g, w, hw, *settings) -> bool:
-    if w.shape[1] < _MANY or not floats(g, w):
+    if w.shape[1] < _least(len(g)) or not floats(g, w):
         return False
     plan = _plan_back(g, w, hw, *settings)
     return plan.worth_it and g.shape[2:] == plan.out
@@ -130,12 +141,12 @@ def conv2d_input_grad(g, w, hw, *settings):
         return reference.conv2d_input_grad.reference(g, w, hw, *settings)
     plan = _plan_back(g, w, hw, *settings)
     dx = (np.empty if plan.sees_all else np.zeros)((plan.images, plan.groups * plan.channels, *hw), g.dtype)
-    cut = plan.cut(plan.by_channels, plan.channels)
-    work = workspace("places", cut[0] * (plan.spread + plan.sums(plan.channels, _pixels(plan.dealt).max())), g.dtype)
+    cut = plan.cut(plan.by_back, plan.channels, plan.largest[0])
+    *at_once, sums = plan.sums(cut, plan.channels, *plan.largest)
+    work = workspace("places", cut[0] * (plan.spread + sums), g.dtype)
     weights = np.ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.channels, -1)
-    share_loop(
-        plan.worth, loops.input_grad, cut[0], np.ascontiguousarray(g), weights, dx, work, plan.spread, *cut, *plan.back
-    )
+    arrays = np.ascontiguousarray(g), weights, dx, work
+    share_loop(plan.worth, loops.input_grad, cut[0], *arrays, plan.spread, *cut, *at_once, *plan.back)
     return dx
 
 
@@ -144,7 +155,7 @@ def _plan_weight(g, x, khw, *settings) -> _Plan:
 
 
 def supports_weight_grad(g, x, khw, *settings) -> bool:
-    if g.shape[1] < _MANY * settings[-1] or not floats(g, x):
+    if g.shape[1] < _least(len(g)) * settings[-1] or not floats(g, x):
         return False
     plan = _plan_weight(g, x, khw, *settings)
     return plan.worth_it and g.shape[2:] == plan.out
@@ -154,9 +165,13 @@ def conv2d_weight_grad(g, x, khw, *settings):
     """The product of g with what each tap sees, summed over the places. Where each thread has images of its own, their
     sums are added in the order of the threads."""
     plan = _plan_weight(g, x, khw, *settings)
-    cut = plan.cut(plan.by_weights, plan.outputs)
+    cut = plan.cut(plan.by_weights, plan.outputs, 0)
     dw = np.empty((plan.groups * plan.outputs, plan.channels, *khw), x.dtype)
-    kept, rows, length = 1 if cut[1] else cut[0], whole(plan.outputs, loops.ROWS), whole(plan.numbers, loops.PANEL)
+    kept, rows, length = (
+        1 if cut[1] == OUTPUTS else cut[0],
+        whole(plan.outputs, loops.ROWS),
+        whole(plan.numbers, loops.PANEL),
+    )
     shape, direct = (kept, plan.groups, rows, length), (kept, rows, length) == (1, plan.outputs, plan.numbers)
     sums = (dw if direct else workspace("sums", math.prod(shape), x.dtype)).reshape(shape)
     work = workspace("places", cut[0] * plan.padded, x.dtype)

@@ -1,7 +1,7 @@
 """The loops that numba compiles for compiled_places.py. Importing this module imports numba: do so when it is needed.
 
 All arrays are C-contiguous and of one floating dtype, but for those of ints. The work is in parts, start to stop of
-which a call does: a part of the images or of the outputs, with its own row of the workspace.
+which a call does: a part of the images, of the outputs or of the lines, with its own row of the workspace.
 
 The places of a block of images stand in the order (row of the image, image, column): so a panel of them has few rows of
 the images, and the taps that see nothing but padding from there are left out.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .compiled_places import IMAGES, LINES, OUTPUTS
 from .loops import clear, inner, jit, lay_out, part_of, row_of
 from .panel_loops import DEPTH, multiply_panel, panel_width
 from .share_loops import shareable
@@ -102,16 +103,17 @@ def _multiply_places(source, block, rows, weights, taps, window, apart, channels
 
 
 @inner
-def _take_places(sums, length, x, n, images, channel, channels, phase):
-    """sums (R, length), flat, its places in their order, to where those of a phase stand in x (N, C, H, W)."""
-    i0, i1, first_row, row_step, j0, j1, first_column, column_step = phase
+def _take_places(sums, length, x, n, images, channel, channels, phase, begin, end):
+    """sums (R, length), flat, the places of rows begin to end in their order, to where those of a phase stand in x (N,
+    C, H, W)."""
+    i0, _, first_row, row_step, j0, j1, first_column, column_step = phase
     columns, column, step = np.uint64(j1 - j0), np.uint64(first_column), np.uint64(column_step)
     for c in range(channels):
         of = np.uint64(channel + c)
-        for i in range(i1 - i0):
-            row = np.uint64(first_row + i * row_step)
+        for i in range(begin, end):
+            row = np.uint64(first_row + (i - i0) * row_step)
             for b in range(images):
-                image, at = np.uint64(n + b), np.uint64(c * length + (i * images + b) * (j1 - j0))
+                image, at = np.uint64(n + b), np.uint64(c * length + ((i - begin) * images + b) * (j1 - j0))
                 if column_step == 1:
                     for j in range(columns):
                         x[image, of, row, column + j] = sums[at + j]
@@ -121,45 +123,73 @@ def _take_places(sums, length, x, n, images, channel, channels, phase):
 
 
 @inner
-def _part_of(n, outputs, part, parts, by_rows):
+def _part_of(n, outputs, part, parts, by):
     """What a part has: the images begin to end, the outputs first to last."""
-    if by_rows:
+    if by == OUTPUTS:
         first, last = part_of(-(-outputs // ROWS), part, parts)
         return 0, n, ROWS * first, min(outputs, ROWS * last)
-    begin, end = part_of(n, part, parts)
+    begin, end = part_of(n, part, parts) if by == IMAGES else (0, n)
     return begin, end, 0, outputs
+
+
+@inner
+def _lines_of(begin, end, part, parts, by):
+    """Which of an image's lines a part has."""
+    first, last = part_of(end - begin, part, parts) if by == LINES else (0, end - begin)
+    return begin + first, begin + last
 
 
 @shareable
 @jit
-def conv(x, w, y, work, size, parts, by_rows, phases, place, taps, height, width, block, start, stop):
+def conv(x, w, y, work, size, parts, by, at_once, length, phases, place, taps, height, width, block, start, stop):
     """x (N, C, H, W), w (G, O/G, T), y (N, O, OH, OW). A part's row of `work` has `size` numbers: C/G * phases * block
-    * height * width, and zeros behind them for another vector; then its sums, (R, places of a block, up to whole
-    panels), R the outputs of a group up to a multiple of ROWS."""
+    * height * width, and zeros behind them for another vector; then its sums, (R, length): the places of `at_once` rows
+    of a block, up to whole panels, and R the outputs of a group, or its own, up to a multiple of ROWS."""
     groups, outputs, numbers = w.shape
     channels, (rows, columns), flat = x.shape[1] // groups, y.shape[2:], w.reshape(-1)
     row, area, tools = len(phases) * block * height * width, taps.shape[1], _tools(x)
     for part in range(start, stop):
-        begin, end, first, last = _part_of(len(x), outputs, part, parts, by_rows)
+        begin, end, first, last = _part_of(len(x), outputs, part, parts, by)
         mine = row_of(work, part, parts)
         padded, sums = mine[:size], mine[size:]
-        length = len(sums) // (ROWS * (-(-outputs // ROWS)))
         clear(padded)
         for n in range(begin, end, block):
             images = min(block, end - n)
-            places = 0, images, columns, width, height * width
             for group in range(groups):
                 c, o = group * channels, group * outputs + first
                 lay_out(x, n, images, c, channels, padded, row, phases, block * height * width, height, width)
                 weights, window, apart = (flat, o * numbers, numbers, last - first), (0, area), (row, area)
-                _multiply_places(padded, places, (0, rows), weights, taps, window, apart, channels, sums, length, tools)
-                _take_places(sums, length, y, n, images, o, last - first, place[0])
+                top, bottom = _lines_of(0, rows, part, parts, by)
+                for i in range(top, bottom, at_once):
+                    j, places = min(bottom, i + at_once), (i * width, images, columns, width, height * width)
+                    _multiply_places(
+                        padded, places, (i, j), weights, taps, window, apart, channels, sums, length, tools
+                    )
+                    _take_places(sums, length, y, n, images, o, last - first, place[0], i, j)
 
 
 @shareable
 @jit
 def input_grad(
-    g, w, dx, work, size, parts, by_rows, phases, place, taps, bounds, lead, height, width, block, start, stop
+    g,
+    w,
+    dx,
+    work,
+    size,
+    parts,
+    by,
+    at_once,
+    length,
+    phases,
+    place,
+    taps,
+    bounds,
+    lead,
+    height,
+    width,
+    block,
+    start,
+    stop,
 ):
     """g (N, O, OH, OW), w (G, O/G, C/G, T), dx (N, C, H, W) of zeros. The window of phase p are the taps from
     bounds[p] to bounds[p + 1]; they look into the `size` numbers of a part's row of `work`, O/G * (lead + block *
@@ -168,10 +198,9 @@ def input_grad(
     row, flat, tools = lead + block * height * width, w.reshape(-1), _tools(g)
     apart = row, channels * area
     for part in range(start, stop):
-        begin, end, first, last = _part_of(len(g), channels, part, parts, by_rows)
+        begin, end, first, last = _part_of(len(g), channels, part, parts, by)
         mine = row_of(work, part, parts)
         spread, sums = mine[:size], mine[size:]
-        length = len(sums) // (ROWS * (-(-channels // ROWS)))
         clear(spread)
         for n in range(begin, end, block):
             images = min(block, end - n)
@@ -180,13 +209,16 @@ def input_grad(
                 weights = flat, (group * outputs * channels + first) * area, area, last - first
                 for p in range(len(phases)):
                     i0, i1, _, _, j0, j1, _, _ = phases[p]
-                    places = i0 * width + j0, images, j1 - j0, width, height * width
                     window = bounds[p], bounds[p + 1]
-                    if i1 > i0 and j1 > j0:
+                    top, bottom = _lines_of(i0, i1 if j1 > j0 else i0, part, parts, by)
+                    for i in range(top, bottom, at_once):
+                        j, places = min(bottom, i + at_once), (i * width + j0, images, j1 - j0, width, height * width)
                         _multiply_places(
-                            spread, places, (i0, i1), weights, taps, window, apart, outputs, sums, length, tools
+                            spread, places, (i, j), weights, taps, window, apart, outputs, sums, length, tools
                         )
-                        _take_places(sums, length, dx, n, images, group * channels + first, last - first, phases[p])
+                        _take_places(
+                            sums, length, dx, n, images, group * channels + first, last - first, phases[p], i, j
+                        )
 
 
 @inner
@@ -200,8 +232,8 @@ def _turn(source, offsets, rows, columns, out, length):
 
 @shareable
 @jit
-def weight_grad(g, x, dw, work, size, parts, by_rows, phases, place, taps, height, width, block, start, stop):
-    """g (N, O, OH, OW), x (N, C, H, W), dw (P, G, R, T'): each part's own sums, or by_rows, P = 1, its own rows; T'
+def weight_grad(g, x, dw, work, size, parts, by, phases, place, taps, height, width, block, start, stop):
+    """g (N, O, OH, OW), x (N, C, H, W), dw (P, G, R, T'): each part's own sums, or by OUTPUTS, P = 1, its own rows; T'
     goes up to whole panels, R to a multiple of ROWS. `work` as for `conv`, without sums."""
     (kept, groups, rows, length), (outputs, oh, ow) = dw.shape, g.shape[1:]
     channels, outputs, area = x.shape[1] // groups, outputs // groups, taps.shape[1]
@@ -209,7 +241,7 @@ def weight_grad(g, x, dw, work, size, parts, by_rows, phases, place, taps, heigh
     steps, offsets = np.empty(DEPTH, np.int64), np.arange(VECTORS * vector + SQUARE) * _APART
     lines, flat, out = np.zeros(len(offsets) * _APART, x.dtype), g.reshape(-1), dw.reshape(-1)
     for part in range(start, stop):
-        begin, end, first, last = _part_of(len(g), outputs, part, parts, by_rows)
+        begin, end, first, last = _part_of(len(g), outputs, part, parts, by)
         padded = row_of(work, part, parts)
         clear(padded)
         for n in range(begin, end, block):
