@@ -82,7 +82,7 @@ from .legacy import (
 )
 from .ops import _return_types
 from .ops._arguments import names_arguments
-from .ops.storages import UntypedStorage
+from .ops.storages import TypedStorage, UntypedStorage
 from .printing import set_printoptions
 from .random import *  # noqa: F403
 from .random import Generator, default_generator
@@ -105,7 +105,10 @@ _OF_FUNCTIONAL = "atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes b
 _OF_FUNCTIONAL += "chain_matmul einsum lu meshgrid norm pca_lowrank split svd_lowrank tensordot unique "
 _OF_FUNCTIONAL += "unique_consecutive unravel_index"
 place("functional", {name: globals()[name] for name in _OF_FUNCTIONAL.split()})
-place("storage", {"UntypedStorage": UntypedStorage})
+place("storage", {"TypedStorage": TypedStorage, "UntypedStorage": UntypedStorage})
+for _compiler in ("_inductor", "_functorch"):  # whose settings a program may set; they change nothing
+    place(_compiler)
+    place(f"{_compiler}.config")
 place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack__})  # noqa: F405
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")

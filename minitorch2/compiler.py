@@ -39,12 +39,33 @@ def reset() -> None:
     """Nothing was compiled, so there is nothing to forget."""
 
 
+def cudagraph_mark_step_begin() -> None:
+    """Nothing: compiled graphs there are none. (torch.cuda.capture_step captures a step.)"""
+
+
+class set_stance:
+    """How a compiler is to go about its work: a function to call, a context or a decorator, none of which changes
+    anything here."""
+
+    def __init__(self, stance: str = "default", **options: Any) -> None:
+        self.stance = stance
+
+    def __call__(self, function: Any) -> Any:
+        return function
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc: Any) -> None: ...
+
+
 __all__ = [
     "allow_in_graph",
     "assume_constant_result",
     "compile",
+    "cudagraph_mark_step_begin",
     "disable",
     "is_compiling",
     "is_dynamo_compiling",
     "reset",
+    "set_stance",
 ]

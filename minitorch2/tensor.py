@@ -19,7 +19,7 @@ from .core.device import CPU, device_of
 from .core.function import Function
 from .core.grad_mode import state
 from .core.layout import strided
-from .core.memory_order import copy_with_memory
+from .core.memory_order import address_of, copy_with_memory, memory_of
 from .core.meta import MetaArray
 from .core.size import row_major_strides
 from .core.variable import Variable
@@ -179,16 +179,13 @@ class Tensor(
         return strides if dim is None else strides[dim]
 
     def storage_offset(self) -> int:
-        """How many elements of the base's memory lie before this tensor's first."""
-        if self._base is None or not self._data.size:
-            return 0
-        return (self.data_ptr() - self._base.data_ptr()) // self._data.itemsize
+        """How many elements of its memory lie before this tensor's first."""
+        start = memory_of(self._data) if self._data.size else self._data
+        return (address_of(self._data) - address_of(start)) // self._data.itemsize
 
     def data_ptr(self) -> int:
         """The address of the first element; 0 on the meta device."""
-        if self.is_meta:
-            return 0
-        return self._data.data.ptr if on_device(self._data) else self._data.__array_interface__["data"][0]
+        return 0 if self.is_meta else address_of(self._data)
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
@@ -338,6 +335,8 @@ class Tensor(
         def keep(g):
             tensor = this()
             if tensor is not None:
+                if g is not None and tensor._grad is not None:
+                    g = tensor._grad + g
                 tensor._grad = g if g is None or g._requires_grad else g.clone()
 
         node_hooks(self).append(keep)
@@ -441,4 +440,4 @@ for _mixin in set(Tensor.__bases__) - {ArithmeticMethods, Variable}:  # the form
     for _name, _method in with_named_arguments(_mixin).items():
         setattr(Tensor, _name, _method)
 
-Function.variable = Tensor._wrap
+Function.as_tensor = Tensor._wrap

@@ -106,5 +106,5 @@ def _made(name, shape, length, periodic, dtype, layout, device, requires_grad):
     n = length + 1 if periodic else length  # a periodic window is a symmetric one of a point more, without the last
     points = xp.arange(length).astype(compute.numpy)
     array = xp.ones(length, compute.numpy) if length < 2 else shape(points, n)
-    result = Function.variable(K.cast(array, dtype.numpy))
+    result = Function.as_tensor(K.cast(array, dtype.numpy))
     return result.requires_grad_() if requires_grad else result

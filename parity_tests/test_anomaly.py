@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from side_by_side import BOTH, neutral, outcome
+from side_by_side import BOTH, neutral, outcome, same
 
 import minitorch2 as mt
 
@@ -151,3 +151,14 @@ def test_lines_inside_the_engine_are_left_out():
     last = node.made_by.strip().split("  File ")[-1]
     assert "relu(" in last and "core/function.py" not in node.made_by and "ops/" not in last
     assert (mt.ones(1, requires_grad=True) * 2).grad_fn.made_by is None
+
+
+@pytest.mark.parametrize("value", [-1.0, [-1.0]])
+def test_a_nan_in_a_gradient_without_dims_is_seen(value):
+    def run(lib):
+        x = lib.tensor(value, requires_grad=True)
+        with lib.autograd.set_detect_anomaly(True):
+            x.sqrt().backward()
+
+    with pytest.warns(UserWarning, match="Error detected in SqrtBackward0"):
+        same(run)

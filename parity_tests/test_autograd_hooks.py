@@ -149,3 +149,14 @@ def test_hooks_of_nodes():
     same(run)
     with pytest.raises(NotImplementedError, match="register_hook is not supported for an AccumulateGrad"):
         (leaf(mt) * 2).grad_fn.next_functions[0][0].register_hook(print)
+
+
+def test_retained_gradients_add_up():
+    def run(lib):
+        x = lib.ones(2, requires_grad=True) * 2
+        x.retain_grad()
+        (x * 3).sum().backward(retain_graph=True)
+        (x * 5).sum().backward()
+        return x.grad
+
+    same(run)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from optim_side_by_side import LIBRARIES, to_numpy
+from side_by_side import same
 
 import minitorch2
 
@@ -143,3 +144,26 @@ def test_errors_as_torch():
         with pytest.raises(type(theirs.value)) as ours:
             cause(minitorch2)
         assert str(ours.value) == str(theirs.value)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 4, 20])
+def test_a_line_search_heeds_max_eval(most):
+    """On a loss with many valleys, where a search without a limit goes elsewhere."""
+
+    def run(lib):
+        x = lib.tensor([3.0], dtype=lib.float64, requires_grad=True)
+        optimizer = lib.optim.LBFGS([x], lr=10.0, max_iter=most, line_search_fn="strong_wolfe")
+        losses = []
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (x**4).sum() + 20 * (5 * x).cos().sum()
+            loss.backward()
+            losses.append(f"{loss.item():.6g}")
+            return loss
+
+        for _ in range(4):
+            optimizer.step(closure)
+        return losses
+
+    same(run)

@@ -355,3 +355,20 @@ def test_a_package_is_imported_as_it_stands(tmp_path):
         )
         assert done.returncode == 0, done.stderr
         assert done.stdout == "[[2.0, 2.0]]\n"
+
+
+def test_compilers_may_be_told_what_they_like():
+    program = """
+import torch, torch._dynamo, torch._inductor.config, torch._functorch.config
+torch._dynamo.config.suppress_errors = True
+torch._inductor.config.coordinate_descent_tuning = True
+torch._dynamo.mark_dynamic(torch.ones(2), 0)
+torch.compiler.cudagraph_mark_step_begin()
+with torch.compiler.set_stance("force_eager"):
+    assert torch._dynamo.optimize("eager")(lambda x: x + 1)(1) == 2
+"""
+    for start in (
+        "import warnings; warnings.simplefilter('ignore')",
+        "import minitorch2.alias; minitorch2.alias.install()",
+    ):
+        subprocess.run([sys.executable, "-c", start + program], check=True)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -86,7 +87,7 @@ def test_storages_of_tensors():
 
 def test_memory_with_gaps_has_no_bytes():
     with pytest.raises(NotImplementedError, match="gaps"):
-        mt.from_numpy(mt.zeros(4).numpy()[::2]).untyped_storage().tolist()
+        mt.from_numpy(np.ndarray((2,), "f", bytearray(16), 0, (8,))).untyped_storage().tolist()
 
 
 def test_safetensors_reads_through_storages(tmp_path):
@@ -104,3 +105,27 @@ def test_safetensors_reads_through_storages(tmp_path):
     assert run.stdout == "<class 'minitorch2.tensor.Tensor'>\n", run.stderr
     found = safetensors.torch.load_file(path + "2")
     assert torch.equal(found["w"], state["w"] + 1) and torch.equal(found["h"], state["h"]) and found["n"] == 3
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")
+def test_storage_of_numbers():
+    def run(lib):
+        x = lib.arange(6.0, device="cpu").reshape(2, 3)
+        found = x[1:].storage()
+        found[2] = 9.5
+        sizes = found.size(), len(found), found.nbytes(), found.element_size(), str(found.dtype), found[1]
+        return x, sizes, list(found), repr(found), repr(lib.arange(3, device="cpu").storage())
+
+    same(run)
+
+
+def test_detached_views_keep_their_place_in_memory():
+    def run(lib):
+        whole = lib.zeros(12, device="cpu")
+        views = whole[6:].detach(), whole[6:].data, lib.nn.Parameter(whole[6:]), whole.view(3, 4)[1:, 2:].t()
+        address = whole.untyped_storage().data_ptr()
+        return [
+            (v.storage_offset(), v.untyped_storage().nbytes(), v.untyped_storage().data_ptr() == address) for v in views
+        ]
+
+    same(run)

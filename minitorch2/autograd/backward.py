@@ -91,7 +91,7 @@ def grad(
                 "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
                 "if this is the desired behavior."
             )
-        results.append(g if g is None or isinstance(g, Variable) else Function.variable(g))
+        results.append(g if g is None or isinstance(g, Variable) else Function.as_tensor(g))
     return tuple(results)
 
 
@@ -140,7 +140,7 @@ def _roots(tensors, grad_tensors, create_graph):
         if g is None:
             if t._data.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            g = Function.variable(
+            g = Function.as_tensor(
                 K.full_like(t._data, 1)
                 if t._data.dtype.kind == "f"
                 else K.cast(K.ones_like(t._data, dtype=float), t._data.dtype)

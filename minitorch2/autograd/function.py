@@ -53,7 +53,7 @@ class FunctionCtx:
     def _relink(self, v):
         # An output is saved without its history (that would be a cycle: node -> output -> node) and gets it back here.
         if isinstance(v, _SavedOutput):
-            tensor, node = Op.variable(v._data), self._node and self._node()
+            tensor, node = Op.as_tensor(v._data), self._node and self._node()
             tensor._counter, tensor._requires_grad, tensor._grad_fn, tensor._output_nr = v._counter, True, node, v.nr
             return tensor
         return v
@@ -184,7 +184,7 @@ class _Application(Node):
             if g is None and self.ctx._materialize and like is not None:
                 xp, shape, dtype = like
                 g = xp.zeros(shape, dtype)
-            tensors.append(g if g is None or isinstance(g, Variable) else Op.variable(g))
+            tensors.append(g if g is None or isinstance(g, Variable) else Op.as_tensor(g))
         with set_grad_enabled(create_graph):
             results = _backward_of(type(self.ctx))(self.ctx, *tensors)
         results = results if isinstance(results, tuple) else (results,)
@@ -256,7 +256,7 @@ def _copied(v):
     if isinstance(v, _SavedOutput):
         v._data, v._counter = v._data.copy(order="K"), [0]
         return v
-    tensor = Op.variable(v._data.copy(order="K"))
+    tensor = Op.as_tensor(v._data.copy(order="K"))
     if v.requires_grad:
         tensor._requires_grad, (tensor._grad_fn, tensor._output_nr) = True, v._edge()
     return tensor

@@ -149,7 +149,7 @@ def _vectors(v, like, op):
     if v is None:
         if len(like) != 1 or like[0]._data.size != 1:
             raise RuntimeError(f"The vector v can only be None for {op} of a function of, or with, a single element.")
-        return (Function.variable(K.full_like(like[0]._data, 1)),)
+        return (Function.as_tensor(K.full_like(like[0]._data, 1)),)
     vs = (v,) if isinstance(v, Variable) else tuple(v)
     if len(vs) != len(like):
         raise RuntimeError(f"{op}: v should hold {len(like)} tensors but got {len(vs)}")
@@ -166,7 +166,7 @@ def _filled(like, gradients):
 
 
 def _zeros_like(x):
-    return Function.variable(K.zeros_like(x._data))
+    return Function.as_tensor(K.zeros_like(x._data))
 
 
 def _unpacked(ys, single, create_graph):

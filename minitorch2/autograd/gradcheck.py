@@ -89,7 +89,7 @@ def _analytic_jacobian(y, inputs, check_dtypes) -> list[np.ndarray]:
     for k in range(y._data.size):
         seed = np.zeros(y._data.size, y._data.dtype)
         seed[k] = 1
-        seed = Function.variable(like(seed.reshape(y._data.shape), y._data))
+        seed = Function.as_tensor(like(seed.reshape(y._data.shape), y._data))
         grads = grad(y, inputs, seed, retain_graph=True, allow_unused=True)
         for column, x, g in zip(columns, inputs, grads, strict=True):
             if g is not None and check_dtypes and g._data.dtype != x._data.dtype:
@@ -142,7 +142,7 @@ def gradgradcheck(
     if grad_outputs is None:
         rng = np.random.RandomState(0)
         grad_outputs = [
-            Function.variable(like(rng.standard_normal(y._data.shape).astype(y._data.dtype), y._data)).requires_grad_()
+            Function.as_tensor(like(rng.standard_normal(y._data.shape).astype(y._data.dtype), y._data)).requires_grad_()
             for y in _tuple(func(*inputs))
             if y.requires_grad
         ]

@@ -105,7 +105,7 @@ class _Packed:
         self._bare = is_array(value)
         array: Any = value if self._bare else getattr(value, "_data", None)
         self._packs = is_array(array)
-        self._kept = pack(Function.variable(array)) if self._packs else value
+        self._kept = pack(Function.as_tensor(array)) if self._packs else value
         if self._packs and not self._bare:
             self._shell = copy.copy(value) if not isinstance(value, Variable) else _Shell(value)
         if self._packs:
@@ -138,7 +138,7 @@ class _Shell:
         self._edge = tensor._edge() if tensor.requires_grad else None
 
     def filled(self, array: Any) -> Variable:
-        tensor = Function.variable(array)
+        tensor = Function.as_tensor(array)
         tensor._counter = self._counter
         if self._edge is not None:
             tensor._requires_grad, (tensor._grad_fn, tensor._output_nr) = True, self._edge

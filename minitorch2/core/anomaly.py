@@ -9,6 +9,8 @@ import traceback
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from minitorch2_kernels.dispatch import is_array, namespace
 from minitorch2_kernels.reference.cast import BFLOAT16, widen
 
@@ -66,6 +68,7 @@ def run(node, grads: list, create_graph: bool) -> tuple:
 def _refuse_nan(node, results) -> None:
     for i, result in enumerate(results):
         data = getattr(result, "_data", result)
+        data = np.asarray(data) if isinstance(data, np.generic) else data
         if not is_array(data) or data.dtype.kind not in "fV":
             continue
         data = widen(data) if data.dtype == BFLOAT16 else data

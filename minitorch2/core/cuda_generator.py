@@ -69,7 +69,9 @@ class CudaGenerator:
         """Seed and offset: a uint8 tensor of 16 numbers on the CPU, in torch's own layout."""
         from .function import Function
 
-        return Function.variable(np.frombuffer(struct.pack("<QQ", self.state.seed, self.state.offset), np.uint8).copy())
+        return Function.as_tensor(
+            np.frombuffer(struct.pack("<QQ", self.state.seed, self.state.offset), np.uint8).copy()
+        )
 
     def set_state(self, new_state) -> CudaGenerator:
         """Goes on from a state that `get_state` (or torch) gave; RuntimeError for anything else."""

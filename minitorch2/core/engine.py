@@ -186,9 +186,9 @@ def _accumulate(leaf, g, nobody_else, create_graph):
     elif leaf._grad is None:
         if not (nobody_else and type(g) is ndarray and g.base is None and g.flags.carray):  # most are all of this
             g = _own(g, nobody_else)
-        leaf._grad = Function.variable(g)
+        leaf._grad = Function.as_tensor(g)
     elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
-        leaf._grad = Function.variable(_plus(leaf._grad._data, g))
+        leaf._grad = Function.as_tensor(_plus(leaf._grad._data, g))
     else:
         if _is_bfloat16(g):
             leaf._grad._data[...] = _plus(leaf._grad._data, g)

@@ -112,7 +112,7 @@ class Function(Node):
     def constants(self) -> tuple:
         if self._constants is None:
             raise RuntimeError(_FREED)
-        return tuple(map(Function.variable, self._constants)) if self.create_graph else self._constants
+        return tuple(map(Function.as_tensor, self._constants)) if self.create_graph else self._constants
 
     def release(self) -> None:
         if self._saved:
@@ -122,7 +122,7 @@ class Function(Node):
         self._args = None
 
     # What higher layers put here when imported: how to make a tensor, and three ops.
-    variable: Any = None
+    as_tensor: Any = None
     to_dtype: Any = None
     to_device: Any = None
     sum_to: Any = None
@@ -176,13 +176,13 @@ class Function(Node):
         elif on_gpu and cls.elementwise:
             result = ctx._rearranged(lambda r: in_order_of(r, arrays), result)
         if type(result) is tuple:
-            outputs = tuple([Function.variable(array) for array in result])
+            outputs = tuple([Function.as_tensor(array) for array in result])
         elif type(result) is ndarray or not isinstance(result, np.generic):
-            outputs = (Function.variable(result),)
+            outputs = (Function.as_tensor(result),)
         else:  # NumPy makes a scalar of a 0-d result
             scalar, result = result, np.asarray(result)
             ctx._to_save = tuple([result if a is scalar else a for a in ctx._to_save])
-            outputs = (Function.variable(result),)
+            outputs = (Function.as_tensor(result),)
         if True in needs:
             ctx._record(args, arrays, needs, outputs)
         if cls.is_view:
@@ -358,7 +358,7 @@ class Function(Node):
         if numpy_dtype.kind not in "fV":  # indices and masks have no gradient, not even zeros
             return None
         zeros = xp.zeros(shape, numpy_dtype)
-        return Function.variable(zeros) if create_graph else zeros
+        return Function.as_tensor(zeros) if create_graph else zeros
 
     def _differentiate_composed(self, grads: list) -> tuple:
         """d(fused) = d(composed): the second derivative of a fused op runs through ordinary ops."""
@@ -370,7 +370,7 @@ class Function(Node):
     def _as_variable(self, array, source: int | None):
         if source is None:
             return array
-        v = Function.variable(array)
+        v = Function.as_tensor(array)
         if source < 0:
             v._requires_grad, v._grad_fn, v._output_nr = True, self, -1 - source
         elif self.edges[source] is not None:
@@ -417,7 +417,7 @@ def zeros_beside(g, shape):
     """Zeros of this shape where the gradient g is: an array, or a tensor where g is one."""
     array = getattr(g, "_data", g)
     zeros = namespace(array).zeros(shape, array.dtype)
-    return zeros if array is g else Function.variable(zeros)
+    return zeros if array is g else Function.as_tensor(zeros)
 
 
 class ZeroSlope(Function):

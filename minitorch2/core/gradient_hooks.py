@@ -66,7 +66,7 @@ def _check_returned(function, new, old):
 
 
 def _as_tensor(g):
-    return g if g is None or isinstance(g, Variable) else Function.variable(g)
+    return g if g is None or isinstance(g, Variable) else Function.as_tensor(g)
 
 
 def _spoken(function) -> str:

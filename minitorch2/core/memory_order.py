@@ -146,6 +146,22 @@ def owner_of(array: np.ndarray) -> np.ndarray:
     return owner
 
 
+def memory_of(array) -> Any:
+    """The array that an array is a view of, if it has the same dtype: what torch calls its storage. Else itself."""
+    if not array.size:
+        return array
+    if type(array) is np.ndarray:
+        owner = owner_of(array)
+    else:
+        owner = array if getattr(array, "base", None) is None else array.base
+    return owner if getattr(owner, "dtype", None) == array.dtype else array
+
+
+def address_of(array) -> int:
+    """Where its first element lies."""
+    return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
+
+
 def copy_with_memory(array, copies: dict) -> Any:
     """A copy of the array, as a view of a copy of all its memory: so torch copies storages. `copies` remembers these,
     and arrays that look into one memory still do. Alone is copied what is on a GPU, or in a memory of another dtype, a

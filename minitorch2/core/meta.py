@@ -99,6 +99,12 @@ def _each(function, value: Any) -> Any:
     return function(value) if isinstance(value, replaced) else value
 
 
+def refuse(op: str, *arrays) -> None:
+    """NotImplementedError for an op whose result's shape depends on numbers, where there are none."""
+    if any(type(array) is MetaArray for array in arrays):
+        raise NotImplementedError(f"{op}: the shape of the result depends on numbers, and a meta tensor has no data!")
+
+
 def described(array) -> Any:
     """Of an array's shape, dtype and strides, on whichever device it is, without its numbers."""
     return array if type(array) is MetaArray else described_as(array.shape, array.dtype, array.strides)

@@ -20,8 +20,8 @@ def apply_to_meta(op: Any, args: tuple) -> Any:
     if any(a._data.ndim and not _is_meta(a) for a in tensors) and not op.crosses:
         raise RuntimeError(describe_mismatch(op.__name__.lower(), [a._data for a in tensors]))
     node = _History(op) if state.grad and any(a.requires_grad for a in tensors) else None
-    result = op.apply(*(op.variable(stand_in(a._data)) if _is_meta(a) else a for a in args))
-    outputs = [op.variable(described(o._data)) for o in (result if type(result) is tuple else (result,))]
+    result = op.apply(*(op.as_tensor(stand_in(a._data)) if _is_meta(a) else a for a in args))
+    outputs = [op.as_tensor(described(o._data)) for o in (result if type(result) is tuple else (result,))]
     if node is not None:
         node.n_outputs = len(outputs)
         for nr, o in enumerate(outputs):

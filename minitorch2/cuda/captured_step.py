@@ -181,7 +181,7 @@ def _copied(given: Any) -> Any:
     """A tensor on the GPU of its own, equal to `given`, for the graph to read."""
     if not isinstance(given, Variable):
         return given
-    own = Function.variable(_on_gpu(given._data).copy())
+    own = Function.as_tensor(_on_gpu(given._data).copy())
     own._requires_grad = given.requires_grad
     return own
 

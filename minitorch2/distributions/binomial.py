@@ -66,7 +66,7 @@ class Binomial(_OfTrials):
         with no_grad():
             count, probs = self.total_count.expand(shape), self.probs.expand(shape)
         draw = functools.partial(rejection.binomial, probs=probs._data)
-        return Function.variable(accepted("binomial", draw, count._data))
+        return Function.as_tensor(accepted("binomial", draw, count._data))
 
     def log_prob(self, value):
         self._check(value)

@@ -92,7 +92,7 @@ def gradients(ys, xs, vs, create_graph, retain_graph=None) -> tuple:
 
 
 def zeros_like(x):
-    return Function.variable(K.zeros_like(x._data))
+    return Function.as_tensor(K.zeros_like(x._data))
 
 
 def grad(func, argnums=0, has_aux=False):

@@ -144,7 +144,7 @@ def to_device(x, where):
     here = device_of(x._data)
     if here == where:
         return x
-    return Function.variable(moved(x._data, where)) if here == META else ToDevice.apply(x, where)
+    return Function.as_tensor(moved(x._data, where)) if here == META else ToDevice.apply(x, where)
 
 
 Function.to_device = staticmethod(to_device)

@@ -18,6 +18,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.device import like
+from ..core.meta import refuse
 from ..core.variable import Variable, type_name
 from ._data import array_of
 from .index_ops import UnsqueezeIndex
@@ -160,6 +161,8 @@ def array_from(item, one_dim=False) -> Any:
             stacklevel=4,
         )
         array = K.asarray(array != 0)
+    if array.dtype.kind == "b":
+        refuse("index", array)
     if one_dim and not array.ndim and array.dtype.kind != "b":
         array = array.reshape(1)
     return array.astype(np.bool_ if array.dtype.kind == "b" else np.int64)

@@ -291,7 +291,7 @@ def where(condition, input=None, other=None):
                 f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
             )
     if is_number(input) and is_number(other):
-        input = Function.variable(K.full_like(condition._data, input, result_type(input, other).numpy, shape=()))
+        input = Function.as_tensor(K.full_like(condition._data, input, result_type(input, other).numpy, shape=()))
     input, other = promote("where", input, other)
     broadcast_shapes("where", condition.shape, *(x.shape for x in (input, other) if isinstance(x, Variable)))
     return Where.apply(condition, input, other)
@@ -374,7 +374,7 @@ def _trunc_divide_integers(input, other):
     remainder_ = Remainder.apply(input, other)
     a, b = (x._data if isinstance(x, Variable) else x for x in (input, other))
     rounded_up = ((a < 0) != (b < 0)) & (remainder_._data != 0)  # where floor and trunc differ
-    return quotient + Function.variable(K.asarray(rounded_up, quotient._data.dtype))
+    return quotient + Function.as_tensor(K.asarray(rounded_up, quotient._data.dtype))
 
 
 def numbers_and_tensors(function):

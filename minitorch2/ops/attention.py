@@ -47,9 +47,9 @@ class Attention(Function):
         if causal:
             length, keys = scores._data.shape[-2:]
             hidden = K.hidden(length, keys, K.namespace(scores._data))
-            scores = masked_fill(scores, Function.variable(hidden), -math.inf)
-        nobody = Function.variable((scores._data == -math.inf).all(axis=-1, keepdims=True))
+            scores = masked_fill(scores, Function.as_tensor(hidden), -math.inf)
+        nobody = Function.as_tensor((scores._data == -math.inf).all(axis=-1, keepdims=True))
         weights = masked_fill(softmax(masked_fill(scores, nobody, 0.0), -1), nobody, 0.0)
         if kept is not None:
-            weights = weights * Function.variable(kept) * (1 / keep)
+            weights = weights * Function.as_tensor(kept) * (1 / keep)
         return matmul(weights, v)

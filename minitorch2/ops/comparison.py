@@ -32,7 +32,7 @@ def _compute(ufunc, a, b):
     except ValueError:
         broadcast_shapes(ufunc.__name__, np.shape(a), np.shape(b))
         raise
-    return Function.variable(in_order_of(result, (a, b)) if K.on_device(result) else K.asarray(result))
+    return Function.as_tensor(in_order_of(result, (a, b)) if K.on_device(result) else K.asarray(result))
 
 
 def eq(input, other):
@@ -86,7 +86,7 @@ def logical_xor(input, other):
 def logical_not(input):
     """input == 0."""
     require_tensor("logical_not", input)
-    return Function.variable(K.logical_not(_plain(input)))
+    return Function.as_tensor(K.logical_not(_plain(input)))
 
 
 def bitwise_and(input, other):
@@ -107,7 +107,7 @@ def bitwise_xor(input, other):
 def bitwise_not(input):
     """~input, for bools and integers."""
     _require_bits("bitwise_not", input)
-    return Function.variable(K.invert(input._data))
+    return Function.as_tensor(K.invert(input._data))
 
 
 def _bits(name, ufunc, input, other):
@@ -139,7 +139,7 @@ def isfinite(input):
 
 def _of_float(ufunc, input, for_integers):
     data = _plain(input)
-    return Function.variable(ufunc(data) if data.dtype.kind == "f" else K.full_like(data, for_integers, dtype=bool))
+    return Function.as_tensor(ufunc(data) if data.dtype.kind == "f" else K.full_like(data, for_integers, dtype=bool))
 
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
@@ -155,7 +155,7 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
         a, b = (x.astype(get_default_dtype().numpy) for x in (a, b))
     with np.errstate(all="ignore"):
         close = (a == b) | ((K.abs(a - b) <= atol + K.abs(rtol * b)) & K.isfinite(a) & K.isfinite(b))
-    return Function.variable(close | (K.isnan(a) & K.isnan(b)) if equal_nan and a.dtype.kind == "f" else close)
+    return Function.as_tensor(close | (K.isnan(a) & K.isnan(b)) if equal_nan and a.dtype.kind == "f" else close)
 
 
 def _torch_type(x):
@@ -198,7 +198,7 @@ class ComparisonMethods:
 
     def __eq__(self, other):
         if isinstance(other, np.ndarray):
-            other = Function.variable(other)
+            other = Function.as_tensor(other)
         return eq(self, other) if isinstance(other, Variable) or is_number(other) else False
 
     __ne__ = _comparison(ne, True)

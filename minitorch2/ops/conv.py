@@ -123,7 +123,7 @@ def _pad_odd(input, dims, same):
         if more % 2:
             dim = input._data.ndim - dims + i
             shape = (*input._data.shape[:dim], 1, *input._data.shape[dim + 1 :])
-            input = cat([input, Function.variable(K.zeros_like(input._data, shape=shape))], dim)
+            input = cat([input, Function.as_tensor(K.zeros_like(input._data, shape=shape))], dim)
     return input
 
 

@@ -105,7 +105,7 @@ def copy_(self, other, non_blocking=False):
     """Writes other, broadcast and converted, into this tensor's memory and returns it."""
     check_writable(self)
     if is_number(other):
-        other = Function.variable(np.asarray(other))
+        other = Function.as_tensor(np.asarray(other))
     if not isinstance(other, Variable):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(other)}")
     try:
@@ -165,7 +165,7 @@ def fill_diagonal_(self, fill_value, wrap=False):
         places = on // shape[1], on % shape[1]
     else:
         places = (namespace(self._data).arange(min(shape)),) * len(shape)
-    self[tuple(map(Function.variable, places))] = fill_value
+    self[tuple(map(Function.as_tensor, places))] = fill_value
     return self
 
 
@@ -283,7 +283,7 @@ def __array__(self, dtype=None, copy=None):
 def __array_wrap__(self, array, context=None, return_scalar=False):
     """What NumPy's functions make of a tensor is a tensor again; masks are uint8, as torch gives them."""
     array = np.asarray(array)
-    return Function.variable(array.astype(np.uint8) if array.dtype == np.bool_ else array)
+    return Function.as_tensor(array.astype(np.uint8) if array.dtype == np.bool_ else array)
 
 
 def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
@@ -303,7 +303,7 @@ def __dlpack_device__(self):
 
 def detach(self):
     """The same memory outside the graph. Writes through it are seen by the version counter."""
-    result = Function.variable(self._data)
+    result = Function.as_tensor(self._data)
     result._counter = self._counter
     result._inference = self._inference
     return result

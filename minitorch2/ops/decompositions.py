@@ -266,7 +266,7 @@ def svdvals(A, *, driver=None):
     _check_svd(A, driver)
     if state.grad and A.requires_grad:
         return Svd.apply(A, False)[1]
-    return Function.variable(converging("linalg.svd", A._data, K.svdvals, A._data))
+    return Function.as_tensor(converging("linalg.svd", A._data, K.svdvals, A._data))
 
 
 def _check_svd(A, driver):
@@ -307,7 +307,7 @@ def eigvalsh(A, UPLO="L"):
     uplo = _checked_uplo("linalg.eigvalsh", A, UPLO)
     if state.grad and A.requires_grad:
         return Eigh.apply(A, uplo)[0]
-    return Function.variable(converging("linalg.eigh", A._data, K.eigvalsh, A._data, uplo))
+    return Function.as_tensor(converging("linalg.eigh", A._data, K.eigvalsh, A._data, uplo))
 
 
 def _checked_uplo(op, A, uplo) -> str:

@@ -38,7 +38,7 @@ class EmbeddingGrad(Function):
     @staticmethod
     def backward(ctx, gg):
         if ctx.scale is not None:
-            gg = gg * (Function.variable(ctx.scale) if ctx.create_graph else ctx.scale)
+            gg = gg * (Function.as_tensor(ctx.scale) if ctx.create_graph else ctx.scale)
         return Embedding.apply(gg, ctx.constants[0], None, False), None, None, None, None
 
 

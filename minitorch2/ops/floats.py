@@ -18,7 +18,7 @@ from .comparison import eq
 def signbit(input):
     """Whether the sign bit is set, that of -0.0 included: bool."""
     data = K.widen(input._data) if input._data.dtype.kind == "V" else input._data
-    return Function.variable(K.signbit(data) if data.dtype.kind == "f" else K.asarray(data < 0))
+    return Function.as_tensor(K.signbit(data) if data.dtype.kind == "f" else K.asarray(data < 0))
 
 
 def isposinf(input):
@@ -34,7 +34,7 @@ def isneginf(input):
 def nextafter(input, other):
     """The next number after input in the direction of other. No gradient."""
     a, b = (x._data for x in two_floats("nextafter", input, other))
-    return Function.variable(_next_half(a, b) if a.itemsize == 2 else K.nextafter(a, b))
+    return Function.as_tensor(_next_half(a, b) if a.itemsize == 2 else K.nextafter(a, b))
 
 
 def _next_half(a, b):

@@ -75,4 +75,4 @@ def fractional_max(x, kernel, out, samples):
     ]
     wide = K.cast(x._data, float32.numpy) if x._data.itemsize == 2 else x._data
     indices = fractional_max_indices(wide, starts, kernel)
-    return called(f"FractionalMaxPool{dims}DBackward0", TakePlane.apply(x, indices)), Function.variable(indices)
+    return called(f"FractionalMaxPool{dims}DBackward0", TakePlane.apply(x, indices)), Function.as_tensor(indices)

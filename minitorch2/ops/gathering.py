@@ -162,7 +162,7 @@ def as_int64(index):
 def zero_dim_value(name, input, value):
     """A number or 0-d tensor as a 0-d tensor of input's dtype."""
     if not isinstance(value, Variable):
-        return Function.variable(element(value, input._data.dtype))
+        return Function.as_tensor(element(value, input._data.dtype))
     if value._data.ndim:
         raise RuntimeError(
             f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} dimension(s)."

@@ -41,7 +41,7 @@ def histogram(input, bins=100, *, range=None, weight=None, density=False):
     found = K.bincount(place, weights, minlength=count).astype(x.dtype)
     if density:
         found = found / found.sum() / K.diff(edges)
-    return return_types.histogram(Function.variable(found), Function.variable(K.asarray(edges).copy()))
+    return return_types.histogram(Function.as_tensor(found), Function.as_tensor(K.asarray(edges).copy()))
 
 
 def _check_dtype(input):

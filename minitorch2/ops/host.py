@@ -71,7 +71,7 @@ class HostMethods:
 
         pinned = empty_pinned(self._data.shape, self._data.dtype)
         pinned[...] = self._data
-        return Function.variable(pinned)
+        return Function.as_tensor(pinned)
 
     def share_memory_(self):
         raise NotImplementedError(

@@ -97,7 +97,7 @@ def _reflections(A, tau):
 
 
 def _identity(like, rows, columns):
-    return Function.variable(K.namespace(like._data).eye(rows, columns, dtype=like._data.dtype))
+    return Function.as_tensor(K.namespace(like._data).eye(rows, columns, dtype=like._data.dtype))
 
 
 def _require_matrices(op, x, name):

@@ -135,7 +135,7 @@ def _sum_to_values(g, shape):
 def _zeros_like(g, shape):
     array = getattr(g, "_data", g)
     zeros = K.zeros_like(array, shape=shape)
-    return zeros if array is g else Function.variable(zeros)
+    return zeros if array is g else Function.as_tensor(zeros)
 
 
 class Gather(Function):

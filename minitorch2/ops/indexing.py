@@ -87,7 +87,7 @@ def _set_with_gradient(target, arrays, value):
     index = among_slices(arrays)
     value = _matching_value(target, target._data.shape, index, value)
     if not isinstance(value, Variable):
-        value = Function.variable(element(value, target._data.dtype))
+        value = Function.as_tensor(element(value, target._data.dtype))
     check_writable(target)
     write(target, _put(target, index, value), "index_put")
 

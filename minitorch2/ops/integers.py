@@ -35,19 +35,19 @@ def _shift(name, shift, input, other, beyond):
     width = like.itemsize * 8
     a, b = (x._data if isinstance(x, Variable) else K.full_like(like, x, shape=()) for x in (a, b))
     inside = (b >= 0) & (b < width)
-    return Function.variable(K.asarray(K.where(inside, shift(a, K.where(inside, b, 0)), beyond(a)), a.dtype))
+    return Function.as_tensor(K.asarray(K.where(inside, shift(a, K.where(inside, b, 0)), beyond(a)), a.dtype))
 
 
 def gcd(input, other):
     """The greatest common divisor, never negative."""
     a, b = _integers("gcd", input, other)
-    return Function.variable(K.gcd(a._data, b._data))
+    return Function.as_tensor(K.gcd(a._data, b._data))
 
 
 def lcm(input, other):
     """The least common multiple, never negative; 0 with 0."""
     a, b = _integers("lcm", input, other)
-    return Function.variable(K.lcm(a._data, b._data))
+    return Function.as_tensor(K.lcm(a._data, b._data))
 
 
 def _integers(name, input, other) -> tuple[Any, Any]:

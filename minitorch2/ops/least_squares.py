@@ -120,7 +120,7 @@ def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
         values = converging("linalg.eigh", a, K.eigvalsh, a, "L")
     else:
         values = converging("linalg.svd", a, K.svdvals, a)
-    return Function.variable(_above(values, atol, rtol).sum(axis=-1))
+    return Function.as_tensor(_above(values, atol, rtol).sum(axis=-1))
 
 
 def lstsq(A, B, rcond=None, *, driver=None):
@@ -160,7 +160,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
     inverse, values = Pinv.apply(left, atol, rtol, False)
     values = values.detach()
     solution = matmul(inverse, right)
-    rank = Function.variable(K.asarray(_above(values._data, atol, rtol).sum(axis=-1)))
+    rank = Function.as_tensor(K.asarray(_above(values._data, atol, rtol).sum(axis=-1)))
     full = bool((rank._data == min(m, n)).all())
     if driver == "gels" and not full:
         raise LinAlgError(

@@ -23,7 +23,7 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
             stacklevel=stacklevel(2),
         )
     array = moved(array_of(data, _dtype(self, dtype)), _place(self, device))
-    return Function.variable(array).requires_grad_(requires_grad)
+    return Function.as_tensor(array).requires_grad_(requires_grad)
 
 
 def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
@@ -32,7 +32,7 @@ def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=Fa
     check_pin_memory(pin_memory)
     shape = shape_from(sizes if size is None else size)
     array = module_on(_place(self, device)).empty(shape, _dtype(self, dtype).numpy)
-    return Function.variable(array).requires_grad_(requires_grad)
+    return Function.as_tensor(array).requires_grad_(requires_grad)
 
 
 def new_zeros(self, *sizes, size=None, **options):
@@ -54,7 +54,7 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 
 def new(self, *args):
     """torch's legacy constructor, in this one's dtype: sizes (uninitialised), or data."""
-    return Function.variable(moved(legacy_array(args, self.dtype), device_of(self._data)))
+    return Function.as_tensor(moved(legacy_array(args, self.dtype), device_of(self._data)))
 
 
 def _place(self, device):

@@ -290,7 +290,7 @@ def _scaled(x, factor):
     if x._data.dtype.kind in "iu":
         factor = int(factor)
     if factor == 0:
-        return masked_fill(x, Function.variable(namespace(x._data).asarray(True)), 0)
+        return masked_fill(x, Function.as_tensor(namespace(x._data).asarray(True)), 0)
     return x if factor == 1 else x * factor
 
 

@@ -180,7 +180,7 @@ def _permutation(pivots, like):
     """P (..., m, m), of like's dtype."""
     rows = like._data.shape[-2]
     ones = K.namespace(pivots).arange(rows)[:, None] == K.row_order(pivots, rows)[..., None, :]
-    return Function.variable(K.cast(ones.astype(np.float32), like._data.dtype))
+    return Function.as_tensor(K.cast(ones.astype(np.float32), like._data.dtype))
 
 
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
@@ -196,7 +196,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
         )
     if unpack_data:
         k = min(LU_data._data.shape[-2:])
-        lower = Tril.apply(LU_data[..., :k], -1) + Function.variable(_ones_of(LU_data._data))
+        lower = Tril.apply(LU_data[..., :k], -1) + Function.as_tensor(_ones_of(LU_data._data))
         upper = Triu.apply(LU_data[..., :k, :], 0)
     else:
         lower, upper = Omitted.apply(LU_data), Omitted.apply(LU_data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.meta import refuse
 from ._common import broadcast_shapes, wrap_dim
 from ._inplace import inplace
 from .gathering import gather, zero_dim_value
@@ -24,6 +25,7 @@ def masked_select(input, mask):
     """The elements of input where mask, in row-major order: 1-d; input and mask broadcast."""
     if mask._data.dtype.kind != "b":
         raise RuntimeError("masked_select: expected BoolTensor for mask")
+    refuse("masked_select", mask._data)
     return MaskedSelect.apply(*_broadcast("masked_select", input, mask))
 
 

@@ -47,7 +47,7 @@ class BatchNorm(Function):
             centred = x - Mean.apply(x, dims, True)
             variance = Mean.apply(centred * centred, dims, True)
         else:
-            mean, variance = (Function.variable(a.reshape(per_channel)) for a in (mean, var))
+            mean, variance = (Function.as_tensor(a.reshape(per_channel)) for a in (mean, var))
             centred = x - mean
         y = centred * Rsqrt.apply(variance + eps)
         y = y if weight is None else y * weight.reshape(per_channel)

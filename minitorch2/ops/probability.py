@@ -175,7 +175,7 @@ def mvlgamma(input, p):
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
     x = to_float(input)
-    halves = Function.variable((K.namespace(x._data).arange(p) / -2).astype(K.float64)).to(x.dtype)
+    halves = Function.as_tensor((K.namespace(x._data).arange(p) / -2).astype(K.float64)).to(x.dtype)
     return sum_(Lgamma.apply(unsqueeze(x, -1) + halves), -1) + p * (p - 1) / 4 * math.log(math.pi)
 
 

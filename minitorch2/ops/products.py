@@ -138,7 +138,7 @@ def matrix_power(input, n):
         n >>= 1
         input = matmul(input, input) if n else input
     if power is None:
-        identity = Function.variable(K.namespace(input._data).eye(input._data.shape[-1], dtype=np.float32))
+        identity = Function.as_tensor(K.namespace(input._data).eye(input._data.shape[-1], dtype=np.float32))
         return ZeroSlope.apply(expand(to_dtype(identity, input._data.dtype), input._data.shape), input)
     return power.clone() if power is input else power
 
@@ -236,7 +236,7 @@ def block_diag(*tensors):
             )
     width = sum(x._data.shape[1] for x in blocks)
     if not blocks:
-        return Function.variable(np.zeros((1, 0), get_default_dtype().numpy))
+        return Function.as_tensor(np.zeros((1, 0), get_default_dtype().numpy))
     rows, left = [], 0
     for x in blocks:
         height, n = x._data.shape

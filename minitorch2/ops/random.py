@@ -36,7 +36,7 @@ class Generator(core.Generator):
 
     def get_state(self):
         """All of the state: a uint8 tensor of 5056 numbers, which torch.Generator.set_state takes as well."""
-        return Function.variable(self.saved_state())
+        return Function.as_tensor(self.saved_state())
 
     def set_state(self, new_state) -> Generator:
         """Goes on from a state that `get_state` (or torch) gave; RuntimeError for anything else."""
@@ -221,7 +221,7 @@ def multinomial(input, num_samples: int, replacement: bool = False, *, generator
     """
     g = resolved(generator, device_of(input._data))
     draw = g.categories if isinstance(g, CudaGenerator) else functools.partial(draw_categories, g)
-    return Function.variable(draw(input._data, num_samples, replacement))
+    return Function.as_tensor(draw(input._data, num_samples, replacement))
 
 
 def poisson(input, generator: Generator | None = None):

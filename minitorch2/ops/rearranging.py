@@ -139,7 +139,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Every element repeated `repeats` times (a number, or one per slice along dim) right after itself;
     without dim, of the flattened input. With repeats alone: the index that does it."""
     if repeats is None:
-        return Function.variable(_repeated(input._data.size, input, K.namespace(input._data)))
+        return Function.as_tensor(_repeated(input._data.size, input, K.namespace(input._data)))
     if dim is None:
         input, dim = reshape(input, -1), 0
     dim = wrap_dim(dim, input._data.ndim)
@@ -206,7 +206,7 @@ def _triangle_indices(of, row, col, offset, dtype, device, layout, pin_memory):
         name, n = ("row", row) if row < 0 else ("col", col)
         raise RuntimeError(f"{name} must be non-negative, got{n}")
     indices = np.stack(of(row, offset, col)).astype(dtypes.as_dtype(dtype, "indices").numpy)
-    return Function.variable(moved(indices, check_available(device)))
+    return Function.as_tensor(moved(indices, check_available(device)))
 
 
 def diag(input, diagonal=0):

@@ -316,7 +316,7 @@ def _max_or_min(input, dim, keepdim, name, whole, pair):
         return whole.apply(input, tuple(range(input._data.ndim)), False)
     dim = wrap_dim(dim, input._data.ndim)
     if input._data.ndim == 0:
-        return pair(input.clone(), Function.variable(K.zeros_like(input._data, dtype=K.int64)))
+        return pair(input.clone(), Function.as_tensor(K.zeros_like(input._data, dtype=K.int64)))
     indices = _positions(name, input, dim, True)
     values = called(f"{name.capitalize()}Backward0", PickAlong.apply(input, indices, dim, keepdim))
     return pair(values, indices if keepdim else indices.squeeze(dim))
@@ -355,8 +355,8 @@ def _positions(which, input, dim, keepdim):
             "dim with the 'dim' argument."
         )
     if data.ndim == 0:
-        return Function.variable(K.zeros_like(input._data, dtype=K.int64))
-    return Function.variable(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
+        return Function.as_tensor(K.zeros_like(input._data, dtype=K.int64))
+    return Function.as_tensor(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
 
 
 @numpy_names

@@ -196,13 +196,13 @@ def _running_extreme(choose, kind, input, dim):
     dim = wrap_dim(dim, input._data.ndim)
     data = K.widen(input._data) if input._data.dtype.kind == "V" else input._data
     if not data.ndim or not data.size:
-        return kind(input.clone(), Function.variable(K.zeros_like(data, dtype=K.int64)))
+        return kind(input.clone(), Function.as_tensor(K.zeros_like(data, dtype=K.int64)))
     best = choose.accumulate(data, axis=dim)
     shape = [1] * data.ndim
     shape[dim] = -1
     position = K.namespace(data).arange(data.shape[dim]).reshape(shape)
     reached = (data == best) | (data != data)
-    indices = Function.variable(in_c_order(K.maximum.accumulate(K.where(reached, position, 0), axis=dim)))
+    indices = Function.as_tensor(in_c_order(K.maximum.accumulate(K.where(reached, position, 0), axis=dim)))
     return kind(Gather.apply(input, indices, dim), indices)
 
 

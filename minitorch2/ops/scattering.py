@@ -34,7 +34,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     if reduce is not None:
         return _scatter_reducing(input, dim, index, src, reduce)
     if is_number(src):
-        src = Function.variable(element(src, input._data.dtype))
+        src = Function.as_tensor(element(src, input._data.dtype))
         dim, index = _check_scatter("scatter", input, dim, index, None)
     else:
         dim, index = _check_scatter("scatter", input, dim, index, src)
@@ -59,7 +59,7 @@ def _scatter_reducing(input, dim, index, src, reduce):
             )
     else:
         number = like(element(src, input._data.dtype), input._data)
-        src = broadcast_to(Function.variable(number), index._data.shape)
+        src = broadcast_to(Function.as_tensor(number), index._data.shape)
     return scatter_reduce(input, dim, index, src, "sum" if reduce == "add" else "prod")
 
 
@@ -98,13 +98,13 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     dim, index = _check_scatter("scatter", input, dim, index, src)
     if not index._data.size:
         return input.clone()
-    ones = Function.variable(K.ones_like(index._data))
+    ones = Function.as_tensor(K.ones_like(index._data))
     shape = input._data.shape
     came = _scattered(shape, dim, index, ones)
     untouched = came == 0
     own = input
     if not include_self:
-        neutral = Function.variable(like(element(_neutral(reduce, input._data.dtype), input._data.dtype), input._data))
+        neutral = Function.as_tensor(like(element(_neutral(reduce, input._data.dtype), input._data.dtype), input._data))
         own = Where.apply(untouched, input, neutral)
     if reduce in ("sum", "mean"):
         total = own + _scattered(shape, dim, index, src)
@@ -172,7 +172,7 @@ def _scatter_prod(own, dim, index, src):
         rank = np.arange(places.size) - np.repeat(first, np.diff(np.r_[first, places.size]))
         left = np.flatnonzero(rank % 2 == 0)
         right = np.minimum(left + 1, places.size - 1)
-        paired = Function.variable((places[left] == places[right]) & (left != right))
+        paired = Function.as_tensor((places[left] == places[right]) & (left != right))
         factors = Take.apply(factors, left) * Where.apply(paired, Take.apply(factors, right), 1.0)
         places = places[left]
     flat = own.reshape(-1)

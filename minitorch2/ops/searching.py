@@ -11,6 +11,7 @@ import minitorch2_kernels as K
 
 from ..core.device import like
 from ..core.function import Function
+from ..core.meta import refuse
 from ..core.variable import Variable
 from ._common import also_called, is_number, on_host, promote, wrap_dim
 from .histogram import histogram
@@ -21,10 +22,10 @@ def nonzero(input, *, as_tuple=False):
     int64."""
     data = _comparable(input)
     if as_tuple:
-        return tuple(Function.variable(i) for i in K.stack((data.reshape(1) if not data.ndim else data).nonzero()))
+        return tuple(Function.as_tensor(i) for i in K.stack((data.reshape(1) if not data.ndim else data).nonzero()))
     if not data.ndim:
-        return Function.variable(K.namespace(data).zeros((int(data != 0), 0), K.int64))
-    return Function.variable(K.stack(data.nonzero()).T)  # in torch's order of memory: a row for each dim
+        return Function.as_tensor(K.namespace(data).zeros((int(data != 0), 0), K.int64))
+    return Function.as_tensor(K.stack(data.nonzero()).T)  # in torch's order of memory: a row for each dim
 
 
 def nonzero_static(input, *, size, fill_value=-1):
@@ -37,7 +38,7 @@ def nonzero_static(input, *, size, fill_value=-1):
     found = argwhere(input)._data[:size]
     result = K.full_like(found, fill_value, shape=(size, found.shape[1]))
     result[: len(found)] = found
-    return Function.variable(result)
+    return Function.as_tensor(result)
 
 
 def unravel_index(indices, shape):
@@ -56,7 +57,7 @@ def unravel_index(indices, shape):
     for n in reversed(sizes):
         places.append(numbers // stride % n if n else numbers * 0)
         stride *= n or 1
-    return tuple(map(Function.variable, map(K.asarray, reversed(places))))
+    return tuple(map(Function.as_tensor, map(K.asarray, reversed(places))))
 
 
 def argwhere(input) -> Any:
@@ -88,13 +89,13 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     side = "right" if right or side == "right" else "left"
     dtype = np.int32 if out_int32 else np.int64
     if edges.ndim == 1:
-        return Function.variable(K.asarray(K.searchsorted(edges, values, side), dtype))
+        return Function.as_tensor(K.asarray(K.searchsorted(edges, values, side), dtype))
     if K.on_device(edges):
-        return on_host(searchsorted)(Function.variable(edges), input, out_int32=out_int32, side=side)
+        return on_host(searchsorted)(Function.as_tensor(edges), input, out_int32=out_int32, side=side)
     places = np.empty(values.shape, dtype)
     for row in np.ndindex(edges.shape[:-1]):
         places[row] = np.searchsorted(edges[row], values[row], side)
-    return Function.variable(places)
+    return Function.as_tensor(places)
 
 
 def bucketize(input, boundaries, *, out_int32=False, right=False):
@@ -116,11 +117,11 @@ def bincount(input, weights=None, minlength=0):
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if weights is None or not data.size:
-        return Function.variable(np.bincount(data.astype(np.int64), minlength=minlength))
+        return Function.as_tensor(np.bincount(data.astype(np.int64), minlength=minlength))
     if weights._data.shape != data.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     sums = np.bincount(data.astype(np.int64), _comparable(weights).astype(np.float64), minlength)
-    return Function.variable(sums.astype(np.float32) if weights._data.dtype == np.float32 else sums)
+    return Function.as_tensor(sums.astype(np.float32) if weights._data.dtype == np.float32 else sums)
 
 
 def histc(input, bins=100, min=0, max=0):
@@ -146,7 +147,7 @@ def histc(input, bins=100, min=0, max=0):
     data = data[(data >= low) & (data <= high)]
     number = ((data - data.dtype.type(low)) / data.dtype.type(high - low) * bins).astype(np.int64)
     counts = np.bincount(np.minimum(number, bins - 1), minlength=bins)
-    return Function.variable(K.cast(counts.astype(np.float64), input._data.dtype))
+    return Function.as_tensor(K.cast(counts.astype(np.float64), input._data.dtype))
 
 
 @on_host
@@ -158,11 +159,11 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
             raise RuntimeError("Unsupported input type encountered for isin(): Bool")
     if is_number(elements) or is_number(test_elements):
         elements, test_elements = (
-            Function.variable(np.asarray(x)) if is_number(x) else x for x in (elements, test_elements)
+            Function.as_tensor(np.asarray(x)) if is_number(x) else x for x in (elements, test_elements)
         )
     if elements._data.dtype != test_elements._data.dtype:
         elements, test_elements = promote("isin", elements, test_elements)
-    return Function.variable(
+    return Function.as_tensor(
         np.asarray(np.isin(_comparable(elements), _comparable(test_elements), assume_unique, invert))
     )
 
@@ -171,6 +172,7 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements in order (or slices along dim), and if asked for the index of each element
     among them and how often each occurs. Every NaN is different from every other."""
+    refuse("unique", input._data)
     data = _comparable(input)
     if dim is not None:
         dim = wrap_dim(dim, data.ndim)
@@ -214,13 +216,13 @@ def _rows(data, dim):
 
 def _unique_result(values, order, new, inverse_shape, return_inverse, return_counts):
     """order: the elements sorted; new: where in that order another one begins."""
-    result = [Function.variable(values)]
+    result = [Function.as_tensor(values)]
     if return_inverse:
         inverse = np.empty(order.size, np.int64)
         inverse[order] = np.cumsum(new) - 1
-        result.append(Function.variable(inverse.reshape(inverse_shape)))
+        result.append(Function.as_tensor(inverse.reshape(inverse_shape)))
     if return_counts:
-        result.append(Function.variable(np.diff(np.r_[np.flatnonzero(new), order.size])))
+        result.append(Function.as_tensor(np.diff(np.r_[np.flatnonzero(new), order.size])))
     return result[0] if len(result) == 1 else tuple(result)
 
 

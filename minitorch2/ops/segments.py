@@ -53,10 +53,10 @@ def segment_reduce(
     n, behind = shape[axis], (1,) * (len(shape) - axis - 1)
     bounds = _bounds(lengths._data, n, unsafe) if offsets is None else offsets._data
     count = bounds.shape[-1] - 1
-    index = expand(reshape(Function.variable(_pieces(bounds, n)), (*shape[: axis + 1], *behind)), shape)
+    index = expand(reshape(Function.as_tensor(_pieces(bounds, n)), (*shape[: axis + 1], *behind)), shape)
     start = _OF_NOTHING[reduce] if initial is None else initial
     start = K.full_like(data._data, start, shape=(*shape[:axis], count + 1, *shape[axis + 1 :]))
-    start = Function.variable(start)  # its last piece is for what belongs to none
+    start = Function.as_tensor(start)  # its last piece is for what belongs to none
     if reduce in ("amax", "amin"):
         extremes = scatter_reduce(start, axis, index, data.detach(), reduce)
         result = Extremes.apply(data, extremes, index, axis)
@@ -65,8 +65,8 @@ def segment_reduce(
     result = narrow(result, axis, 0, count)
     if reduce == "mean":
         sizes = np.diff(bounds, axis=-1).reshape(*bounds.shape[:-1], count, *behind)
-        divisor = to_dtype(Function.variable(np.maximum(sizes, 1)), data._data.dtype)
-        result = Where.apply(Function.variable(sizes == 0), math.nan if initial is None else initial, result / divisor)
+        divisor = to_dtype(Function.as_tensor(np.maximum(sizes, 1)), data._data.dtype)
+        result = Where.apply(Function.as_tensor(sizes == 0), math.nan if initial is None else initial, result / divisor)
     return called("SegmentReduceBackward0", result.contiguous())
 
 

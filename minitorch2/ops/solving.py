@@ -287,7 +287,7 @@ def cholesky_inverse(L, upper=False):
     if zero.size:
         raise_for("cholesky_inverse", K.where(zero.any(axis=-1), zero.argmax(axis=-1) + 1, 0), _singular)
     identity = K.broadcast_to(K.namespace(L._data).eye(L._data.shape[-1], dtype=L._data.dtype), L._data.shape)
-    return cholesky_solve(Function.variable(identity), L, upper)
+    return cholesky_solve(Function.as_tensor(identity), L, upper)
 
 
 listed(globals())

@@ -29,7 +29,7 @@ def sort(input, dim=-1, descending=False, stable=None):
     if stable is not None:
         require_flags("sort", {"stable": 3}, (), {"stable": stable})
     dim = wrap_dim(dim, input._data.ndim)
-    indices = Function.variable(in_order_of(_order(input, dim, descending), [input._data]))
+    indices = Function.as_tensor(in_order_of(_order(input, dim, descending), [input._data]))
     values = Sorted.apply(input, indices, dim, True) if input._data.ndim else input.clone()
     return return_types.sort(called("SortBackward0", values), indices)
 
@@ -37,7 +37,7 @@ def sort(input, dim=-1, descending=False, stable=None):
 def argsort(input, dim=-1, descending=False, stable=False):
     """The indices that sort input along `dim`."""
     order = _order(input, wrap_dim(dim, input._data.ndim), descending)
-    return Function.variable(in_order_of(order, [input._data]))
+    return Function.as_tensor(in_order_of(order, [input._data]))
 
 
 def msort(input):
@@ -53,7 +53,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     n = input._data.shape[dim] if input._data.ndim else 1
     if not 0 <= k <= n:
         raise RuntimeError("selected index k out of range")
-    indices = Function.variable(in_c_order(_first_few(input, k, dim, largest)))
+    indices = Function.as_tensor(in_c_order(_first_few(input, k, dim, largest)))
     return return_types.topk(called("TopkBackward0", _pick(input, indices, dim, True)), indices)
 
 
@@ -95,13 +95,13 @@ def mode(input, dim=-1, keepdim=False):
     dim, n = _nonempty_dim("mode", input, dim)
     order = _order(input, dim, False)
     if not input._data.ndim:
-        return return_types.mode(input.clone(), Function.variable(order))
+        return return_types.mode(input.clone(), Function.as_tensor(order))
     ordered = np.moveaxis(K.take_along_axis(_comparable(input), order, axis=dim), dim, -1)
     position = np.arange(n)
     starts = np.concatenate([np.ones((*ordered.shape[:-1], 1), bool), ordered[..., 1:] != ordered[..., :-1]], axis=-1)
     run = position - np.maximum.accumulate(np.where(starts, position, 0), axis=-1)  # how many equals stand before
     last = np.expand_dims(np.argmax(run, axis=-1), dim)
-    indices = Function.variable(K.take_along_axis(order, last, axis=dim))
+    indices = Function.as_tensor(K.take_along_axis(order, last, axis=dim))
     return _picked(return_types.mode, input, indices, dim, keepdim)
 
 
@@ -174,9 +174,9 @@ def _quantile(name, input, q, dim, keepdim, interpolation, ignore_nan):
         last = np.maximum(n - 1 - is_nan.sum(axis=-1, keepdims=True), 0)
     else:
         last = K.full_like(data, n - 1, shape=(*data.shape[:-1], 1))
-    rank = Function.variable(last.astype(data.dtype)) * reshape(q, -1)  # (..., q)
+    rank = Function.as_tensor(last.astype(data.dtype)) * reshape(q, -1)  # (..., q)
     if not ignore_nan:  # a row with a NaN has it last
-        rank = rank.masked_fill(Function.variable(is_nan[..., -1:]), n - 1)
+        rank = rank.masked_fill(Function.as_tensor(is_nan[..., -1:]), n - 1)
     if interpolation in ("lower", "higher", "nearest"):
         rounded = {"lower": rank.floor, "higher": rank.ceil, "nearest": rank.round}[interpolation]()
         result = gather(ordered, -1, rounded.detach().long())
@@ -207,7 +207,7 @@ def _checked_q(name, input, q, interpolation):
     if not isinstance(q, Variable):
         if not 0 <= q <= 1:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
-        return Function.variable(like(np.asarray(q, dtype), input._data))
+        return Function.as_tensor(like(np.asarray(q, dtype), input._data))
     if q._data.ndim > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q._data.dtype != dtype:
@@ -239,7 +239,7 @@ def _first_few(input, k, dim, largest):
     parted = K.argpartition(data, n - k if largest else k - 1, axis=dim)
     some = _tail(parted, dim, k) if largest else _head(parted, dim, k)
     some = K.asarray(np.sort(some, axis=dim))  # so that equals come in their own order
-    chosen = Function.variable(K.take_along_axis(data, some, axis=dim))
+    chosen = Function.as_tensor(K.take_along_axis(data, some, axis=dim))
     return K.take_along_axis(some, _order(chosen, dim, largest), axis=dim)
 
 
@@ -273,8 +273,8 @@ def _index_at_rank(input, dim, rank):
 
 def _at_rank(kind, input, dim, keepdim, rank):
     if not input._data.ndim:
-        return kind(input.clone(), Function.variable(K.zeros_like(input._data, dtype=K.int64)))
-    return _picked(kind, input, Function.variable(_index_at_rank(input, dim, rank)), dim, keepdim)
+        return kind(input.clone(), Function.as_tensor(K.zeros_like(input._data, dtype=K.int64)))
+    return _picked(kind, input, Function.as_tensor(_index_at_rank(input, dim, rank)), dim, keepdim)
 
 
 def _picked(kind, input, indices, dim, keepdim):

@@ -261,7 +261,7 @@ def floats_or_number(op, input, other):
     if is_number(input) or is_number(other):
         like, number = (other, input) if is_number(input) else (input, other)
         like = to_float(like)
-        number = Function.variable(element(number, result_type(like, number).numpy))
+        number = Function.as_tensor(element(number, result_type(like, number).numpy))
         input, other = (number, like) if is_number(input) else (like, number)
     input, other = promote(op, input, other)
     return to_float(input), to_float(other)

@@ -115,7 +115,7 @@ def combinations(input, r=2, with_replacement=False):
         return input.new_empty(0)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input._data.size), r)), np.int64).reshape(-1, r)
-    return input[Function.variable(like(rows, input._data))]
+    return input[Function.as_tensor(like(rows, input._data))]
 
 
 def vander(x, N=None, *, increasing=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from minitorch2_kernels.dispatch import on_device
 from ..core.device import device_of
 from ..core.dtypes import as_dtype, get_default_dtype
 from ..core.function import Function
+from ..core.memory_order import memory_of
 
 
 class UntypedStorage:
@@ -22,7 +24,7 @@ class UntypedStorage:
 
     def __init__(self, tensor):
         """Of a tensor; of so many bytes, not initialised, where it is a number."""
-        self._tensor = Function.variable(np.empty(tensor, np.uint8)) if isinstance(tensor, int) else tensor
+        self._tensor = Function.as_tensor(np.empty(tensor, np.uint8)) if isinstance(tensor, int) else tensor
 
     @classmethod
     def from_file(cls, filename, shared=False, nbytes=0) -> UntypedStorage:
@@ -31,7 +33,7 @@ class UntypedStorage:
 
         RuntimeError for a file that cannot be opened or, unless shared, is too short.
         """
-        return cls(Function.variable(_mapped(filename, shared, nbytes)))
+        return cls(Function.as_tensor(_mapped(filename, shared, nbytes)))
 
     def bytes(self):
         """As an array (nbytes,) of uint8 over the same memory."""
@@ -77,7 +79,7 @@ class UntypedStorage:
 
     def __getitem__(self, index):
         found = self.bytes()[self._place(index)]
-        return UntypedStorage(Function.variable(found)) if isinstance(index, slice) else int(found)
+        return UntypedStorage(Function.as_tensor(found)) if isinstance(index, slice) else int(found)
 
     def __setitem__(self, index, value) -> None:
         if not isinstance(value, int):
@@ -88,6 +90,62 @@ class UntypedStorage:
     def __repr__(self) -> str:
         numbers = "\n".join(f" {number}" for number in self.tolist())
         return f"{numbers}\n[torch.storage.UntypedStorage(device={self.device}) of size {len(self)}]"
+
+
+class TypedStorage:
+    """The memory that a tensor and its views share, as numbers of a dtype: torch's older look at it.
+
+    `storage[i]` is a number and can be written.
+    """
+
+    def __init__(self, untyped: UntypedStorage, dtype) -> None:
+        self._untyped, self.dtype = untyped, dtype
+
+    def _numbers(self):
+        """As a tensor (size,) on the same memory."""
+        return Function.as_tensor(self._untyped.bytes().view(self.dtype.numpy))
+
+    def untyped(self) -> UntypedStorage:
+        return self._untyped
+
+    @property
+    def device(self):
+        """Where it lies."""
+        return self._untyped.device
+
+    def data_ptr(self) -> int:
+        """The address of the first number."""
+        return self._untyped.data_ptr()
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    def nbytes(self) -> int:
+        return self._untyped.nbytes()
+
+    def size(self) -> int:
+        """How many numbers there are."""
+        return self.nbytes() // self.element_size()
+
+    __len__ = size
+
+    def tolist(self) -> list:
+        return self._numbers().tolist()
+
+    def __iter__(self):
+        return iter(self.tolist())
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            raise RuntimeError("slices are only supported in UntypedStorage.__getitem__")
+        return self._numbers()[index].item()
+
+    def __setitem__(self, index, value) -> None:
+        self._numbers()[index] = value
+
+    def __repr__(self) -> str:
+        numbers = "\n ".join(str(number) for number in self.tolist())
+        return f" {numbers}\n[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
 
 
 def _mapped(filename, shared, nbytes):
@@ -112,9 +170,22 @@ def from_file(filename, shared=None, size=0, *, dtype=None, layout=None, device=
     if device is not None and str(device) != "cpu":
         raise NotImplementedError(f"minitorch2: from_file(device={str(device)!r}): files are mapped on the CPU")
     dtype = get_default_dtype() if dtype is None else as_dtype(dtype, "from_file")
-    return Function.variable(_mapped(filename, bool(shared), size * dtype.itemsize).view(dtype.numpy))
+    return Function.as_tensor(_mapped(filename, bool(shared), size * dtype.itemsize).view(dtype.numpy))
+
+
+def storage(self) -> TypedStorage:
+    """The memory that this tensor and the tensors it is a view of share, as numbers: the older untyped_storage."""
+    warnings.warn(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be the only storage "
+        "class. This should only matter to you if you are using storages directly.  To access UntypedStorage directly, "
+        "use tensor.untyped_storage() instead of tensor.storage()",
+        UserWarning,
+        stacklevel=2,
+    )
+    return TypedStorage(untyped_storage(self), self.dtype)
 
 
 def untyped_storage(self):
     """The memory that this tensor and the tensors it is a view of share."""
-    return UntypedStorage(self if self._base is None else self._base)
+    memory = memory_of(self._data)
+    return UntypedStorage(self if memory is self._data else Function.as_tensor(memory))

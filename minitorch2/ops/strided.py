@@ -22,7 +22,7 @@ from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
 from ._common import require_tensor, shape_from
 from ._inplace import check_writable
 from .index_ops import IndexAccumulate
-from .storages import untyped_storage
+from .storages import storage, untyped_storage
 from .view_ops import Reshape, ViewOp
 from .views import ViewMethods
 
@@ -91,7 +91,7 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
             f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
         )
     memory = module_on(check_available(device)).empty(_reach(size, stride, 0), dtype.numpy)
-    return Function.variable(_looking_into(memory, size, stride, 0)).requires_grad_(requires_grad)
+    return Function.as_tensor(_looking_into(memory, size, stride, 0)).requires_grad_(requires_grad)
 
 
 def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, **options):
@@ -155,5 +155,5 @@ def set_(self, source=None):
 
 
 class StridedMethods(ViewMethods):
-    as_strided, new_empty_strided, untyped_storage = as_strided, new_empty_strided, untyped_storage
+    as_strided, new_empty_strided, storage, untyped_storage = as_strided, new_empty_strided, storage, untyped_storage
     resize_, resize_as_, set_ = resize_, resize_as_, set_

@@ -29,7 +29,7 @@ def _logical(reduce, input, dim, keepdim):
         result = data
     else:
         result = in_c_order(K.asarray(reduce(data, axis=reduced_dims(dim, input), keepdims=keepdim)))
-    return Function.variable(result.astype(input._data.dtype) if input._data.dtype.kind == "u" else result)
+    return Function.as_tensor(result.astype(input._data.dtype) if input._data.dtype.kind == "u" else result)
 
 
 def _nonzero(input):
@@ -42,7 +42,7 @@ def count_nonzero(input, *dims, dim=None):
     """How many elements are not zero, over all or over dim(s). int64."""
     dim = dims[0] if len(dims) == 1 else dims or dim
     nonzero = to_dtype(input, dtypes.bool.numpy)._data
-    return Function.variable(in_c_order(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64))))
+    return Function.as_tensor(in_c_order(K.asarray(nonzero.sum(axis=reduced_dims(dim, input), dtype=K.int64))))
 
 
 class TruthMethods:

@@ -83,7 +83,7 @@ def _view_dtype(input, dtype):
             f"self.size(-1) must be divisible by {dtype.itemsize // input._data.itemsize} to view "
             f"{input.dtype.torch_type} as {dtype.torch_type} (different element sizes), but got {input._data.shape[-1]}"
         )
-    result = Function.variable(input._data.view(dtype.numpy))
+    result = Function.as_tensor(input._data.view(dtype.numpy))
     result._counter = input._counter
     return result
 

@@ -108,7 +108,8 @@ class LBFGS(Optimizer):
                         p.copy_(x)
                     return Point(t, loss, gradient, gradient.dot(direction))
 
-                found = strong_wolfe(at, length, Point(0, loss, gradient, slope), _largest(direction))
+                left = group["max_eval"] - (state["func_evals"] - begun)
+                found = strong_wolfe(at, length, Point(0, loss, gradient, slope), _largest(direction), most=left)
                 state["t"] = length = found.t
                 loss, gradient = found.loss, found.gradient
                 self._move(length, direction)

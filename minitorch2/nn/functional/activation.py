@@ -111,7 +111,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     slopes = K.ones_like(x._data)
     negative = x._data <= 0  # slopes are drawn for these alone, in their order
     slopes[negative] = resolved(None, x.device).uniform((int(negative.sum()),), float64.numpy, lower, upper)
-    y = (x * Function.variable(slopes)).to(input.dtype)
+    y = (x * Function.as_tensor(slopes)).to(input.dtype)
     if not inplace:
         return y
     check_writable(input)
@@ -260,14 +260,14 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=stacklevel(2))
-    noise = Function.variable(resolved(None, logits.device).exponential(logits._data.shape, logits._data.dtype))
+    noise = Function.as_tensor(resolved(None, logits.device).exponential(logits._data.shape, logits._data.dtype))
     soft = softmax_along((logits - noise.log()) / tau, dim)
     if not hard:
         return soft
     dim = wrap_dim(dim, soft._data.ndim)
     place = soft.detach().max(dim, keepdim=True)[1]._data
     one_hot = PutAlong.apply(
-        Function.variable(K.full_like(soft._data, 1.0, shape=place.shape)), place, soft._data.shape, dim
+        Function.as_tensor(K.full_like(soft._data, 1.0, shape=place.shape)), place, soft._data.shape, dim
     )
     return one_hot - soft.detach() + soft
 

@@ -53,7 +53,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     x = input if input._data.ndim == 4 else input.unsqueeze(0)
     wide = x.float() if x._data.itemsize == 2 else x
     indices = adaptive_max_indices(wide._data, out)
-    y, where = TakePlane.apply(x, indices), Function.variable(indices)
+    y, where = TakePlane.apply(x, indices), Function.as_tensor(indices)
     if x is not input:
         y, where = y.squeeze(0), where.squeeze(0)
     return (y, where) if return_indices else y

@@ -129,7 +129,7 @@ def _additive(mask, query, shape):
     if mask._data.dtype.kind != "b":
         return mask
     dtype = query._data.dtype if query._data.itemsize > 2 else float32.numpy
-    return Function.variable(K.where(mask._data, dtype.type(0), dtype.type(-math.inf)))
+    return Function.as_tensor(K.where(mask._data, dtype.type(0), dtype.type(-math.inf)))
 
 
 listed(globals())

@@ -76,7 +76,7 @@ def embedding_bag(
         y = IndexAccumulate.apply(values, (bags + 1, values._data.shape[1]), (bag,))[:bags]
         if mode == "mean":
             counts = K.bincount(bag, minlength=bags + 1)[:bags, None]
-            y = y / Function.variable(K.maximum(counts, 1).astype(y._data.dtype))
+            y = y / Function.as_tensor(K.maximum(counts, 1).astype(y._data.dtype))
     return Function.to_dtype(y, low)
 
 

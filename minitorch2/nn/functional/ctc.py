@@ -46,7 +46,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     if zero_infinity:
         losses = losses.masked_fill(losses == float("inf"), 0.0)
     if reduction == "mean":
-        return (losses / Function.variable(K.maximum(spelled, 1).astype(x.dtype))).mean()
+        return (losses / Function.as_tensor(K.maximum(spelled, 1).astype(x.dtype))).mean()
     if reduction == "sum":
         return losses.sum()
     return losses.squeeze(0) if unbatched else losses

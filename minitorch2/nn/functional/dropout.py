@@ -175,7 +175,7 @@ def _alpha_dropout(input, p, training, inplace, draw):
             mask = resolved(None, input.device).bernoulli(input._data.shape, np.dtype(bool), 1 - p)
         a = 1.0 / math.sqrt((_SELU_LIMIT * _SELU_LIMIT * p + 1) * (1 - p))
         dropped = K.where(mask, a * _SELU_LIMIT * p, a * _SELU_LIMIT * (p - 1))
-        y = input * Function.variable(mask).to(input.dtype) * a + Function.variable(dropped).to(input.dtype)
+        y = input * Function.as_tensor(mask).to(input.dtype) * a + Function.as_tensor(dropped).to(input.dtype)
     return write(input, y, "alpha_dropout") if inplace else y
 
 

@@ -70,7 +70,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if reduction == "none":
         return losses.squeeze(0) if unbatched else losses
     total = losses.sum()
-    return total / Function.variable(K.asarray(scale.sum(), scale.dtype)) if reduction == "mean" else total
+    return total / Function.as_tensor(K.asarray(scale.sum(), scale.dtype)) if reduction == "mean" else total
 
 
 def _all_count(t, classes, weight, ignore_index) -> bool:
@@ -90,7 +90,7 @@ def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
     losses = NLLLoss.apply(input, safe, scale)
     if reduction == "none":
         return losses.squeeze(0) if unbatched else losses
-    return losses.sum() / Function.variable(scale.sum()) if reduction == "mean" else losses.sum()
+    return losses.sum() / Function.as_tensor(scale.sum()) if reduction == "mean" else losses.sum()
 
 
 _INDICES = (np.dtype(np.int64), np.dtype(np.uint8))
@@ -201,7 +201,7 @@ def _smoothed(scores, target, weight, ignore_index, reduction, smoothing, dim, h
     classes = scores._data.shape[dim]
     uniform = scores if weight is None else scores * _per_class(weight, scores, dim)
     ignored = target._data == ignore_index
-    losses = (-uniform.sum(dim)).masked_fill(Function.variable(K.asarray(ignored)), 0.0)
+    losses = (-uniform.sum(dim)).masked_fill(Function.as_tensor(K.asarray(ignored)), 0.0)
     if reduction == "mean":
         if weight is None:
             count = (~ignored).sum()

@@ -125,7 +125,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     above = above if p == 1 else above * above
     if weight is not None:
         above = above * weight[target.reshape(-1, 1)]
-    losses = Where.apply(Function.variable(t[:, None] != K.namespace(t).arange(classes)), above, 0.0).sum(1) / classes
+    losses = Where.apply(Function.as_tensor(t[:, None] != K.namespace(t).arange(classes)), above, 0.0).sum(1) / classes
     return reduced(losses if input._data.ndim == 2 else losses.squeeze(0), reduction)
 
 
@@ -158,9 +158,9 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     is_label = K.namespace(t).zeros((n, classes), K.bool)
     rows, _ = K.nonzero(listed)
     is_label[rows, t[listed]] = True
-    labelled = Gather.apply(x, Function.variable(K.where(listed, t, 0)), 1)
+    labelled = Gather.apply(x, Function.as_tensor(K.where(listed, t, 0)), 1)
     pairs = (1 - labelled.unsqueeze(2) + x.unsqueeze(1)).relu()  # (N, labels, classes)
-    counted = Function.variable(listed[:, :, None] & ~is_label[:, None, :])
+    counted = Function.as_tensor(listed[:, :, None] & ~is_label[:, None, :])
     losses = Where.apply(counted, pairs, 0.0).sum((1, 2)) / classes
     return reduced(losses if input._data.ndim == 2 else losses.squeeze(0), reduction)
 

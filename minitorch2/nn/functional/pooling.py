@@ -128,7 +128,7 @@ def _max_pool(op, dims, input, kernel_size, stride, padding, dilation, ceil_mode
         return _shaped_back(MaxPool2d.apply(x, settings, out, False), dims, unbatched)
     y, winner = MaxPool2d.apply(x, settings, out, True)
     y = _shaped_back(y, dims, unbatched)
-    indices = Function.variable(K.winner_indices(winner._data, x._data.shape[2:], *settings))
+    indices = Function.as_tensor(K.winner_indices(winner._data, x._data.shape[2:], *settings))
     return y, _shaped_back(indices, dims, unbatched)
 
 
@@ -187,7 +187,7 @@ def average_of_integers(x, divisor, settings, out):
     for dim, (k, s) in enumerate(zip(kernel, stride, strict=True), start=2):
         x = x.unfold(dim, k, s)
     total = x.sum([-d for d in range(1, len(out) + 1)])
-    divisor = divisor if isinstance(divisor, int) else Function.variable(divisor.reshape(out))
+    divisor = divisor if isinstance(divisor, int) else Function.as_tensor(divisor.reshape(out))
     return div(total, divisor, rounding_mode="trunc")
 
 

@@ -66,7 +66,7 @@ def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode
         hw = x._data.shape[3:]
         place = K.winner_indices(in_depth._data, (between[2], rows[1]), *deep).reshape(y._data.shape)
         plane = K.winner_indices(in_plane._data, hw, *flat).reshape(between)
-        where = Function.variable(_in_volume(place // rows[1], plane, math.prod(hw)))
+        where = Function.as_tensor(_in_volume(place // rows[1], plane, math.prod(hw)))
         return (y.squeeze(0), where.squeeze(0)) if unbatched else (y, where)
     return y.squeeze(0) if unbatched else y
 
@@ -168,7 +168,7 @@ def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
         return max_pool3d(input, kernel, return_indices=return_indices)
     x, unbatched = _volumes(input)
     indices = _adaptive_max_indices((x.float() if x._data.itemsize == 2 else x)._data, out)
-    y, where = TakePlane.apply(x, indices), Function.variable(indices)
+    y, where = TakePlane.apply(x, indices), Function.as_tensor(indices)
     if unbatched:
         y, where = y.squeeze(0), where.squeeze(0)
     return (y, where) if return_indices else y

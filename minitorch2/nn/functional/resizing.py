@@ -154,7 +154,7 @@ def _smoothed(x, dim, n, out, scale, align_corners, mode):
     """By the kernel widened to what each new element stands for, where there are fewer of them."""
     wide = x.float() if x._data.itemsize == 2 else x
     matrix = axis_matrix(n, out, mode, True, _step(n, out, scale, align_corners)).astype(wide._data.dtype)
-    weights = Function.variable(K.namespace(x._data).asarray(matrix))
+    weights = Function.as_tensor(K.namespace(x._data).asarray(matrix))
     y = wide @ weights.t() if dim == x._data.ndim - 1 else weights @ wide
     return Function.to_dtype(y, x._data.dtype)
 
@@ -181,7 +181,7 @@ def _of_bytes(x, dim, n, out, scale, align_corners, mode, antialias):
     wide, weights = x._data.astype(K.float64), xp.asarray(weights)
     y = wide @ weights.T if dim == 3 else weights @ wide
     y = K.floor((y + (1 << bits >> 1)) / (1 << bits))
-    return Function.variable(K.minimum(K.maximum(y, 0), 255).astype(K.uint8))
+    return Function.as_tensor(K.minimum(K.maximum(y, 0), 255).astype(K.uint8))
 
 
 def _mixed(x, dim, neighbours, weights):
@@ -190,7 +190,7 @@ def _mixed(x, dim, neighbours, weights):
     column = (-1, *(1,) * (x._data.ndim - dim - 1))
     y = None
     for index, weight in zip(neighbours, weights, strict=True):
-        part = TakeSorted.apply(wide, index, dim) * Function.variable(weight.reshape(column))
+        part = TakeSorted.apply(wide, index, dim) * Function.as_tensor(weight.reshape(column))
         y = part if y is None else y + part
     return Function.to_dtype(y, x._data.dtype)
 

@@ -145,7 +145,7 @@ def _taps(x, n, dims, mode, padding_mode, align_corners):
         neighbours = [left + d for d in (-1, 0, 1, 2)]
         if padding_mode != "zeros":
             neighbours = [fold_back(k, n, padding_mode, align_corners, 0)[0] for k in neighbours]
-        weights = cubic_weights(x - Function.variable(left))
+        weights = cubic_weights(x - Function.as_tensor(left))
     else:
         if padding_mode != "zeros":
             nan = 0 if dims == 2 else n - 1  # as torch's two kernels have it
@@ -159,7 +159,7 @@ def _taps(x, n, dims, mode, padding_mode, align_corners):
         else:
             left = K.floor(x._data)
             neighbours = [left, left + 1]
-            t = x - Function.variable(left)
+            t = x - Function.as_tensor(left)
             weights = [1 - t, t]
     return [(_index(k, n), weight.unsqueeze(-1)) for k, weight in zip(neighbours, weights, strict=True)]
 

@@ -50,7 +50,7 @@ def one_hot(input, num_classes=-1):
     if not classes.size:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return Function.variable(K.namespace(classes).zeros((*classes.shape, num_classes), K.int64))
+        return Function.as_tensor(K.namespace(classes).zeros((*classes.shape, num_classes), K.int64))
     if classes.min() < 0:
         raise RuntimeError("Class values must be non-negative.")
     if num_classes == -1:
@@ -59,7 +59,7 @@ def one_hot(input, num_classes=-1):
         raise RuntimeError("num_classes should be positive")
     elif classes.max() >= num_classes:
         raise RuntimeError("Class values must be smaller than num_classes.")
-    return Function.variable((classes[..., None] == K.namespace(classes).arange(num_classes)).astype(K.int64))
+    return Function.as_tensor((classes[..., None] == K.namespace(classes).arange(num_classes)).astype(K.int64))
 
 
 __all__ = ["embedding", "one_hot"]

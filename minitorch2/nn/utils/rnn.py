@@ -177,7 +177,7 @@ def _places(lengths, steps, batch_first, padded_steps):
     step, sequence = present.nonzero()
     places = sequence * padded_steps + step if batch_first else step * len(lengths) + sequence
     sizes = present.sum(axis=1, dtype=np.int64)
-    return Function.variable(places), Function.variable(sizes)
+    return Function.as_tensor(places), Function.as_tensor(sizes)
 
 
 def pad_packed_sequence(
@@ -201,7 +201,7 @@ def pad_packed_sequence(
     padded = full((steps * batch, *data.shape[1:]), padding_value, dtype=data.dtype, device=data.device)
     padded = padded.index_copy(0, places.to(data.device), data)
     padded = padded.reshape(*((batch, steps) if batch_first else (steps, batch)), *data.shape[1:])
-    counts: Tensor = Function.variable(lengths)
+    counts: Tensor = Function.as_tensor(lengths)
     if sequence.unsorted_indices is None:
         return padded, counts
     order = sequence.unsorted_indices
