@@ -180,7 +180,9 @@ class Tensor(
 
     def storage_offset(self) -> int:
         """How many elements of its memory lie before this tensor's first."""
-        start = memory_of(self._data) if self._data.size else self._data
+        if not self._data.size:
+            return 0
+        start = memory_of(self._data if self._base is None else self._base._data)
         return (address_of(self._data) - address_of(start)) // self._data.itemsize
 
     def data_ptr(self) -> int:

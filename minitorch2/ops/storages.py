@@ -187,5 +187,6 @@ def storage(self) -> TypedStorage:
 
 def untyped_storage(self):
     """The memory that this tensor and the tensors it is a view of share."""
-    memory = memory_of(self._data)
-    return UntypedStorage(self if memory is self._data else Function.as_tensor(memory))
+    source = self if self._base is None else self._base
+    memory = memory_of(source._data)
+    return UntypedStorage(source if memory is source._data else Function.as_tensor(memory))
