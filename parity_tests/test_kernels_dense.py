@@ -36,9 +36,9 @@ def dense(request):
         patch.setattr(compiled_places, "_LARGE", 0 if "few" in request.param else 1 << 30)  # by lines, or by outputs
         patch.setattr(compiled_places, "_SUMS", 100)
         patch.setattr(compiled_places, "_NUMBERS", 0 if "few" in request.param else 1 << 30)
-        module._planned.cache_clear()
+        module.plans.made.cache_clear()
         yield lambda name: getattr(module, name)
-    module._planned.cache_clear()
+    module.plans.made.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -176,5 +176,4 @@ def copy_with_memory(array, copies: dict) -> Any:
     if memory is None:
         flat = np.lib.stride_tricks.as_strided(owner, ((high - low) // owner.itemsize,), (owner.itemsize,))
         memory = copies[low, high] = flat.copy()
-    address = array.__array_interface__["data"][0]
-    return np.ndarray(array.shape, array.dtype, memory, address - low, array.strides)
+    return np.ndarray(array.shape, array.dtype, memory, address_of(array) - low, array.strides)

@@ -58,22 +58,9 @@ def _method(name: str):
     return lambda self, *args, **kwargs: _run(own, (self, *args), kwargs)
 
 
-for _name in (
-    "all",
-    "any",
-    "argmax",
-    "argmin",
-    "argsort",
-    "clip",
-    "cumprod",
-    "cumsum",
-    "dot",
-    "flatten",
-    "max",
-    "mean",
-):
-    setattr(MetaArray, _name, _method(_name))
-for _name in ("min", "prod", "repeat", "round", "searchsorted", "sort", "std", "sum", "take", "trace", "var"):
+_RUN = "all any argmax argmin argsort clip cumprod cumsum dot flatten max mean min prod repeat round searchsorted sort "
+_RUN += "std sum take trace var"
+for _name in _RUN.split():
     setattr(MetaArray, _name, _method(_name))
 for _name in ("nonzero", "tolist", "tobytes", "tofile", "__float__", "__int__", "__index__"):
     setattr(MetaArray, _name, _refuse)

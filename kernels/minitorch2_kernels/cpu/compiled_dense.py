@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,35 @@ def worth_laying_out(khw, stride, out) -> bool:
     return kh * kw > 1 and full
 
 
-class _Plan:
+class Plan:
+    """How much work a convolution is, in units of the least that is worth sharing."""
+
+    worth: float
+
+    def parts(self, n: int) -> int:
+        """In how many parts range(n) is worth cutting."""
+        return parts_of(n) if self.worth >= 1 else 1
+
+
+class Plans:
+    """The plans of a kind, each made once for its shapes, settings and the number of threads."""
+
+    def __init__(self, kind: Any):
+        self.made = functools.lru_cache(maxsize=256)(kind)
+
+    def of(self, x_shape, w_shape, stride, padding, dilation, groups) -> Any:
+        return self.made(x_shape, w_shape, stride, padding, dilation, groups, get_num_threads())
+
+    def back(self, g, w, hw, *settings) -> Any:
+        """That of the convolution whose input, of hw = (H, W), g is the way back to."""
+        return self.of((len(g), w.shape[1] * settings[-1], *hw), w.shape, *settings)
+
+    def weight(self, g, x, khw, *settings) -> Any:
+        """That of the convolution whose weights, of khw = (KH, KW), get a gradient."""
+        return self.of(x.shape, (g.shape[1], x.shape[1] // settings[-1], *khw), *settings)
+
+
+class _Plan(Plan):
     """Where the numbers of `block` images stand, side by side, and where from there each tap looks."""
 
     def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
@@ -83,27 +112,17 @@ class _Plan:
         self.spread = whole(o // groups * (lead + row) + _TILE, _CACHE_LINE)
         self.back = *where, np.concatenate(back), self.bounds, lead, *shape
 
-    def parts(self, n: int) -> int:
-        """In how many parts range(n) is worth cutting."""
-        return parts_of(n) if self.worth >= 1 else 1
 
-
-@functools.lru_cache(maxsize=256)
-def _planned(*shapes) -> _Plan:
-    return _Plan(*shapes)
-
-
-def _plan(x_shape, w_shape, stride, padding, dilation, groups) -> _Plan:
-    return _planned(x_shape, w_shape, stride, padding, dilation, groups, get_num_threads())
+plans = Plans(_Plan)
 
 
 def supports(x, w, *settings) -> bool:
-    return floats(x, w) and _plan(x.shape, w.shape, *settings).worth_it
+    return floats(x, w) and plans.of(x.shape, w.shape, *settings).worth_it
 
 
 def conv2d(x, w, *settings):
     """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
-    plan = _plan(x.shape, w.shape, *settings)
+    plan = plans.of(x.shape, w.shape, *settings)
     y = np.empty(plan.given, x.dtype)
     (_, outputs, _), by_rows = plan.taken, plan.splits_outputs
     rows = whole(outputs, _ROWS)
@@ -114,20 +133,16 @@ def conv2d(x, w, *settings):
     return y
 
 
-def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
-    return _plan((len(g), w.shape[1] * groups, *hw), w.shape, stride, padding, dilation, groups)
-
-
 def supports_input_grad(g, w, hw, *settings) -> bool:
     if not floats(g, w):
         return False
-    plan = _plan_back(g, w, hw, *settings)
+    plan = plans.back(g, w, hw, *settings)
     return plan.worth_it and g.shape[2:] == plan.out
 
 
 def conv2d_input_grad(g, w, hw, *settings):
     """Every four channels collect what the taps that looked at them give back, phase by phase."""
-    plan = _plan_back(g, w, hw, *settings)
+    plan = plans.back(g, w, hw, *settings)
     n, channels, (groups, outputs, numbers) = plan.images, plan.channels, plan.taken
     turned = np.empty((groups, channels, outputs * (numbers // channels)), g.dtype)
     if not loops.turn(np.ascontiguousarray(w).reshape(groups, outputs, channels, -1), plan.order, plan.bounds, turned):
@@ -141,20 +156,16 @@ def conv2d_input_grad(g, w, hw, *settings):
     return dx
 
 
-def _plan_weight(g, x, khw, *settings) -> _Plan:
-    return _plan(x.shape, (g.shape[1], x.shape[1] // settings[-1], *khw), *settings)
-
-
 def supports_weight_grad(g, x, khw, *settings) -> bool:
     if not floats(g, x):
         return False
-    plan = _plan_weight(g, x, khw, *settings)
+    plan = plans.weight(g, x, khw, *settings)
     return plan.worth_it and g.shape[2:] == plan.out
 
 
 def conv2d_weight_grad(g, x, khw, *settings):
     """Each thread sums over its own images; the sums are added in the order of the threads."""
-    plan = _plan_weight(g, x, khw, *settings)
+    plan = plans.weight(g, x, khw, *settings)
     (groups, outputs, numbers), parts = plan.taken, plan.parts(plan.images)
     rows = whole(outputs, _ROWS)
     work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)

@@ -8,19 +8,18 @@ these are few as well the outputs, so that each reads its own weights.
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
-from .compiled_dense import whole, worth_laying_out
+from .compiled_dense import Plan, Plans, whole, worth_laying_out
 from .conv import workspace
 from .depthwise import floats
 from .jit import Loops
 from .planes import all_places, layout, phases
-from .pool import get_num_threads, parts_of, share_loop
+from .pool import get_num_threads, share_loop
 
 loops = Loops("places_loops")
 
@@ -33,7 +32,7 @@ _CACHE_LINE = 16  # numbers of float32 in a line of the cache
 _WORTH_SHARING = 1 << 18  # multiplications
 
 
-class _Plan:
+class _Plan(Plan):
     """How the work is cut, where a block of images stands, side by side, and where from there each tap looks."""
 
     def __init__(self, x_shape, w_shape, stride, padding, dilation, groups, threads: int):
@@ -73,10 +72,6 @@ class _Plan:
         self.settings = self.dealt, of, taps, *shape
         self.back = self.dealt, of, back, np.searchsorted(phase_of[order], np.arange(count + 1)), lead, *shape
 
-    def parts(self, n: int) -> int:
-        """In how many parts range(n) is worth cutting."""
-        return parts_of(n) if self.worth >= 1 else 1
-
     def cut(self, by: int, rows: int, lines: int) -> tuple[int, int]:
         """How many parts there are, and of what: images, so many outputs or channels, or so many lines."""
         return self.parts((self.images, -(-rows // loops.ROWS), lines)[by]), by
@@ -90,19 +85,13 @@ class _Plan:
         return lines, length, own * length
 
 
-@functools.lru_cache(maxsize=256)
-def _planned(*shapes) -> _Plan:
-    return _Plan(*shapes)
-
-
-def _plan(x_shape, w_shape, stride, padding, dilation, groups) -> _Plan:
-    return _planned(x_shape, w_shape, stride, padding, dilation, groups, get_num_threads())
+plans = Plans(_Plan)
 
 
 def supports(x, w, *settings) -> bool:
     if len(x) < get_num_threads() or len(w) < _MANY * settings[-1] or not floats(x, w):
         return False  # of fewer images than threads compiled_dense shares the outputs, and is no slower
-    return _plan(x.shape, w.shape, *settings).worth_it
+    return plans.of(x.shape, w.shape, *settings).worth_it
 
 
 def _least(images: int) -> int:
@@ -112,7 +101,7 @@ def _least(images: int) -> int:
 
 def conv2d(x, w, *settings):
     """A block of images after the other, or of outputs for all images."""
-    plan = _plan(x.shape, w.shape, *settings)
+    plan = plans.of(x.shape, w.shape, *settings)
     y = np.empty((plan.images, len(w), *plan.out), x.dtype)
     cut = plan.cut(plan.by, plan.outputs, plan.out[0])
     *at_once, sums = plan.sums(cut, plan.outputs, *plan.out)
@@ -123,14 +112,10 @@ def conv2d(x, w, *settings):
     return y
 
 
-def _plan_back(g, w, hw, stride, padding, dilation, groups) -> _Plan:
-    return _plan((len(g), w.shape[1] * groups, *hw), w.shape, stride, padding, dilation, groups)
-
-
 def supports_input_grad(g, w, hw, *settings) -> bool:
     if w.shape[1] < _least(len(g)) or not floats(g, w):
         return False
-    plan = _plan_back(g, w, hw, *settings)
+    plan = plans.back(g, w, hw, *settings)
     return plan.worth_it and g.shape[2:] == plan.out
 
 
@@ -139,7 +124,7 @@ def conv2d_input_grad(g, w, hw, *settings):
     if not np.isfinite(w.sum()):
         # Such a weight, times the zeros around g, is a NaN that no place asked for: the reference decides.
         return reference.conv2d_input_grad.reference(g, w, hw, *settings)
-    plan = _plan_back(g, w, hw, *settings)
+    plan = plans.back(g, w, hw, *settings)
     dx = (np.empty if plan.sees_all else np.zeros)((plan.images, plan.groups * plan.channels, *hw), g.dtype)
     cut = plan.cut(plan.by_back, plan.channels, plan.largest[0])
     *at_once, sums = plan.sums(cut, plan.channels, *plan.largest)
@@ -150,21 +135,17 @@ def conv2d_input_grad(g, w, hw, *settings):
     return dx
 
 
-def _plan_weight(g, x, khw, *settings) -> _Plan:
-    return _plan(x.shape, (g.shape[1], x.shape[1] // settings[-1], *khw), *settings)
-
-
 def supports_weight_grad(g, x, khw, *settings) -> bool:
     if g.shape[1] < _least(len(g)) * settings[-1] or not floats(g, x):
         return False
-    plan = _plan_weight(g, x, khw, *settings)
+    plan = plans.weight(g, x, khw, *settings)
     return plan.worth_it and g.shape[2:] == plan.out
 
 
 def conv2d_weight_grad(g, x, khw, *settings):
     """The product of g with what each tap sees, summed over the places. Where each thread has images of its own, their
     sums are added in the order of the threads."""
-    plan = _plan_weight(g, x, khw, *settings)
+    plan = plans.weight(g, x, khw, *settings)
     cut = plan.cut(plan.by_weights, plan.outputs, 0)
     dw = np.empty((plan.groups * plan.outputs, plan.channels, *khw), x.dtype)
     kept, rows, length = (
