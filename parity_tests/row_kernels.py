@@ -9,12 +9,6 @@ EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
 ANOTHER_EXP = 4.0  # a polynomial of another library, and products rounded with their sums
 
 
-def two(d):
-    """Two arrays of one shape."""
-    shape = tuple(d.int(1, 9) for _ in range(d.int(1, 3)))
-    return d.array(*shape, special=True), d.array(*shape, special=True)
-
-
 def joined(d):
     shape = [d.int(1, 4) for _ in range(d.int(1, 3))]
     axis = d.int(0, len(shape) - 1)
@@ -147,7 +141,6 @@ def cases(sgd, adam, state):
     return {
         "rprop": (rprop, EXACT),
         "asgd": (asgd, EXACT),
-        **{name: (two, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
         "joined": (joined, EXACT),
         **{name: (relu, EXACT) for name in ("hardsigmoid", "hardswish")},
         **{f"{name}_grad": (relu_grad, EXACT) for name in ("hardsigmoid", "hardswish")},

@@ -3,6 +3,7 @@
 The blocks are made tiny here, so that small arrays are cut and shared as large ones are.
 """
 
+import long_kernels
 import numpy as np
 import pytest
 import row_kernels
@@ -15,7 +16,6 @@ import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
 from minitorch2_kernels.cpu import (
     blas,
-    compiled_arithmetic,
     compiled_attention,
     compiled_bias,
     compiled_class_loss,
@@ -63,7 +63,6 @@ TINY = {
     norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
     **{m: {"WORTH_SHARING": 1} for m in (compiled_bias, compiled_class_loss, compiled_depthwise, compiled_pooling)},
     **{m: {"WORTH_SHARING": 1} for m in (compiled_indexing, compiled_products, compiled_rectifiers, compiled_rows)},
-    compiled_arithmetic: {"LONG": 1, "WORTH_SHARING": 1},
     compiled_attention: {"WORTH_SHARING": 1},
     compiled_dense: {"_WORTH_SHARING": 1},
     compiled_places: {"_WORTH_SHARING": 1, "_MANY": 3, "_ENOUGH": 1},
@@ -82,6 +81,7 @@ def tiny_blocks():
             for name, value in constants.items():
                 patch.setattr(module, name, value)
         sequence_kernels.tiny_blocks(patch)
+        long_kernels.tiny(patch)
         shifted._planned.cache_clear()
         yield
     shifted._planned.cache_clear()
@@ -354,6 +354,7 @@ CASES = {
     "nadam": (nadam, EXACT),
     "radam": (radam, EXACT),
     **sequence_kernels.CASES,
+    **long_kernels.CASES,
     **row_kernels.cases(sgd, adam, state),
 }
 

@@ -120,7 +120,6 @@ from . import memory  # sets how the process keeps its memory
 from .dispatch import (
     KERNELS,
     asarray,
-    ascontiguousarray,
     empty_like,
     full_like,
     is_array,
@@ -132,7 +131,7 @@ from .dispatch import (
     where,
     zeros_like,
 )
-from .reference.arithmetic import minus, over, plus, times
+from .reference.arithmetic import choose, minus, over, plus, times
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bessel import i0, i0e, i1, i1e
 from .reference.bias import add_bias
@@ -147,6 +146,7 @@ from .reference.class_loss import (
     nll_put,
 )
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
+from .reference.copying import ascontiguousarray, copy_to
 from .reference.ctc import ctc_loss, ctc_loss_grad
 from .reference.decompositions import cholesky, eigh, eigvalsh, geqrf, qr, svd, svdvals
 from .reference.dropout import masked_scale
@@ -199,5 +199,5 @@ from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .reference.sums import bias_grad, channel_sums
+from .reference.sums import bias_grad, channel_sums, sums
 from .reference.unfold import fold, places, unfold

@@ -68,11 +68,6 @@ def asarray(x, dtype=None):
     return np.asarray(x, dtype)
 
 
-def ascontiguousarray(x):
-    """x itself if its elements lie in row-major order, else a copy that does; where it lies."""
-    return namespace(x).ascontiguousarray(x)
-
-
 def _like(function):
     """NumPy's `function`(x, ..., shape=None), which makes an array like x. CuPy takes shape=() for no shape at all."""
 

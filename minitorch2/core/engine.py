@@ -23,6 +23,7 @@ from . import anomaly
 from .function import Function
 from .grad_mode import state
 from .gradient_hooks import call_hooks, call_post_hooks
+from .memory_order import copied
 from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
 
@@ -207,7 +208,7 @@ def _own(g, nobody_else):
     flags = g.flags
     if nobody_else and flags.forc and _whole(g) and (on_device(g) or flags.writeable):
         return g
-    return g.copy(order="K" if flags.forc else "C")
+    return g.copy(order="K") if flags.f_contiguous else copied(g)
 
 
 def _whole(g) -> bool:

@@ -4,13 +4,16 @@ result the order of its inputs: so the numbers that one seed gives depend on it,
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minitorch2_kernels.dispatch import is_array, namespace
+from minitorch2_kernels.reference.arithmetic import LONG
 from minitorch2_kernels.reference.cast import BFLOAT16
+from minitorch2_kernels.reference.copying import ascontiguousarray, copy_to
 
 
 def axes_in_order(shape: Sequence[int], *strides: Sequence[int]) -> list[int]:
@@ -89,7 +92,7 @@ def copy_in_order(array, axes: Sequence[int]) -> Any:
     if array.dtype == BFLOAT16:  # a structured dtype, which CuPy moves as bytes only
         return copy_in_order(array.view(np.uint16), axes).view(BFLOAT16)
     copy = empty_in_order(namespace(array), array.shape, axes, array.dtype)
-    copy[...] = array
+    copy_to(copy, array)
     return copy
 
 
@@ -108,19 +111,49 @@ def empty_like(array, dtype) -> Any:
 
 def copy_like(array) -> Any:
     """A copy without gaps in the order of this array."""
-    if 0 not in array.strides:
+    if array.flags.c_contiguous:
+        return copied(array)
+    if 0 not in array.strides and array.size < LONG:
         return array.copy(order="K")
     return copy_in_order(array, memory_order(array))
+
+
+def can_view(array, shape: Sequence[int]) -> bool:
+    """Whether the elements have the same order under another shape of as many, without a copy."""
+    return array.flags.c_contiguous or array.size == 0 or _regular(array.shape, array.strides, tuple(shape))
+
+
+@functools.lru_cache(maxsize=1024)
+def _regular(have: tuple[int, ...], strides: tuple[int, ...], want: tuple[int, ...]) -> bool:
+    """can_view: whether the dims that one of `want` crosses follow one another without gaps."""
+    sizes = [n for n in reversed(want) if n != 1]
+    dims = [(n, stride) for n, stride in zip(reversed(have), reversed(strides), strict=True) if n != 1]
+    inner = outer = 1  # how many elements the dims hold that were taken from either
+    for i, (n, stride) in enumerate(dims):
+        inner *= n
+        while sizes and outer * sizes[0] <= inner:
+            outer *= sizes.pop(0)
+        if outer != inner and (i + 1 == len(dims) or dims[i + 1][1] != n * stride):
+            return False
+    return True
+
+
+def copied(array) -> Any:
+    """A copy in row-major order without gaps."""
+    if type(array) is not np.ndarray or array.size < LONG:
+        return array.copy()
+    copy = np.empty(array.shape, array.dtype)
+    copy_to(copy, array)
+    return copy
 
 
 def in_c_order(array) -> Any:
     """The array itself if it lies in row-major order without gaps (a number does), else a copy that does."""
     if not is_array(array) or array.flags.c_contiguous:
         return array
-    xp = namespace(array)
     if array.dtype == BFLOAT16:  # a structured dtype, of which CuPy makes no contiguous copy
-        return xp.ascontiguousarray(array.view(np.uint16)).view(BFLOAT16)
-    return xp.ascontiguousarray(array)
+        return ascontiguousarray(array.view(np.uint16)).view(BFLOAT16)
+    return ascontiguousarray(array)
 
 
 def in_order_of(result, operands) -> Any:

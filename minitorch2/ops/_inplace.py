@@ -132,7 +132,7 @@ def write(x, result, op: str):
     node = result._grad_fn
     if isinstance(node, Function):
         _keep_old_value(node, x)
-    K.copyto(x._data, result._data)
+    K.copy_to(x._data, result._data)
     x._bump()
     if isinstance(node, Function) and result._base is None:
         _move_saved_output(node, result, x)
@@ -172,7 +172,7 @@ class ViewWrite(Function):
     def forward(ctx, base, value, replay):
         ctx.replay, ctx.value_shape = replay, value.shape
         result = copy_like(base)
-        K.copyto(_region(result, replay), value)
+        K.copy_to(_region(result, replay), value)
         return result
 
     @staticmethod

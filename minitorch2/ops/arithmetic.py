@@ -173,7 +173,7 @@ class Where(Broadcasting):
     @staticmethod
     def forward(ctx, condition, a, b):
         ctx.save_constants(condition)
-        return K.where(condition, a, b)
+        return K.choose(condition, a, b)
 
     @staticmethod
     def backward(ctx, g):

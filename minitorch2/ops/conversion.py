@@ -14,7 +14,7 @@ from ..core.device import CPU, check_available, device, device_of, moved
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.layout import channels_last, check_memory_format, contiguous_format
-from ..core.memory_order import CHANNELS_LAST, copy_in_order, copy_like, is_channels_last
+from ..core.memory_order import CHANNELS_LAST, copied, copy_in_order, copy_like, is_channels_last
 from ..core.variable import Variable, type_name
 from ._common import ToCopy, ToDevice, Zeros, check_number, element, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
@@ -26,7 +26,7 @@ class Clone(Function):
 
     @staticmethod
     def forward(ctx, x, order):
-        return copy_like(x) if order == "K" else x.copy() if order == "C" else copy_in_order(x, order)
+        return copy_like(x) if order == "K" else copied(x) if order == "C" else copy_in_order(x, order)
 
     @staticmethod
     def backward(ctx, g):
@@ -121,7 +121,7 @@ def copy_(self, other, non_blocking=False):
         )
     if state.grad and (self.requires_grad or other.requires_grad):
         return write(self, Copy.apply(self, other), "copy")
-    K.copyto(self._data, _as(self._data, other._data))
+    K.copy_to(self._data, K.broadcast_to(_as(self._data, other._data), self._data.shape))
     self._bump()
     return self
 

@@ -69,9 +69,9 @@ class Entr(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        y = -x * K.log(K.where(x > 0, x, K.ones_like(x)))
-        y = K.where(x == 0, K.zeros_like(x), y)
-        return K.where(x < 0, K.full_like(x, -math.inf), K.where(x != x, x, y))
+        y = -x * K.log(K.choose(x > 0, x, K.ones_like(x)))
+        y = K.choose(x == 0, K.zeros_like(x), y)
+        return K.choose(x < 0, K.full_like(x, -math.inf), K.choose(x != x, x, y))
 
     @staticmethod
     def backward(ctx, g):
@@ -87,7 +87,7 @@ class Xlog1py(Binary):
     @staticmethod
     def forward(ctx, a, b):
         ctx.save_for_backward(a, b)
-        return K.where((a == 0) & (b == b), a * 0, a * K.log1p(b))
+        return K.choose((a == 0) & (b == b), a * 0, a * K.log1p(b))
 
     @staticmethod
     def backward(ctx, g):

@@ -15,7 +15,7 @@ from ..core.autocast import listed, stacklevel
 from ..core.device import check_available, moved
 from ..core.function import Function, called
 from ..core.layout import check_layout, check_pin_memory
-from ..core.memory_order import CHANNELS_LAST, copy_in_order, in_c_order, is_channels_last
+from ..core.memory_order import CHANNELS_LAST, copy_in_order, in_c_order, is_channels_last, memory_order
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
 from ._inplace import inplace
@@ -33,7 +33,7 @@ class Flip(Function):
     @staticmethod
     def forward(ctx, x, dims):
         ctx.dims = dims
-        return K.flip(x, dims).copy(order="K")  # tensors have no negative strides
+        return copy_in_order(K.flip(x, dims), memory_order(x))  # tensors have no negative strides
 
     @staticmethod
     def backward(ctx, g):
@@ -67,7 +67,7 @@ class Tril(Function):
         rows, columns = x.shape[-2:]
         xp = K.namespace(x)
         above = xp.arange(columns) - xp.arange(rows)[:, None]  # the number of the diagonal each place is on
-        return K.where(above <= diagonal if cls.lower else above >= diagonal, x, xp.zeros((), x.dtype))
+        return K.choose(above <= diagonal if cls.lower else above >= diagonal, x, xp.zeros((), x.dtype))
 
     @classmethod
     def backward(cls, ctx, g):

@@ -27,7 +27,7 @@ class Threshold(Elementwise):
             raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'; convert with .int()")
         ctx.save_for_backward(x)
         ctx.threshold = threshold
-        return K.where(x <= threshold, x.dtype.type(value), x)
+        return K.choose(x <= threshold, x.dtype.type(value), x)
 
     @staticmethod
     def backward(ctx, g):
@@ -159,7 +159,7 @@ class Hardshrink(Elementwise):
     def forward(ctx, x, lambd):
         ctx.save_for_backward(x)
         ctx.lambd = lambd
-        return K.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
+        return K.choose((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
 
     @staticmethod
     def backward(ctx, g):
@@ -176,7 +176,7 @@ class Softshrink(Elementwise):
     def forward(ctx, x, lambd):
         ctx.save_for_backward(x)
         ctx.lambd = lambd
-        return K.where(x > lambd, x - lambd, K.where(x < -lambd, x + lambd, x * 0))
+        return K.choose(x > lambd, x - lambd, K.choose(x < -lambd, x + lambd, x * 0))
 
     @staticmethod
     def backward(ctx, g):

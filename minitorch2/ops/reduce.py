@@ -25,9 +25,7 @@ class Sum(Function):
     @staticmethod
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
-        if x.ndim > 1 and not keepdim and dims == (0, *range(2, x.ndim)):  # a bias's gradient
-            return K.channel_sums(x)
-        return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
+        return K.sums(x, dims, keepdim)
 
     @staticmethod
     def backward(ctx, g):  # every summed element has slope 1
@@ -41,7 +39,7 @@ class Mean(Function):
     def forward(ctx, x, dims, keepdim):
         ctx.shape, ctx.dims = x.shape, dims
         ctx.count = math.prod(x.shape[d] for d in dims)
-        return x.sum(axis=dims, keepdims=keepdim, dtype=x.dtype) / (ctx.count or math.nan)
+        return K.sums(x, dims, keepdim) / (ctx.count or math.nan)
 
     @staticmethod
     def backward(ctx, g):
@@ -92,8 +90,8 @@ class Var(Function):
         ctx.dims = dims
         n = math.prod(x.shape[d] for d in dims)
         ctx.count, ctx.degrees = n, n - correction if n > correction else 0
-        centred = x - x.sum(axis=dims, keepdims=True, dtype=x.dtype) / (n or math.nan)
-        squares = (centred * centred).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)
+        centred = x - K.sums(x, dims, True) / (n or math.nan)
+        squares = K.sums(centred * centred, dims, keepdim)
         return K.divide(squares, x.dtype.type(ctx.degrees))
 
     @staticmethod

@@ -99,7 +99,7 @@ class Softplus(Elementwise):
         ctx.save_for_backward(x)
         ctx.beta, ctx.threshold = beta, threshold
         z = x * beta
-        return K.where(z > threshold, x, -K.log_sigmoid(-z) / beta)
+        return K.choose(z > threshold, x, -K.log_sigmoid(-z) / beta)
 
     @staticmethod
     def backward(ctx, g):

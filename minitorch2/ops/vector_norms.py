@@ -86,7 +86,7 @@ class Norm2(Function):
 
     @staticmethod
     def forward(ctx, x, dims, keepdim):
-        y = K.asarray(K.sqrt((x * x).sum(axis=dims, keepdims=keepdim, dtype=x.dtype)))
+        y = K.asarray(K.sqrt(K.sums(x * x, dims, keepdim)))
         ctx.dims = dims
         ctx.save_for_backward(x, y)
         return y

@@ -7,6 +7,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from ..core.memory_order import can_view, in_c_order
 
 
 class ViewOp(Function):
@@ -48,7 +49,7 @@ class Reshape(Function):
     @staticmethod
     def forward(ctx, x, shape):
         ctx.shape = x.shape
-        return x.reshape(shape)
+        return x.reshape(shape) if can_view(x, shape) else in_c_order(x).reshape(shape)
 
     @staticmethod
     def backward(ctx, g):
@@ -101,7 +102,7 @@ class SumTo(Function):
         ctx.shape = x.shape
         extra = x.ndim - len(shape)
         dims = tuple(range(extra)) + tuple(extra + i for i, n in enumerate(shape) if n == 1 and x.shape[extra + i] != 1)
-        return x.sum(axis=dims, keepdims=True, dtype=x.dtype).reshape(shape)
+        return K.sums(x, dims, True).reshape(shape)
 
     @staticmethod
     def backward(ctx, g):
@@ -144,7 +145,10 @@ class SliceBackward(Function):
     def forward(ctx, g, shape, index):
         ctx.index = index
         x = K.zeros_like(g, shape=shape)
-        x[index] = g
+        if g.ndim:
+            K.copy_to(x[index], g)
+        else:
+            x[index] = g  # of which NumPy gives no view
         return x
 
     @staticmethod

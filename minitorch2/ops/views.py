@@ -7,10 +7,9 @@ import operator
 import warnings
 from typing import Any
 
-import numpy as np
-
 from ..core.function import Function
 from ..core.layout import contiguous_format
+from ..core.memory_order import can_view
 from ..core.variable import Variable
 from ._common import also_called, numpy_names, require_tensor, shape_from, wrap_dim, wrap_dims
 from ._inplace import check_history
@@ -63,7 +62,7 @@ def view(input, *shape, size=None, dtype=None):
     if dtype is not None:
         return _view_dtype(input, dtype)
     shape = infer_shape(shape_from(shape if size is None else size), input._data.size)
-    if not _can_view(input._data, shape):
+    if not can_view(input._data, shape):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
             "contiguous subspaces). Use .reshape(...) instead."
@@ -88,12 +87,6 @@ def _view_dtype(input, dtype):
     return result
 
 
-def _can_view(array, shape) -> bool:
-    if array.flags.c_contiguous or array.size == 0:
-        return True
-    return bool(np.may_share_memory(array, array.reshape(shape)))
-
-
 def reshape(input, *sizes, shape=None):
     """As view where the memory allows it, a copy where not."""
     require_tensor("reshape", input)
@@ -102,7 +95,7 @@ def reshape(input, *sizes, shape=None):
 
 
 def _reshaped(input, shape):
-    return (View if _can_view(input._data, shape) else Reshape).apply(input, shape)
+    return (View if can_view(input._data, shape) else Reshape).apply(input, shape)
 
 
 def view_as(input, other):

@@ -27,6 +27,7 @@ if jit.available:
         compiled_attention,
         compiled_bias,
         compiled_class_loss,
+        compiled_copying,
         compiled_dense,
         compiled_depthwise,
         compiled_exponentials,
@@ -39,6 +40,7 @@ if jit.available:
         compiled_rectifiers,
         compiled_rnn,
         compiled_rows,
+        compiled_sums,
     )
 
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
@@ -57,11 +59,13 @@ if jit.available:
         compiled_products,
         compiled_bias,
         compiled_class_loss,
+        compiled_copying,
         compiled_exponentials,
         compiled_indexing,
         compiled_rectifiers,
         compiled_rnn,
         compiled_rows,
+        compiled_sums,
     ):
         module.register()
 

@@ -15,26 +15,3 @@ def add_bias(rows, bias, start, stop):
         row, b = rows[r], bias[r % channels]
         for i in range(len(row)):
             row[i] += b
-
-
-@shareable
-@jit
-def channel_sums(x, total, first, last):
-    """total (C,), float64 zeros, += the sums of x (N, C, L) over N and L; channels first to last."""
-    for n in range(x.shape[0]):
-        for c in range(first, last):
-            row, part = x[n, c], x.dtype.type(0)
-            for i in range(len(row)):
-                part += row[i]
-            total[c] += part
-
-
-@shareable
-@jit
-def column_sums(x, total, first, last):
-    """total (C,), float64 zeros, += the sums of the columns of x (N, C); columns first to last."""
-    sums = total[first:last]
-    for n in range(x.shape[0]):
-        row = x[n, first:last]
-        for c in range(len(row)):
-            sums[c] += row[c]

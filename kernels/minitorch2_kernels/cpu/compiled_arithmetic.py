@@ -1,40 +1,111 @@
-"""Arithmetic of two long arrays, and their joining, on all threads.
+"""Arithmetic with long arrays, and their joining, on all threads.
 
 Not for what there is to compute but for where it is: a core reads 10 GB/s from what it shares with the others and 48
-from its own second-level cache, and each thread finds there the rows that it computed before."""
+from its own second-level cache, and each thread finds there the rows that it computed before. What is broadcast NumPy
+reads anew for each row, in runs that are too short for it: three times as long."""
 
 from __future__ import annotations
 
+import functools
 import math
+from itertools import groupby
 
 import numpy as np
 
 from ..reference import arithmetic as reference
 from ..reference import joining as reference_joining
 from ..reference.arithmetic import LONG
+from ..reference.copying import ascontiguousarray, copy_to
 from .alike import alike
 from .jit import Loops
 from .pool import share_loop
 
 loops = Loops("arithmetic_loops")
 
-WORTH_SHARING = LONG
+_ROWS = 64  # parts of an array that has no rows
+
+
+NARROW = 16  # numbers; NumPy is as fast on rows of fewer
+_NUMBERS = (float, int)
+
+
+@functools.lru_cache(maxsize=1024)
+def plan(a, b):
+    """How arrays of two shapes meet, as rows of numbers: (shape, rows, matrix of a, its rows, matrix of b, its rows),
+    as the loop `plus_rows` has them. None where an operand is broadcast in too many places, rows are short, or the
+    shapes do not fit."""
+    ndim = max(len(a), len(b))
+    a, b = ((1,) * (ndim - len(s)) + s for s in (a, b))
+    shape = tuple(map(max, a, b))
+    if any(i not in (1, n) or j not in (1, n) for n, i, j in zip(shape, a, b, strict=True)):
+        return None
+    kinds = [(n, i == n, j == n) for n, i, j in zip(shape, a, b, strict=True) if n > 1]
+    groups = [(math.prod(n for n, *_ in run), *kind) for kind, run in groupby(kinds, lambda dim: dim[1:])]
+    if len(groups) == 1:  # one number meets all of the other's, whose rows are anything
+        n = groups.pop()[0]
+        rows = min(n & -n, _ROWS)
+        groups = [(rows, *kinds[0][1:]), (n // rows, *kinds[0][1:])]
+    if not 0 < len(groups) <= 3 or groups[-1][0] < NARROW:
+        return None
+    *before, (width, *whole) = groups
+    matrices = []
+    for has, ends in zip(list(zip(*before, strict=True))[1:], whole, strict=True):
+        own = math.prod(n for (n, *_), mine in zip(before, has, strict=True) if mine)
+        repeated = 1 if has[-1] else before[-1][0]  # how many rows in turn meet one of its own
+        matrices += [(own, width if ends else 1), (repeated, own)]
+    return shape, math.prod(n for n, *_ in before), *matrices
 
 
 def _supports(a, b) -> bool:
-    return alike(a, b) and a.shape == b.shape
+    if a.__class__ in _NUMBERS:
+        return alike(b) and plan((), b.shape) is not None
+    if b.__class__ in _NUMBERS:
+        return alike(a) and plan(a.shape, ()) is not None
+    return alike(a, b) and (a.shape == b.shape or plan(a.shape, b.shape) is not None)
 
 
 def _shared(name: str):
-    """The override with the loop of that name."""
+    """The override with the loops of that name."""
 
     def override(a, b):
-        y = np.empty(a.shape, a.dtype)
-        share_loop(a.size / WORTH_SHARING, getattr(loops, name), a.size, *(x.reshape(-1) for x in (a, b, y)))
+        if a.__class__ in _NUMBERS:
+            a = np.array(a, b.dtype)
+        elif b.__class__ in _NUMBERS:
+            b = np.array(b, a.dtype)
+        if a.shape == b.shape:
+            y = np.empty(a.shape, a.dtype)
+            share_loop(y.size / LONG, getattr(loops, name), y.size, *(x.reshape(-1) for x in (a, b, y)))
+            return y
+        shape, rows, of_a, a_rows, of_b, b_rows = plan(a.shape, b.shape)
+        y = np.empty(shape, a.dtype)
+        arrays = a.reshape(of_a), b.reshape(of_b), y.reshape(rows, -1)
+        share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, *arrays, a_rows, b_rows)
         return y
 
     override.__doc__ = f"{name}, compiled."
     return override
+
+
+def _chooses(condition, a, b) -> bool:
+    if condition.dtype.char != "?" or not isinstance(a, np.ndarray):
+        a, b = b, a
+    if type(a) is not np.ndarray or a.dtype.char not in "fd" or condition.dtype.char != "?":
+        return False
+    return b.__class__ in _NUMBERS or getattr(b, "dtype", None) == a.dtype
+
+
+def choose(condition, a, b):
+    """long_where, compiled."""
+    dtype = next(x.dtype for x in (a, b) if isinstance(x, np.ndarray))
+    a, b = (np.asarray(x, dtype) for x in (a, b))
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    y = np.empty(shape, dtype)
+    arrays = [ascontiguousarray(np.broadcast_to(condition, shape)).reshape(-1).view(np.uint8)]
+    arrays += [
+        x.reshape(1) if x.size == 1 else ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1) for x in (a, b)
+    ]
+    share_loop(y.size / LONG, loops.choose, y.size, *arrays, y.reshape(-1))
+    return y
 
 
 def _joins(arrays, axis) -> bool:
@@ -54,7 +125,7 @@ def joined(arrays, axis):
         if a.size == 0:
             continue
         source = a.reshape(rows, -1).view(np.uint8)
-        share_loop(a.size / WORTH_SHARING, loops.put_rows, rows, source, into, at)
+        copy_to(into[:, at : at + source.shape[1]], source)
         at += source.shape[1]
     return y
 
@@ -63,4 +134,5 @@ def register() -> None:
     """Puts the compiled kernels before the others."""
     for name in ("plus", "minus", "times", "over"):
         getattr(reference, f"long_{name}").override(_supports)(_shared(name))
+    reference.long_where.override(_chooses)(choose)
     reference_joining.joined.override(_joins)(joined)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import attention as reference
+from ..reference.copying import ascontiguousarray
 from . import attention as blocks
 from .blas import one_thread
 from .gemm import best_sgemm, sgemm_address
@@ -77,7 +78,7 @@ def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
     grads = [blocks.empty(a.shape, a) for a in (q, k, v)]
     sgemms = best_sgemm(length, keys, across), best_sgemm(length, width, keys)
     sgemms += best_sgemm(keys, width, length), best_sgemm(keys, across, length)
-    arrays = *(_where(a) for a in (g, q, k, v, *grads)), np.ascontiguousarray(weights).reshape(-1, length, keys)
+    arrays = *(_where(a) for a in (g, q, k, v, *grads)), ascontiguousarray(weights).reshape(-1, length, keys)
     with one_thread():
         worth = 2 * weights.size * (width + across) / WORTH_SHARING
         share_loop(worth, loops.attend_grad, n * heads, sgemms, (heads, width, across), *arrays, np.float32(scale))

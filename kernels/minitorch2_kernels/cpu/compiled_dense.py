@@ -19,6 +19,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from ..reference.copying import ascontiguousarray
 from .conv import workspace
 from .depthwise import floats
 from .jit import Loops
@@ -128,7 +129,7 @@ def conv2d(x, w, *settings):
     rows = whole(outputs, _ROWS)
     parts = plan.parts(rows // _ROWS if by_rows else plan.images)
     work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
-    arrays = np.ascontiguousarray(x), np.ascontiguousarray(w).reshape(plan.taken), y, work
+    arrays = ascontiguousarray(x), ascontiguousarray(w).reshape(plan.taken), y, work
     share_loop(plan.worth, loops.conv, parts, *arrays, plan.padded, parts, by_rows, *plan.settings)
     return y
 
@@ -145,13 +146,13 @@ def conv2d_input_grad(g, w, hw, *settings):
     plan = plans.back(g, w, hw, *settings)
     n, channels, (groups, outputs, numbers) = plan.images, plan.channels, plan.taken
     turned = np.empty((groups, channels, outputs * (numbers // channels)), g.dtype)
-    if not loops.turn(np.ascontiguousarray(w).reshape(groups, outputs, channels, -1), plan.order, plan.bounds, turned):
+    if not loops.turn(ascontiguousarray(w).reshape(groups, outputs, channels, -1), plan.order, plan.bounds, turned):
         # Such a weight, times the zeros between the rows of g, is a NaN that no place asked for: the reference decides.
         return reference.conv2d_input_grad.reference(g, w, hw, *settings)
     allocate = np.empty if plan.sees_all else np.zeros
     dx, parts = allocate((n, groups * channels, *hw), g.dtype), plan.parts(n)
     work = workspace("dense", parts * (plan.spread + whole(channels, _ROWS) * plan.sums), g.dtype)
-    arrays = np.ascontiguousarray(g), turned, dx, work
+    arrays = ascontiguousarray(g), turned, dx, work
     share_loop(plan.worth, loops.input_grad, parts, *arrays, plan.spread, parts, *plan.back)
     return dx
 
@@ -170,7 +171,7 @@ def conv2d_weight_grad(g, x, khw, *settings):
     rows = whole(outputs, _ROWS)
     work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
     sums = workspace("sums", parts * groups * rows * numbers, x.dtype).reshape(parts, groups, rows, numbers)
-    arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, work
+    arrays = ascontiguousarray(g), ascontiguousarray(x), sums, work
     share_loop(plan.worth, loops.weight_grad, parts, *arrays, plan.padded, *plan.settings)
     dw = np.empty((groups * outputs, plan.channels, *khw), x.dtype)
     if not loops.add_parts(sums, dw.reshape(plan.taken)):

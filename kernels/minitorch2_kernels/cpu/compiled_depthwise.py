@@ -10,6 +10,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from ..reference.copying import ascontiguousarray
 from . import depthwise as matrices
 from .conv import workspace
 from .depthwise import depthwise, floats
@@ -33,8 +34,8 @@ def conv2d(x, w, stride, padding, dilation, groups):
     (n, c, height, width), (o, _, kh, kw) = x.shape, w.shape
     oh, ow = (out_size(x.shape[2 + i], (kh, kw)[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
     place = layout((height, width), (kh, kw), stride, padding, dilation, (oh, ow))
-    images = np.ascontiguousarray(x).reshape(n * c, 1, height, width)
-    taps = np.ascontiguousarray(w).reshape(c, o // c, kh * kw)
+    images = ascontiguousarray(x).reshape(n * c, 1, height, width)
+    taps = ascontiguousarray(w).reshape(c, o // c, kh * kw)
     y = np.empty((n * c, o // c, oh, ow), x.dtype)
     worth, parts = _shared(y.size * kh * kw, n * c)
     padded = workspace("padded", parts * (place.size + _LINE), x.dtype)
@@ -53,8 +54,8 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     order = np.argsort(phase_of, kind="stable")
     bounds = np.searchsorted(phase_of[order], np.arange(len(place.phases) + 1))
     lead = int(within.max())
-    taps = np.ascontiguousarray(w.reshape(c, o // c, kh * kw)[:, :, order])
-    images = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
+    taps = ascontiguousarray(w.reshape(c, o // c, kh * kw)[:, :, order])
+    images = ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     dx = np.zeros((n * c, 1, *hw), g.dtype)
     worth, parts = _shared(g.size * kh * kw, n * c)
     padded = workspace("padded", parts * place.size, g.dtype)
@@ -68,8 +69,8 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """Depthwise, compiled: each image's gradient by itself, then their sum."""
     (n, o, oh, ow), (_, c, height, width) = g.shape, x.shape
     place = layout((height, width), tuple(khw), stride, padding, dilation, (oh, ow))
-    images = np.ascontiguousarray(x).reshape(n * c, 1, height, width)
-    grads = np.ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
+    images = ascontiguousarray(x).reshape(n * c, 1, height, width)
+    grads = ascontiguousarray(g).reshape(n * c, o // c, oh, ow)
     each = np.empty((n * c, o // c, khw[0] * khw[1]), g.dtype)
     worth, parts = _shared(g.size * khw[0] * khw[1], n * c)
     padded = workspace("padded", parts * place.size, x.dtype)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from ..reference.copying import ascontiguousarray
 from .compiled_dense import Plan, Plans, whole, worth_laying_out
 from .conv import workspace
 from .depthwise import floats
@@ -106,8 +107,8 @@ def conv2d(x, w, *settings):
     cut = plan.cut(plan.by, plan.outputs, plan.out[0])
     *at_once, sums = plan.sums(cut, plan.outputs, *plan.out)
     work = workspace("places", cut[0] * (plan.padded + sums), x.dtype)
-    weights = np.ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.numbers)
-    arrays = np.ascontiguousarray(x), weights, y, work
+    weights = ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.numbers)
+    arrays = ascontiguousarray(x), weights, y, work
     share_loop(plan.worth, loops.conv, cut[0], *arrays, plan.padded, *cut, *at_once, *plan.settings)
     return y
 
@@ -129,8 +130,8 @@ def conv2d_input_grad(g, w, hw, *settings):
     cut = plan.cut(plan.by_back, plan.channels, plan.largest[0])
     *at_once, sums = plan.sums(cut, plan.channels, *plan.largest)
     work = workspace("places", cut[0] * (plan.spread + sums), g.dtype)
-    weights = np.ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.channels, -1)
-    arrays = np.ascontiguousarray(g), weights, dx, work
+    weights = ascontiguousarray(w).reshape(plan.groups, plan.outputs, plan.channels, -1)
+    arrays = ascontiguousarray(g), weights, dx, work
     share_loop(plan.worth, loops.input_grad, cut[0], *arrays, plan.spread, *cut, *at_once, *plan.back)
     return dx
 
@@ -156,7 +157,7 @@ def conv2d_weight_grad(g, x, khw, *settings):
     shape, direct = (kept, plan.groups, rows, length), (kept, rows, length) == (1, plan.outputs, plan.numbers)
     sums = (dw if direct else workspace("sums", math.prod(shape), x.dtype)).reshape(shape)
     work = workspace("places", cut[0] * plan.padded, x.dtype)
-    arrays = np.ascontiguousarray(g), np.ascontiguousarray(x), sums, work
+    arrays = ascontiguousarray(g), ascontiguousarray(x), sums, work
     share_loop(plan.worth, loops.weight_grad, cut[0], *arrays, plan.padded, *cut, *plan.settings)
     if not direct:
         own = sums[:, :, : plan.outputs, : plan.numbers]

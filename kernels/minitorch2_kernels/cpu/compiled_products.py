@@ -13,6 +13,7 @@ import numpy as np
 
 from ..reference import conv as reference_conv
 from ..reference import matmul as reference
+from ..reference.copying import ascontiguousarray
 from .alike import alike, alike_float32
 from .blas import one_thread
 from .gemm import NARROWEST, PANEL, best_sgemm, sgemm_address
@@ -208,7 +209,7 @@ def mixed_conv2d(x, w, *settings):
 
 def mixed_conv2d_input_grad(g, w, *settings):
     """As forward, with the weight turned."""
-    return _mixed(np.ascontiguousarray(w.reshape(w.shape[:2]).T), g)
+    return _mixed(ascontiguousarray(w.reshape(w.shape[:2]).T), g)
 
 
 def mixed_conv2d_weight_grad(g, x, *settings):

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size, windows
+from ..reference.copying import ascontiguousarray
 from .pool import share_if
 
 BLOCK_BYTES = 1536 * 1024  # of columns; less would stay in a nearer cache, and pool.py says why that is slower
@@ -133,7 +134,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     if o <= c and stride != (1, 1):
         return _phase_by_phase(g, w, hw, stride, padding, dilation, groups)
     matrix = w.reshape(groups, o // groups, cg * kh * kw).swapaxes(1, 2)
-    g = np.ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
+    g = ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
     dx = np.empty((n, c, *hw), g.dtype)
     height, width = hw[0] + 2 * ph, hw[1] + 2 * pw
 
@@ -161,7 +162,7 @@ def turned(w, groups):
     """w (O, C/groups, KH, KW) with rows and columns reversed, as the weight (C, O/groups, KH, KW) of the way back."""
     o, cg, kh, kw = w.shape
     back = w.reshape(groups, o // groups, cg, kh, kw)[..., ::-1, ::-1].swapaxes(1, 2)
-    return np.ascontiguousarray(back).reshape(groups * cg, o // groups, kh, kw)
+    return ascontiguousarray(back).reshape(groups * cg, o // groups, kh, kw)
 
 
 def around_turned(khw, padding, dilation) -> tuple[int, ...]:
@@ -210,7 +211,7 @@ def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     n, o, oh, ow = g.shape
     (kh, kw), c = khw, x.shape[1]
     taps = c // groups * kh * kw
-    g = np.ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
+    g = ascontiguousarray(g).reshape(n, groups, o // groups, oh * ow)
 
     def part(start, stop):
         total = np.zeros((groups, o // groups, taps), g.dtype)

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from ..reference.copying import ascontiguousarray
 from . import conv
 from .conv import share_work, workspace
 
@@ -106,7 +107,7 @@ class _Matrices:
 
 def _by_channel(images, channels):
     """A view (C, N, numbers of each image) of images (N, C * ..., H, W)."""
-    return np.ascontiguousarray(images).reshape(len(images), channels, -1).swapaxes(0, 1)
+    return ascontiguousarray(images).reshape(len(images), channels, -1).swapaxes(0, 1)
 
 
 @reference.conv2d.override(_supports)

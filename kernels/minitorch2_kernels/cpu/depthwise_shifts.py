@@ -11,6 +11,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from ..reference.copying import ascontiguousarray
 from .conv import share_work, workspace
 from .depthwise import depthwise, floats
 from .planes import layout
@@ -38,7 +39,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
     oh, ow = out = _out(x, w, stride, padding, dilation)
     place, of_each = layout((*hw,), (*khw,), stride, padding, dilation, out), o // c
     y = np.empty((n * c, of_each, oh, ow), x.dtype)
-    images = np.ascontiguousarray(x).reshape(n * c, *hw)
+    images = ascontiguousarray(x).reshape(n * c, *hw)
     taps = np.tile(w.reshape(c, of_each, -1), (n, 1, 1))
     step = max(1, BLOCK // place.size)
 

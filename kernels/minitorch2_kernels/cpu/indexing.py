@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from ..reference.copying import ascontiguousarray
 from ..reference.indexing import index_add
 
 _BLOCK = 1 << 15  # elements whose flat indices are made at a time, so that these stay in cache
@@ -26,7 +27,7 @@ def _supports(out, index, values):
 def _index_add_flat(out, index, values):
     width = math.prod(out.shape[1:])
     flat = out.reshape(-1)
-    values = np.ascontiguousarray(values).reshape(len(index), width)
+    values = ascontiguousarray(values).reshape(len(index), width)
     columns = np.arange(width)
     rows_at_a_time = max(1, _BLOCK // max(width, 1))
     for start in range(0, len(index), rows_at_a_time):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..reference.copying import ascontiguousarray
 from . import jit
 
 loops = jit.Loops("normal_loops")
@@ -21,7 +22,7 @@ def standard_normals(uniforms: np.ndarray) -> np.ndarray:
 def libm(name: str, x: np.ndarray) -> np.ndarray:
     """The C library's function of this name, one of LIBM, of each number of x (float64, any shape)."""
     out = np.empty(x.size)
-    getattr(loops, name)(np.ascontiguousarray(x).reshape(-1), out)
+    getattr(loops, name)(ascontiguousarray(x).reshape(-1), out)
     return out.reshape(x.shape)
 
 

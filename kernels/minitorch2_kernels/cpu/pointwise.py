@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import conv as reference
+from ..reference.copying import ascontiguousarray
 from .conv import share_sum, share_work, workspace
 from .matmul import matmul
 
@@ -65,8 +66,8 @@ def _multiply(matrix, x, shape):
     """matrix (O, C) times every image of x (N, C, H, W); the result has `shape` (N, O, H, W)."""
     n, c, places = len(x), x.shape[1], x.shape[2] * x.shape[3]
     if n == 1:
-        return matmul(matrix, np.ascontiguousarray(x).reshape(c, places)).reshape(shape)
-    x, y = np.ascontiguousarray(x).reshape(n, c, places), np.empty((n, len(matrix), places), x.dtype)
+        return matmul(matrix, ascontiguousarray(x).reshape(c, places)).reshape(shape)
+    x, y = ascontiguousarray(x).reshape(n, c, places), np.empty((n, len(matrix), places), x.dtype)
 
     def part(start, stop):
         for a, b in _blocks(start, stop, max(matrix.shape), places, x.dtype, WIDE):
@@ -97,7 +98,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
 def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """1x1: g times x transposed, each thread's images by themselves; the sums are added in the order of the threads."""
     (n, o), c, places = g.shape[:2], x.shape[1], x.shape[2] * x.shape[3]
-    x, g = (np.ascontiguousarray(a).reshape(n, -1, places) for a in (x, g))
+    x, g = (ascontiguousarray(a).reshape(n, -1, places) for a in (x, g))
 
     def part(start, stop):
         total = None

@@ -21,6 +21,7 @@ import numpy as np
 
 from ..reference import conv as reference
 from ..reference.conv import out_size
+from ..reference.copying import ascontiguousarray
 from . import conv
 from .conv import around_turned, share_sum, share_work, turned, workspace
 from .depthwise import floats
@@ -108,7 +109,7 @@ def _supports(x, w, *settings) -> bool:
 def conv2d(x, w, *settings):
     """Block by block, each product added to those before."""
     plan, (o, c) = _plan(x.shape, w.shape, *settings), w.shape[:2]
-    matrices = np.ascontiguousarray(w.reshape(o, c, -1, plan.together).transpose(2, 0, 1, 3)).reshape(-1, o, plan.sums)
+    matrices = ascontiguousarray(w.reshape(o, c, -1, plan.together).transpose(2, 0, 1, 3)).reshape(-1, o, plan.sums)
     y = np.empty((len(x), o, *plan.out), x.dtype)
 
     def part(first, last):

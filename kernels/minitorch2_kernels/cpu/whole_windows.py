@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import conv as reference
+from ..reference.copying import ascontiguousarray
 from ..reference.matmul import linear, matmul
 
 
@@ -44,7 +45,7 @@ def _supports_weight_grad(g, x, khw, stride, padding, dilation, groups) -> bool:
 
 def _rows(x):
     """x (N, ...) as (N, D), in row-major order."""
-    return np.ascontiguousarray(x).reshape(len(x), -1)
+    return ascontiguousarray(x).reshape(len(x), -1)
 
 
 def conv2d(x, w, *settings):

@@ -1,17 +1,35 @@
-"""Sums over all dims but one: what the gradient of a bias is."""
+"""Sums over some of the dims."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import kernel
+from ..dispatch import asarray, kernel
+from .arithmetic import LONG
 from .cast import cast
 
 
 @kernel
 def channel_sums(x):
-    """(C,) in x's dtype: the sums of x (N, C, ...) over all dims but the second."""
+    """(C,) in x's dtype: the sums of x (N, C, ...) over all dims but the second, which is what the gradient of a bias
+    is."""
     return x.sum(axis=(0, *range(2, x.ndim)), dtype=x.dtype)
+
+
+@kernel
+def long_sums(x, axes, keepdims):
+    """The sums of x over `axes`, from 0 on and in order, in x's dtype; keepdims: those dims stay, with size 1."""
+    return asarray(x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype))
+
+
+def sums(x, axes, keepdims=False):
+    """As long_sums; short arrays do not ask for kernels."""
+    if x.ndim > 1 and axes == (0, *range(2, x.ndim)):
+        totals = channel_sums(x)
+        return totals.reshape(1, -1, *(1,) * len(axes[1:])) if keepdims else totals
+    if x.size >= LONG:
+        return long_sums(x, tuple(sorted(axes)), keepdims)
+    return x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype)
 
 
 def bias_grad(g):

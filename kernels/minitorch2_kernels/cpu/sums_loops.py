@@ -1,0 +1,66 @@
+"""The loops that numba compiles for compiled_sums.py. Importing this module imports numba: do so when it is needed."""
+
+from __future__ import annotations
+
+from .loops import jit
+from .share_loops import shareable
+
+RUN = 1 << 13  # numbers of a row that are summed in their own dtype, a vector of sums at a time
+ROWS = 64  # rows that are summed at a time, four of them in their own dtype
+PIECE = 512  # numbers of a row at a time: their sums stay in the first-level cache
+
+
+@shareable
+@jit
+def channel_sums(x, total, first, last):
+    """total (C,), float64 zeros, += the sums of x (N, C, L) over N and L; channels first to last."""
+    for n in range(x.shape[0]):
+        for c in range(first, last):
+            row, part = x[n, c], x.dtype.type(0)
+            for i in range(len(row)):
+                part += row[i]
+            total[c] += part
+
+
+@shareable
+@jit
+def row_sums(x, totals, start, stop):
+    """totals (R, P), float64: the sums of each row's P runs, x (R, L); runs start to stop of all rows."""
+    parts = totals.shape[1]
+    for unit in range(start, stop):
+        r, p = unit // parts, unit % parts
+        row, part = x[r, p * RUN : (p + 1) * RUN], x.dtype.type(0)
+        for i in range(len(row)):
+            part += row[i]
+        totals[r, p] = part
+
+
+@shareable
+@jit
+def column_sums(x, totals, start, stop):
+    """totals (B, P, L), float64: the sums of x (B, R, L) over ROWS rows at a time; pieces start to stop of all runs of
+    rows."""
+    parts, width = totals.shape[1], totals.shape[2]
+    pieces = (width + PIECE - 1) // PIECE
+    for unit in range(start, stop):
+        piece, p, b = unit % pieces, unit // pieces % parts, unit // pieces // parts
+        first, last = piece * PIECE, min(width, (piece + 1) * PIECE)
+        total = totals[b, p, first:last]
+        row, stop_row = p * ROWS, min(x.shape[1], (p + 1) * ROWS)
+        for c in range(len(total)):
+            total[c] = 0
+        while row + 4 <= stop_row:
+            r0, r1, r2, r3 = (
+                x[b, row, first:last],
+                x[b, row + 1, first:last],
+                x[b, row + 2, first:last],
+                x[b, row + 3, first:last],
+            )
+            for c in range(len(total)):
+                total[c] += (r0[c] + r1[c]) + (r2[c] + r3[c])
+            row += 4
+        while row < stop_row:
+            r0 = x[b, row, first:last]
+            for c in range(len(total)):
+                total[c] += r0[c]
+            row += 1

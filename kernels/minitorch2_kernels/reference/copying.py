@@ -1,0 +1,33 @@
+"""Elements brought into another order in memory, or to a place in another array."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..dispatch import kernel, namespace
+from .arithmetic import LONG
+
+
+@kernel
+def long_copy(out, x):
+    """out[...] = x: arrays of any strides, x of a shape and a dtype that out takes. Writes to out."""
+    out[...] = x
+
+
+def copy_to(out, x) -> None:
+    """out[...] = x, as long_copy."""
+    if out.__class__ is np.ndarray and out.size >= LONG:
+        long_copy(out, x)
+    else:
+        out[...] = x
+
+
+def ascontiguousarray(x):
+    """x itself if its elements lie in row-major order without gaps, else a copy where they do; where x lies."""
+    if x.__class__ is not np.ndarray:
+        return namespace(x).ascontiguousarray(x)
+    if x.flags.c_contiguous:
+        return x
+    y = np.empty(x.shape, x.dtype)
+    copy_to(y, x)
+    return y

@@ -1,0 +1,96 @@
+"""Calls of the kernels that stand beside NumPy's own functions for long arrays, for test_kernels.py."""
+
+import numpy as np
+import pytest
+
+EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
+
+SHAPES = [(), (1,), (20,), (5, 20), (5, 1), (3, 5, 20), (3, 1, 20), (3, 5, 1), (1, 5, 1), (2, 3, 5, 20), (1, 3, 1, 20)]
+SHAPES += [(1, 3, 1, 1), (7,), (3, 7)]
+
+
+def fitting(d, count):
+    """Shapes that broadcast together, most of them by rows of at least a vector."""
+    shapes = [d.of(*SHAPES)]
+    while len(shapes) < count:
+        shape = d.of(*SHAPES)
+        try:
+            np.broadcast_shapes(shape, *shapes)
+        except ValueError:
+            continue
+        shapes.append(shape)
+    return shapes
+
+
+def filled(d, shape):
+    return d.array(*shape, special=True) if shape else np.asarray(d.array(1)[0])
+
+
+def two(d):
+    """Two arrays that broadcast, or one and a number."""
+    a, b = (filled(d, shape) for shape in fitting(d, 2))
+    if a.shape and d.of(False, False, True):
+        return d.of((a, 2.5), (a, 3), (-1.5, a))
+    return (a, b) if a.shape or b.shape else (d.array(5, 20), b)
+
+
+def choice(d):
+    condition, a, b = fitting(d, 3)
+    condition = d.rng.rand(*condition or (1,)) > 0.5
+    a, b = filled(d, a), filled(d, b)
+    return d.of((condition, a, b), (condition, a, 0.0), (condition, 2, b))
+
+
+def sums(d):
+    """Of rows, of columns and in between; of more than one run, piece or block of rows."""
+    shape, axes = d.of(
+        ((20,), (0,)),
+        ((3, 20), (1,)),
+        ((3, 300), (1,)),
+        ((9, 20), (0,)),
+        ((200, 17), (0,)),
+        ((7, 600), (0,)),
+        ((2, 9, 20), (1,)),
+        ((2, 9, 20), (0, 1)),
+        ((2, 9, 20), (1, 2)),
+        ((2, 9, 20), (0, 1, 2)),
+        ((2, 9, 20), (0, 2)),
+        ((4, 3), (0,)),
+        ((4, 3), ()),
+    )
+    return d.array(*shape), axes, d.of(False, True)
+
+
+def copy(d):
+    """An array to be written to and one of its shape, both in any order of memory."""
+    shape = d.of((7,), (5, 20), (20, 37), (33, 16), (3, 17, 18), (2, 3, 4, 20), (2, 2, 3, 4, 5), (2, 1, 3, 1, 2, 3, 2))
+    dtype = d.of("u1", "i2", "f4", "f8")
+
+    def made():
+        axes = sorted(range(len(shape)), key=lambda _: d.rng.rand()) if d.of(True, False) else range(len(shape))
+        wide = d.rng.randint(0, 99, [shape[i] + d.of(0, 0, 3) for i in axes]).astype(dtype)
+        cut = wide[tuple(slice(shape[i]) for i in axes)]
+        return cut.transpose(np.argsort(axes))
+
+    source = made()
+    if d.of(False, False, True):
+        source = np.flip(source, d.int(0, len(shape) - 1))
+    elif d.of(False, False, True):
+        source = np.broadcast_to(source[:1], shape)
+    return made(), source
+
+
+def tiny(patch: pytest.MonkeyPatch) -> None:
+    """Has small arrays cut and shared as large ones are."""
+    from minitorch2_kernels.cpu import compiled_arithmetic, compiled_copying, compiled_sums
+
+    for module in (compiled_arithmetic, compiled_copying, compiled_sums):
+        patch.setattr(module, "LONG", 1)
+
+
+CASES = {
+    **{name: (two, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
+    "long_where": (choice, EXACT),
+    "long_sums": (sums, ANOTHER_ORDER),
+    "long_copy": (copy, EXACT),
+}
