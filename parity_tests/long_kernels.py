@@ -61,6 +61,11 @@ def sums(d):
     return d.array(*shape), axes, d.of(False, True)
 
 
+def running_sums(d):
+    shape, axis = around(d, d.int(1, 9))
+    return d.array(*shape, special=True), axis, d.of(False, True)
+
+
 def copy(d):
     """An array to be written to and one of its shape, both in any order of memory."""
     shape = d.of((7,), (5, 20), (20, 37), (33, 16), (3, 17, 18), (2, 3, 4, 20), (2, 2, 3, 4, 5), (2, 1, 3, 1, 2, 3, 2))
@@ -80,11 +85,61 @@ def copy(d):
     return made(), source
 
 
+def around(d, size):
+    """(shape, axis) of an array with `size` along the axis."""
+    shape = [d.int(1, 4) for _ in range(d.int(1, 3))]
+    axis = d.int(0, len(shape) - 1)
+    return (*shape[:axis], size, *shape[axis + 1 :]), axis
+
+
+def take_slices(d):
+    shape, axis = around(d, d.int(1, 6))
+    return d.array(*shape), d.rng.randint(-shape[axis], shape[axis], d.int(1, 9)), axis
+
+
+def add_slices(d):
+    shape, axis = around(d, d.int(1, 6))
+    index = d.rng.randint(0, shape[axis], d.int(1, 9))
+    values = d.array(*shape[:axis], len(index), *shape[axis + 1 :])
+    return np.ascontiguousarray(d.array(*shape)), index, values, axis
+
+
+def mix_slices(d):
+    shape, axis = around(d, d.int(1, 6))
+    wanted = d.of(2, 4), d.int(1, 9)
+    return d.array(*shape), d.rng.randint(0, shape[axis], wanted), d.array(*wanted), axis
+
+
+def unmix_slices(d):
+    x, index, weights, axis = mix_slices(d)
+    values = d.array(*x.shape[:axis], index.shape[1], *x.shape[axis + 1 :])
+    return np.ascontiguousarray(x), index, weights, values, axis
+
+
+def gather(d):
+    shape, axis = around(d, d.int(1, 6))
+    wanted = (*shape[:axis], d.int(1, 9), *shape[axis + 1 :])
+    return d.array(*shape), d.rng.randint(0, shape[axis], wanted), axis
+
+
+def scatter_add(d):
+    x, index, axis = gather(d)
+    if d.of(False, False, True):
+        index = index[tuple(slice(d.int(1, n)) for n in index.shape)]
+    return np.ascontiguousarray(x), index, d.array(*index.shape), axis
+
+
+def cast(d):
+    x = d.array(d.int(1, 4), d.int(1, 9), special=True)
+    x = np.asarray(d.of(x, x > 0, np.round(d.array(3, 5)).astype(d.of(np.int32, np.int64))))
+    return x, np.dtype(d.of("float32", "float64"))
+
+
 def tiny(patch: pytest.MonkeyPatch) -> None:
     """Has small arrays cut and shared as large ones are."""
-    from minitorch2_kernels.cpu import compiled_arithmetic, compiled_copying, compiled_sums
+    from minitorch2_kernels.cpu import compiled_arithmetic, compiled_copying, compiled_indexing, compiled_sums, gathered
 
-    for module in (compiled_arithmetic, compiled_copying, compiled_sums):
+    for module in (compiled_arithmetic, compiled_copying, compiled_indexing, compiled_sums, gathered):
         patch.setattr(module, "LONG", 1)
 
 
@@ -92,5 +147,14 @@ CASES = {
     **{name: (two, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
     "long_where": (choice, EXACT),
     "long_sums": (sums, ANOTHER_ORDER),
+    "running_sums": (running_sums, EXACT),
+    "long_cast": (cast, EXACT),
     "long_copy": (copy, EXACT),
+    "take_slices": (take_slices, EXACT),
+    "gather": (gather, EXACT),
+    "mix_slices": (mix_slices, ANOTHER_ORDER),
+    "unmix_slices": (unmix_slices, ANOTHER_ORDER),
+    # the reference adds to zeros first where the axis is not the first
+    "add_slices": (add_slices, ANOTHER_ORDER),
+    "scatter_add": (scatter_add, ANOTHER_ORDER),
 }

@@ -4,6 +4,7 @@ The blocks are made tiny here, so that small arrays are cut and shared as large 
 """
 
 import long_kernels
+import norm_kernels
 import numpy as np
 import pytest
 import row_kernels
@@ -62,13 +63,15 @@ TINY = {
     matmul: {"ALONE": 0, "WORTH_SHARING": 50},
     norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
     **{m: {"WORTH_SHARING": 1} for m in (compiled_bias, compiled_class_loss, compiled_depthwise, compiled_pooling)},
-    **{m: {"WORTH_SHARING": 1} for m in (compiled_indexing, compiled_products, compiled_rectifiers, compiled_rows)},
+    **{m: {"WORTH_SHARING": 1} for m in (compiled_indexing, compiled_rectifiers)},
     compiled_attention: {"WORTH_SHARING": 1},
     compiled_dense: {"_WORTH_SHARING": 1},
     compiled_places: {"_WORTH_SHARING": 1, "_MANY": 3, "_ENOUGH": 1},
     compiled_exponentials: {"WORTH_IT": 1, "WORTH_SHARING": 1},
     compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
     compiled_optim: {"WORTH_SHARING": 2},
+    compiled_rows: {"WORTH_SHARING": 1, "FEWEST": 1},
+    compiled_products: {"WORTH_SHARING": 1, "SMALLEST": 1, "LONG_ARRAY": 1},
     compiled_rnn: {"FEWEST": 1, "WORTH_SHARING": 1},
     rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
 }
@@ -213,21 +216,6 @@ def avg_pool2d_put(d):
     return d.array(*x[:2], *out), d.array(*out) ** 2 + 1, x[2:], kernel, stride, padding
 
 
-def moments(d):
-    return (d.array(d.int(1, 3), d.int(1, 5), d.int(1, 9)),)
-
-
-def normalize(d):
-    (x,) = moments(d)
-    weight, bias = (d.array(x.shape[1]) if d.of(True, False) else None for _ in range(2))
-    return x, d.array(x.shape[1]), d.array(x.shape[1]) ** 2, weight, bias
-
-
-def normalize_grad(d):
-    x, mean, rstd, weight, _ = normalize(d)
-    return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
-
-
 def state(d, count, positive=()):
     """param, grad and `count` arrays of state; those of the given numbers not negative."""
     shape = tuple(d.int(1, 9) for _ in range(d.int(0, 2)))
@@ -326,8 +314,15 @@ def radam(d):
 
 
 def product(d):
-    m, k, n = d.int(1, 9), d.int(1, 9), d.int(1, 9)
-    return d.array(m, k), d.array(k, n)
+    """Of two matrices, or of as many pairs as threads and more, rows or columns without gaps."""
+    m, k, n = d.int(1, 9), d.of(1, d.int(1, 9)), d.int(1, 9)
+    batch = d.of((), (3,), (2, 3))
+    a, b = d.array(*batch, m, k), d.array(*batch, k, n)
+    if batch and d.of(True, False):
+        a = np.ascontiguousarray(a.swapaxes(-1, -2)).swapaxes(-1, -2)
+    if len(batch) == 2 and d.of(True, False):
+        b = np.ascontiguousarray(b.swapaxes(0, 1)).swapaxes(0, 1)
+    return a, b
 
 
 CASES = {
@@ -335,9 +330,6 @@ CASES = {
     "conv2d": (conv2d, ANOTHER_ORDER),
     "conv2d_input_grad": (conv2d_input_grad, ANOTHER_ORDER),
     "conv2d_weight_grad": (conv2d_weight_grad, ANOTHER_ORDER),
-    "moments": (moments, ANOTHER_ORDER),
-    "normalize": (normalize, ANOTHER_ORDER),
-    "normalize_grad": (normalize_grad, ANOTHER_ORDER),
     "max_pool2d": (max_pool2d, EXACT),
     "max_pool2d_put": (max_pool2d_put, ANOTHER_ORDER),  # where windows overlap
     "pick": (pick, EXACT),
@@ -355,6 +347,7 @@ CASES = {
     "radam": (radam, EXACT),
     **sequence_kernels.CASES,
     **long_kernels.CASES,
+    **norm_kernels.CASES,
     **row_kernels.cases(sgd, adam, state),
 }
 
@@ -419,10 +412,21 @@ def test_overrides(name, data):
 
 @pytest.mark.parametrize("name", HERE)
 def test_overrides_are_reached(name):
-    """Ordinary float32 arrays in row-major order find an override: the fast path is not dead code."""
+    """Ordinary float32 arrays in row-major order, some of them with gaps between rows, find an override: the fast path
+    is not dead code."""
     draw, _ = CASES[name]
     overrides = [supports for supports, _ in OVERRIDDEN[name].overrides]
-    assert_all_reached(overrides, lambda d: mapped(np.ascontiguousarray, draw(Draw(d))), 300)
+
+    def arguments(d):
+        gaps = d(st.booleans())
+        return mapped(with_gaps if gaps else np.ascontiguousarray, draw(Draw(d)))
+
+    assert_all_reached(overrides, arguments, 600)
+
+
+def with_gaps(a):
+    """The same rows, each with a gap after it."""
+    return np.concatenate([a, a], axis=-1)[..., : a.shape[-1]] if a.ndim > 1 else a
 
 
 @pytest.mark.skipif(not blas.controllable, reason="NumPy's BLAS here has no thread count to set")

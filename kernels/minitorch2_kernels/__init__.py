@@ -161,18 +161,39 @@ from .reference.exponentials import (
     sigmoid_grad,
     silu,
     silu_grad,
+    softplus,
+    softplus_grad,
     tanh,
     tanh_grad,
 )
 from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
-from .reference.indexing import index_add, linear_index
+from .reference.indexing import (
+    add_slices,
+    gather,
+    index_add,
+    linear_index,
+    mix_slices,
+    scatter_add,
+    take_slices,
+    unmix_slices,
+)
 from .reference.joining import joined
 from .reference.linear_class_loss import linear_class_loss
 from .reference.lu import lu_factor, row_order
 from .reference.matmul import linear, linear_grad, matmul
-from .reference.norm import layer_norm, layer_norm_grad, moments, normalize, normalize_grad
+from .reference.norm import (
+    group_norm,
+    group_norm_grad,
+    layer_norm,
+    layer_norm_grad,
+    moments,
+    normalize,
+    normalize_grad,
+    rms_norm,
+    rms_norm_grad,
+)
 from .reference.normal_tails import erfcx, log_ndtr, ndtri
 from .reference.picking import pick, put
 from .reference.pooling import (
@@ -199,5 +220,5 @@ from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .reference.sums import bias_grad, channel_sums, sums
+from .reference.sums import bias_grad, channel_sums, running_sums, sums
 from .reference.unfold import fold, places, unfold

@@ -76,7 +76,7 @@ class Div(Binary):
     def backward(ctx, g):  # d(a/b) = da/b - (a/b)/b db
         a, b = ctx.saved
         need_a, need_b = ctx.needs_input_grad
-        return g / b if need_a else None, -g * ((a / b) / b) if need_b else None
+        return K.over(g, b) if need_a else None, K.times(K.over(K.over(a, b), b), -g) if need_b else None
 
 
 class Remainder(Binary):

@@ -11,6 +11,7 @@ from ..core.function import Elementwise
 from ..core.variable import Variable, type_name
 from ._common import Broadcasting, check_number, element, is_number, require_tensor, result_type, to_dtype
 from ._inplace import inplace
+from .arithmetic import Where
 from .conversion import item
 
 
@@ -34,7 +35,7 @@ class Clamp(Elementwise):
         inside = True if ctx.low is None else x >= ctx.low
         if ctx.high is not None:
             inside = (x <= ctx.high) & inside
-        return g * inside, None, None
+        return Where.apply(inside, g, 0.0), None, None
 
 
 class ClampBetween(Broadcasting):
@@ -52,10 +53,12 @@ class ClampBetween(Broadcasting):
     def backward(ctx, g):  # to x where it lies between the bounds, else to the bound that was chosen
         x, low, high = ctx.saved
         if low is None:
-            return g * (x <= high), None, g * (x > high)
-        if high is None:
-            return g * (x >= low), g * (x < low), None
-        return g * ((x >= low) & (x <= high)), g * ((x < low) & (low < high)), g * ((x > high) | (high < low))
+            to_x, to_low, to_high = x <= high, None, x > high
+        elif high is None:
+            to_x, to_low, to_high = x >= low, x < low, None
+        else:
+            to_x, to_low, to_high = (x >= low) & (x <= high), (x < low) & (low < high), (x > high) | (high < low)
+        return tuple(None if chosen is None else Where.apply(chosen, g, 0.0) for chosen in (to_x, to_low, to_high))
 
 
 def clamp(input, min=None, max=None):

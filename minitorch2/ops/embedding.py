@@ -15,7 +15,8 @@ class Embedding(Function):
     def forward(ctx, weight, indices, padding, by_frequency):
         ctx.save_constants(indices)
         ctx.rows, ctx.padding, ctx.by_frequency = weight.shape[0], padding, by_frequency
-        return weight[indices]
+        rows = K.take_slices(weight, indices.reshape(-1), 0)
+        return rows.reshape(*indices.shape, weight.shape[1])
 
     @staticmethod
     def backward(ctx, g):

@@ -52,10 +52,21 @@ class IndexSelect(Index):
 def _read(ctx, x, index):
     ctx.shape, ctx.index = x.shape, index
     try:
-        return K.asarray(x[index]) if len(index) > 1 or index[0].dtype.kind == "b" else x.take(index[0], axis=0)
+        axis = _only_axis(index)
+        if axis is None:
+            return K.asarray(x[index])
+        slices = K.take_slices(x, index[axis].reshape(-1), axis)
+        return slices.reshape((*x.shape[:axis], *index[axis].shape, *x.shape[axis + 1 :]))
     except IndexError:
         explain_out_of_range(x.shape, index)
         raise
+
+
+def _only_axis(index):
+    """The axis along which one array of indices is read, and everything along the others; None for other indices."""
+    arrays = [d for d, i in enumerate(index) if not isinstance(i, slice)]
+    (axis, *others) = arrays
+    return None if others or index[axis].dtype.kind == "b" else axis
 
 
 def _in_memory_order(y, x, index):
@@ -148,7 +159,7 @@ class Gather(Function):
     def forward(ctx, x, index, dim):
         ctx.save_for_backward(index)
         ctx.shape, ctx.dim = x.shape, dim
-        return K.take_along_axis(cut_to(x, index.shape, dim), index, axis=dim)
+        return K.gather(cut_to(x, index.shape, dim), index, dim)
 
     @staticmethod
     def backward(ctx, g):
@@ -166,8 +177,9 @@ class ScatterAdd(Function):
         ctx.save_for_backward(index)
         ctx.dim = dim
         x = K.zeros_like(g, shape=shape)
-        elements = tuple(open_grid(index, dim))
-        return accumulate(x, elements, g)
+        if g.size:
+            K.scatter_add(x, index, g, dim)
+        return x
 
     @staticmethod
     def backward(ctx, gg):
@@ -290,6 +302,11 @@ def accumulate(x, index, g):
     """x[index] += g with repeated elements adding up; index holds integer arrays among full slices. Writes
     to x."""
     if not g.size:
+        return x
+    axis = _only_axis(index)
+    if axis is not None:
+        places = _from_the_front(index[axis], x.shape[axis]).reshape(-1)
+        K.add_slices(x, places, g.reshape((*x.shape[:axis], places.size, *x.shape[axis + 1 :])), axis)
         return x
     dims = [d for d, i in enumerate(index) if not isinstance(i, slice)]
     arrays = K.broadcast_arrays(*(_from_the_front(index[d], x.shape[d]) for d in dims))

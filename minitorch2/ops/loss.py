@@ -111,7 +111,7 @@ class Huber(Function):
         ctx.save_for_backward(x)
         ctx.delta = delta
         c = K.hardtanh(x, -delta, delta)
-        return c * (x - c * 0.5)
+        return K.times(c, K.minus(x, K.times(c, 0.5)))
 
     @staticmethod
     def backward(ctx, g):

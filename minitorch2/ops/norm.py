@@ -54,14 +54,33 @@ class BatchNorm(Function):
         return y if bias is None else y + bias.reshape(per_channel)
 
 
-def scale_channels(x, weight, bias):
-    """x (N, C, d1, ...) times weight (C,), plus bias (C,), either perhaps None: batch norm with mean 0, variance 1."""
-    if weight is None and bias is None:
-        return x
-    a, channels = x._data, x._data.shape[1:2]
-    dtype = a.dtype if a.itemsize > 2 else float32.numpy
-    mean, var = K.zeros_like(a, dtype, shape=channels), K.ones_like(a, dtype, shape=channels)
-    return BatchNorm.apply(x, weight, bias, mean, var, 0.0, False)
+class GroupNorm(Function):
+    """x (N, C, d1, ...), each image's groups of channels normalised by themselves; weight and bias (C,) or None."""
+
+    torch_name = "NativeGroupNormBackward0"
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, groups, eps):
+        y, mean, rstd = K.group_norm(_channels(x), weight, bias, groups, eps)
+        ctx.groups = groups
+        ctx.save_for_backward(x, weight)
+        ctx.save_constants(mean, rstd)
+        return y.reshape(x.shape)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved
+        dx, *rest = K.group_norm_grad(_channels(g), _channels(x), *ctx.constants, weight, ctx.groups)
+        return dx.reshape(x.shape), *rest, None, None
+
+    @staticmethod
+    def composed(x, weight, bias, groups, eps):
+        rows = x.reshape(x._data.shape[0] * groups, -1)
+        centred = rows - Mean.apply(rows, (1,), True)
+        y = centred * Rsqrt.apply(Mean.apply(centred * centred, (1,), True) + eps)
+        y, per_channel = y.reshape(x._data.shape), (-1, *(1,) * (x._data.ndim - 2))
+        y = y if weight is None else y * weight.reshape(per_channel)
+        return y if bias is None else y + bias.reshape(per_channel)
 
 
 def _rows(x, dims: int):
@@ -99,6 +118,32 @@ class LayerNorm(Function):
         y = centred * Rsqrt.apply(Mean.apply(centred * centred, over, True) + eps)
         y = y if weight is None else y * weight
         return y if bias is None else y + bias
+
+
+class RMSNorm(Function):
+    """x over the root of its mean square over the last `dims` dims, with weight of their sizes or None."""
+
+    torch_name = "MulBackward0"
+
+    @staticmethod
+    def forward(ctx, x, weight, dims, eps):
+        ctx.dims, ctx.sizes = dims, x.shape[x.ndim - dims :]
+        y, rstd = K.rms_norm(_rows(x, dims), _flat(weight), eps)
+        ctx.save_for_backward(x, weight)
+        ctx.save_constants(rstd)
+        return y.reshape(x.shape)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved
+        dx, dweight = K.rms_norm_grad(_rows(g, ctx.dims), _rows(x, ctx.dims), *ctx.constants, _flat(weight))
+        return dx.reshape(x.shape), dweight.reshape(ctx.sizes), None, None
+
+    @staticmethod
+    def composed(x, weight, dims, eps):
+        over = tuple(range(x._data.ndim - dims, x._data.ndim))
+        y = x * Rsqrt.apply(Mean.apply(x * x, over, True) + eps)
+        return y if weight is None else y * weight
 
 
 def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, eps, cudnn_enabled=True):

@@ -1,15 +1,10 @@
-"""Padding, and taking along a dim by an ascending index: what pads by repeating edges and resizes images."""
+"""Padding, and taking along a dim by an index, perhaps mixing neighbours: what repeats edges and resizes images."""
 
 from __future__ import annotations
-
-import functools
-import operator
 
 import minitorch2_kernels as K
 
 from ..core.function import Function
-from .index_ops import accumulate
-from .joining import cat
 from .view_ops import Slice
 from .views import narrow
 
@@ -24,7 +19,7 @@ class Pad(Function):
         shape = tuple(b + n + a for b, n, a in zip(before, x.shape, after, strict=True))
         ctx.inside = tuple(slice(b, b + n) for b, n in zip(before, x.shape, strict=True))
         y = K.namespace(x).zeros(shape, x.dtype) if value == 0 else K.full_like(x, value, shape=shape)
-        y[ctx.inside] = x
+        K.copy_to(y[ctx.inside], x)
         return y
 
     @staticmethod
@@ -32,8 +27,8 @@ class Pad(Function):
         return Slice.apply(g, ctx.inside), None, None, None
 
 
-class TakeSorted(Function):
-    """x at index[0] <= index[1] <= ... along dim."""
+class TakeAlong(Function):
+    """x at index (m,), from 0 on, along dim."""
 
     row_major = True
     torch_name = "IndexBackward0"
@@ -42,35 +37,62 @@ class TakeSorted(Function):
     def forward(ctx, x, index, dim):
         ctx.save_constants(index)
         ctx.n, ctx.dim = x.shape[dim], dim
-        return x.take(index, axis=dim)
+        return K.take_slices(x, index, dim)
 
     @staticmethod
     def backward(ctx, g):
-        return AddSorted.apply(g, ctx.constants[0], ctx.n, ctx.dim), None, None
+        return AddAlong.apply(g, ctx.constants[0], ctx.n, ctx.dim), None, None
 
 
-class AddSorted(Function):
-    """TakeSorted's transpose: what was taken more than once is summed, what was not is zero."""
+class AddAlong(Function):
+    """TakeAlong's transpose: what was taken more than once is summed, what was not is zero."""
 
     @staticmethod
     def forward(ctx, g, index, n, dim):
         ctx.save_constants(index)
         ctx.dim = dim
-        xp, shape, times = K.namespace(g), (*g.shape[:dim], n, *g.shape[dim + 1 :]), len(index) // n if n else 0
-        if K.on_device(g):  # without a question to the index, whose answer would have to be waited for
-            return accumulate(xp.zeros(shape, g.dtype), (slice(None),) * dim + (index,), g)
-        if times > 1 and (index == xp.arange(len(index)) // times).all():  # all as often
-            each = (g[(slice(None),) * dim + (slice(i, None, times),)] for i in range(times))
-            return functools.reduce(operator.add, each)
-        x = xp.zeros(shape, g.dtype)
-        if index.size:
-            starts = K.nonzero(K.diff(index, prepend=-1))[0]
-            x[(slice(None),) * dim + (index[starts],)] = K.add.reduceat(g, starts, axis=dim)
+        x = K.zeros_like(g, shape=(*g.shape[:dim], n, *g.shape[dim + 1 :]))
+        if g.size:
+            K.add_slices(x, index, g, dim)
         return x
 
     @staticmethod
     def backward(ctx, gg):
-        return TakeSorted.apply(gg, ctx.constants[0], ctx.dim), None, None, None
+        return TakeAlong.apply(gg, ctx.constants[0], ctx.dim), None, None, None
+
+
+class Mix(Function):
+    """The sum over t of x at index[t] along dim, times weights[t]; index and weights (T, m)."""
+
+    row_major = True
+    torch_name = "UpsampleBackward0"
+
+    @staticmethod
+    def forward(ctx, x, index, weights, dim):
+        ctx.save_constants(index, weights)
+        ctx.n, ctx.dim = x.shape[dim], dim
+        return K.mix_slices(x, index, weights, dim)
+
+    @staticmethod
+    def backward(ctx, g):
+        return Unmix.apply(g, *ctx.constants, ctx.n, ctx.dim), None, None, None
+
+
+class Unmix(Function):
+    """Mix's transpose."""
+
+    @staticmethod
+    def forward(ctx, g, index, weights, n, dim):
+        ctx.save_constants(index, weights)
+        ctx.dim = dim
+        x = K.zeros_like(g, shape=(*g.shape[:dim], n, *g.shape[dim + 1 :]))
+        if g.size:
+            K.unmix_slices(x, index, weights, g, dim)
+        return x
+
+    @staticmethod
+    def backward(ctx, gg):
+        return Mix.apply(gg, *ctx.constants, ctx.dim), None, None, None, None
 
 
 def pad_constant(x, before, after, value):
@@ -86,31 +108,23 @@ def pad_constant(x, before, after, value):
 def pad_replicate(x, dim, before, after):
     """The edges of `dim` repeated; a negative amount cuts away."""
     n = x._data.shape[dim]
-    return TakeSorted.apply(x, K.namespace(x._data).arange(-before, n + after).clip(0, n - 1), dim)
+    return TakeAlong.apply(x, _places(x, n, before, after).clip(0, n - 1), dim)
 
 
 def pad_reflect(x, dim, before, after):
     """`dim` mirrored at its edges, which are not repeated; a negative amount cuts away."""
     n = x._data.shape[dim]
-    start, stop = max(-before, 0), n - max(-after, 0)
-    parts = [_part(x, dim, before, 0, -1)] if before > 0 else []
-    parts.append(_part(x, dim, start, stop, 1))
-    if after > 0:
-        parts.append(_part(x, dim, n - 2, n - 2 - after, -1))
-    return cat(parts, dim)
+    return TakeAlong.apply(x, n - 1 - abs(n - 1 - abs(_places(x, n, before, after))), dim)
 
 
 def pad_circular(x, dim, before, after):
     """`dim` repeated as if it were a ring; a negative amount cuts away first."""
-    x = _part(x, dim, max(-before, 0), x._data.shape[dim] - max(-after, 0), 1)
     n = x._data.shape[dim]
-    parts = [_part(x, dim, n - before, n, 1)] if before > 0 else []
-    parts.append(x)
-    if after > 0:
-        parts.append(_part(x, dim, 0, after, 1))
-    return cat(parts, dim)
+    start, stop = max(-before, 0), n - max(-after, 0)
+    ring = _places(x, n, before, after) - start
+    return TakeAlong.apply(x, ring % max(stop - start, 1) + start, dim)
 
 
-def _part(x, dim, start, stop, step):
-    stop = None if stop < 0 else stop
-    return Slice.apply(x, (slice(None),) * dim + (slice(start, stop, step),))
+def _places(x, n, before, after):
+    """Where the elements of the padded dim would lie among n, from -before on."""
+    return K.namespace(x._data).arange(-before, n + after)

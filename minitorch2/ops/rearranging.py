@@ -66,8 +66,9 @@ class Tril(Function):
         ctx.diagonal = diagonal
         rows, columns = x.shape[-2:]
         xp = K.namespace(x)
-        above = xp.arange(columns) - xp.arange(rows)[:, None]  # the number of the diagonal each place is on
-        return K.choose(above <= diagonal if cls.lower else above >= diagonal, x, xp.zeros((), x.dtype))
+        if cls.lower:
+            return K.choose(xp.tri(rows, columns, diagonal, bool), x, xp.zeros((), x.dtype))
+        return K.choose(xp.tri(rows, columns, diagonal - 1, bool), xp.zeros((), x.dtype), x)
 
     @classmethod
     def backward(cls, ctx, g):

@@ -10,10 +10,10 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.function import Elementwise
-from ._common import require_floating, require_tensor
+from ._common import Broadcasting, require_floating, require_tensor
 from .arithmetic import Where
 from .clamping import Clamp
-from .unary import Exp, relu
+from .unary import Exp
 
 
 class Threshold(Elementwise):
@@ -90,6 +90,26 @@ class LeakyRelu(Elementwise):
     @staticmethod
     def fused_backward(ctx, g):
         return K.leaky_relu_grad(g, *ctx.saved, ctx.slope), None
+
+
+class PReLU(Broadcasting):
+    """x where x > 0, else weight * x; the two broadcast."""
+
+    torch_name = "PreluKernelBackward0"
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return K.choose(x > 0, x, K.times(x, weight))
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved
+        need_x, need_weight = ctx.needs_input_grad
+        return (
+            Where.apply(x > 0, g, K.times(g, weight)) if need_x else None,
+            Where.apply(x > 0, 0.0, K.times(g, x)) if need_weight else None,
+        )
 
 
 class Elu(Elementwise):
@@ -211,7 +231,7 @@ def prelu(input, weight):
     elif weight._data.ndim > len(shape):
         weight = weight.reshape(())
     require_floating("prelu_cpu", input)
-    return relu(input) + weight * input.clamp(max=0)
+    return PReLU.apply(input, weight)
 
 
 def hardshrink(input, lambd=0.5):

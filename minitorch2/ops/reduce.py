@@ -62,9 +62,11 @@ class Amax(Function):
     @staticmethod
     def backward(ctx, g):
         x, y = ctx.saved
-        reached = ToCopy.apply(x == spread(y, x.shape, ctx.dims), ctx.dtype)
-        count = Sum.apply(reached, ctx.dims, True)
-        return spread(g, x.shape, ctx.dims) * reached / count, None, None
+        if y.ndim < x.ndim:
+            y, g = (Reshape.apply(a, keep_dims(x.shape, ctx.dims)) for a in (y, g))
+        reached = x == y
+        count = Sum.apply(ToCopy.apply(reached, ctx.dtype), ctx.dims, True)
+        return Where.apply(reached, g / count, 0.0), None, None
 
 
 class Amin(Amax):
@@ -90,16 +92,17 @@ class Var(Function):
         ctx.dims = dims
         n = math.prod(x.shape[d] for d in dims)
         ctx.count, ctx.degrees = n, n - correction if n > correction else 0
-        centred = x - K.sums(x, dims, True) / (n or math.nan)
-        squares = K.sums(centred * centred, dims, keepdim)
+        centred = K.minus(x, K.sums(x, dims, True) / (n or math.nan))
+        squares = K.sums(K.times(centred, centred), dims, keepdim)
         return K.divide(squares, x.dtype.type(ctx.degrees))
 
     @staticmethod
     def backward(ctx, g):  # d var = 2 (x - mean) / (n - c) dx; the mean's own part sums to zero
         (x,) = ctx.saved
-        centred = x - Sum.apply(x, ctx.dims, True) / (ctx.count or math.nan)
+        centred = K.minus(x, Sum.apply(x, ctx.dims, True) / (ctx.count or math.nan))
         slope = 2 / ctx.degrees if ctx.degrees else math.inf
-        return spread(g, x.shape, ctx.dims) * (slope * centred), None, None, None
+        g = g if g.ndim == x.ndim else Reshape.apply(g, keep_dims(x.shape, ctx.dims))
+        return K.times(centred, slope * g), None, None, None
 
 
 class Std(Function):

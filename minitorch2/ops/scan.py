@@ -29,16 +29,30 @@ class Cumsum(Function):
     @staticmethod
     def forward(ctx, x, dim):
         ctx.dim = dim
-        return K.cumsum(x, axis=dim, dtype=x.dtype)
+        return K.running_sums(x, dim, False)
 
     @staticmethod
     def backward(ctx, g):  # x_k is in every sum from the k-th on
         return from_the_end(g, ctx.dim), None
 
 
+class CumsumFromTheEnd(Function):
+    row_major = True
+    torch_name = "FlipBackward0"
+
+    @staticmethod
+    def forward(ctx, x, dim):
+        ctx.dim = dim
+        return K.running_sums(x, dim, True)
+
+    @staticmethod
+    def backward(ctx, g):
+        return Cumsum.apply(g, ctx.dim), None
+
+
 def from_the_end(g, dim):
     """The running sum from the last element to the first."""
-    return Flip.apply(Cumsum.apply(Flip.apply(g, (dim,)), dim), (dim,))
+    return CumsumFromTheEnd.apply(g, dim)
 
 
 class Recurrence(Function):

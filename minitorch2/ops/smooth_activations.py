@@ -82,7 +82,7 @@ class Mish(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return x * K.tanh(K.log1p(K.exp(-K.abs(x))) + K.maximum(x, 0))
+        return x * K.tanh(K.softplus(x, 1.0, 20.0))
 
     @staticmethod
     def backward(ctx, g):
@@ -98,14 +98,17 @@ class Softplus(Elementwise):
     def forward(ctx, x, beta, threshold):
         ctx.save_for_backward(x)
         ctx.beta, ctx.threshold = beta, threshold
-        z = x * beta
-        return K.choose(z > threshold, x, -K.log_sigmoid(-z) / beta)
+        return K.softplus(x, beta, threshold)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         z = x * ctx.beta
         return Where.apply(z > ctx.threshold, g, g * Sigmoid.apply(z)), None, None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.softplus_grad(g, *ctx.saved, ctx.beta, ctx.threshold), None, None
 
 
 class LogSigmoid(Elementwise):

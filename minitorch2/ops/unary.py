@@ -171,12 +171,12 @@ class Square(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return x * x
+        return K.times(x, x)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
-        return g * (2 * x)
+        return K.times(g, K.times(x, 2))
 
 
 class Tanh(Elementwise):

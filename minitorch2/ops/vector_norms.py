@@ -12,7 +12,8 @@ from ..core.dtypes import LOW_PRECISION, as_dtype, float32, promote_types
 from ..core.function import Function
 from ._common import to_dtype
 from .arithmetic import Where
-from .reduce import Sum, amax, reduced_dims, spread
+from .reduce import Sum, amax, keep_dims, reduced_dims
+from .view_ops import Reshape
 
 
 def vector_norm(x, ord: Any = 2, dim=None, keepdim=False, *, dtype=None):
@@ -86,7 +87,7 @@ class Norm2(Function):
 
     @staticmethod
     def forward(ctx, x, dims, keepdim):
-        y = K.asarray(K.sqrt(K.sums(x * x, dims, keepdim)))
+        y = K.asarray(K.sqrt(K.sums(K.times(x, x), dims, keepdim)))
         ctx.dims = dims
         ctx.save_for_backward(x, y)
         return y
@@ -94,8 +95,9 @@ class Norm2(Function):
     @staticmethod
     def backward(ctx, g):  # d|x| = x/|x| dx, and 0 at x = 0
         x, y = ctx.saved
-        y = spread(y, x.shape, ctx.dims)
-        return spread(g, x.shape, ctx.dims) * Where.apply(y == 0, 0.0, x / y), None, None
+        if y.ndim < x.ndim:
+            y, g = (Reshape.apply(a, keep_dims(x.shape, ctx.dims)) for a in (y, g))
+        return K.times(x, Where.apply(y == 0, 0.0, g / y)), None, None
 
 
 class Norm0(Function):

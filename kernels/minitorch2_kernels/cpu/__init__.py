@@ -41,8 +41,10 @@ if jit.available:
         compiled_rnn,
         compiled_rows,
         compiled_sums,
+        gathered,
     )
 
+    gathered.register()
     # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
     for module in (
         compiled_pooling,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ _NUMBERS = (float, int)
 
 
 @functools.lru_cache(maxsize=1024)
-def plan(a, b):
+def plan(a, b) -> Any:
     """How arrays of two shapes meet, as rows of numbers: (shape, rows, matrix of a, its rows, matrix of b, its rows),
     as the loop `plus_rows` has them. None where an operand is broadcast in too many places, rows are short, or the
     shapes do not fit."""

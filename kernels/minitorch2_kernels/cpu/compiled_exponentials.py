@@ -53,9 +53,31 @@ def _register_elu() -> None:
         return dx
 
 
+def _supports_softplus(*args) -> bool:
+    return _supports(*args[:-2])
+
+
+def _register_softplus() -> None:
+    @reference.softplus.override(_supports_softplus)
+    def softplus(x, beta, threshold):
+        """softplus, compiled."""
+        y, numbers = np.empty(x.shape, np.float32), map(np.float32, (beta, 1 / beta, threshold))
+        share_loop(x.size / WORTH_SHARING, loops.softplus, x.size, x.reshape(-1), y.reshape(-1), *numbers)
+        return y
+
+    @reference.softplus_grad.override(_supports_softplus)
+    def softplus_grad(g, x, beta, threshold):
+        """softplus_grad, compiled."""
+        dx, numbers = np.empty(x.shape, np.float32), map(np.float32, (beta, threshold))
+        flat = (a.reshape(-1) for a in (g, x, dx))
+        share_loop(x.size / WORTH_SHARING, loops.softplus_grad, x.size, *flat, *numbers)
+        return dx
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
     _register_elu()
+    _register_softplus()
     for name in (
         "exp",
         "expm1",

@@ -21,11 +21,6 @@ def _fits(x, dilation, out) -> bool:
     return dilation == (1, 1) and 2 * out[0] <= x.shape[2] and 2 * out[1] <= x.shape[3] and x.flags.c_contiguous
 
 
-def _inside(g, winner, hw, kernel_size, stride, padding, dilation) -> bool:
-    # With padding a window may have seen nothing else: its winner lies outside, where the reference adds and forgets.
-    return _floats(g) and padding == (0, 0)
-
-
 def register() -> None:
     """Puts the compiled kernels before the others."""
 
@@ -42,11 +37,10 @@ def register() -> None:
         share_loop(worth, loops.max_pool, len(x), x, lowest, y, winner, *settings)
         return y, winner
 
-    @reference.max_pool2d_put.override(_inside)
+    @reference.max_pool2d_put.override(_floats)
     def max_pool2d_put(g, winner, hw, kernel_size, stride, padding, dilation):
         """Every g goes to its one place, where the reference compares all taps with the winner."""
         dx = np.zeros((*g.shape[:2], *hw), g.dtype)
-        settings = kernel_size[1], *stride, *padding, *dilation
-        worth = dx.size / WORTH_SHARING
-        share_loop(worth, loops.max_pool_put, len(g), g, winner, dx, *settings)
+        taps = np.indices(kernel_size).reshape(2, -1) * np.reshape(dilation, (2, 1)) - np.reshape(padding, (2, 1))
+        share_loop(dx.size / WORTH_SHARING, loops.max_pool_put, len(g), g, winner, dx, *taps, *stride)
         return dx

@@ -7,16 +7,20 @@ of BLAS's time forward and 0.6 backward, 0.5 and 0.8 for eight."""
 
 from __future__ import annotations
 
+import functools
 from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 
 from ..reference import conv as reference_conv
 from ..reference import matmul as reference
+from ..reference.arithmetic import LONG as LONG_ARRAY
+from ..reference.arithmetic import long_times
 from ..reference.copying import ascontiguousarray
 from .alike import alike, alike_float32
 from .blas import one_thread
-from .gemm import NARROWEST, PANEL, best_sgemm, sgemm_address
+from .gemm import NARROWEST, PANEL, PLAIN, TRANSPOSED, best_sgemm, sgemm_address
 from .jit import Loops
 from .matmul import ALONE
 from .pointwise import plain
@@ -28,6 +32,7 @@ WORTH_SHARING = 1 << 20  # multiplications
 WORTH_ADDING = 8 * 1024  # numbers
 ROWS = 4  # of a tile: no thread's part of them ends within one
 LONG = 256  # rows of a part of a weight's gradient, from which on sums of its own are worth their adding up
+SMALLEST = 4096  # multiplications of one of many products; NumPy's own loop has the smaller ones sooner
 FEW = 8  # rows, up to which to lay out the weight for BLAS takes as long as the product
 _TILE = 48  # tile.py's greatest width
 _NO_BIAS = np.zeros(0, np.float32)
@@ -75,6 +80,59 @@ def matmul(a, b):
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     out = np.empty((a.shape[0], b.shape[1]), np.float32)
     _product(a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned, _NO_BIAS, out)
+    return out
+
+
+def _is_outer(a, b) -> bool:
+    return _is_matrix(a) and _is_matrix(b) and a.shape[1] == b.shape[0] == 1 and a.size * b.size >= LONG_ARRAY
+
+
+def outer(a, b):
+    """A column times a row, which is no product for BLAS."""
+    return long_times(a, b)
+
+
+@functools.lru_cache(maxsize=1024)
+def _lie(shape, strides) -> Any:
+    """How float32 matrices (..., rows, columns) lie in memory: (where each begins in bytes, cblas's form, how far rows
+    are apart in numbers). None if neither their rows nor their columns are without gaps."""
+    *batch, rows, columns = shape
+    *steps, down, right = strides
+    if right == 4 and down >= 4 * columns:
+        form, apart = PLAIN, down
+    elif down == 4 and right >= 4 * rows:
+        form, apart = TRANSPOSED, right
+    else:
+        return None
+    places = np.zeros(1, np.int64)
+    for n, step in zip(batch, steps, strict=True):
+        places = np.add.outer(places, np.arange(n) * step).reshape(-1)
+    return (places, form, apart // 4) if apart % 4 == 0 else None
+
+
+def _are_many(a, b) -> bool:
+    if not (type(a) is np.ndarray and type(b) is np.ndarray and a.dtype == b.dtype == np.float32):
+        return False
+    if a.ndim != b.ndim or a.ndim < 3 or a.shape[-1] != b.shape[-2] or a.shape[:-2] != b.shape[:-2]:
+        return False
+    each = a.shape[-2] * a.shape[-1] * b.shape[-1]
+    return (
+        each >= SMALLEST
+        and a.size // (a.shape[-2] * a.shape[-1]) >= get_num_threads()
+        and a.size * b.shape[-1] > WORTH_SHARING
+        and _lie(a.shape, a.strides) is not None
+        and _lie(b.shape, b.strides) is not None
+        and sgemm_address() != 0
+    )
+
+
+def many(a, b):
+    """Every thread computes some of the products."""
+    (m, k), n = a.shape[-2:], b.shape[-1]
+    out = np.empty((*a.shape[:-1], n), np.float32)
+    places, form, apart = _lie(a.shape, a.strides)
+    arguments = k, a.ctypes.data, places, form, apart, b.ctypes.data, *_lie(b.shape, b.strides), out.reshape(-1, m, n)
+    _share_products(out.size * k, loops.products, len(places), (best_sgemm(m, n, k),), *arguments)
     return out
 
 
@@ -230,6 +288,8 @@ def register() -> None:
     reference_conv.conv2d_input_grad.override(_mixes_back)(mixed_conv2d_input_grad)
     reference_conv.conv2d_weight_grad.override(_mixes_weight)(mixed_conv2d_weight_grad)
     reference.matmul.override(_worth_it)(matmul)
+    reference.matmul.override(_is_outer)(outer)
+    reference.matmul.override(_are_many)(many)
     reference.linear.override(_fits)(linear)
     reference.linear_grad.override(_fits_back)(linear_grad)
     reference_conv.conv2d.override(_is_one_image)(conv2d)

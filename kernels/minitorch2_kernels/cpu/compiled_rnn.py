@@ -11,6 +11,7 @@ import functools
 import numpy as np
 
 from ..reference import rnn as reference
+from ..reference.copying import ascontiguousarray
 from . import rnn as shared
 from .jit import Loops
 from .pool import get_num_threads, share_loop
@@ -24,6 +25,20 @@ WORTH_SHARING = 1 << 18  # multiplications
 def _supports(*args) -> bool:
     arrays = [a for a in args if isinstance(a, np.ndarray)]
     return all(a.dtype == np.float32 and a.flags.c_contiguous for a in arrays)
+
+
+def _supports_grad(*args) -> bool:
+    return all(a.dtype == np.float32 for a in args if isinstance(a, np.ndarray))
+
+
+def _of_whole_rows(function):
+    """`function` of arrays without gaps: the gradient of one direction is half of each row."""
+
+    @functools.wraps(function)
+    def call(*args):
+        return function(*(ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in args))
+
+    return call
 
 
 def _share(loop, sizes, reverse, w_hh, *arrays) -> None:
@@ -91,5 +106,7 @@ def gru_grad(dy, dh, gates, inner, before, w_hh, sizes, reverse):
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
-    for function in (rnn, rnn_grad, lstm, lstm_grad, gru, gru_grad):
+    for function in (rnn, lstm, gru):
         getattr(reference, function.__name__).override(_supports)(function)
+    for function in (rnn_grad, lstm_grad, gru_grad):
+        getattr(reference, function.__name__).override(_supports_grad)(_of_whole_rows(function))

@@ -63,7 +63,21 @@ def sums(x, axes, keepdims):
     return totals.reshape((*before, *(1,) * (last - first), *after) if keepdims else (*before, *after))
 
 
+def _runs(x, axis, backwards) -> bool:
+    return alike(x) and x.size >= LONG
+
+
+def running_sums(x, axis, backwards):
+    """running_sums, compiled: rows are shared, or what is after the axis."""
+    y, before = np.empty(x.shape, x.dtype), math.prod(x.shape[:axis])
+    parts = [a.reshape(before, x.shape[axis], -1) for a in (x, y)]
+    pieces = -(-parts[0].shape[2] // loops.PIECE)
+    share_loop(x.size / LONG, loops.running_sums, before * pieces, *parts, backwards)
+    return y
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
     reference.channel_sums.override(_has_channels)(channel_sums)
+    reference.running_sums.override(_runs)(running_sums)
     reference.long_sums.override(_supports)(sums)

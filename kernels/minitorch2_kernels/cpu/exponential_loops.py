@@ -79,6 +79,27 @@ def log_sigmoid_grad(g, x, dx, start, stop):
 
 @shareable
 @elementwise
+def softplus(x, y, beta, inverse, threshold, start, stop):
+    """inverse: 1 / beta"""
+    x, y = x[start:stop], y[start:stop]
+    for i in range(x.size):
+        z = x[i] * beta
+        below = -scalars.log_sigmoid(-z) * inverse
+        y[i] = x[i] if z > threshold else below
+
+
+@shareable
+@elementwise
+def softplus_grad(g, x, dx, beta, threshold, start, stop):
+    g, x, dx = g[start:stop], x[start:stop], dx[start:stop]
+    for i in range(g.size):
+        z = x[i] * beta
+        below = scalars.sigmoid(z)
+        dx[i] = g[i] * (_1 if z > threshold else below)
+
+
+@shareable
+@elementwise
 def elu(x, y, falling, scale, input_scale, start, stop):
     """falling: alpha * scale"""
     x, y = x[start:stop], y[start:stop]

@@ -1,8 +1,12 @@
-"""The loop that numba compiles for compiled_indexing.py. Importing this module imports numba."""
+"""The loops that numba compiles for compiled_indexing.py. Importing this module imports numba.
+
+Arrays are (before, along, after) an axis: (A, n, B), what is read from or added to; (A, m, B), at m indices."""
 
 from __future__ import annotations
 
-from .jit import jit
+import numpy as np
+
+from .loops import jit
 from .share_loops import shareable
 
 
@@ -17,3 +21,126 @@ def index_add(out, index, values, start, stop):
         row, more = out[at, start:stop], values[i, start:stop]
         for j in range(len(row)):
             row[j] += more[j]
+
+
+@shareable
+@jit
+def take_slices(x, index, y, start, stop):
+    """y[a, j] = x[a, index[j]], for the slices start to stop of A*m."""
+    size, count, width = x.shape[1], y.shape[1], y.shape[2]
+    for a in range(start // count, (stop + count - 1) // count):
+        for j in range(max(start - a * count, 0), min(stop - a * count, count)):
+            at = index[j]
+            if at < -size or at >= size:
+                raise IndexError("index out of range")
+            row, out = x[a, at], y[a, j]
+            for b in range(width):
+                out[b] = row[b]
+
+
+@shareable
+@jit
+def take_numbers(x, index, y, start, stop):
+    """take_slices of single numbers: x (A, n), y (A, m); index in range; a from start to stop."""
+    for a in range(start, stop):
+        row, out = x[a], y[a]
+        for j in range(len(out)):
+            out[j] = row[np.uintp(index[j])]  # no sign: no look for an index below zero
+
+
+@shareable
+@jit
+def add_slices(out, index, values, start, stop):
+    """out[a, index[j]] += values[a, j], in the order of j; a from start to stop."""
+    for a in range(start, stop):
+        for j in range(len(index)):
+            at = index[j]
+            if at < 0 or at >= out.shape[1]:
+                raise IndexError("index out of range")
+            if values.shape[2] == 1:
+                out[a, at, 0] += values[a, j, 0]
+                continue
+            row, more = out[a, at], values[a, j]
+            for b in range(len(row)):
+                row[b] += more[b]
+
+
+@shareable
+@jit
+def gather(x, index, y, start, stop):
+    """y[a, j, b] = x[a, index[a, j, b], b], for the rows start to stop of A*m."""
+    count, width = y.shape[1], y.shape[2]
+    for a in range(start // count, (stop + count - 1) // count):
+        table = x[a]
+        for j in range(max(start - a * count, 0), min(stop - a * count, count)):
+            if width == 1:
+                y[a, j, 0] = table[index[a, j, 0], 0]
+                continue
+            at, out = index[a, j], y[a, j]
+            for b in range(width):
+                out[b] = table[at[b], b]
+
+
+@shareable
+@jit
+def scatter_add(out, index, values, by_columns, start, stop):
+    """out[a, index[a, j, b], b] += values[a, j, b], in the order of j; a, or by_columns b, from start to stop."""
+    first, last = (0, len(out)) if by_columns else (start, stop)
+    left, right = (start, stop) if by_columns else (0, out.shape[2])
+    for a in range(first, last):
+        table = out[a]
+        for j in range(index.shape[1]):
+            if out.shape[2] == 1:
+                table[index[a, j, 0], 0] += values[a, j, 0]
+                continue
+            at, more = index[a, j], values[a, j]
+            for b in range(left, right):
+                table[at[b], b] += more[b]
+
+
+@shareable
+@jit
+def mix_slices(x, index, weights, y, start, stop):
+    """y[a, j] = the sum over t of x[a, index[t, j]] weights[t, j], for the slices start to stop of A*m."""
+    count = y.shape[1]
+    for a in range(start // count, (stop + count - 1) // count):
+        table = x[a]
+        for j in range(max(start - a * count, 0), min(stop - a * count, count)):
+            out, row, factor = y[a, j], table[index[0, j]], weights[0, j]
+            for b in range(len(out)):
+                out[b] = row[b] * factor
+            for t in range(1, len(index)):
+                row, factor = table[index[t, j]], weights[t, j]
+                for b in range(len(out)):
+                    out[b] += row[b] * factor
+
+
+@shareable
+@jit
+def mix_numbers(x, index, weights, y, start, stop):
+    """mix_slices of single numbers: x (A, n), y (A, m); a from start to stop."""
+    for a in range(start, stop):
+        row, out, at, factor = x[a], y[a], index[0], weights[0]
+        for j in range(len(out)):
+            out[j] = row[np.uintp(at[j])] * factor[j]
+        for t in range(1, len(index)):
+            at, factor = index[t], weights[t]
+            for j in range(len(out)):
+                out[j] += row[np.uintp(at[j])] * factor[j]
+
+
+@shareable
+@jit
+def unmix_slices(out, index, weights, values, start, stop):
+    """out[a, index[t, j]] += weights[t, j] values[a, j], for every j and t; a from start to stop."""
+    for a in range(start, stop):
+        table = out[a]
+        for j in range(index.shape[1]):
+            for t in range(len(index)):
+                factor = weights[t, j]
+                if values.shape[2] == 1:
+                    table[index[t, j], 0] += values[a, j, 0] * factor
+                    continue
+                row, more = table[index[t, j]], values[a, j]
+                for b in range(len(row)):
+                    row[b] += more[b] * factor

@@ -65,6 +65,29 @@ def _sums(g, x, mean, total, product, first, last):
             product[b] += two
 
 
+@shareable
+@jit
+def row_sums(g, x, mean, total, product, first, last):
+    """total = sum of g and product = sum of g * (x - mean), of rows first to last of g and x (R, L)."""
+    for r in range(first, last):
+        slope, row, centre = g[r], x[r], mean[r]
+        one = two = x.dtype.type(0)
+        for i in range(len(row)):
+            one += slope[i]
+            two += slope[i] * (row[i] - centre)
+        total[r], product[r] = one, two
+
+
+@shareable
+@jit
+def mix_rows(g, x, mean, by, along, shift, dx, first, last):
+    """dx = g * by + (x - mean) * along + shift, rows first to last of g, x and dx (R, L)."""
+    for r in range(first, last):
+        slope, row, out, centre, factor, times, plus = g[r], x[r], dx[r], mean[r], by[r], along[r], shift[r]
+        for i in range(len(row)):
+            out[i] = slope[i] * factor + (row[i] - centre) * times + plus
+
+
 @jit
 def _normalize_grad(g, x, mean, scale, along, shift, dx, first, last):
     for n in range(x.shape[0]):
@@ -88,3 +111,51 @@ def normalize_grad(g, x, mean, rstd, scale, from_batch, total, product, along, s
             for b in range(begin, end):
                 along[b], shift[b] = product[b] * (rstd[b] * rstd[b]) / -count, total[b] / -count
         _normalize_grad(g, x, mean, scale, along, shift, dx, begin, end)
+
+
+@shareable
+@jit
+def column_moments(x, total, square, mean, first, last):
+    """moments of x (A, B), which has a number for each of them in every row."""
+    total, square, mean = total[first:last], square[first:last], mean[first:last]
+    for n in range(x.shape[0]):
+        row = x[n, first:last]
+        for b in range(len(row)):
+            total[b] += row[b]
+    for b in range(len(mean)):
+        mean[b] = total[b] / x.shape[0]
+    for n in range(x.shape[0]):
+        row = x[n, first:last]
+        for b in range(len(row)):
+            square[b] += (row[b] - mean[b]) * (row[b] - mean[b])
+
+
+@shareable
+@jit
+def normalize_columns(x, scale, shift, y, start, stop):
+    """normalize of x (A, B), rows start to stop."""
+    for n in range(start, stop):
+        row, out = x[n], y[n]
+        for b in range(len(row)):
+            out[b] = row[b] * scale[b] + shift[b]
+
+
+@shareable
+@jit
+def normalize_columns_grad(g, x, mean, rstd, scale, from_batch, total, product, along, shift, dx, first, last):
+    """normalize_grad of x (A, B), columns first to last."""
+    total, product, mean = total[first:last], product[first:last], mean[first:last]
+    along, shift, scale = along[first:last], shift[first:last], scale[first:last]
+    for n in range(x.shape[0]):
+        slope, row = g[n, first:last], x[n, first:last]
+        for b in range(len(row)):
+            total[b] += slope[b]
+            product[b] += slope[b] * (row[b] - mean[b])
+    if from_batch:
+        for b in range(len(mean)):
+            factor = rstd[first + b]
+            along[b], shift[b] = product[b] * (factor * factor) / -x.shape[0], total[b] / -x.shape[0]
+    for n in range(x.shape[0]):
+        slope, row, out = g[n, first:last], x[n, first:last], dx[n, first:last]
+        for b in range(len(row)):
+            out[b] = (slope[b] + (row[b] - mean[b]) * along[b] + shift[b]) * scale[b]

@@ -80,12 +80,17 @@ def max_pool_2x2(x, lowest, y, winner, start, stop):
 
 @shareable
 @jit
-def max_pool_put(g, winner, dx, kw, sh, sw, ph, pw, dh, dw, start, stop):
-    """Every g to its one place."""
+def max_pool_put(g, winner, dx, rows, columns, sh, sw, start, stop):
+    """Every g to its one place: that of tap t of the window at i, j is i * sh + rows[t], j * sw + columns[t].
+
+    With padding a window may have seen nothing else: its winner lies outside, and its g is forgotten."""
+    height, width = dx.shape[2:]
     for n in range(start, stop):
         for c in range(g.shape[1]):
-            plane = dx[n, c]
+            plane, slope, won = dx[n, c], g[n, c], winner[n, c]
             for i in range(g.shape[2]):
                 for j in range(g.shape[3]):
-                    k, m = divmod(winner[n, c, i, j], kw)
-                    plane[i * sh - ph + k * dh, j * sw - pw + m * dw] += g[n, c, i, j]
+                    tap = won[i, j]
+                    row, column = i * sh + rows[tap], j * sw + columns[tap]
+                    if 0 <= row < height and 0 <= column < width:
+                        plane[row, column] += slope[i, j]

@@ -68,6 +68,18 @@ def product(sgemm, a, a_turned, b, b_turned, bias, out, by_rows, unit, start, st
 
 @shareable
 @jit
+def products(sgemm, k, a, a_places, a_form, a_row, b, b_places, b_form, b_row, out, start, stop):
+    """out[i] = a_i b_i, sums over k, for i from start to stop; out (N, m, n). The numbers of a_i begin at the address a
+    + a_places[i], in cblas's form a_form, its rows a_row numbers apart; so for b. sgemm: its address."""
+    _, m, n = out.shape
+    to, size = out.ctypes.data, m * n * out.itemsize
+    for i in range(start, stop):
+        at = to + i * size
+        times(sgemm, a_form, b_form, m, n, k, a + a_places[i], a_row, b + b_places[i], b_row, 0, at, n)
+
+
+@shareable
+@jit
 def linear_grad(of_x, of_weight, parts, g, x, weight, dx, dws, dbs, start, stop):
     """Parts start to stop of dx = g weight, dw = g^T x and db, the sums of g's columns. What is empty is not wanted.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .loops import jit
+import numpy as np
+
+from .loops import copy, jit
 from .share_loops import shareable
 
 RUN = 1 << 13  # numbers of a row that are summed in their own dtype, a vector of sums at a time
@@ -64,3 +66,31 @@ def column_sums(x, totals, start, stop):
             for c in range(len(total)):
                 total[c] += r0[c]
             row += 1
+
+
+@shareable
+@jit
+def running_sums(x, y, backwards, start, stop):
+    """y[b, r] = the sum of x[b, 0] to x[b, r], or backwards of x[b, r] to the last; x and y (B, R, L); pieces start to
+    stop of L in all B."""
+    rows, width = x.shape[1], x.shape[2]
+    pieces = (width + PIECE - 1) // PIECE
+    step = -1 if backwards else 1
+    begin = rows - 1 if backwards else 0
+    for unit in range(start, stop):
+        piece, b = unit % pieces, unit // pieces
+        if width == 1:
+            total = x.dtype.type(0)
+            for k in range(rows):
+                r = np.uintp(begin + k * step)
+                total += x[b, r, 0]
+                y[b, r, 0] = total
+            continue
+        first, last = piece * PIECE, min(width, (piece + 1) * PIECE)
+        before = y[b, begin, first:last]
+        copy(x[b, begin, first:last], before)
+        for k in range(1, rows):
+            row, out = x[b, begin + k * step, first:last], y[b, begin + k * step, first:last]
+            for c in range(len(out)):
+                out[c] = before[c] + row[c]
+            before = out

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dispatch import kernel, namespace
+from .arithmetic import LONG
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 
@@ -18,6 +19,12 @@ def cast(x, dtype):
         return x.copy() if dtype == BFLOAT16 else widen(x).astype(dtype, copy=False)
     if dtype == BFLOAT16:
         return narrow(x.astype(np.float32, copy=False))
+    return long_cast(x, dtype) if x.size >= LONG else x.astype(dtype)
+
+
+@kernel
+def long_cast(x, dtype):
+    """cast of NumPy's and CuPy's own dtypes."""
     return x.astype(dtype)
 
 

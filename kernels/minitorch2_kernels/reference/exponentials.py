@@ -70,6 +70,20 @@ def silu_grad(g, x):
 
 
 @kernel
+def softplus(x, beta, threshold):
+    """log(1 + exp(beta x)) / beta, x itself where beta x > threshold, element by element. x: any shape, floating."""
+    z = x * beta
+    return namespace(x).where(z > threshold, x, -log_sigmoid.reference(-z) / beta)
+
+
+@kernel
+def softplus_grad(g, x, beta, threshold):
+    """g / (1 + exp(-beta x)), and g itself where beta x > threshold. g and x are of one shape and dtype."""
+    z = x * beta
+    return namespace(x).where(z > threshold, g, g * sigmoid.reference(z))
+
+
+@kernel
 def log_sigmoid(x):
     """min(x, 0) - log(1 + exp(-|x|)), element by element. x: any shape, floating."""
     xp = namespace(x)

@@ -1,7 +1,9 @@
-"""Adding at indices that may repeat."""
+"""Reading at indices along one axis, and adding there, where indices may repeat."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,69 @@ def index_add(out, index, values):
     else:
         xp.add.at(out, index, values)
     return out
+
+
+@kernel
+def take_slices(x, index, axis):
+    """x[..., index, ...]: its slices along `axis` at index (m,), int64, negative ones from the end. IndexError where
+    one is out of range (on the CPU)."""
+    return x.take(index, axis=0) if axis == 0 else x[(*(slice(None),) * axis, index)]
+
+
+@kernel
+def add_slices(out, index, values, axis):
+    """out[..., index[i], ...] += values[..., i, ...] along `axis`, repeated indices included. Writes to `out`.
+
+    out: (..., M, ...), index: (n,) int64 in [0, M), values: (..., n, ...) in out's dtype."""
+    xp = namespace(out)
+    target, rows = xp.moveaxis(out, axis, 0), xp.moveaxis(values, axis, 0)
+    if target.flags.c_contiguous:
+        index_add(target, index, rows)
+    else:
+        target += index_add(xp.zeros(target.shape, out.dtype), index, rows)
+
+
+def _column(weights, x, axis):
+    """weights (m,) as they stand along that axis of x."""
+    return weights.reshape(-1, *(1,) * (x.ndim - axis - 1))
+
+
+@kernel
+def mix_slices(x, index, weights, axis):
+    """The sum over t of x[..., index[t], ...] weights[t] along `axis`; index (T, m) int64, in range; weights (T, m) in
+    x's dtype."""
+    parts = [take_slices(x, i, axis) * _column(w, x, axis) for i, w in zip(index, weights, strict=True)]
+    return functools.reduce(operator.iadd, parts)
+
+
+@kernel
+def unmix_slices(out, index, weights, values, axis):
+    """out[..., index[t, j], ...] += weights[t, j] values[..., j, ...] along `axis`, for every t. Writes to `out`."""
+    for i, w in zip(index, weights, strict=True):
+        add_slices(out, i, values * _column(w, out, axis), axis)
+
+
+@kernel
+def gather(x, index, axis):
+    """x[i, index[i, j], k] for axis 1, and so on. x: of index's shape but for `axis`; index: int64, in range."""
+    return namespace(x).take_along_axis(x, index, axis=axis)
+
+
+@kernel
+def scatter_add(out, index, values, axis):
+    """out[i, index[i, j], k] += values[i, j, k] for axis 1, and so on, repeated indices included. Writes to `out`.
+
+    index: int64, in range, no larger than out but along `axis`; values: of its shape, in out's dtype."""
+    xp = namespace(out)
+    grid = [
+        index if d == axis else xp.arange(n).reshape((-1, *(1,) * (index.ndim - d - 1)))
+        for d, n in enumerate(index.shape)
+    ]
+    linear = linear_index(grid, out.shape).reshape(-1)
+    if out.flags.c_contiguous:
+        index_add(out.reshape(-1), linear, values.reshape(-1))
+    else:
+        out += index_add(xp.zeros(out.size, out.dtype), linear, values.reshape(-1)).reshape(out.shape)
 
 
 def linear_index(indices, shape) -> Any:

@@ -5,7 +5,7 @@ Every normalisation is this one under another shape: batch norm has A = N, B = C
 
 from __future__ import annotations
 
-from ..dispatch import kernel, namespace
+from ..dispatch import kernel, namespace, zeros_like
 
 
 def _total(x):
@@ -58,6 +58,30 @@ def normalize_grad(g, x, mean, rstd, weight, from_batch):
 
 
 @kernel
+def group_norm(x, weight, bias, groups, eps):
+    """(y, mean, rstd) of x (N, C, L): each image's groups of C / groups channels by their own mean and rstd (N *
+    groups,), then weight and bias (C,), either perhaps None."""
+    rows = x.reshape(1, len(x) * groups, -1)
+    mean, var = moments(rows)
+    rstd = 1 / namespace(x).sqrt(var + x.dtype.type(eps))
+    y = normalize(rows, mean, rstd, None, None).reshape(x.shape)
+    if weight is None and bias is None:
+        return y, mean, rstd
+    nothing = zeros_like(x, shape=x.shape[1])
+    return normalize(y, nothing, nothing + 1, weight, bias), mean, rstd
+
+
+@kernel
+def group_norm_grad(g, x, mean, rstd, weight, groups):
+    """(dx, dweight, dbias) of `group_norm`."""
+    rows, nothing = x.reshape(1, len(x) * groups, -1), zeros_like(x, shape=x.shape[1])
+    h = normalize(rows, mean, rstd, None, None).reshape(x.shape)
+    dh, dweight, dbias = normalize_grad(g, h, nothing, nothing + 1, weight, False)
+    dx = normalize_grad(dh.reshape(rows.shape), rows, mean, rstd, None, True)[0]
+    return dx.reshape(x.shape), dweight, dbias
+
+
+@kernel
 def layer_norm(x, weight, bias, eps):
     """(y, mean (R, 1), rstd (R, 1)) of rows x (R, D): y = (x - mean) * rstd * weight + bias, both (D,) or None."""
     xp, width = namespace(x), x.dtype.type(x.shape[1])
@@ -85,3 +109,27 @@ def layer_norm_grad(g, x, mean, rstd, weight):
     h -= g.sum(axis=1, keepdims=True) / width
     h *= rstd
     return h, dweight, dbias
+
+
+@kernel
+def rms_norm(x, weight, eps):
+    """(y, rstd (R, 1)) of rows x (R, D): y = x rstd weight, rstd = 1 / sqrt(mean(x^2) + eps); weight (D,) or None."""
+    xp, width = namespace(x), x.dtype.type(x.shape[1])
+    rstd = 1 / xp.sqrt(xp.einsum("rd,rd->r", x, x)[:, None] / width + x.dtype.type(eps))
+    y = x * rstd
+    if weight is not None:
+        y *= weight
+    return y, rstd
+
+
+@kernel
+def rms_norm_grad(g, x, rstd, weight):
+    """(dx, dweight) of `rms_norm`. With h = x rstd and v = g weight:  dx = rstd (v - h sum(v h)/D)"""
+    xp, width = namespace(x), x.dtype.type(x.shape[1])
+    h = x * rstd
+    dweight = xp.einsum("rd,rd->d", g, h)
+    g = g if weight is None else g * weight
+    h *= xp.einsum("rd,rd->r", g, h)[:, None] / -width
+    h += g
+    h *= rstd
+    return h, dweight

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import asarray, kernel
+from ..dispatch import asarray, kernel, namespace
 from .arithmetic import LONG
 from .cast import cast
 
@@ -30,6 +30,15 @@ def sums(x, axes, keepdims=False):
     if x.size >= LONG:
         return long_sums(x, tuple(sorted(axes)), keepdims)
     return x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype)
+
+
+@kernel
+def running_sums(x, axis, backwards):
+    """The sums along `axis` of each element and all before it, or all after it, in x's dtype; like x."""
+    xp = namespace(x)
+    if not backwards:
+        return xp.cumsum(x, axis=axis, dtype=x.dtype)
+    return xp.flip(xp.cumsum(xp.flip(x, axis), axis=axis, dtype=x.dtype), axis)
 
 
 def bias_grad(g):

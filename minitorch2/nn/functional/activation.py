@@ -29,6 +29,7 @@ from ...ops.rectifiers import (
 from ...ops.reduce import PutAlong
 from ...ops.smooth_activations import Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus
 from ...ops.unary import sigmoid, tanh
+from ...ops.view_ops import Split
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
@@ -223,7 +224,7 @@ def glu(input, dim=-1):
     n = input._data.shape[dim]
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {n}")
-    a, b = input.narrow(dim, 0, n // 2), input.narrow(dim, n // 2, n // 2)
+    a, b = Split.apply(input, (n // 2, n // 2), dim)
     return a * sigmoid(b)
 
 

@@ -68,7 +68,8 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
     if beta == 0:
         return reduced((input - target).abs(), reduction)
     difference = _difference("smooth_l1_loss", input, target)
-    return called("SmoothL1LossBackward0", reduced(Huber.apply(difference, beta) / beta, reduction))
+    losses = Huber.apply(difference, beta)
+    return called("SmoothL1LossBackward0", reduced(losses if beta == 1 else losses / beta, reduction))
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):

@@ -9,9 +9,8 @@ from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
 from ...ops._common import require_tensor, to_dtype
 from ...ops._half import once_in_half
 from ...ops._images import follows_format
-from ...ops.norm import LayerNorm, scale_channels
+from ...ops.norm import GroupNorm, LayerNorm, RMSNorm
 from ...ops.norm import batch_norm as normalize_batch
-from ...ops.reduce import Mean
 from .padding import pad
 from .pooling import avg_pool2d
 
@@ -105,9 +104,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     _check_mixed(input, weight, bias)
     if not input._data.size:
         return _of_nothing(input, weight, bias)
-    x = input.reshape(1, shape[0] * num_groups, -1)
-    x = normalize_batch(x, None, None, None, None, True, 0.0, eps).reshape(shape)
-    return to_dtype(scale_channels(x, weight, bias), input._data.dtype)
+    return to_dtype(GroupNorm.apply(input, weight, bias, num_groups, eps), input._data.dtype)
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -132,9 +129,11 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
     x = to_dtype(input, float32.numpy) if dtype in LOW_PRECISION else input
     if eps is None:
         eps = finfo(x.dtype).eps
-    dims = tuple(range(x._data.ndim - len(sizes), x._data.ndim))
-    y = x * (Mean.apply(x * x, dims, True) + eps).rsqrt()
-    return to_dtype(y if weight is None else y * weight, dtype)
+    if not x._data.size or (weight is not None and weight._data.dtype != x._data.dtype):
+        y = RMSNorm.composed(x, weight, len(sizes), eps)
+    else:
+        y = RMSNorm.apply(x, weight, len(sizes), eps)
+    return to_dtype(y, dtype)
 
 
 @follows_format

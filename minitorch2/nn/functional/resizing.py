@@ -14,7 +14,7 @@ from ...core.function import Function
 from ...ops._common import require_floating
 from ...ops._half import once_in_half
 from ...ops._images import follows_format
-from ...ops.pad import TakeSorted
+from ...ops.pad import Mix, TakeAlong
 from ...ops.resampling import axis_matrix, whole_weights
 from ...ops.sampling import cubic_weights
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
@@ -90,7 +90,7 @@ def interpolate(
         if antialias:
             input = _smoothed(input, 2 + i, n, out, scale, align_corners, mode)
         elif mode in ("nearest", "nearest-exact"):
-            input = TakeSorted.apply(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
+            input = TakeAlong.apply(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
         else:
             input = (_cubic if mode == "bicubic" else _linear)(input, 2 + i, n, out, scale, align_corners)
     return input if input is not before else input.clone()
@@ -187,11 +187,7 @@ def _of_bytes(x, dim, n, out, scale, align_corners, mode, antialias):
 def _mixed(x, dim, neighbours, weights):
     """The sum of x's elements at each of the ascending indices (out,) along dim, times its weights (out,)."""
     wide = x.float() if x._data.itemsize == 2 else x
-    column = (-1, *(1,) * (x._data.ndim - dim - 1))
-    y = None
-    for index, weight in zip(neighbours, weights, strict=True):
-        part = TakeSorted.apply(wide, index, dim) * Function.as_tensor(weight.reshape(column))
-        y = part if y is None else y + part
+    y = Mix.apply(wide, K.stack(neighbours), K.stack(weights), dim)
     return Function.to_dtype(y, x._data.dtype)
 
 

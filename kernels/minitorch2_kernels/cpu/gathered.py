@@ -1,0 +1,55 @@
+"""Arrays whose rows have gaps, as the halves of a chunk, brought together for the compiled loops.
+
+NumPy computes on such rows where they lie, on one core; to copy them first, on all, and compute on all costs half."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from ..reference import arithmetic, exponentials, gelu, rectifiers
+from ..reference.arithmetic import LONG
+from ..reference.copying import ascontiguousarray
+
+
+def _has_gaps(arrays) -> bool:
+    """Whether all are long arrays of floats, in row-major order but for gaps between rows, which one of them has."""
+    gaps = False
+    for a in arrays:
+        if type(a) is not np.ndarray or a.dtype.char not in "fd" or a.size < LONG:
+            return False
+        if not a.flags.c_contiguous:
+            strides = [s for s, n in zip(a.strides, a.shape, strict=True) if n > 1]
+            if strides[-1] != a.itemsize or any(s < t for s, t in pairwise(strides)):
+                return False
+            gaps = True
+    return gaps
+
+
+def _register(kernel, count: int) -> None:
+    """An override of `kernel`, whose first `count` arguments are the arrays, none of which it writes to."""
+
+    def supports(*args) -> bool:
+        return _has_gaps(args[:count]) and not any(isinstance(a, np.ndarray) for a in args[count:])
+
+    @kernel.override(supports)
+    def gathered(*args):
+        """of rows with gaps: copies without, and then whichever implementation takes those."""
+        return kernel(*map(ascontiguousarray, args[:count]), *args[count:])
+
+
+def register() -> None:
+    """Puts these overrides after those that compute: the ones registered later are asked first."""
+    for name in ("plus", "minus", "times", "over"):
+        _register(getattr(arithmetic, f"long_{name}"), 2)
+    for name in ("exp", "expm1", "tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):
+        _register(getattr(exponentials, name), 1)
+    for name in ("tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):
+        _register(getattr(exponentials, f"{name}_grad"), 2)
+    for name in ("relu", "hardtanh", "leaky_relu", "hardsigmoid", "hardswish"):
+        _register(getattr(rectifiers, name), 1)
+        _register(getattr(rectifiers, f"{name}_grad"), 2)
+    for name in ("gelu", "gelu_tanh"):
+        _register(getattr(gelu, name), 1)
+        _register(getattr(gelu, f"{name}_grad"), 3)
