@@ -29,6 +29,9 @@ def filled(d, shape):
 def two(d):
     """Two arrays that broadcast, or one and a number."""
     a, b = (filled(d, shape) for shape in fitting(d, 2))
+    if d.of(False, False, True):
+        shape = np.broadcast_shapes(a.shape, b.shape)
+        a, b = d.of((a, np.broadcast_to(b, shape)), (np.broadcast_to(a, shape), b))
     if a.shape and d.of(False, False, True):
         return d.of((a, 2.5), (a, 3), (-1.5, a))
     return (a, b) if a.shape or b.shape else (d.array(5, 20), b)

@@ -16,7 +16,7 @@ from .pool import share_loop
 
 loops = Loops("sums_loops")
 
-NARROW = 16  # numbers; rows of fewer are summed as fast by NumPy
+NARROW = 16  # columns; fewer are summed as fast by NumPy
 
 
 def _has_channels(x) -> bool:
@@ -51,8 +51,7 @@ def _sums(x, before: int, summed: int, after: int):
 def _supports(x, axes, keepdims) -> bool:
     if not (alike(x) and x.size and axes and axes[-1] - axes[0] + 1 == len(axes)):
         return False
-    last = axes[-1] + 1 == x.ndim
-    return math.prod(x.shape[axes[0] :] if last else x.shape[axes[-1] + 1 :]) >= NARROW
+    return axes[-1] + 1 == x.ndim or math.prod(x.shape[axes[-1] + 1 :]) >= NARROW
 
 
 def sums(x, axes, keepdims):

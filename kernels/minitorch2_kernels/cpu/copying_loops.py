@@ -92,11 +92,14 @@ def put(like, to, of, sizes, to_strides, of_strides, start, stop):
         if along == item:
             for p in range(first, last):
                 _move(target + p * to_strides[3], source + p * across, q_size * item)
-        elif along == 0:
+        elif along == 0 and q_size >= TILE:
             for p in range(first, last):
-                write, number = target + p * to_strides[3], _load(like, source + p * across)
-                for q in range(q_size):
-                    _store(like, write + q * item, number)
+                write, done = target + p * to_strides[3], 1
+                _store(like, write, _load(like, source + p * across))
+                while done < q_size:  # what is written once is copied, twice as much each time
+                    count = min(done, q_size - done)
+                    _move(write + done * item, write, count * item)
+                    done += count
         elif across == item and last - first == TILE:
             for q in range(0, gathered, TILE):
                 for j in range(TILE):

@@ -1,4 +1,5 @@
-"""Arrays whose rows have gaps, as the halves of a chunk, brought together for the compiled loops.
+"""Arrays whose rows have gaps, as the halves of a chunk, brought together for the compiled loops, and broadcast arrays
+narrowed.
 
 NumPy computes on such rows where they lie, on one core; to copy them first, on all, and compute on all costs half."""
 
@@ -27,6 +28,25 @@ def _has_gaps(arrays) -> bool:
     return gaps
 
 
+def _narrowed(a):
+    """a without the repetitions along dims that were broadcast."""
+    return a[tuple(slice(1) if s == 0 else slice(None) for s in a.strides)]
+
+
+def _one_is_spread(a, b) -> bool:
+    """Whether one of two long arrays of floats was broadcast to the other's shape, as the gradient of a sum is."""
+    if not (type(a) is type(b) is np.ndarray and a.shape == b.shape and a.size >= LONG):
+        return False
+    return a.dtype == b.dtype and a.dtype.char in "fd" and (0 in a.strides) != (0 in b.strides)
+
+
+def _register_spread(kernel) -> None:
+    @kernel.override(_one_is_spread)
+    def spread(a, b):
+        """of an array and a broadcast one: the same of the array and of what was broadcast."""
+        return kernel(_narrowed(a), _narrowed(b))
+
+
 def _register(kernel, count: int) -> None:
     """An override of `kernel`, whose first `count` arguments are the arrays, none of which it writes to."""
 
@@ -43,6 +63,7 @@ def register() -> None:
     """Puts these overrides after those that compute: the ones registered later are asked first."""
     for name in ("plus", "minus", "times", "over"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
+        _register_spread(getattr(arithmetic, f"long_{name}"))
     for name in ("exp", "expm1", "tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):
         _register(getattr(exponentials, name), 1)
     for name in ("tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):

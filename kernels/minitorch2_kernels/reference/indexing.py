@@ -31,7 +31,7 @@ def index_add(out, index, values):
 def take_slices(x, index, axis):
     """x[..., index, ...]: its slices along `axis` at index (m,), int64, negative ones from the end. IndexError where
     one is out of range (on the CPU)."""
-    return x.take(index, axis=0) if axis == 0 else x[(*(slice(None),) * axis, index)]
+    return x.take(index, axis=axis)
 
 
 @kernel

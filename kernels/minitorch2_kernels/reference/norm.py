@@ -115,7 +115,7 @@ def layer_norm_grad(g, x, mean, rstd, weight):
 def rms_norm(x, weight, eps):
     """(y, rstd (R, 1)) of rows x (R, D): y = x rstd weight, rstd = 1 / sqrt(mean(x^2) + eps); weight (D,) or None."""
     xp, width = namespace(x), x.dtype.type(x.shape[1])
-    rstd = 1 / xp.sqrt(xp.einsum("rd,rd->r", x, x)[:, None] / width + x.dtype.type(eps))
+    rstd = 1 / xp.sqrt((x * x).sum(axis=1, keepdims=True) / width + x.dtype.type(eps))
     y = x * rstd
     if weight is not None:
         y *= weight
@@ -125,11 +125,10 @@ def rms_norm(x, weight, eps):
 @kernel
 def rms_norm_grad(g, x, rstd, weight):
     """(dx, dweight) of `rms_norm`. With h = x rstd and v = g weight:  dx = rstd (v - h sum(v h)/D)"""
-    xp, width = namespace(x), x.dtype.type(x.shape[1])
     h = x * rstd
-    dweight = xp.einsum("rd,rd->d", g, h)
+    dweight = (g * h).sum(axis=0)
     g = g if weight is None else g * weight
-    h *= xp.einsum("rd,rd->r", g, h)[:, None] / -width
+    h *= (g * h).sum(axis=1, keepdims=True) / -x.dtype.type(x.shape[1])
     h += g
     h *= rstd
     return h, dweight

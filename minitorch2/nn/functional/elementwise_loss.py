@@ -13,6 +13,7 @@ from ...ops.arithmetic import Where
 from ...ops.inquiry import broadcast_tensors
 from ...ops.loss import BinaryCrossEntropy, Huber
 from ...ops.smooth_activations import LogSigmoid
+from ...ops.unary import Square
 from .loss import check_reduction, reduced
 
 
@@ -49,7 +50,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     reduction = check_reduction(reduction, size_average, reduce)
     _warn_of_broadcasting(input, target)
     difference = _difference("mse_loss", input, target)
-    return called("MseLossBackward0", _mean_of_weights(difference * difference, weight, reduction, "mse_loss"))
+    return called("MseLossBackward0", _mean_of_weights(Square.apply(difference), weight, reduction, "mse_loss"))
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
