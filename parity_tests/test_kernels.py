@@ -72,7 +72,7 @@ TINY = {
     compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
     compiled_optim: {"WORTH_SHARING": 2},
     compiled_rows: {"WORTH_SHARING": 1, "FEWEST": 1},
-    compiled_products: {"WORTH_SHARING": 1, "SMALLEST": 1, "LONG_ARRAY": 1},
+    compiled_products: {"WORTH_SHARING": 1, "ALONE": 1, "SMALLEST": 1, "LONG_ARRAY": 1},
     compiled_rnn: {"FEWEST": 1, "WORTH_SHARING": 1},
     rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
 }

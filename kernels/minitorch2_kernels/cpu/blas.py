@@ -17,17 +17,23 @@ import numpy as np
 
 
 def _candidates():
-    """Paths of the BLAS that NumPy has loaded: from the process's own map on Linux, else from NumPy's wheel."""
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(OSError), open("/proc/self/maps") as maps:
-            for line in maps:
-                path = line.split(maxsplit=5)[-1].strip()
-                if "openblas" in os.path.basename(path):
-                    yield path
+    """Paths of what may be NumPy's OpenBLAS, the likeliest first: that of NumPy's wheel, then what the process has
+    loaded, of which SciPy and others bring one of their own in their wheels."""
     folder = os.path.dirname(np.__file__)
     for libraries in (os.path.join(os.path.dirname(folder), "numpy.libs"), os.path.join(folder, ".dylibs")):
         with contextlib.suppress(OSError):
             yield from (os.path.join(libraries, name) for name in os.listdir(libraries) if "openblas" in name)
+    yield from sorted(_loaded(), key=lambda path: os.path.dirname(path).endswith((".libs", ".dylibs")))
+
+
+def _loaded() -> list[str]:
+    """The libraries called openblas in the process's own map, where there is one (Linux)."""
+    if not sys.platform.startswith("linux"):
+        return []
+    with contextlib.suppress(OSError), open("/proc/self/maps") as maps:
+        paths = [line.split(maxsplit=5)[-1].strip() for line in maps]
+        return [path for path in dict.fromkeys(paths) if "openblas" in os.path.basename(path)]
+    return []
 
 
 def _find() -> tuple[Any, Any]:

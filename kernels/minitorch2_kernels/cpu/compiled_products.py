@@ -17,7 +17,7 @@ from ..reference import conv as reference_conv
 from ..reference import matmul as reference
 from ..reference.arithmetic import LONG as LONG_ARRAY
 from ..reference.arithmetic import long_times
-from ..reference.copying import ascontiguousarray
+from ..reference.copying import ascontiguousarray, copy_to
 from .alike import alike, alike_float32
 from .blas import one_thread
 from .gemm import NARROWEST, PANEL, PLAIN, TRANSPOSED, best_sgemm, sgemm_address
@@ -282,11 +282,72 @@ def mixed_conv2d_weight_grad(g, x, *settings):
     return dw
 
 
+def _mixes_few(a, b, khw, stride, padding, groups) -> bool:
+    """Images too small for products of their own, but together worth one."""
+    return (
+        plain(a, b, khw, stride, padding, groups)
+        and alike_float32(a, b)
+        and a.shape[2] * a.shape[3] < NARROWEST
+        and len(a) > 1
+        and sgemm_address() != 0
+    )
+
+
+def _few_forward(x, w, stride, padding, dilation, groups) -> bool:
+    return _mixes_few(x, w, w.shape[2:], stride, padding, groups) and x.size * len(w) > ALONE
+
+
+def _few_back(g, w, hw, stride, padding, dilation, groups) -> bool:
+    return _mixes_few(g, w, w.shape[2:], stride, padding, groups) and g.size * w.shape[1] > ALONE
+
+
+def _few_weight(g, x, khw, stride, padding, dilation, groups) -> bool:
+    return _mixes_few(g, x, khw, stride, padding, groups) and g.size * x.shape[1] > ALONE
+
+
+def _beside(x) -> np.ndarray:
+    """Images x (N, C, H, W) side by side: (C, N*H*W)."""
+    n, channels, height, width = x.shape
+    beside = np.empty((channels, n, height * width), x.dtype)
+    copy_to(beside, _planes(x).swapaxes(0, 1))
+    return beside.reshape(channels, n * height * width)
+
+
+def _mixed_beside(matrix, turned: bool, x) -> np.ndarray:
+    """The product of a matrix (O, C), or of one (C, O) `turned`, with images laid side by side."""
+    outputs = matrix.shape[1] if turned else matrix.shape[0]
+    columns = _beside(x)
+    product, y = np.empty((outputs, columns.shape[1]), x.dtype), np.empty((len(x), outputs, *x.shape[2:]), x.dtype)
+    _product(matrix, turned, columns, False, _NO_BIAS, product)
+    copy_to(_planes(y).swapaxes(0, 1), product.reshape(outputs, len(x), -1))
+    return y
+
+
+def beside_conv2d(x, w, *settings):
+    """One product with all images side by side."""
+    return _mixed_beside(w.reshape(w.shape[:2]), False, x)
+
+
+def beside_conv2d_input_grad(g, w, *settings):
+    """As forward, with the weight turned."""
+    return _mixed_beside(w.reshape(w.shape[:2]), True, g)
+
+
+def beside_conv2d_weight_grad(g, x, *settings):
+    """The product of both laid side by side."""
+    dw = np.empty((g.shape[1], x.shape[1]), x.dtype)
+    _product(_beside(g), False, _beside(x), True, _NO_BIAS, dw)
+    return dw.reshape(*dw.shape, 1, 1)
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
     reference_conv.conv2d.override(_mixes_forward)(mixed_conv2d)
     reference_conv.conv2d_input_grad.override(_mixes_back)(mixed_conv2d_input_grad)
     reference_conv.conv2d_weight_grad.override(_mixes_weight)(mixed_conv2d_weight_grad)
+    reference_conv.conv2d.override(_few_forward)(beside_conv2d)
+    reference_conv.conv2d_input_grad.override(_few_back)(beside_conv2d_input_grad)
+    reference_conv.conv2d_weight_grad.override(_few_weight)(beside_conv2d_weight_grad)
     reference.matmul.override(_worth_it)(matmul)
     reference.matmul.override(_is_outer)(outer)
     reference.matmul.override(_are_many)(many)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..reference import arithmetic, exponentials, gelu, rectifiers
+from ..reference import arithmetic, conv, exponentials, gelu, rectifiers
 from ..reference.arithmetic import LONG
 from ..reference.copying import ascontiguousarray
 
@@ -59,8 +59,24 @@ def _register(kernel, count: int) -> None:
         return kernel(*map(ascontiguousarray, args[:count]), *args[count:])
 
 
+def _images_have_gaps(a, b, *settings) -> bool:
+    """Whether these are float images and others, or weights, one of them not in row-major order."""
+    if not (type(a) is type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.char in "fd"):
+        return False
+    return not (a.flags.c_contiguous and b.flags.c_contiguous)
+
+
+def _register_convolution(kernel) -> None:
+    @kernel.override(_images_have_gaps)
+    def gathered(a, b, *settings):
+        """of half of the channels, as they come from a chunk: of a copy without gaps."""
+        return kernel(ascontiguousarray(a), ascontiguousarray(b), *settings)
+
+
 def register() -> None:
     """Puts these overrides after those that compute: the ones registered later are asked first."""
+    for kernel in (conv.conv2d, conv.conv2d_input_grad, conv.conv2d_weight_grad):
+        _register_convolution(kernel)
     for name in ("plus", "minus", "times", "over"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
         _register_spread(getattr(arithmetic, f"long_{name}"))
