@@ -48,8 +48,6 @@ def _worth_it(a, b) -> bool:
         and _is_matrix(b)
         and a.size * b.shape[1] > WORTH_SHARING
         and a.shape[1] == b.shape[0]
-        and a.flags.forc
-        and b.flags.forc
         and sgemm_address() != 0
     )
 
@@ -77,6 +75,7 @@ def _product(a, a_turned, b, b_turned, bias, out) -> None:
 
 def matmul(a, b):
     """The longer side of the product is cut into one part for each thread."""
+    a, b = (x if x.flags.forc else ascontiguousarray(x) for x in (a, b))
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     out = np.empty((a.shape[0], b.shape[1]), np.float32)
     _product(a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned, _NO_BIAS, out)
@@ -120,8 +119,6 @@ def _are_many(a, b) -> bool:
         each >= SMALLEST
         and a.size // (a.shape[-2] * a.shape[-1]) >= get_num_threads()
         and a.size * b.shape[-1] > WORTH_SHARING
-        and _lie(a.shape, a.strides) is not None
-        and _lie(b.shape, b.strides) is not None
         and sgemm_address() != 0
     )
 
@@ -129,6 +126,7 @@ def _are_many(a, b) -> bool:
 def many(a, b):
     """Every thread computes some of the products."""
     (m, k), n = a.shape[-2:], b.shape[-1]
+    a, b = (x if _lie(x.shape, x.strides) else ascontiguousarray(x) for x in (a, b))
     out = np.empty((*a.shape[:-1], n), np.float32)
     places, form, apart = _lie(a.shape, a.strides)
     arguments = k, a.ctypes.data, places, form, apart, b.ctypes.data, *_lie(b.shape, b.strides), out.reshape(-1, m, n)

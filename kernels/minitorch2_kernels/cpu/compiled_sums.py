@@ -49,17 +49,29 @@ def _sums(x, before: int, summed: int, after: int):
 
 
 def _supports(x, axes, keepdims) -> bool:
-    if not (alike(x) and x.size and axes and axes[-1] - axes[0] + 1 == len(axes)):
+    if not (alike(x) and x.size and axes):
         return False
     return axes[-1] + 1 == x.ndim or math.prod(x.shape[axes[-1] + 1 :]) >= NARROW
 
 
 def sums(x, axes, keepdims):
-    """long_sums over dims that follow one another, compiled."""
-    first, last = axes[0], axes[-1] + 1
-    before, after = x.shape[:first], x.shape[last:]
-    totals = _sums(x, math.prod(before), math.prod(x.shape[first:last]), math.prod(after)).astype(x.dtype, copy=False)
-    return totals.reshape((*before, *(1,) * (last - first), *after) if keepdims else (*before, *after))
+    """long_sums, compiled: over dims that follow one another at once, the last of them first."""
+    dtype, shape = x.dtype, list(x.shape)
+    for first, last in _runs_of(axes):
+        x = _sums(x, math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:]))
+        shape[first:last] = (1,) * (last - first)
+    return x.astype(dtype, copy=False).reshape([n for d, n in enumerate(shape) if keepdims or d not in axes])
+
+
+def _runs_of(axes) -> list[tuple[int, int]]:
+    """(start, stop) of each run of axes that follow one another, from the last to the first."""
+    runs: list[tuple[int, int]] = []
+    for axis in reversed(axes):
+        if runs and runs[-1][0] == axis + 1:
+            runs[-1] = axis, runs[-1][1]
+        else:
+            runs.append((axis, axis + 1))
+    return runs
 
 
 def _runs(x, axis, backwards) -> bool:

@@ -1,31 +1,63 @@
-"""Arrays whose rows have gaps, as the halves of a chunk, brought together for the compiled loops, and broadcast arrays
-narrowed.
+"""Arrays in another order in memory, or whose rows have gaps, or that were broadcast, brought to the compiled loops.
 
-NumPy computes on such rows where they lie, on one core; to copy them first, on all, and compute on all costs half."""
+These take row-major arrays without gaps. NumPy computes on others where they lie, on one core, and number by number
+where two have different orders; to bring them into one order first, on all cores, and compute on all costs half of that
+and less. What has the order of another layout, as images in channels_last, is not moved at all: its axes change places
+for the time of the call."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 
-from ..reference import arithmetic, conv, exponentials, gelu, rectifiers
+from ..reference import arithmetic, conv, exponentials, gelu, matmul, norm, rectifiers, softmax, sums
 from ..reference.arithmetic import LONG
 from ..reference.copying import ascontiguousarray
 
 
-def _has_gaps(arrays) -> bool:
-    """Whether all are long arrays of floats, in row-major order but for gaps between rows, which one of them has."""
-    gaps = False
+def _order(x) -> tuple[int, ...]:
+    """x's axes from the slowest in memory to the fastest; those of one element, or broadcast, where they stand."""
+    strides = x.strides
+    if 0 in strides or 1 in x.shape:
+        known = [d for d, n in enumerate(x.shape) if n > 1 and strides[d]]
+        moved = iter(sorted(known, key=lambda d: -abs(strides[d])))
+        return tuple(next(moved) if d in known else d for d in range(x.ndim))
+    return tuple(sorted(range(x.ndim), key=lambda d: -abs(strides[d])))
+
+
+def _in_order(x, axes):
+    """x with its axes in that order, without gaps."""
+    return ascontiguousarray(x.transpose(axes))
+
+
+def _back(y, axes):
+    """y, or each of a tuple, with the axes where they were before _in_order."""
+    if isinstance(y, tuple):
+        return tuple(_back(part, axes) for part in y)
+    return y.transpose(np.argsort(axes))
+
+
+def _to_be_ordered(arrays) -> bool:
+    """Whether these are long arrays of floats, of one shape, not all of them row-major and without gaps."""
+    first, ordered = arrays[0], True
     for a in arrays:
-        if type(a) is not np.ndarray or a.dtype.char not in "fd" or a.size < LONG:
+        if type(a) is not np.ndarray or a.dtype.char not in "fd" or a.size < LONG or a.shape != first.shape:
             return False
-        if not a.flags.c_contiguous:
-            strides = [s for s, n in zip(a.strides, a.shape, strict=True) if n > 1]
-            if strides[-1] != a.itemsize or any(s < t for s, t in pairwise(strides)):
-                return False
-            gaps = True
-    return gaps
+        ordered = ordered and a.flags.c_contiguous
+    return not ordered
+
+
+def _register(kernel, count: int) -> None:
+    """An override of an elementwise kernel, whose first `count` arguments are the arrays, none of which it writes to:
+    all in the order of the first, which the result has then too."""
+
+    def supports(*args) -> bool:
+        return _to_be_ordered(args[:count]) and not any(isinstance(a, np.ndarray) for a in args[count:])
+
+    @kernel.override(supports)
+    def ordered(*args):
+        """of arrays in any order: in that of the first, and then whichever implementation takes those."""
+        axes = _order(args[0])
+        return _back(kernel(*(_in_order(a, axes) for a in args[:count]), *args[count:]), axes)
 
 
 def _narrowed(a):
@@ -47,36 +79,60 @@ def _register_spread(kernel) -> None:
         return kernel(_narrowed(a), _narrowed(b))
 
 
-def _register(kernel, count: int) -> None:
-    """An override of `kernel`, whose first `count` arguments are the arrays, none of which it writes to."""
+def _any_has_gaps(*args) -> bool:
+    """Whether the arrays among these are of floats and one of them is not row-major without gaps."""
+    ordered = True
+    for a in args:
+        if a.__class__ is np.ndarray:
+            if a.dtype.char not in "fd":
+                return False
+            ordered = ordered and a.flags.c_contiguous
+    return not ordered
 
-    def supports(*args) -> bool:
-        return _has_gaps(args[:count]) and not any(isinstance(a, np.ndarray) for a in args[count:])
 
-    @kernel.override(supports)
+def _register_copies(kernel) -> None:
+    """An override of a kernel that writes to none of its arguments, and gives row-major results."""
+
+    @kernel.override(_any_has_gaps)
     def gathered(*args):
-        """of rows with gaps: copies without, and then whichever implementation takes those."""
-        return kernel(*map(ascontiguousarray, args[:count]), *args[count:])
+        """of copies in row-major order, as half of the channels that come from a chunk."""
+        return kernel(*(ascontiguousarray(a) if a.__class__ is np.ndarray else a for a in args))
 
 
-def _images_have_gaps(a, b, *settings) -> bool:
-    """Whether these are float images and others, or weights, one of them not in row-major order."""
-    if not (type(a) is type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.char in "fd"):
-        return False
-    return not (a.flags.c_contiguous and b.flags.c_contiguous)
+def _sums_to_be_ordered(x, axes, keepdims) -> bool:
+    return _to_be_ordered((x,)) and len(axes) > 0
 
 
-def _register_convolution(kernel) -> None:
-    @kernel.override(_images_have_gaps)
-    def gathered(a, b, *settings):
-        """of half of the channels, as they come from a chunk: of a copy without gaps."""
-        return kernel(ascontiguousarray(a), ascontiguousarray(b), *settings)
+@sums.long_sums.override(_sums_to_be_ordered)
+def long_sums(x, axes, keepdims):
+    """long_sums of an array in any order: of the axes that these are in its own."""
+    order = _order(x)
+    among = tuple(sorted(order.index(axis) for axis in axes))
+    totals = _back(sums.long_sums(_in_order(x, order), among, True), order)
+    return totals if keepdims else totals.reshape([n for d, n in enumerate(totals.shape) if d not in axes])
+
+
+def _channels_to_be_ordered(x) -> bool:
+    return _to_be_ordered((x,)) and x.ndim > 1
+
+
+@sums.channel_sums.override(_channels_to_be_ordered)
+def channel_sums(x):
+    """channel_sums of an array in any order."""
+    return long_sums(x, (0, *range(2, x.ndim)), False)
 
 
 def register() -> None:
     """Puts these overrides after those that compute: the ones registered later are asked first."""
-    for kernel in (conv.conv2d, conv.conv2d_input_grad, conv.conv2d_weight_grad):
-        _register_convolution(kernel)
+    for module, names in (
+        (conv, "conv2d conv2d_input_grad conv2d_weight_grad"),
+        (matmul, "linear linear_grad"),
+        (softmax, "softmax log_softmax softmax_grad log_softmax_grad"),
+        (norm, "moments normalize normalize_grad group_norm group_norm_grad"),
+        (norm, "layer_norm layer_norm_grad rms_norm rms_norm_grad"),
+    ):
+        for name in names.split():
+            _register_copies(getattr(module, name))
     for name in ("plus", "minus", "times", "over"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
         _register_spread(getattr(arithmetic, f"long_{name}"))

@@ -8,6 +8,8 @@ one is computed by BLAS anyway.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..reference import matmul as reference
@@ -34,11 +36,25 @@ def _on_cpu(a, b, *bias) -> bool:
     return type(a) is np.ndarray and type(b) is np.ndarray
 
 
+def _many(a, b):
+    """Other products than of two matrices: those of a batch shared by the threads, each computed by BLAS alone."""
+    work = a.size * (b.shape[-1] if b.ndim > 1 else 1)
+    if work <= ALONE:
+        return np.matmul(a, b)
+    if work < WORTH_SHARING or min(a.ndim, b.ndim) < 3 or a.shape[:-2] != b.shape[:-2] or a.dtype != b.dtype:
+        with one_thread():
+            return np.matmul(a, b)
+    out = np.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
+    n, (x, y, z) = math.prod(a.shape[:-2]), (m.reshape(-1, *m.shape[-2:]) for m in (a, b, out))
+    share(lambda start, stop: np.matmul(x[start:stop], y[start:stop], out=z[start:stop]), n)
+    return out
+
+
 @reference.matmul.override(_on_cpu)
 def matmul(a, b):
     """The longer side of a large product is cut into one part for each thread."""
     if not _large(a, b):
-        return np.matmul(a, b)
+        return _many(a, b)
     m, n = a.shape[0], b.shape[1]
     out = np.empty((m, n), a.dtype)
     if m * n * a.shape[1] < WORTH_SHARING:

@@ -129,11 +129,12 @@ def share_loop(worth: float, loop, n: int, *arguments) -> None:
 
 
 def share_if(worth_it: bool, function, n: int) -> None:
-    """share(), or where that is not worth waking the other threads, function(0, n) here."""
+    """share(), or where that is not worth waking the other threads, function(0, n) here, without BLAS's threads too."""
     if worth_it:
         share(function, n)
     else:
-        function(0, n)
+        with one_thread():
+            function(0, n)
 
 
 def _run(function, start, stop):

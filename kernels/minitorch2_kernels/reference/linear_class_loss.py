@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..dispatch import kernel, namespace
+from .matmul import linear, matmul
 
 
 @kernel
@@ -21,9 +22,7 @@ def linear_class_loss(x, weight, bias, target, scale, rows, wanted):
     dbias = xp.zeros(weight.shape[0], x.dtype) if wanted[2] else None
     for start in range(0, x.shape[0], rows):
         part = slice(start, start + rows)
-        z = x[part] @ weight.T  # (rows, C)
-        if bias is not None:
-            z += bias
+        z = linear(x[part], weight, bias)  # (rows, C)
         z -= z.max(axis=1, keepdims=True)
         at = xp.arange(z.shape[0]), target[part]
         picked = z[at]
@@ -35,9 +34,9 @@ def linear_class_loss(x, weight, bias, target, scale, rows, wanted):
         z *= (scale[part] / total)[:, None]  # softmax(z) scale
         z[at] -= scale[part]
         if dx is not None:
-            dx[part] = z @ weight
+            dx[part] = matmul(z, weight)
         if dweight is not None:
-            dweight += z.T @ x[part]
+            dweight += matmul(z.T, x[part])
         if dbias is not None:
             dbias += z.sum(axis=0)
     return losses, dx, dweight, dbias
