@@ -7,6 +7,8 @@ for the time of the call."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..reference import arithmetic, conv, exponentials, gelu, matmul, norm, rectifiers, softmax, sums
@@ -29,7 +31,7 @@ def _in_order(x, axes):
     return ascontiguousarray(x.transpose(axes))
 
 
-def _back(y, axes):
+def _back(y, axes) -> Any:
     """y, or each of a tuple, with the axes where they were before _in_order."""
     if isinstance(y, tuple):
         return tuple(_back(part, axes) for part in y)
