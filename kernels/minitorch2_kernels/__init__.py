@@ -131,7 +131,7 @@ from .dispatch import (
     where,
     zeros_like,
 )
-from .reference.arithmetic import choose, minus, over, plus, times
+from .reference.arithmetic import choose, minus, minus_into, over, over_into, plus, plus_into, times, times_into
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bessel import i0, i0e, i1, i1e
 from .reference.bias import add_bias

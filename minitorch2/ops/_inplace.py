@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+
 import minitorch2_kernels as K
 from minitorch2_kernels.dispatch import on_device
 
@@ -17,6 +19,11 @@ from ..core.function import CUSTOM, NO_GRAD, SEVERAL, Function, short, zeros_bes
 from ..core.grad_mode import state
 from ..core.memory_order import copy_like
 from ..core.node import next_number
+from ..core.quiet import IGNORE, restore, silence
+from ..core.variable import Variable
+
+_NUMBERS = (float, int)
+_EXACT = 1 << 24  # below, every int is a float32
 
 
 def inplace(function, shared_memory=False, of_several=False):
@@ -37,6 +44,41 @@ def inplace(function, shared_memory=False, of_several=False):
     method.__name__ = method.__qualname__ = f"{function.__name__}_"
     method.__doc__ = f"In-place {function.__name__}: writes the result into this tensor's memory and returns it."
     return method
+
+
+def overwriting(method, into) -> Any:
+    """The in-place method; where nothing is recorded, of floats on the CPU, into(array, other) writes to the array."""
+
+    @functools.wraps(method)
+    def write(self, other, *args, alpha=None, **kwargs):
+        if args or kwargs or not is_plain(self, other) or not (alpha is None or type(alpha) in _NUMBERS):
+            return method(self, other, *args, **kwargs if alpha is None else kwargs | {"alpha": alpha})
+        check_writable(self)
+        token = silence(IGNORE)
+        try:
+            other = getattr(other, "_data", other)
+            into(self._data, other if alpha is None or alpha == 1 else K.times(other, alpha))
+        finally:
+            restore(token)
+        self._bump()
+        return self
+
+    return write
+
+
+def is_plain(x, other) -> bool:
+    """Whether no gradient is recorded of x = x * other, say: x floats on the CPU, the other a number, or floats that
+    broadcast to x's shape."""
+    a = x._data
+    if type(a) is not np.ndarray or a.dtype.char not in "fd" or (state.grad and x.requires_grad):
+        return False
+    if not isinstance(other, Variable):
+        return type(other) in _NUMBERS and -_EXACT < other < _EXACT
+    b = other._data
+    if type(b) is not np.ndarray or b.dtype != a.dtype or (state.grad and other.requires_grad):
+        return False
+    sizes = zip(reversed(b.shape), reversed(a.shape), strict=False)
+    return b.shape == a.shape or (b.ndim <= a.ndim and all(n in (1, m) for n, m in sizes))
 
 
 def overwrite(op, x, *settings, name: str):

@@ -23,7 +23,7 @@ from ._common import (
     to_float,
 )
 from ._half import in_half, is_half, rounded_once
-from ._inplace import inplace
+from ._inplace import inplace, overwriting
 from ._refusals import kind_of, refuse_bool_alpha, refuse_bool_subtraction, refuse_zero_divisor
 from .rounding import Trunc
 
@@ -410,7 +410,8 @@ class ArithmeticMethods:
     floor_divide, remainder, fmod, maximum, minimum = floor_divide, remainder, fmod, maximum, minimum
     atan2_ = arctan2_ = inplace(atan2)
     atan2, arctan2, lerp, addcmul, addcdiv = atan2, atan2, lerp, addcmul, addcdiv
-    add_, sub_, mul_, div_ = inplace(add), inplace(sub), inplace(mul), inplace(div)
+    add_, sub_ = overwriting(inplace(add), K.plus_into), overwriting(inplace(sub), K.minus_into)
+    mul_, div_ = overwriting(inplace(mul), K.times_into), overwriting(inplace(div), K.over_into)
     subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
     floor_divide_, remainder_, fmod_ = inplace(floor_divide), inplace(remainder), inplace(fmod)
     lerp_, addcmul_, addcdiv_ = inplace(lerp), inplace(addcmul), inplace(addcdiv)

@@ -57,7 +57,10 @@ def plan(a, b) -> Any:
     return shape, math.prod(n for n, *_ in before), *matrices
 
 
-def _supports(a, b) -> bool:
+def _supports(a, b, out=None) -> bool:
+    if out is not None:
+        apart = b is a or b.__class__ in _NUMBERS or (type(b) is np.ndarray and not np.may_share_memory(a, b))
+        return out is a and apart and _supports(a, b) and (b.__class__ in _NUMBERS or b.size <= a.size)
     if a.__class__ in _NUMBERS:
         return alike(b) and plan((), b.shape) is not None
     if b.__class__ in _NUMBERS:
@@ -68,17 +71,17 @@ def _supports(a, b) -> bool:
 def _shared(name: str):
     """The override with the loops of that name."""
 
-    def override(a, b):
+    def override(a, b, out=None):
         if a.__class__ in _NUMBERS:
             a = np.array(a, b.dtype)
         elif b.__class__ in _NUMBERS:
             b = np.array(b, a.dtype)
         if a.shape == b.shape:
-            y = np.empty(a.shape, a.dtype)
+            y = np.empty(a.shape, a.dtype) if out is None else out
             share_loop(y.size / LONG, getattr(loops, name), y.size, *(x.reshape(-1) for x in (a, b, y)))
             return y
         shape, rows, of_a, a_rows, of_b, b_rows = plan(a.shape, b.shape)
-        y = np.empty(shape, a.dtype)
+        y = np.empty(shape, a.dtype) if out is None else out
         arrays = a.reshape(of_a), b.reshape(of_b), y.reshape(rows, -1)
         share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, *arrays, a_rows, b_rows)
         return y

@@ -5,6 +5,7 @@ Short ones do not ask the dispatcher: that takes as long as to add ten by ten nu
 
 from __future__ import annotations
 
+import numpy as np
 from numpy import ndarray
 
 from ..dispatch import kernel, where
@@ -17,27 +18,28 @@ def _long(a, b) -> bool:
 
 
 @kernel
-def long_plus(a, b):
-    """a + b, with NumPy's broadcasting and promotion; arrays, or one a number."""
-    return a + b
+def long_plus(a, b, out=None):
+    """a + b, with NumPy's broadcasting and promotion; arrays, or one a number. Into `out`, which may be a, where
+    that is given."""
+    return a + b if out is None else np.add(a, b, out=out)
 
 
 @kernel
-def long_minus(a, b):
+def long_minus(a, b, out=None):
     """a - b, as long_plus."""
-    return a - b
+    return a - b if out is None else np.subtract(a, b, out=out)
 
 
 @kernel
-def long_times(a, b):
+def long_times(a, b, out=None):
     """a * b, as long_plus."""
-    return a * b
+    return a * b if out is None else np.multiply(a, b, out=out)
 
 
 @kernel
-def long_over(a, b):
+def long_over(a, b, out=None):
     """a / b, as long_plus."""
-    return a / b
+    return a / b if out is None else np.divide(a, b, out=out)
 
 
 @kernel
@@ -72,3 +74,23 @@ def times(a, b):
 def over(a, b):
     """a / b, as plus."""
     return long_over(a, b) if _long(a, b) else a / b
+
+
+def plus_into(a, b) -> None:
+    """a += b; a an array of floats, b an array that broadcasts to it or a number."""
+    long_plus(a, b, a) if _long(a, b) else np.add(a, b, out=a)
+
+
+def minus_into(a, b) -> None:
+    """a -= b, as plus_into."""
+    long_minus(a, b, a) if _long(a, b) else np.subtract(a, b, out=a)
+
+
+def times_into(a, b) -> None:
+    """a *= b, as plus_into."""
+    long_times(a, b, a) if _long(a, b) else np.multiply(a, b, out=a)
+
+
+def over_into(a, b) -> None:
+    """a /= b, as plus_into."""
+    long_over(a, b, a) if _long(a, b) else np.divide(a, b, out=a)

@@ -10,8 +10,11 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+import minitorch2_kernels as K
+
 from ...core.grad_mode import no_grad
-from ...creation import tensor
+from ...creation import as_tensor, tensor
+from ...ops._inplace import is_plain
 from ...ops.joining import stack
 from ...ops.linalg import vector_norm
 from ...tensor import Tensor
@@ -34,8 +37,12 @@ def get_total_norm(
     order: Any = float(norm_type)
     if not tensors:
         return tensor(0.0)
-    norms = [vector_norm(t, order).to(tensors[0].device) for t in tensors]
-    total_norm = vector_norm(stack(norms), order)
+    if order == 2 and len({t.dtype for t in tensors}) == 1 and all(is_plain(t, 1) for t in tensors):
+        norms = K.stack([_length(t._data) for t in tensors])  # a third of the time of as many ops
+        total_norm = as_tensor(_length(norms))
+    else:
+        norms = [vector_norm(t, order).to(tensors[0].device) for t in tensors]
+        total_norm = vector_norm(stack(norms), order)
     if error_if_nonfinite and not total_norm.isfinite():
         raise RuntimeError(
             f"The total norm of order {order} for gradients from `parameters` is non-finite, so it "
@@ -43,6 +50,11 @@ def get_total_norm(
             "set `error_if_nonfinite=False`"
         )
     return total_norm
+
+
+def _length(a):
+    """The 2-norm of an array as a vector."""
+    return K.asarray(K.sqrt(K.sums(K.times(a, a), tuple(range(a.ndim)))))
 
 
 @no_grad()
