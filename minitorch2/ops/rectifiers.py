@@ -96,6 +96,7 @@ class PReLU(Broadcasting):
     """x where x > 0, else weight * x; the two broadcast."""
 
     torch_name = "PreluKernelBackward0"
+    flat = (0,)
 
     @staticmethod
     def forward(ctx, x, weight):

@@ -75,7 +75,7 @@ def _product(a, a_turned, b, b_turned, bias, out) -> None:
 
 def matmul(a, b):
     """The longer side of the product is cut into one part for each thread."""
-    a, b = (x if x.flags.forc else ascontiguousarray(x) for x in (a, b))
+    a, b = (a if a.flags.forc else ascontiguousarray(a)), (b if b.flags.forc else ascontiguousarray(b))
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     out = np.empty((a.shape[0], b.shape[1]), np.float32)
     _product(a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned, _NO_BIAS, out)
