@@ -67,9 +67,9 @@ def _narrowed(a):
     return a[tuple(slice(1) if s == 0 else slice(None) for s in a.strides)]
 
 
-def _one_is_spread(a, b) -> bool:
+def _one_is_spread(a, b, out=None) -> bool:
     """Whether one of two long arrays of floats was broadcast to the other's shape, as the gradient of a sum is."""
-    if not (type(a) is type(b) is np.ndarray and a.shape == b.shape and a.size >= LONG):
+    if out is not None or not (type(a) is type(b) is np.ndarray and a.shape == b.shape and a.size >= LONG):
         return False
     return a.dtype == b.dtype and a.dtype.char in "fd" and (0 in a.strides) != (0 in b.strides)
 
