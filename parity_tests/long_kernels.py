@@ -103,6 +103,7 @@ def take_slices(d):
 def add_slices(d):
     shape, axis = around(d, d.int(1, 6))
     index = d.rng.randint(0, shape[axis], d.int(1, 9))
+    index = d.of(index, np.sort(index), np.arange(2 * shape[axis]) // 2)
     values = d.array(*shape[:axis], len(index), *shape[axis + 1 :])
     return np.ascontiguousarray(d.array(*shape)), index, values, axis
 

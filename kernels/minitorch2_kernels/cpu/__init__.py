@@ -2,6 +2,7 @@
 
 from . import (
     attention,
+    choosing,
     conv,
     depthwise,
     depthwise_shifts,
