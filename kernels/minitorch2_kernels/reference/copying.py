@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..dispatch import kernel, namespace
@@ -22,7 +24,7 @@ def copy_to(out, x) -> None:
         out[...] = x
 
 
-def ascontiguousarray(x):
+def ascontiguousarray(x) -> Any:
     """x itself if its elements lie in row-major order without gaps, else a copy where they do; where x lies."""
     if x.__class__ is not np.ndarray:
         return namespace(x).ascontiguousarray(x)
