@@ -101,6 +101,20 @@ def test_the_gradients_stay_the_same_objects():
     assert all(not p.grad.requires_grad for p in params)
 
 
+@pytest.mark.parametrize("size", [3, 50_000])
+def test_a_norm_beyond_every_number_is_inf_without_a_word(size):
+    def norm(lib):
+        (p,) = params = [parameter(lib, np.zeros(size, np.float32))]
+        set_grads(lib, params, [np.full(size, 1e30, np.float32)])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            total = lib.nn.utils.clip_grad_norm_(p, 1.0)
+        return total.item(), p.grad[0].item()
+
+    ours, theirs = both(norm)
+    assert ours == theirs == (np.inf, 0.0)
+
+
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_a_norm_that_is_not_finite(value):
     def grads(lib, **options):
