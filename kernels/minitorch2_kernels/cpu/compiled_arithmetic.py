@@ -24,8 +24,6 @@ from .pool import share_loop
 loops = Loops("arithmetic_loops")
 
 _ROWS = 64  # parts of an array that has no rows
-
-
 NARROW = 16  # numbers; NumPy is as fast on rows of fewer
 _NUMBERS = (float, int)
 
@@ -91,11 +89,11 @@ def _shared(name: str):
 
 
 def _chooses(condition, a, b) -> bool:
-    if condition.dtype.char != "?" or not isinstance(a, np.ndarray):
+    """A mask, and an array of floats and another, or a number."""
+    if not isinstance(a, np.ndarray):
         a, b = b, a
-    if type(a) is not np.ndarray or a.dtype.char not in "fd" or condition.dtype.char != "?":
-        return False
-    return b.__class__ in _NUMBERS or getattr(b, "dtype", None) == a.dtype
+    floats = type(a) is np.ndarray and a.dtype.char in "fd" and condition.dtype.char == "?"
+    return floats and (b.__class__ in _NUMBERS or getattr(b, "dtype", None) == a.dtype)
 
 
 def choose(condition, a, b):
