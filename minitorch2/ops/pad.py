@@ -5,6 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from .index_ops import IndexSelect
 from .view_ops import Slice
 from .views import narrow
 
@@ -27,38 +28,15 @@ class Pad(Function):
         return Slice.apply(g, ctx.inside), None, None, None
 
 
-class TakeAlong(Function):
-    """x at index (m,), from 0 on, along dim."""
+class TakeSlices(IndexSelect):
+    """What index_select reads, under the name of x[:, index]."""
 
-    row_major = True
     torch_name = "IndexBackward0"
 
-    @staticmethod
-    def forward(ctx, x, index, dim):
-        ctx.save_constants(index)
-        ctx.n, ctx.dim = x.shape[dim], dim
-        return K.take_slices(x, index, dim)
 
-    @staticmethod
-    def backward(ctx, g):
-        return AddAlong.apply(g, ctx.constants[0], ctx.n, ctx.dim), None, None
-
-
-class AddAlong(Function):
-    """TakeAlong's transpose: what was taken more than once is summed, what was not is zero."""
-
-    @staticmethod
-    def forward(ctx, g, index, n, dim):
-        ctx.save_constants(index)
-        ctx.dim = dim
-        x = K.zeros_like(g, shape=(*g.shape[:dim], n, *g.shape[dim + 1 :]))
-        if g.size:
-            K.add_slices(x, index, g, dim)
-        return x
-
-    @staticmethod
-    def backward(ctx, gg):
-        return TakeAlong.apply(gg, ctx.constants[0], ctx.dim), None, None, None
+def take_along(x, index, dim):
+    """x at index (m,), an array from 0 on, along dim."""
+    return TakeSlices.apply(x, (slice(None),) * dim + (index,))
 
 
 class Mix(Function):
@@ -108,13 +86,13 @@ def pad_constant(x, before, after, value):
 def pad_replicate(x, dim, before, after):
     """The edges of `dim` repeated; a negative amount cuts away."""
     n = x._data.shape[dim]
-    return TakeAlong.apply(x, _places(x, n, before, after).clip(0, n - 1), dim)
+    return take_along(x, _places(x, n, before, after).clip(0, n - 1), dim)
 
 
 def pad_reflect(x, dim, before, after):
     """`dim` mirrored at its edges, which are not repeated; a negative amount cuts away."""
     n = x._data.shape[dim]
-    return TakeAlong.apply(x, n - 1 - abs(n - 1 - abs(_places(x, n, before, after))), dim)
+    return take_along(x, n - 1 - abs(n - 1 - abs(_places(x, n, before, after))), dim)
 
 
 def pad_circular(x, dim, before, after):
@@ -122,7 +100,7 @@ def pad_circular(x, dim, before, after):
     n = x._data.shape[dim]
     start, stop = max(-before, 0), n - max(-after, 0)
     ring = _places(x, n, before, after) - start
-    return TakeAlong.apply(x, ring % max(stop - start, 1) + start, dim)
+    return take_along(x, ring % max(stop - start, 1) + start, dim)
 
 
 def _places(x, n, before, after):
