@@ -232,16 +232,20 @@ def _mixes(a, b, khw, stride, padding, groups) -> bool:
     )
 
 
-def _mixes_forward(x, w, stride, padding, dilation, groups) -> bool:
-    return _mixes(x, w, w.shape[2:], stride, padding, groups) and x.size * len(w) > WORTH_SHARING
+def _each_way(fits, least):
+    """Which convolutions, gradients of the input and of the weight are taken: those of arrays, window and settings that
+    fit, and of more than least() multiplications."""
 
+    def forward(x, w, stride, padding, dilation, groups) -> bool:
+        return fits(x, w, w.shape[2:], stride, padding, groups) and x.size * len(w) > least()
 
-def _mixes_back(g, w, hw, stride, padding, dilation, groups) -> bool:
-    return _mixes(g, w, w.shape[2:], stride, padding, groups) and g.size * w.shape[1] > WORTH_SHARING
+    def back(g, w, hw, stride, padding, dilation, groups) -> bool:
+        return fits(g, w, w.shape[2:], stride, padding, groups) and g.size * w.shape[1] > least()
 
+    def weight(g, x, khw, stride, padding, dilation, groups) -> bool:
+        return fits(g, x, khw, stride, padding, groups) and g.size * x.shape[1] > least()
 
-def _mixes_weight(g, x, khw, stride, padding, dilation, groups) -> bool:
-    return _mixes(g, x, khw, stride, padding, groups) and g.size * x.shape[1] > WORTH_SHARING
+    return forward, back, weight
 
 
 def _planes(x) -> np.ndarray:
@@ -291,18 +295,6 @@ def _mixes_few(a, b, khw, stride, padding, groups) -> bool:
     )
 
 
-def _few_forward(x, w, stride, padding, dilation, groups) -> bool:
-    return _mixes_few(x, w, w.shape[2:], stride, padding, groups) and x.size * len(w) > ALONE
-
-
-def _few_back(g, w, hw, stride, padding, dilation, groups) -> bool:
-    return _mixes_few(g, w, w.shape[2:], stride, padding, groups) and g.size * w.shape[1] > ALONE
-
-
-def _few_weight(g, x, khw, stride, padding, dilation, groups) -> bool:
-    return _mixes_few(g, x, khw, stride, padding, groups) and g.size * x.shape[1] > ALONE
-
-
 def _beside(x) -> np.ndarray:
     """Images x (N, C, H, W) side by side: (C, N*H*W)."""
     n, channels, height, width = x.shape
@@ -340,12 +332,15 @@ def beside_conv2d_weight_grad(g, x, *settings):
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
-    reference_conv.conv2d.override(_mixes_forward)(mixed_conv2d)
-    reference_conv.conv2d_input_grad.override(_mixes_back)(mixed_conv2d_input_grad)
-    reference_conv.conv2d_weight_grad.override(_mixes_weight)(mixed_conv2d_weight_grad)
-    reference_conv.conv2d.override(_few_forward)(beside_conv2d)
-    reference_conv.conv2d_input_grad.override(_few_back)(beside_conv2d_input_grad)
-    reference_conv.conv2d_weight_grad.override(_few_weight)(beside_conv2d_weight_grad)
+    kernels = reference_conv.conv2d, reference_conv.conv2d_input_grad, reference_conv.conv2d_weight_grad
+    mixed = mixed_conv2d, mixed_conv2d_input_grad, mixed_conv2d_weight_grad
+    beside = beside_conv2d, beside_conv2d_input_grad, beside_conv2d_weight_grad
+    for supports, overrides in (
+        (_each_way(_mixes, lambda: WORTH_SHARING), mixed),
+        (_each_way(_mixes_few, lambda: ALONE), beside),
+    ):
+        for kernel, supported, override in zip(kernels, supports, overrides, strict=True):
+            kernel.override(supported)(override)
     reference.matmul.override(_worth_it)(matmul)
     reference.matmul.override(_is_outer)(outer)
     reference.matmul.override(_are_many)(many)
