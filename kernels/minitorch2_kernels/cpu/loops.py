@@ -5,9 +5,8 @@ Importing this imports numba: do so inside a function.
 
 from __future__ import annotations
 
-import numpy as np
-
 from . import jit as compiler
+from .tile import copy_every_second, copy_row, copy_to_every_second
 
 # A product may be rounded once with the sum it goes into, and sums be taken in any order: what lets a loop use the
 # vector units. Nothing is assumed about infinities and NaN. A sum must begin with a constant zero (x.dtype.type(0)),
@@ -47,50 +46,48 @@ def lay_out(x, n, images, channel, channels, rows, apart, phases, phases_apart, 
     """`images` images from x[n] on and `channels` channels from `channel` on, x (N, C, H, W), to their places in rows,
     as planes.py says: phase p of image b and channel c begins at rows[c * apart + p * phases_apart + b * height *
     width]. The rows (int64 (P, 8)) are those of planes.phases.
-
-    Indices without a sign need no test for those that count from the end: a third of the time, for rows of 8 numbers.
     """
+    flat, (of_image, of_channel, of_row) = x.reshape(-1), (x[0].size, x[0, 0].size, x.shape[3])
     for p in range(len(phases)):
-        i0, i1, first_row, row_step, j0, j1, first_column, column_step = phases[p]
-        count, column, step = np.uint64(j1 - j0), np.uint64(first_column), np.uint64(column_step)
+        i0, i1, first_row, row_step, j0, j1, first_column, step = phases[p]
+        if j1 == j0:
+            continue
         for c in range(channels):
             for b in range(images):
-                image, of = np.uint64(n + b), np.uint64(channel + c)
-                begin = c * apart + p * phases_apart + b * height * width + j0
-                for i in range(i1 - i0):
-                    at, row = np.uint64(begin + (i0 + i) * width), np.uint64(first_row + i * row_step)
-                    if column_step == 1:
-                        for j in range(count):
-                            rows[at + j] = x[image, of, row, column + j]
-                    elif column_step == 2:  # a constant, which vector units can load by
-                        for j in range(count):
-                            rows[at + j] = x[image, of, row, column + np.uint64(2) * j]
+                to = c * apart + p * phases_apart + (b * height + i0) * width + j0
+                at = (n + b) * of_image + (channel + c) * of_channel + first_row * of_row + first_column
+                for _ in range(i0, i1):
+                    if step == 1:
+                        copy_row(flat, at, rows, to, j1 - j0)
+                    elif step == 2:
+                        copy_every_second(flat, at, rows, to, j1 - j0)
                     else:
-                        for j in range(count):
-                            rows[at + j] = x[image, of, row, column + step * j]
+                        for j in range(j1 - j0):
+                            rows[to + j] = flat[at + step * j]
+                    at, to = at + row_step * of_row, to + width
 
 
 @inner
 def take_back(rows, x, n, images, channel, channels, apart, phases, phases_apart, height, width):
     """The reverse of lay_out."""
+    flat, (of_image, of_channel, of_row) = x.reshape(-1), (x[0].size, x[0, 0].size, x.shape[3])
     for p in range(len(phases)):
-        i0, i1, first_row, row_step, j0, j1, first_column, column_step = phases[p]
-        count, column, step = np.uint64(j1 - j0), np.uint64(first_column), np.uint64(column_step)
+        i0, i1, first_row, row_step, j0, j1, first_column, step = phases[p]
+        if j1 == j0:
+            continue
         for c in range(channels):
             for b in range(images):
-                image, of = np.uint64(n + b), np.uint64(channel + c)
-                begin = c * apart + p * phases_apart + b * height * width + j0
-                for i in range(i1 - i0):
-                    at, row = np.uint64(begin + (i0 + i) * width), np.uint64(first_row + i * row_step)
-                    if column_step == 1:
-                        for j in range(count):
-                            x[image, of, row, column + j] = rows[at + j]
-                    elif column_step == 2:
-                        for j in range(count):
-                            x[image, of, row, column + np.uint64(2) * j] = rows[at + j]
+                at = c * apart + p * phases_apart + (b * height + i0) * width + j0
+                to = (n + b) * of_image + (channel + c) * of_channel + first_row * of_row + first_column
+                for _ in range(i0, i1):
+                    if step == 1:
+                        copy_row(rows, at, flat, to, j1 - j0)
+                    elif step == 2:
+                        copy_to_every_second(rows, at, flat, to, j1 - j0)
                     else:
-                        for j in range(count):
-                            x[image, of, row, column + step * j] = rows[at + j]
+                        for j in range(j1 - j0):
+                            flat[to + step * j] = rows[at + j]
+                    at, to = at + width, to + row_step * of_row
 
 
 @inner

@@ -15,7 +15,16 @@ from .compiled_places import IMAGES, LINES, OUTPUTS
 from .loops import clear, inner, jit, lay_out, part_of, row_of
 from .panel_loops import DEPTH, multiply_panel, panel_width
 from .share_loops import shareable
-from .tile import ROWS, SQUARE, VECTOR_BYTES, VECTORS, move_vector, turn_square
+from .tile import (
+    ROWS,
+    SQUARE,
+    VECTOR_BYTES,
+    VECTORS,
+    copy_row,
+    copy_to_every_second,
+    move_vector,
+    turn_square,
+)
 
 PANEL = VECTORS * SQUARE  # numbers of float32
 _FAR = 1 << 60  # rows
@@ -106,20 +115,21 @@ def _multiply_places(source, block, rows, weights, taps, window, apart, channels
 def _take_places(sums, length, x, n, images, channel, channels, phase, begin, end):
     """sums (R, length), flat, the places of rows begin to end in their order, to where those of a phase stand in x (N,
     C, H, W)."""
-    i0, _, first_row, row_step, j0, j1, first_column, column_step = phase
-    columns, column, step = np.uint64(j1 - j0), np.uint64(first_column), np.uint64(column_step)
+    i0, _, first_row, row_step, j0, j1, first_column, step = phase
+    flat, (of_image, of_channel, of_row) = x.reshape(-1), (x[0].size, x[0, 0].size, x.shape[3])
     for c in range(channels):
-        of = np.uint64(channel + c)
+        at = c * length
         for i in range(begin, end):
-            row = np.uint64(first_row + (i - i0) * row_step)
-            for b in range(images):
-                image, at = np.uint64(n + b), np.uint64(c * length + ((i - begin) * images + b) * (j1 - j0))
-                if column_step == 1:
-                    for j in range(columns):
-                        x[image, of, row, column + j] = sums[at + j]
+            to = n * of_image + (channel + c) * of_channel + (first_row + (i - i0) * row_step) * of_row + first_column
+            for _ in range(images):
+                if step == 1:
+                    copy_row(sums, at, flat, to, j1 - j0)
+                elif step == 2:
+                    copy_to_every_second(sums, at, flat, to, j1 - j0)
                 else:
-                    for j in range(columns):
-                        x[image, of, row, column + step * j] = sums[at + j]
+                    for j in range(j1 - j0):
+                        flat[to + step * j] = sums[at + j]
+                at, to = at + j1 - j0, to + of_image
 
 
 @inner

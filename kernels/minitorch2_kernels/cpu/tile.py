@@ -24,14 +24,24 @@ from numba.extending import intrinsic
 _, _, _features = cpu_target.target_context.codegen().magic_tuple()  # of the processor that is compiled for
 WIDE = "+avx512f" in _features.split(",")
 _WIDEST = 64 if WIDE else 32  # bytes of a vector
-_INT = ir.IntType(64)
+_INT, _SHORT = ir.IntType(64), ir.IntType(32)
+
+
+def _lanes(count: int):
+    """The type of a number for each lane of a vector."""
+    return ir.VectorType(_SHORT, count)
+
+
+def _mask(count: int):
+    """The type of a yes or no for each lane of a vector."""
+    return ir.VectorType(ir.IntType(1), count)
 
 
 def _everywhere(builder, number, vector):
     """A vector with this number in every place."""
     undefined = ir.Constant(vector, ir.Undefined)
-    first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), None))
+    first = builder.insert_element(undefined, number, ir.Constant(_SHORT, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(_lanes(vector.count), None))
 
 
 class _Loop:
@@ -107,10 +117,14 @@ class _Loop:
         return self._reduced("fmax", "nnan", vector)
 
     def _reduced(self, how: str, rule: str, *operands):
-        name = f"llvm.vector.reduce.{how}.v{self.vector.count}f{8 * self.size}"
-        kind = ir.FunctionType(self.number, [operand.type for operand in operands])
-        function = self.builder.module.globals.get(name) or ir.Function(self.builder.module, kind, name)
+        function = self.intrinsic(f"vector.reduce.{how}", "", self.number, [operand.type for operand in operands])
         return self.builder.call(function, operands, fastmath=(rule,))
+
+    def intrinsic(self, name: str, suffix: str, result, arguments):
+        """LLVM's function of that name for these vectors."""
+        name = ".".join(filter(None, ("llvm", name, f"v{self.vector.count}f{8 * self.size}", suffix)))
+        kind = ir.FunctionType(result, arguments)
+        return self.builder.module.globals.get(name) or ir.Function(self.builder.module, kind, name)
 
 
 def tile_of(rows_down: int, vectors_across: int, bytes_each: int) -> Any:
@@ -283,7 +297,7 @@ def turn_of(count: int) -> Any:
             while size < count:  # squares of this size change places across the diagonal of one twice as large
                 upper = [lane if not lane & size else lane - size + count for lane in range(count)]
                 lower = [lane + size if not lane & size else lane + count for lane in range(count)]
-                masks = [ir.Constant(ir.VectorType(ir.IntType(32), count), lanes) for lanes in (upper, lower)]
+                masks = [ir.Constant(_lanes(count), lanes) for lanes in (upper, lower)]
                 for j in range(count):
                     if not j & size:
                         pair = rows[j], rows[j + size]
@@ -299,6 +313,56 @@ def turn_of(count: int) -> Any:
     return intrinsic(square)
 
 
+def copy_of(reading: int, writing: int, bytes_each: int) -> Any:
+    """The function for compiled code that copies numbers which lie so far apart, 1 or 2, to where they lie so far
+    apart. It touches no others: the lanes of a vector behind the last of them are masked. In a loop, as many numbers as
+    do not fill a vector take as long as vectors, each."""
+
+    def one(typing_context, source, at, out, to, count):
+        """Flat arrays: out[to + writing * j] = source[at + reading * j] for j < count, count > 0."""
+
+        def generate(context, builder, signature, arguments):
+            loop = _Loop(context, builder, signature, arguments, bytes_each)
+            source, at, out, to, count = loop.arguments
+            width, undefined = loop.vector.count, ir.Constant(loop.vector, ir.Undefined)
+            of_vector, masked = loop.vector.as_pointer(), [_SHORT, _mask(width)]
+            load = loop.intrinsic("masked.load", "p0", loop.vector, [of_vector, *masked, loop.vector])
+            store = loop.intrinsic("masked.store", "p0", ir.VoidType(), [loop.vector, of_vector, *masked])
+            align = ir.Constant(_SHORT, loop.size)
+
+            def pieces(pointer, first, n, step, left):
+                """The vectors of `step` in a row, as pointers, with which of their lanes are to be touched."""
+                begin = loop.moved(pointer, builder.add(first, builder.mul(n, ir.Constant(_INT, step))))
+                for piece in range(step):
+                    lanes = range(piece * width, (piece + 1) * width)
+                    number = ir.Constant(_lanes(width), [lane // step for lane in lanes])
+                    there = ir.Constant(_mask(width), [lane % step == 0 for lane in lanes])
+                    touched = builder.and_(builder.icmp_signed("<", number, left), there)
+                    yield loop.as_vector(loop.moved(begin, piece * width)), touched
+
+            def following(n, nothing):
+                left = builder.trunc(builder.sub(count, n), _SHORT)
+                left = _everywhere(builder, left, _lanes(width))
+                found = [
+                    builder.call(load, (place, align, touched, undefined))
+                    for place, touched in pieces(source.data, at, n, reading, left)
+                ]
+                every = ir.Constant(_lanes(width), [reading * lane for lane in range(width)])
+                numbers = builder.shuffle_vector(found[0], found[-1], every)
+                for piece, (place, touched) in enumerate(pieces(out.data, to, n, writing, left)):
+                    spread = [(piece * width + lane) // writing for lane in range(width)]
+                    placed = builder.shuffle_vector(numbers, undefined, ir.Constant(_lanes(width), spread))
+                    builder.call(store, (placed, place, align, touched))
+                return nothing
+
+            loop.repeated([], count, width, following)
+            return context.get_dummy_value()
+
+        return types.void(source, at, out, to, count), generate
+
+    return intrinsic(one)
+
+
 ROWS, ROW_BYTES = 4, 3 * _WIDEST
 tile = tile_of(ROWS, 3, _WIDEST)
 LINE_BYTES = 8 * 32
@@ -311,3 +375,4 @@ SQUARE = _WIDEST // 4  # numbers of float32 in a vector
 turn_square = turn_of(SQUARE)
 move_vector = move_of(_WIDEST)
 largest_of_many = largest_of(_WIDEST)
+copy_row, copy_every_second, copy_to_every_second = (copy_of(r, w, _WIDEST) for r, w in ((1, 1), (2, 1), (1, 2)))
