@@ -8,20 +8,20 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minitorch2_kernels as K
-from minitorch2_kernels.cpu import compiled_depthwise, conv, depthwise, jit, planes, pointwise
+from minitorch2_kernels.cpu import compiled_dense, conv, depthwise, jit, planes, pointwise
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 from minitorch2_kernels.reference.conv import out_size, pad_hw
 
 WAYS = [pytest.param(depthwise, id="matrices")]
 if jit.available:
-    WAYS.append(pytest.param(compiled_depthwise, id="compiled"))
+    WAYS.append(pytest.param(compiled_dense, id="compiled"))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def tiny_blocks():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(conv, "_SMALL", 0)
-        patch.setattr(compiled_depthwise, "WORTH_SHARING", 1)
+        patch.setattr(compiled_dense, "_WORTH_SHARING", 1)
         patch.setattr(conv, "BLOCK_BYTES", 1024)
         patch.setattr(depthwise, "BLOCK_BYTES", 1024)
         patch.setattr(pointwise, "BLOCK_BYTES", 512)
@@ -128,9 +128,7 @@ def test_in_a_layout_a_tap_is_a_shift(data):
                     assert row[place.offsets[k * khw[1] + m] + i * place.width + j] == seen
 
 
-LARGE, SMALL, DENSE = (
-    ("compiled_depthwise",) * 2 + ("compiled_dense",) if jit.available else ("conv", "depthwise", "conv")
-)
+LARGE, SMALL, DENSE = ("compiled_dense",) * 3 if jit.available else ("conv", "depthwise", "conv")
 
 
 @pytest.mark.parametrize(
@@ -148,6 +146,3 @@ def test_which_kernel_is_chosen(channels, groups, kernel, pixels, expected):
     ):
         taken = next(override for supports, override in reversed(function.overrides) if supports(*args))
         assert taken.__module__ == f"minitorch2_kernels.cpu.{expected}"
-        if expected == "compiled_depthwise":  # which takes all, and leaves small maps to the matrices
-            way = compiled_depthwise._choose(x.shape, "loops", "matrices")
-            assert way == ("loops" if pixels == 24 else "matrices")

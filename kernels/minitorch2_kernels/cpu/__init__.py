@@ -30,7 +30,6 @@ if jit.available:
         compiled_class_loss,
         compiled_copying,
         compiled_dense,
-        compiled_depthwise,
         compiled_exponentials,
         compiled_indexing,
         compiled_norm,
@@ -46,17 +45,13 @@ if jit.available:
     )
 
     gathered.register()
-    # last: the newest override is asked first, so the depthwise convolution stands after that of any groups
+    # The newest override is asked first: compiled_places' convolutions before compiled_dense's.
     for module in (
         compiled_pooling,
         compiled_dense,
         compiled_places,
-        compiled_depthwise,
         compiled_norm,
         compiled_optim,
-    ):
-        module.register()
-    for module in (
         compiled_arithmetic,
         compiled_attention,
         compiled_products,

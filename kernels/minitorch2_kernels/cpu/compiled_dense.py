@@ -6,7 +6,8 @@ and dilation is one loop:
     y[o, q] = sum over t of  w[o, t] * x[offset[t] + q]          t: a channel and a tap of its window
 
 im2col copies every pixel KH*KW times for a product that then reads the copies; here the pixels are read where they
-are, at the rate of BLAS's products. Images of late layers, which have few pixels, lie side by side in one row.
+are, at the rate of BLAS's products. Images of late layers, which have few pixels, lie side by side in one row. In a
+depthwise convolution t is a tap alone: every one is computed so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..reference import conv as reference
 from ..reference.conv import out_size
 from ..reference.copying import ascontiguousarray
 from .conv import workspace
-from .depthwise import floats
+from .depthwise import depthwise, floats
 from .jit import Loops
 from .planes import all_places, layout, phases
 from .pool import get_num_threads, parts_of, share_loop
@@ -29,7 +30,8 @@ from .pool import get_num_threads, parts_of, share_loop
 loops = Loops("dense_loops")
 
 _LONG = 1000  # numbers in a row, from which on its loop pays for being set up
-_TILE, _ROWS = 48, 4  # tile.py's greatest width, of float32: buffers end with a whole one; and its rows
+_TILE, _LINE, _ROWS = 48, 64, 4  # tile.py's greatest widths, of float32: buffers end with a whole one; and its rows
+IMAGES, GROUPS, OUTPUTS = range(3)  # what a thread has a part of
 _CACHE_LINE = 16  # numbers of float32 in a line of the cache
 _NUMBERS = 64 * 1024  # of all channels of the images in a row
 _WORTH_SHARING = 1 << 18  # multiplications
@@ -46,6 +48,11 @@ def worth_laying_out(khw, stride, out) -> bool:
     (kh, kw), (oh, ow) = khw, out
     full = oh * ow >= _DENSE * (oh + (kh - 1) // stride[0]) * (ow + (kw - 1) // stride[1])
     return kh * kw > 1 and full
+
+
+def rows_of(n: int) -> int:
+    """How many rows of sums a group has for n outputs, or channels on the way back."""
+    return n if n == 1 else whole(n, _ROWS)
 
 
 class Plan:
@@ -84,22 +91,26 @@ class _Plan(Plan):
         self.out = tuple(out_size(hw[i], khw[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
         self.images, self.channels = n, cg
         self.taken, self.given = (groups, o // groups, cg * math.prod(khw)), (n, o, *self.out)  # w's and y's shape
+        self.rows, self.rows_back = rows_of(o // groups), rows_of(cg)
         work = n * o * math.prod(self.out) * cg * math.prod(khw)
-        self.worth_it, self.worth = work > 0 and worth_laying_out(khw, stride, self.out), work / _WORTH_SHARING
+        fits = depthwise(x_shape, self.given, groups) or worth_laying_out(khw, stride, self.out)
+        self.worth_it, self.worth = work > 0 and fits, work / _WORTH_SHARING
         if not work:
             return
         place = layout((*hw,), (*khw,), stride, padding, dilation, self.out, True)
         count, numbers = len(place.phases), place.height * place.width
+        few = GROUPS if groups >= threads else OUTPUTS if self.rows >= _ROWS else IMAGES
+        self.by = IMAGES if n >= threads else few
         # A thread's images, in equal blocks of about _LONG numbers that stay in the second-level cache.
-        self.splits_outputs = n < threads
-        most = n if self.splits_outputs else -(-n // threads)
+        most = -(-n // threads) if self.by == IMAGES else n
         fitting = _NUMBERS // (cg * count * numbers)
         blocks = -(-most // max(1, min(fitting, _LONG // numbers)))
         block = -(-most // blocks)
         phase_of, within = place.phase_of, place.within
         lead, row = int(within.max()), block * numbers
-        self.padded = whole(cg * count * row + lead + _TILE, _CACHE_LINE)
-        self.sums = whole(row, _TILE)  # of one output or channel
+        self.padded = whole(cg * count * row + lead + _LINE, _CACHE_LINE)
+        both = self.rows, self.rows_back
+        self.sums, self.sums_back = (rows * whole(row, _LINE if rows == 1 else _TILE) for rows in both)  # of a group
         offsets = ((np.arange(cg)[:, None] * count + phase_of) * row + within).reshape(-1)
         dealt = phases(place)
         self.sees_all = bool(((dealt[:, 1] - dealt[:, 0]) * (dealt[:, 5] - dealt[:, 4])).sum() == math.prod(hw))
@@ -110,8 +121,13 @@ class _Plan(Plan):
         self.order, self.bounds = np.concatenate(taps), np.cumsum([0, *map(len, taps)])
         behind = np.arange(o // groups)[:, None] * (lead + row) + lead
         back = [(behind - within[each]).reshape(-1) for each in taps]
-        self.spread = whole(o // groups * (lead + row) + _TILE, _CACHE_LINE)
+        self.spread = whole(o // groups * (lead + row) + _LINE, _CACHE_LINE)
         self.back = *where, np.concatenate(back), self.bounds, lead, *shape
+
+    def cut(self, outputs: bool = False) -> tuple[int, int]:
+        """How many parts there are, and of what. `outputs`: these can be parts, too."""
+        by = IMAGES if self.by == OUTPUTS and not outputs else self.by
+        return self.parts((self.images, self.taken[0], self.rows // _ROWS)[by]), by
 
 
 plans = Plans(_Plan)
@@ -122,15 +138,12 @@ def supports(x, w, *settings) -> bool:
 
 
 def conv2d(x, w, *settings):
-    """Every four outputs add up the same shifted images; the batch is shared, or the outputs where it is one image."""
+    """Every four outputs add up the same shifted images."""
     plan = plans.of(x.shape, w.shape, *settings)
-    y = np.empty(plan.given, x.dtype)
-    (_, outputs, _), by_rows = plan.taken, plan.splits_outputs
-    rows = whole(outputs, _ROWS)
-    parts = plan.parts(rows // _ROWS if by_rows else plan.images)
-    work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
+    y, cut = np.empty(plan.given, x.dtype), plan.cut(outputs=True)
+    work = workspace("dense", cut[0] * (plan.padded + plan.sums), x.dtype)
     arrays = ascontiguousarray(x), ascontiguousarray(w).reshape(plan.taken), y, work
-    share_loop(plan.worth, loops.conv, parts, *arrays, plan.padded, parts, by_rows, *plan.settings)
+    share_loop(plan.worth, loops.conv, cut[0], *arrays, plan.padded, *cut, *plan.settings)
     return y
 
 
@@ -150,10 +163,10 @@ def conv2d_input_grad(g, w, hw, *settings):
         # Such a weight, times the zeros between the rows of g, is a NaN that no place asked for: the reference decides.
         return reference.conv2d_input_grad.reference(g, w, hw, *settings)
     allocate = np.empty if plan.sees_all else np.zeros
-    dx, parts = allocate((n, groups * channels, *hw), g.dtype), plan.parts(n)
-    work = workspace("dense", parts * (plan.spread + whole(channels, _ROWS) * plan.sums), g.dtype)
+    dx, cut = allocate((n, groups * channels, *hw), g.dtype), plan.cut()
+    work = workspace("dense", cut[0] * (plan.spread + plan.sums_back), g.dtype)
     arrays = ascontiguousarray(g), turned, dx, work
-    share_loop(plan.worth, loops.input_grad, parts, *arrays, plan.spread, parts, *plan.back)
+    share_loop(plan.worth, loops.input_grad, cut[0], *arrays, plan.spread, *cut, *plan.back)
     return dx
 
 
@@ -165,14 +178,14 @@ def supports_weight_grad(g, x, khw, *settings) -> bool:
 
 
 def conv2d_weight_grad(g, x, khw, *settings):
-    """Each thread sums over its own images; the sums are added in the order of the threads."""
+    """Each thread sums over its own images, and these sums are added in the order of the threads; or it has groups."""
     plan = plans.weight(g, x, khw, *settings)
-    (groups, outputs, numbers), parts = plan.taken, plan.parts(plan.images)
-    rows = whole(outputs, _ROWS)
-    work = workspace("dense", parts * (plan.padded + rows * plan.sums), x.dtype)
-    sums = workspace("sums", parts * groups * rows * numbers, x.dtype).reshape(parts, groups, rows, numbers)
+    (groups, outputs, numbers), cut = plan.taken, plan.cut()
+    work = workspace("dense", cut[0] * (plan.padded + plan.sums), x.dtype)
+    shape = cut[0] if cut[1] == IMAGES else 1, groups, plan.rows, numbers
+    sums = workspace("sums", math.prod(shape), x.dtype).reshape(shape)
     arrays = ascontiguousarray(g), ascontiguousarray(x), sums, work
-    share_loop(plan.worth, loops.weight_grad, parts, *arrays, plan.padded, *plan.settings)
+    share_loop(plan.worth, loops.weight_grad, cut[0], *arrays, plan.padded, *cut, *plan.settings)
     dw = np.empty((groups * outputs, plan.channels, *khw), x.dtype)
     if not loops.add_parts(sums, dw.reshape(plan.taken)):
         # Between the rows of g stand zeros. One that met an infinite pixel is a NaN too many: the reference decides.

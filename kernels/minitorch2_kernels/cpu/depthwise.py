@@ -7,7 +7,7 @@ the same for all images,
     matrix[pixel, place] = w[tap]  where that tap of the window at that place lies on that pixel, else 0.
 
 Most of it is zeros, yet for the late layers of a network, thousands of channels of 3x3 or 6x6 pixels, multiplying by
-them costs a tenth of the copying. Larger maps are left to `conv.py`, or to `compiled_depthwise.py` where numba is.
+them costs a tenth of the copying. Larger maps are left to `conv.py`; where numba is, all are `compiled_dense.py`'s.
 """
 
 from __future__ import annotations

@@ -42,12 +42,19 @@ def copy(source, to):
 
 
 @inner
+def flattened(x):
+    """x (N, C, H, W) for lay_out and take_back: flat, how far apart images, channels and rows are. To ask numba for it
+    takes as long as to lay out a small image."""
+    return x.reshape(-1), x[0].size, x[0, 0].size, x.shape[3]
+
+
+@inner
 def lay_out(x, n, images, channel, channels, rows, apart, phases, phases_apart, height, width):
-    """`images` images from x[n] on and `channels` channels from `channel` on, x (N, C, H, W), to their places in rows,
-    as planes.py says: phase p of image b and channel c begins at rows[c * apart + p * phases_apart + b * height *
+    """`images` images from x[n] on and `channels` channels from `channel` on, x as `flattened`, to their places in
+    rows, as planes.py says: phase p of image b and channel c begins at rows[c * apart + p * phases_apart + b * height *
     width]. The rows (int64 (P, 8)) are those of planes.phases.
     """
-    flat, (of_image, of_channel, of_row) = x.reshape(-1), (x[0].size, x[0, 0].size, x.shape[3])
+    flat, of_image, of_channel, of_row = x
     for p in range(len(phases)):
         i0, i1, first_row, row_step, j0, j1, first_column, step = phases[p]
         if j1 == j0:
@@ -70,7 +77,7 @@ def lay_out(x, n, images, channel, channels, rows, apart, phases, phases_apart, 
 @inner
 def take_back(rows, x, n, images, channel, channels, apart, phases, phases_apart, height, width):
     """The reverse of lay_out."""
-    flat, (of_image, of_channel, of_row) = x.reshape(-1), (x[0].size, x[0, 0].size, x.shape[3])
+    flat, of_image, of_channel, of_row = x
     for p in range(len(phases)):
         i0, i1, first_row, row_step, j0, j1, first_column, step = phases[p]
         if j1 == j0:

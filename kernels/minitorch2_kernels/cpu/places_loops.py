@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .compiled_places import IMAGES, LINES, OUTPUTS
-from .loops import clear, inner, jit, lay_out, part_of, row_of
+from .loops import clear, flattened, inner, jit, lay_out, part_of, row_of
 from .panel_loops import DEPTH, multiply_panel, panel_width
 from .share_loops import shareable
 from .tile import (
@@ -113,10 +113,10 @@ def _multiply_places(source, block, rows, weights, taps, window, apart, channels
 
 @inner
 def _take_places(sums, length, x, n, images, channel, channels, phase, begin, end):
-    """sums (R, length), flat, the places of rows begin to end in their order, to where those of a phase stand in x (N,
-    C, H, W)."""
+    """sums (R, length), flat, the places of rows begin to end in their order, to where those of a phase stand in x, as
+    `flattened`."""
     i0, _, first_row, row_step, j0, j1, first_column, step = phase
-    flat, (of_image, of_channel, of_row) = x.reshape(-1), (x[0].size, x[0, 0].size, x.shape[3])
+    flat, of_image, of_channel, of_row = x
     for c in range(channels):
         at = c * length
         for i in range(begin, end):
@@ -158,6 +158,7 @@ def conv(x, w, y, work, size, parts, by, at_once, length, phases, place, taps, h
     groups, outputs, numbers = w.shape
     channels, (rows, columns), flat = x.shape[1] // groups, y.shape[2:], w.reshape(-1)
     row, area, tools = len(phases) * block * height * width, taps.shape[1], _tools(x)
+    from_x, to_y = flattened(x), flattened(y)
     for part in range(start, stop):
         begin, end, first, last = _part_of(len(x), outputs, part, parts, by)
         mine = row_of(work, part, parts)
@@ -167,7 +168,7 @@ def conv(x, w, y, work, size, parts, by, at_once, length, phases, place, taps, h
             images = min(block, end - n)
             for group in range(groups):
                 c, o = group * channels, group * outputs + first
-                lay_out(x, n, images, c, channels, padded, row, phases, block * height * width, height, width)
+                lay_out(from_x, n, images, c, channels, padded, row, phases, block * height * width, height, width)
                 weights, window, apart = (flat, o * numbers, numbers, last - first), (0, area), (row, area)
                 top, bottom = _lines_of(0, rows, part, parts, by)
                 for i in range(top, bottom, at_once):
@@ -175,7 +176,7 @@ def conv(x, w, y, work, size, parts, by, at_once, length, phases, place, taps, h
                     _multiply_places(
                         padded, places, (i, j), weights, taps, window, apart, channels, sums, length, tools
                     )
-                    _take_places(sums, length, y, n, images, o, last - first, place[0], i, j)
+                    _take_places(sums, length, to_y, n, images, o, last - first, place[0], i, j)
 
 
 @shareable
@@ -206,6 +207,7 @@ def input_grad(
     height * width) and zeros for another vector. What is behind these is as for `conv`."""
     groups, outputs, channels, area = w.shape
     row, flat, tools = lead + block * height * width, w.reshape(-1), _tools(g)
+    from_g, to_dx = flattened(g), flattened(dx)
     apart = row, channels * area
     for part in range(start, stop):
         begin, end, first, last = _part_of(len(g), channels, part, parts, by)
@@ -215,7 +217,7 @@ def input_grad(
         for n in range(begin, end, block):
             images = min(block, end - n)
             for group in range(groups):
-                lay_out(g, n, images, group * outputs, outputs, spread[lead:], row, place, 0, height, width)
+                lay_out(from_g, n, images, group * outputs, outputs, spread[lead:], row, place, 0, height, width)
                 weights = flat, (group * outputs * channels + first) * area, area, last - first
                 for p in range(len(phases)):
                     i0, i1, _, _, j0, j1, _, _ = phases[p]
@@ -227,7 +229,7 @@ def input_grad(
                             spread, places, (i, j), weights, taps, window, apart, outputs, sums, length, tools
                         )
                         _take_places(
-                            sums, length, dx, n, images, group * channels + first, last - first, phases[p], i, j
+                            sums, length, to_dx, n, images, group * channels + first, last - first, phases[p], i, j
                         )
 
 
@@ -248,6 +250,7 @@ def weight_grad(g, x, dw, work, size, parts, by, phases, place, taps, height, wi
     (kept, groups, rows, length), (outputs, oh, ow) = dw.shape, g.shape[1:]
     channels, outputs, area = x.shape[1] // groups, outputs // groups, taps.shape[1]
     row, vector, (panel, seen, runs) = len(phases) * block * height * width, VECTOR_BYTES // x.itemsize, _tools(x)
+    from_x, apart = flattened(x), block * height * width
     steps, offsets = np.empty(DEPTH, np.int64), np.arange(VECTORS * vector + SQUARE) * _APART
     lines, flat, out = np.zeros(len(offsets) * _APART, x.dtype), g.reshape(-1), dw.reshape(-1)
     for part in range(start, stop):
@@ -258,9 +261,7 @@ def weight_grad(g, x, dw, work, size, parts, by, phases, place, taps, height, wi
             images = min(block, end - n)
             places = 0, images, ow, width, height * width
             for group in range(groups):
-                lay_out(
-                    x, n, images, group * channels, channels, padded, row, phases, block * height * width, height, width
-                )
+                lay_out(from_x, n, images, group * channels, channels, padded, row, phases, apart, height, width)
                 of_g = (n * g.shape[1] + group * outputs + first) * oh * ow
                 to = (part % kept * groups + group) * rows + first
                 for t in range(0, channels * area, VECTORS * vector):
