@@ -37,6 +37,25 @@ def two(d):
     return (a, b) if a.shape or b.shape else (d.array(5, 20), b)
 
 
+def one(d):
+    return (d.array(d.int(1, 9), d.int(1, 40), special=True),)
+
+
+def slope(d):
+    (x,) = one(d)
+    return d.array(*x.shape, special=True), x
+
+
+def positive(d):
+    (x,) = one(d)
+    return (abs(x),)
+
+
+def interpolated(d):
+    a, b = (filled(d, shape) for shape in fitting(d, 2)) if d.of(True, False) else slope(d)
+    return a if a.shape else d.array(5, 20), b if b.shape else d.array(20), d.of(0.3, 0.5, -2.0, 1.5)
+
+
 def choice(d):
     condition, a, b = fitting(d, 3)
     condition = d.rng.rand(*condition or (1,)) > 0.5
@@ -149,6 +168,14 @@ def tiny(patch: pytest.MonkeyPatch) -> None:
 
 CASES = {
     **{name: (two, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
+    "long_negative": (one, EXACT),
+    "long_absolute": (one, EXACT),
+    "long_absolute_grad": (slope, EXACT),
+    "long_square_root": (positive, EXACT),
+    "long_reciprocal_square_root": (positive, EXACT),
+    "long_reciprocal": (one, EXACT),
+    # a product is rounded with its sum, which a difference may follow that leaves a few digits
+    "long_interpolated": (interpolated, ANOTHER_ORDER),
     "long_where": (choice, EXACT),
     "long_sums": (sums, ANOTHER_ORDER),
     "running_sums": (running_sums, EXACT),

@@ -55,6 +55,17 @@ def silu_grad(d):
     return d.array(*x.shape), x
 
 
+def logits_loss(d):
+    x = d.array(d.int(1, 9), d.int(1, 40)) * d.of(1, 10)
+    return x, d.rng.rand(*x.shape).astype(x.dtype)
+
+
+def masked_scale(d):
+    """Single numbers, or whole rows."""
+    x = d.array(d.int(1, 9), d.int(1, 40), special=True)
+    return x, d.rng.rand(len(x), d.of(1, x.shape[1])) > 0.3, 0.7
+
+
 def softmax(d):
     shape = tuple(d.int(1, 9) for _ in range(d.int(1, 2)))
     return d.array(*shape, d.int(1, 40), special=True), d.of(len(shape), len(shape), 0)
@@ -148,6 +159,10 @@ def cases(sgd, adam, state):
         "leaky_relu_grad": (lambda d: (*relu_grad(d), 0.1), EXACT),
         "hardtanh": (hardtanh, EXACT),
         "hardtanh_grad": (hardtanh_grad, EXACT),
+        "masked_scale": (masked_scale, EXACT),
+        "huber": (lambda d: (*tanh(d), d.of(1.0, 0.3)), ANOTHER_EXP),
+        "logits_loss": (logits_loss, ANOTHER_EXP),
+        "logits_loss_grad": (lambda d: (d.array(3, 20), d.array(3, 20), d.array(3, 20)), ANOTHER_EXP),
         "relu": (relu, EXACT),
         "relu_grad": (relu_grad, EXACT),
         "exp": (silu, ANOTHER_EXP),

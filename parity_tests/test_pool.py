@@ -26,9 +26,9 @@ def threads_as_found(monkeypatch):
 
 @pytest.fixture
 def loops():
-    from minitorch2_kernels.cpu import pointwise_loops
+    from minitorch2_kernels.cpu import formula_loops
 
-    return pointwise_loops
+    return formula_loops
 
 
 def awake(threads):

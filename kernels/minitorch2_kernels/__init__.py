@@ -80,7 +80,6 @@ from numpy import (
     moveaxis,
     multiply,
     nan_to_num,
-    negative,
     nextafter,
     nonzero,
     not_equal,
@@ -89,7 +88,6 @@ from numpy import (
     power,
     put_along_axis,
     rad2deg,
-    reciprocal,
     remainder,
     repeat,
     right_shift,
@@ -131,7 +129,24 @@ from .dispatch import (
     where,
     zeros_like,
 )
-from .reference.arithmetic import choose, minus, minus_into, over, over_into, plus, plus_into, times, times_into
+from .reference.arithmetic import (
+    absolute,
+    absolute_grad,
+    choose,
+    interpolated,
+    minus,
+    minus_into,
+    negative,
+    over,
+    over_into,
+    plus,
+    plus_into,
+    reciprocal,
+    reciprocal_square_root,
+    square_root,
+    times,
+    times_into,
+)
 from .reference.attention import attention, attention_grad, hidden
 from .reference.bessel import i0, i0e, i1, i1e
 from .reference.bias import add_bias
@@ -150,6 +165,7 @@ from .reference.copying import ascontiguousarray, copy_to
 from .reference.ctc import ctc_loss, ctc_loss_grad
 from .reference.decompositions import cholesky, eigh, eigvalsh, geqrf, qr, svd, svdvals
 from .reference.dropout import masked_scale
+from .reference.elementwise_loss import huber, logits_loss, logits_loss_grad
 from .reference.exponentials import (
     elu,
     elu_grad,

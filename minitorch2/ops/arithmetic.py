@@ -50,7 +50,7 @@ class Sub(Binary):
     @staticmethod
     def backward(ctx, g):
         need_a, need_b = ctx.needs_input_grad
-        return g if need_a else None, -g if need_b else None
+        return g if need_a else None, K.negative(g) if need_b else None
 
 
 class Mul(Binary):
@@ -186,6 +186,20 @@ class Where(Broadcasting):
         )
 
 
+class Lerp(Broadcasting):
+    """a + weight (b - a); weight a number"""
+
+    @staticmethod
+    def forward(ctx, a, b, weight):
+        ctx.weight = weight
+        return K.interpolated(a, b, weight)
+
+    @staticmethod
+    def backward(ctx, g):
+        need_a, need_b, _ = ctx.needs_input_grad
+        return K.times(g, 1 - ctx.weight) if need_a else None, K.times(g, ctx.weight) if need_b else None, None
+
+
 def add(input, other, last=None, *, alpha=1):
     """input + alpha * other, broadcast. (torch's old form, which still runs: add(input, alpha, other).)"""
     if last is not None:
@@ -308,8 +322,8 @@ def lerp(input, end, weight):
     require_floating("lerp_kernel_scalar", input)
     if is_half(input):
         return rounded_once(lerp, input, end, weight)
-    if is_number(weight) and abs(weight) >= 0.5:  # from the nearer end, as torch does
-        return end + (end - input) * float(input._data.dtype.type(weight) - 1)
+    if is_number(weight):
+        return Lerp.apply(input, end, float(input._data.dtype.type(weight)))
     return input + weight * (end - input)
 
 

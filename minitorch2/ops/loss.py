@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Elementwise, Function
 from .activation import LogSoftmax
 from .clamping import Clamp
 from .rectifiers import Hardtanh
-from .unary import Log, Log1p
+from .unary import Log, Log1p, Sigmoid
 
 
 class NLLLoss(Function):
@@ -110,13 +110,33 @@ class Huber(Function):
     def forward(ctx, x, delta):
         ctx.save_for_backward(x)
         ctx.delta = delta
-        c = K.hardtanh(x, -delta, delta)
-        return K.times(c, K.minus(x, K.times(c, 0.5)))
+        return K.huber(x, delta)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return g * Hardtanh.apply(x, -ctx.delta, ctx.delta), None
+
+
+class BinaryCrossEntropyWithLogits(Elementwise):
+    """-(t log(s) + (1 - t) log(1 - s)), s = sigmoid(x); x and t of one shape and dtype."""
+
+    @staticmethod
+    def forward(ctx, x, t):
+        ctx.save_for_backward(x, t)
+        return K.logits_loss(x, t)
+
+    @staticmethod
+    def backward(ctx, g):  # dx = (s - t), dt = -x
+        x, t = ctx.saved
+        need_x, need_t = ctx.needs_input_grad
+        return g * (Sigmoid.apply(x) - t) if need_x else None, -g * x if need_t else None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        x, t = ctx.saved
+        need_x, need_t = ctx.needs_input_grad
+        return K.logits_loss_grad(g, x, t) if need_x else None, K.times(K.negative(g), x) if need_t else None
 
 
 class BinaryCrossEntropy(Function):

@@ -46,11 +46,11 @@ def _integer_power(a, b):
 
 # Exponents for which torch has no power computed; the numbers are its own then, to the last bit.
 _POWERS = {
-    2: K.square,
-    3: lambda a: K.square(a) * a,
+    2: lambda a: K.times(a, a),
+    3: lambda a: K.times(K.times(a, a), a),
     -2: lambda a: 1 / K.square(a),
-    0.5: K.sqrt,
-    -0.5: lambda a: 1 / K.sqrt(a),
+    0.5: K.square_root,
+    -0.5: K.reciprocal_square_root,
 }
 
 
@@ -70,7 +70,7 @@ class PowNumber(Elementwise):
         a, n = ctx.saved
         if n == 0:
             return Zeros.apply(g), None
-        return g * (n * (a if n == 2 else PowNumber.apply(a, n - 1))), None
+        return K.times(g, K.times(a if n == 2 else PowNumber.apply(a, n - 1), n)), None
 
 
 class NumberPow(Elementwise):

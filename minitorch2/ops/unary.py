@@ -20,23 +20,27 @@ _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 class Neg(Elementwise):
     @staticmethod
     def forward(ctx, x):
-        return -x
+        return K.negative(x)
 
     @staticmethod
     def backward(ctx, g):
-        return -g
+        return K.negative(g)
 
 
 class Abs(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return K.abs(x)
+        return K.absolute(x)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return g * Sign.apply(x)
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.absolute_grad(g, *ctx.saved)
 
 
 class Exp(Elementwise):
@@ -49,7 +53,7 @@ class Exp(Elementwise):
     @staticmethod
     def backward(ctx, g):  # exp' = exp
         (y,) = ctx.saved
-        return g * y
+        return K.times(g, y)
 
 
 class Expm1(Elementwise):
@@ -87,7 +91,7 @@ class Log(Elementwise):
     @staticmethod
     def backward(ctx, g):  # log' = 1/x
         (x,) = ctx.saved
-        return g / x
+        return K.over(g, x)
 
 
 class Log2(Elementwise):
@@ -129,40 +133,40 @@ class Log1p(Elementwise):
 class Sqrt(Elementwise):
     @staticmethod
     def forward(ctx, x):
-        y = K.sqrt(x)
+        y = K.square_root(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, g):  # sqrt' = 1/(2 sqrt)
         (y,) = ctx.saved
-        return g / (2 * y)
+        return K.over(g, K.times(y, 2))
 
 
 class Rsqrt(Elementwise):
     @staticmethod
     def forward(ctx, x):
-        y = 1 / K.sqrt(x)
+        y = K.reciprocal_square_root(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, g):  # (x^-1/2)' = -1/2 y^3
         (y,) = ctx.saved
-        return -0.5 * g * (y * y * y)
+        return K.times(K.times(g, -0.5), K.times(K.times(y, y), y))
 
 
 class Reciprocal(Elementwise):
     @staticmethod
     def forward(ctx, x):
-        y = 1 / x
+        y = K.reciprocal(x)
         ctx.save_for_backward(y)
         return y
 
     @staticmethod
     def backward(ctx, g):  # (1/x)' = -1/x^2
         (y,) = ctx.saved
-        return -g * (y * y)
+        return K.times(K.negative(g), K.times(y, y))
 
 
 class Square(Elementwise):

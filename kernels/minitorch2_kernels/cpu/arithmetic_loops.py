@@ -9,45 +9,29 @@ from __future__ import annotations
 import functools
 
 from . import jit as compiling
-from .share_loops import shareable
+from .share_loops import Formula, shareable
 
 jit = functools.partial(compiling.jit, error_model="numpy")
 
 
-@shareable
-@jit
-def plus(a, b, y, start, stop):
-    """y = a + b of elements start to stop, flat arrays."""
-    a, b, y = a[start:stop], b[start:stop], y[start:stop]
-    for i in range(y.size):
-        y[i] = a[i] + b[i]
+@Formula
+def plus(a, b):
+    return a + b
 
 
-@shareable
-@jit
-def minus(a, b, y, start, stop):
-    """y = a - b, as plus."""
-    a, b, y = a[start:stop], b[start:stop], y[start:stop]
-    for i in range(y.size):
-        y[i] = a[i] - b[i]
+@Formula
+def minus(a, b):
+    return a - b
 
 
-@shareable
-@jit
-def times(a, b, y, start, stop):
-    """y = a * b, as plus."""
-    a, b, y = a[start:stop], b[start:stop], y[start:stop]
-    for i in range(y.size):
-        y[i] = a[i] * b[i]
+@Formula
+def times(a, b):
+    return a * b
 
 
-@shareable
-@jit
-def over(a, b, y, start, stop):
-    """y = a / b, as plus."""
-    a, b, y = a[start:stop], b[start:stop], y[start:stop]
-    for i in range(y.size):
-        y[i] = a[i] / b[i]
+@Formula
+def over(a, b):
+    return a / b
 
 
 @shareable

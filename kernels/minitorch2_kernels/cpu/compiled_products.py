@@ -20,7 +20,7 @@ from ..reference.arithmetic import long_times
 from ..reference.copying import ascontiguousarray, copy_to
 from .alike import alike, alike_float32
 from .blas import one_thread
-from .gemm import NARROWEST, PANEL, PLAIN, TRANSPOSED, best_sgemm, sgemm_address
+from .gemm import PANEL, PLAIN, TRANSPOSED, best_sgemm, is_wide, sgemm_address
 from .jit import Loops
 from .matmul import ALONE
 from .pointwise import plain
@@ -227,7 +227,7 @@ def _mixes(a, b, khw, stride, padding, groups) -> bool:
         plain(a, b, khw, stride, padding, groups)
         and alike_float32(a, b)
         and len(a) >= get_num_threads()
-        and a.shape[2] * a.shape[3] >= NARROWEST
+        and is_wide(a.shape[2] * a.shape[3])
         and sgemm_address() != 0
     )
 
@@ -289,7 +289,7 @@ def _mixes_few(a, b, khw, stride, padding, groups) -> bool:
     return (
         plain(a, b, khw, stride, padding, groups)
         and alike_float32(a, b)
-        and a.shape[2] * a.shape[3] < NARROWEST
+        and not is_wide(a.shape[2] * a.shape[3])
         and len(a) > 1
         and sgemm_address() != 0
     )

@@ -138,6 +138,10 @@ def register() -> None:
     for name in ("plus", "minus", "times", "over"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
         _register_spread(getattr(arithmetic, f"long_{name}"))
+    for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
+        _register(getattr(arithmetic, f"long_{name}"), 1)
+    for name in ("absolute_grad", "interpolated"):
+        _register(getattr(arithmetic, f"long_{name}"), 2)
     for name in ("exp", "expm1", "tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):
         _register(getattr(exponentials, name), 1)
     for name in ("tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):

@@ -65,13 +65,17 @@ def panels_address() -> int:
     return own.address if WIDE else 0
 
 
+def is_wide(n: int) -> bool:
+    """Whether rows of n numbers are many vectors, almost all of them full."""
+    return n >= NARROWEST and -n % VECTOR * 12 <= n
+
+
 def best_sgemm(m: int, n: int, k: int) -> int:
     """The address of the sgemm that is the faster for C (m, n) and sums over k in one thread, OpenBLAS's or our own.
 
     That is our own, with vectors of 64 bytes, where C stays in the second-level cache and almost all vectors are full.
     """
-    full = n >= NARROWEST and -n % VECTOR * 12 <= n
-    if full and m * n * k <= MOST and min(m, k) >= FEWEST:
+    if is_wide(n) and m * n * k <= MOST and min(m, k) >= FEWEST:
         return panels_address() or sgemm_address()
     return sgemm_address()
 

@@ -216,21 +216,80 @@ def shareable(loop):
     the loop itself where there are no slots, and else `share` of it.
 
     It is the loop's own text, with _FIRST before it, and so it is compiled once. What a function that calls the loop
-    would call is optimised a second time: that was half of what one waited for the first step of a program. Numba keeps
-    on disk no code that has a function for a value, and what it keeps it finds by file, line and name: hence those."""
-    function, rules = loop.py_func, {key: loop.targetoptions[key] for key in ("fastmath", "error_model")}
+    would call is optimised a second time: that was half of what one waited for the first step of a program."""
+    rules = {key: loop.targetoptions[key] for key in ("fastmath", "error_model")}
+    loop.shared = jit(_shared(_text_of(loop.py_func), loop.py_func), **rules)
+    return loop
+
+
+def _text_of(function) -> ast.FunctionDef:
     (text,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
     assert isinstance(text, ast.FunctionDef)
+    text.decorator_list = []
+    return text
+
+
+def _shared(text: ast.FunctionDef, of) -> Any:
+    """The loop of this text as a function that is `shared`, in the place of the function `of`. Numba keeps on disk no
+    code that has a function for a value, and what it keeps it finds by file, line and name: hence those."""
     *others, start, stop = [argument.arg for argument in text.args.args]
     first = "".join(f"{name} = _borrowed({name})\n" for name in others)
     first += _FIRST.format(start=start, stop=stop, others=", ".join(others))
     text.name = f"shared_{text.name}"
-    text.decorator_list = []
     text.args.args = [ast.arg(name) for name in ("slots", start, stop, *others)]
     text.body = [*ast.parse(first).body, *text.body, *ast.parse("return True").body]
-    tree = ast.fix_missing_locations(ast.increment_lineno(ast.Module([text], []), function.__code__.co_firstlineno - 1))
-    function.__globals__.update(_share=share, _job=_job, _borrowed=_borrowed)
+    tree = ast.fix_missing_locations(ast.increment_lineno(ast.Module([text], []), of.__code__.co_firstlineno - 1))
+    of.__globals__.update(_share=share, _job=_job, _borrowed=_borrowed)
     made: dict[str, Any] = {}
-    exec(compile(tree, function.__code__.co_filename, "exec"), function.__globals__, made)
-    loop.shared = jit(made[text.name], **rules)
-    return loop
+    exec(compile(tree, of.__code__.co_filename, "exec"), of.__globals__, made)
+    return made[text.name]
+
+
+class _OfTheDtype(ast.NodeTransformer):
+    """Numbers written in a formula as ones of the result's dtype: numba takes them for float64, and all they meet."""
+
+    def visit_Constant(self, node):
+        return ast.parse(f"result.dtype.type({node.value!r})", mode="eval").body
+
+
+_EACH = """
+def {name}({arguments}, start, stop):
+    {numbers}
+    {arrays}
+    for i in range(result.size):
+        {each}
+"""
+
+
+class Formula:
+    """A function of numbers, the last of its statements a return, as a loop over flat arrays of them, start to stop:
+
+        @Formula                           loop(x, y, result, slope, start, stop):
+        def f(x, y, *, slope):                 result[i] = f(x[i], y[i], slope)
+
+    What stands behind the * is one number for all. A product may be rounded once with its sum, but no more freely, and
+    x / 0 is inf."""
+
+    def __init__(self, function):
+        self.__name__, self.__doc__ = function.__name__, function.__doc__
+        text = _text_of(function)
+        one, all_of_them = ([each.arg for each in kind] for kind in (text.args.args, text.args.kwonlyargs))
+        arrays = [f"all_{name}" for name in one]
+        loop = _EACH.format(
+            name=text.name,
+            arguments=", ".join([*arrays, "result", *all_of_them]),
+            numbers="; ".join(f"{name} = result.dtype.type({name})" for name in all_of_them) or "pass",
+            arrays="; ".join(f"{name} = {name}[start:stop]" for name in [*arrays, "result"]),
+            each="; ".join(f"{name} = {array}[i]" for name, array in zip(one, arrays, strict=True)),
+        )
+        (made,) = ast.parse(loop).body
+        assert isinstance(made, ast.FunctionDef) and isinstance(made.body[-1], ast.For)
+        *steps, last = [_OfTheDtype().visit(step) for step in text.body if not _is_docstring(step)]
+        place = ast.parse("result[i] = 0").body[0]
+        place.value = last.value
+        made.body[-1].body += [*steps, place]
+        self.shared = jit(_shared(made, function), {"contract"}, "numpy")
+
+
+def _is_docstring(step) -> bool:
+    return isinstance(step, ast.Expr) and isinstance(step.value, ast.Constant)

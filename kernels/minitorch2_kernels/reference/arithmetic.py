@@ -1,9 +1,12 @@
-"""The four operations, element by element: Python's, and kernels for long arrays, which are worth all threads.
+"""The four operations and what stands near them, element by element: Python's, and kernels for long arrays, which are
+worth all threads.
 
 Short ones do not ask the dispatcher: that takes as long as to add ten by ten numbers.
 """
 
 from __future__ import annotations
+
+import functools
 
 import numpy as np
 from numpy import ndarray
@@ -47,6 +50,64 @@ def long_where(condition, a, b):
     """a where condition, b elsewhere, with NumPy's broadcasting and promotion; condition an array of bools, of a and b
     at most one a number."""
     return where(condition, a, b)
+
+
+@kernel
+def long_negative(x):
+    """-x"""
+    return -x
+
+
+@kernel
+def long_absolute(x):
+    """|x|"""
+    return abs(x)
+
+
+@kernel
+def long_absolute_grad(g, x):
+    """g sign(x), where NaN and 0 have the sign 0. g and x are of one shape and dtype."""
+    return g * ((x > 0).astype(x.dtype) - (x < 0))
+
+
+@kernel
+def long_square_root(x):
+    """The square root of x, floating."""
+    return np.sqrt(x)
+
+
+@kernel
+def long_reciprocal_square_root(x):
+    """1 / sqrt(x), x floating."""
+    return 1 / np.sqrt(x)
+
+
+@kernel
+def long_reciprocal(x):
+    """1 / x"""
+    return 1 / x
+
+
+@kernel
+def long_interpolated(a, b, weight):
+    """a + weight (b - a), from b for weights of a half and more; a and b of one shape and floating dtype, weight a
+    number."""
+    return a + weight * (b - a) if np.abs(weight) < 0.5 else b + (weight - 1) * (b - a)
+
+
+def _asked_for_long(made):
+    """The kernel for long arrays, and its reference at once for short ones."""
+
+    @functools.wraps(made)
+    def function(x, *rest):
+        return made(x, *rest) if x.__class__ is ndarray and x.size >= LONG else made.reference(x, *rest)
+
+    return function
+
+
+negative, absolute, absolute_grad = map(_asked_for_long, (long_negative, long_absolute, long_absolute_grad))
+square_root, reciprocal_square_root = map(_asked_for_long, (long_square_root, long_reciprocal_square_root))
+reciprocal, interpolated = map(_asked_for_long, (long_reciprocal, long_interpolated))
 
 
 def choose(condition, a, b):

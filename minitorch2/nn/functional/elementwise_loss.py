@@ -11,7 +11,7 @@ from ...core.grad_mode import no_grad
 from ...ops._common import broadcast_shapes, require_floating, require_tensor, result_type, to_dtype
 from ...ops.arithmetic import Where
 from ...ops.inquiry import broadcast_tensors
-from ...ops.loss import BinaryCrossEntropy, Huber
+from ...ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, Huber
 from ...ops.smooth_activations import LogSigmoid
 from ...ops.unary import Square
 from .loss import check_reduction, reduced
@@ -133,10 +133,12 @@ def binary_cross_entropy_with_logits(
             f"{target.dtype.torch_type}; convert the target with .to(input.dtype)"
         )
     require_floating("log_sigmoid_cpu", input)
-    log = LogSigmoid.apply(input)
-    if pos_weight is not None:
-        log = ((pos_weight - 1) * target + 1) * log
-    losses = (1 - target) * input - log
+    if pos_weight is None and input._data.dtype == target._data.dtype:
+        losses = BinaryCrossEntropyWithLogits.apply(input, target)
+    else:
+        log = LogSigmoid.apply(input)
+        factor = 1 if pos_weight is None else (pos_weight - 1) * target + 1
+        losses = (1 - target) * input - factor * log
     losses = losses if weight is None else losses * weight
     losses = to_dtype(losses, target._data.dtype)  # torch computes in the memory of 1 - target
     return called("BinaryCrossEntropyWithLogitsBackward0", reduced(losses, reduction))
