@@ -83,6 +83,19 @@ def sums(d):
     return d.array(*shape), axes, d.of(False, True)
 
 
+def extremes(d):
+    """Of rows, short and long, and of columns."""
+    shape, axes = d.of(
+        ((3, 20), (1,)), ((2, 3, 70), (2,)), ((9, 20), (0,)), ((2, 9, 600), (1,)), ((2, 3, 9), (1, 2)), ((5, 3), (0,))
+    )
+    return d.array(*shape, special=True), axes, d.of(False, True), d.of(False, True)
+
+
+def positions(d):
+    x, axes, keepdims, largest = extremes(d)
+    return x, d.of(axes[-1], axes[-1] - x.ndim), keepdims, largest
+
+
 def running_sums(d):
     shape, axis = around(d, d.int(1, 9))
     return d.array(*shape, special=True), axis, d.of(False, True)
@@ -160,9 +173,17 @@ def cast(d):
 
 def tiny(patch: pytest.MonkeyPatch) -> None:
     """Has small arrays cut and shared as large ones are."""
-    from minitorch2_kernels.cpu import compiled_arithmetic, compiled_copying, compiled_indexing, compiled_sums, gathered
+    from minitorch2_kernels.cpu import (
+        compiled_arithmetic,
+        compiled_copying,
+        compiled_extremes,
+        compiled_indexing,
+        compiled_sums,
+        gathered,
+    )
 
-    for module in (compiled_arithmetic, compiled_copying, compiled_indexing, compiled_sums, gathered):
+    arithmetic = compiled_arithmetic, compiled_extremes, compiled_sums
+    for module in (*arithmetic, compiled_copying, compiled_indexing, gathered):
         patch.setattr(module, "LONG", 1)
 
 
@@ -178,6 +199,8 @@ CASES = {
     "long_interpolated": (interpolated, ANOTHER_ORDER),
     "long_where": (choice, EXACT),
     "long_sums": (sums, ANOTHER_ORDER),
+    "long_extremes": (extremes, EXACT),
+    "long_positions": (positions, EXACT),
     "running_sums": (running_sums, EXACT),
     "long_cast": (cast, EXACT),
     "long_copy": (copy, EXACT),

@@ -92,7 +92,6 @@ from numpy import (
     repeat,
     right_shift,
     rint,
-    roll,
     rot90,
     searchsorted,
     sign,
@@ -161,7 +160,7 @@ from .reference.class_loss import (
     nll_put,
 )
 from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
-from .reference.copying import ascontiguousarray, copy_to
+from .reference.copying import ascontiguousarray, copy_rolled, copy_to
 from .reference.ctc import ctc_loss, ctc_loss_grad
 from .reference.decompositions import cholesky, eigh, eigvalsh, geqrf, qr, svd, svdvals
 from .reference.dropout import masked_scale
@@ -182,6 +181,7 @@ from .reference.exponentials import (
     tanh,
     tanh_grad,
 )
+from .reference.extremes import extremes, positions
 from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc

@@ -15,7 +15,7 @@ from ..core.autocast import listed, stacklevel
 from ..core.device import check_available, moved
 from ..core.function import Function, called
 from ..core.layout import check_layout, check_pin_memory
-from ..core.memory_order import CHANNELS_LAST, copy_in_order, in_c_order, is_channels_last, memory_order
+from ..core.memory_order import CHANNELS_LAST, copy_in_order, empty_in_order, is_channels_last, memory_order
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
 from ._inplace import inplace
@@ -46,8 +46,15 @@ class Roll(Function):
     @staticmethod
     def forward(ctx, x, shifts, dims):
         ctx.shifts, ctx.dims = shifts, dims
-        rolled = K.roll(x, shifts, dims)
-        return copy_in_order(rolled, CHANNELS_LAST) if is_channels_last(x) else in_c_order(rolled)
+        if x.dtype == K.BFLOAT16:  # a structured dtype, which CuPy moves as bytes only
+            return Roll.forward(ctx, x.view(np.uint16), shifts, dims).view(x.dtype)
+        total = dict.fromkeys(dims, 0)
+        for dim, shift in zip(dims, shifts, strict=True):
+            total[dim] += shift
+        order = CHANNELS_LAST if is_channels_last(x) else range(x.ndim)
+        y = empty_in_order(K.namespace(x), x.shape, order, x.dtype)
+        K.copy_rolled(y, x, tuple(total.values()), tuple(total))
+        return y
 
     @staticmethod
     def backward(ctx, g):

@@ -50,11 +50,11 @@ class Amax(Function):
     """The largest element over dims; the gradient is shared equally among those that reach it."""
 
     row_major = True
-    reduce = "max"
+    largest = True
 
     @classmethod
     def forward(cls, ctx, x, dims, keepdim):
-        y = K.asarray(getattr(x, cls.reduce)(axis=dims, keepdims=keepdim)) if dims else x.copy()
+        y = K.extremes(x, tuple(sorted(dims)), keepdim, cls.largest) if dims else x.copy()
         ctx.dims, ctx.dtype = dims, x.dtype
         ctx.save_for_backward(x, y)
         return y
@@ -70,7 +70,7 @@ class Amax(Function):
 
 
 class Amin(Amax):
-    reduce = "min"
+    largest = False
 
 
 class MaxAll(Amax):
@@ -357,7 +357,7 @@ def _positions(which, input, dim, keepdim):
         )
     if data.ndim == 0:
         return Function.as_tensor(K.zeros_like(input._data, dtype=K.int64))
-    return Function.as_tensor(K.asarray(getattr(data, name)(axis=dim, keepdims=keepdim), K.int64))
+    return Function.as_tensor(K.positions(data, dim, keepdim, which == "max"))
 
 
 @numpy_names

@@ -94,3 +94,45 @@ def max_pool_put(g, winner, dx, rows, columns, sh, sw, start, stop):
                     row, column = i * sh + rows[tap], j * sw + columns[tap]
                     if 0 <= row < height and 0 <= column < width:
                         plane[row, column] += slope[i, j]
+
+
+@shareable
+@jit
+def avg_pool(x, divisor, y, kh, kw, sh, sw, ph, pw, start, stop):
+    """y (P, OH, OW) = the sums over windows of x (P, H, W) over `divisor` (OH, OW): first of rows, then in that line;
+    planes start to stop."""
+    height, width = x.shape[1:]
+    line = np.empty(width, x.dtype)
+    for p in range(start, stop):
+        for i in range(y.shape[1]):
+            for j in range(width):
+                line[j] = 0
+            for r in range(max(0, i * sh - ph), min(height, i * sh - ph + kh)):
+                row = x[p, r]
+                for j in range(width):
+                    line[j] += row[j]
+            for j in range(y.shape[2]):
+                total = x.dtype.type(0)
+                for m in range(max(0, j * sw - pw), min(width, j * sw - pw + kw)):
+                    total += line[m]
+                y[p, i, j] = total / divisor[i, j]
+
+
+@shareable
+@jit
+def avg_pool_put(g, divisor, dx, kh, kw, sh, sw, ph, pw, start, stop):
+    """dx (P, H, W), zeros, += every place's share of g (P, OH, OW) to all of its window; planes start to stop."""
+    height, width = dx.shape[1:]
+    line = np.empty(width, g.dtype)
+    for p in range(start, stop):
+        for i in range(g.shape[1]):
+            for j in range(width):
+                line[j] = 0
+            for j in range(g.shape[2]):
+                share = g[p, i, j] / divisor[i, j]
+                for m in range(max(0, j * sw - pw), min(width, j * sw - pw + kw)):
+                    line[m] += share
+            for r in range(max(0, i * sh - ph), min(height, i * sh - ph + kh)):
+                row = dx[p, r]
+                for j in range(width):
+                    row[j] += line[j]

@@ -285,7 +285,7 @@ class Formula:
         (made,) = ast.parse(loop).body
         assert isinstance(made, ast.FunctionDef) and isinstance(made.body[-1], ast.For)
         *steps, last = [_OfTheDtype().visit(step) for step in text.body if not _is_docstring(step)]
-        place = ast.parse("result[i] = 0").body[0]
+        place: Any = ast.parse("result[i] = 0").body[0]
         place.value = last.value
         made.body[-1].body += [*steps, place]
         self.shared = jit(_shared(made, function), {"contract"}, "numpy")

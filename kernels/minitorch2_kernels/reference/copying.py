@@ -24,6 +24,18 @@ def copy_to(out, x) -> None:
         out[...] = x
 
 
+def copy_rolled(out, x, shifts, axes) -> None:
+    """out[...] = x, its elements moved on by `shifts` along `axes`; what falls off one end comes in at the other."""
+    if not axes:
+        copy_to(out, x)
+        return
+    (shift, *shifts), (axis, *axes) = shifts, axes
+    n, before = x.shape[axis], (slice(None),) * axis
+    at = shift % n if n else 0
+    for to, of in ((slice(at, None), slice(n - at)), (slice(at), slice(n - at, None)))[: 2 if at else 1]:
+        copy_rolled(out[(*before, to)], x[(*before, of)], shifts, axes)
+
+
 def ascontiguousarray(x) -> Any:
     """x itself if its elements lie in row-major order without gaps, else a copy where they do; where x lies."""
     if x.__class__ is not np.ndarray:

@@ -1,0 +1,87 @@
+"""Largest and smallest numbers on all threads.
+
+Of short rows, and down columns, compiled by numba: NumPy sets out anew for each row, which takes longer than a dozen
+numbers, and turns columns into rows. Of long rows by NumPy, which has them in vector registers."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from ..reference import extremes as reference
+from ..reference.arithmetic import LONG
+from .alike import alike
+from .jit import Loops
+from .pool import share_if, share_loop
+
+loops = Loops("extremes_loops")
+
+SHORT = 32  # numbers of a row
+NARROW = 16  # columns; NumPy is as fast on fewer
+_NONE = np.empty((0, 0))
+
+
+def _in_a_run(axes, shape) -> bool:
+    """Whether these dims follow one another, in order, and are worth a loop."""
+    if not axes or any(after != before + 1 for before, after in pairwise(axes)):
+        return False
+    return axes[-1] + 1 == len(shape) or math.prod(shape[axes[-1] + 1 :]) >= NARROW
+
+
+def _supports(x, axes, keepdims, largest) -> bool:
+    return alike(x) and x.size > 0 and 0 < len(axes) < x.ndim and _in_a_run(axes, x.shape)
+
+
+def _supports_one(x, axis, keepdims, largest) -> bool:
+    return _supports(x, (axis % x.ndim,), keepdims, largest)
+
+
+def _parts(x, axes) -> np.ndarray:
+    """x as (before, along, after) the axes."""
+    shape = x.shape
+    return x.reshape(math.prod(shape[: axes[0]]), math.prod(shape[axes[0] : axes[-1] + 1]), -1)
+
+
+def _shape(x, axes, keepdims) -> list[int]:
+    """That of the result."""
+    return [1 if d in axes else n for d, n in enumerate(x.shape) if keepdims or d not in axes]
+
+
+def extremes(x, axes, keepdims, largest):
+    """long_extremes of dims that follow one another."""
+    parts, sign = _parts(x, axes), x.dtype.type(1 if largest else -1)
+    (before, along, after), worth = parts.shape, x.size / LONG
+    y = np.empty((before, after), x.dtype)
+    if after > 1:
+        share_loop(worth, loops.of_columns, before * -(-after // loops.PIECE), parts, sign, y)
+    elif along < SHORT:
+        share_loop(worth, loops.of_rows, before, parts, sign, y, _NONE.astype(np.int64))
+    else:
+        rows, reduce = parts[:, :, 0], np.maximum.reduce if largest else np.minimum.reduce
+        share_if(worth >= 1, lambda start, stop: reduce(rows[start:stop], axis=1, out=y[start:stop, 0]), before)
+    return y.reshape(_shape(x, axes, keepdims))
+
+
+def positions(x, axis, keepdims, largest):
+    """long_positions."""
+    axes = (axis % x.ndim,)
+    parts, sign = _parts(x, axes), x.dtype.type(1 if largest else -1)
+    (before, along, after), worth = parts.shape, x.size / LONG
+    index = np.empty((before, after), np.int64)
+    if after > 1:
+        best = np.empty((before, after), x.dtype)
+        share_loop(worth, loops.of_columns_where, before * -(-after // loops.PIECE), parts, sign, best, index)
+    elif along < SHORT:
+        share_loop(worth, loops.of_rows, before, parts, sign, _NONE.astype(x.dtype), index)
+    else:
+        rows, find = parts[:, :, 0], np.argmax if largest else np.argmin
+        share_if(worth >= 1, lambda start, stop: find(rows[start:stop], axis=1, out=index[start:stop, 0]), before)
+    return index.reshape(_shape(x, axes, keepdims))
+
+
+def register() -> None:
+    """Puts these kernels before the others."""
+    reference.long_extremes.override(_supports)(extremes)
+    reference.long_positions.override(_supports_one)(positions)
