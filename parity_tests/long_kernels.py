@@ -96,6 +96,21 @@ def positions(d):
     return x, d.of(axes[-1], axes[-1] - x.ndim), keepdims, largest
 
 
+def order(d):
+    """With equals, zeros of both signs and NaN; whole numbers too."""
+    shape, axis = around(d, d.of(1, 7, 70))
+    x = d.array(*shape, special=True)
+    if d.of(False, False, True):
+        x = np.round(d.array(*shape) * 4).astype(d.of(np.int32, np.int64, np.int16))
+    return x, axis, d.of(False, True)
+
+
+def first_few(d):
+    """Without equals, of which any may be taken."""
+    shape, axis = around(d, d.of(8, 70, 200))
+    return d.array(*shape), d.int(1, shape[axis] // 8), axis, d.of(False, True)
+
+
 def running_sums(d):
     shape, axis = around(d, d.int(1, 9))
     return d.array(*shape, special=True), axis, d.of(False, True)
@@ -178,12 +193,13 @@ def tiny(patch: pytest.MonkeyPatch) -> None:
         compiled_copying,
         compiled_extremes,
         compiled_indexing,
+        compiled_sorting,
         compiled_sums,
         gathered,
     )
 
-    arithmetic = compiled_arithmetic, compiled_extremes, compiled_sums
-    for module in (*arithmetic, compiled_copying, compiled_indexing, gathered):
+    modules = compiled_arithmetic, compiled_copying, compiled_extremes, compiled_indexing, compiled_sorting
+    for module in (*modules, compiled_sums, gathered):
         patch.setattr(module, "LONG", 1)
 
 
@@ -201,6 +217,8 @@ CASES = {
     "long_sums": (sums, ANOTHER_ORDER),
     "long_extremes": (extremes, EXACT),
     "long_positions": (positions, EXACT),
+    "order": (order, EXACT),
+    "first_few": (first_few, EXACT),
     "running_sums": (running_sums, EXACT),
     "long_cast": (cast, EXACT),
     "long_copy": (copy, EXACT),

@@ -282,6 +282,8 @@ def test_shuffled_is_the_swaps_one_after_the_other(n, random):
     for i, t in enumerate(targets):
         expected[i], expected[t] = expected[t], expected[i]
     assert shuffled(np.array(targets)).tolist() == expected
+    if twister.available:
+        assert twister.shuffled(np.array(targets)).tolist() == expected
 
 
 def test_randperm_too_long_says_so():

@@ -235,6 +235,7 @@ from .reference.rectifiers import (
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
+from .reference.sorting import first_few, order
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
 from .reference.sums import bias_grad, channel_sums, running_sums, sums
 from .reference.unfold import fold, places, unfold

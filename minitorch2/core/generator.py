@@ -21,7 +21,6 @@ from minitorch2_kernels.reference.cast import cast
 from .box_muller import BLOCK, libm, scaled, standard_normals
 from .fma import fma64
 from .mt19937 import SAVED_STATE, MersenneTwister
-from .permutation import shuffled
 from .random_checks import (
     c_name,
     check_permutation,
@@ -208,7 +207,7 @@ class Generator:
             return cast(np.empty(0, np.int64), np_dtype)
         targets = np.arange(n)
         targets[:-1] += self.raw32(n - 1) % np.arange(n, 1, -1, dtype=np.uint32)
-        return cast(shuffled(targets), np_dtype)
+        return cast(self._engine.shuffled(targets), np_dtype)
 
     def bernoulli(self, shape, np_dtype, p) -> np.ndarray:
         """1 with probability p, else 0.

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .permutation import shuffled
+
 WORDS = 624  # 32-bit words of state, made anew together when the last has been handed out
 
 _ENGINE = np.dtype(
@@ -64,6 +66,11 @@ class MersenneTwister:
         if n:
             self._untouched = False
         return n >= MANY and _twister().available
+
+    def shuffled(self, targets: np.ndarray) -> np.ndarray:
+        """What range(n) becomes when the places i and targets[i] >= i are swapped, for each i in turn: int64 (n,)."""
+        compiled = len(targets) >= MANY and _twister().available
+        return (_twister().shuffled if compiled else shuffled)(targets)
 
     def words(self, n: int) -> np.ndarray:
         """The next n words: uint32, shape (n,)."""

@@ -1,4 +1,4 @@
-"""torch.randperm's shuffle without a loop over the elements."""
+"""torch.randperm's shuffle without a loop over the elements, for where numba does not compile one."""
 
 from __future__ import annotations
 

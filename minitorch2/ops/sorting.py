@@ -21,8 +21,6 @@ from .gathering import gather
 from .reduce import PickAlong, keep_dims, spread
 from .views import movedim, reshape, squeeze, unsqueeze
 
-_PARTITION_FROM = 128  # from here on, picking out a few of many before sorting them pays
-
 
 def sort(input, dim=-1, descending=False, stable=None):
     """(values, indices) in order along `dim`. Equal elements keep theirs, whether stable is asked for or not."""
@@ -222,33 +220,12 @@ def _order(input, dim, descending):
     data = _comparable(input)
     if not data.ndim:
         return K.zeros_like(input._data, dtype=K.int64)
-    if not descending:
-        return K.argsort(data, axis=dim, kind="stable")
-    # backwards twice: largest first, yet equals in their own order
-    backwards = K.argsort(K.flip(data, dim), axis=dim, kind="stable")
-    return data.shape[dim] - 1 - K.flip(backwards, dim)
+    return K.order(data, dim, descending)
 
 
 def _first_few(input, k, dim, largest):
     data = _comparable(input)
-    n = data.shape[dim] if data.ndim else 1
-    if not data.ndim:
-        return K.zeros_like(input._data, dtype=K.int64)
-    if n < _PARTITION_FROM or k > n // 8 or k == 0:
-        return _head(_order(input, dim, largest), dim, k).copy()  # a view would keep the order of all
-    parted = K.argpartition(data, n - k if largest else k - 1, axis=dim)
-    some = _tail(parted, dim, k) if largest else _head(parted, dim, k)
-    some = K.asarray(np.sort(some, axis=dim))  # so that equals come in their own order
-    chosen = Function.as_tensor(K.take_along_axis(data, some, axis=dim))
-    return K.take_along_axis(some, _order(chosen, dim, largest), axis=dim)
-
-
-def _head(array, dim, k):
-    return array[(slice(None),) * dim + (slice(k),)]
-
-
-def _tail(array, dim, k):
-    return array[(slice(None),) * dim + (slice(array.shape[dim] - k, None),)]
+    return K.first_few(data, k, dim, largest) if data.ndim else K.zeros_like(input._data, dtype=K.int64)
 
 
 def _rank_of_median(data):

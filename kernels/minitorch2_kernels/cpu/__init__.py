@@ -40,6 +40,7 @@ if jit.available:
         compiled_products,
         compiled_rnn,
         compiled_rows,
+        compiled_sorting,
         compiled_sums,
         gathered,
     )
@@ -63,6 +64,7 @@ if jit.available:
         compiled_indexing,
         compiled_rnn,
         compiled_rows,
+        compiled_sorting,
         compiled_sums,
     ):
         module.register()

@@ -1,4 +1,5 @@
-"""Many numbers of NumPy's Mersenne Twister at a time, compiled by numba: eight words at once, where NumPy makes one."""
+"""Many numbers of NumPy's Mersenne Twister at a time, and what is shuffled by them, compiled by numba: eight words at
+once, where NumPy makes one."""
 
 from __future__ import annotations
 
@@ -23,4 +24,11 @@ def fill(kind: str, stream: np.random.RandomState, n: int, dtype) -> np.ndarray:
     """The stream's next n `kind`, "words", "floats" or "doubles", as an array of this dtype, theirs."""
     out = np.empty(n, dtype)
     getattr(loops, kind)(_state_of(stream), out)
+    return out
+
+
+def shuffled(targets: np.ndarray) -> np.ndarray:
+    """range(n) after swaps of i and targets[i], int64 (n,), as minitorch2's core/permutation.py has it."""
+    out = np.empty(len(targets), np.int64)
+    loops.shuffle(targets, out)
     return out

@@ -56,6 +56,18 @@ def words(state, out):
 
 
 @jit
+def shuffle(targets, out):
+    """out (N,), int64, = 0 ... N-1 after the places i and targets[i] were swapped, for each i in turn."""
+    for i in range(len(out)):
+        out[i] = i
+    for i in range(len(out)):
+        t = targets[i]
+        held = out[i]
+        out[i] = out[t]
+        out[t] = held
+
+
+@jit
 def floats(state, out):
     """out (N,), float32, = the low 24 bits of a word each, over 2^24."""
     piece = np.empty(_PIECE, np.uint32)
