@@ -96,6 +96,17 @@ def positions(d):
     return x, d.of(axes[-1], axes[-1] - x.ndim), keepdims, largest
 
 
+def euclidean(d):
+    """Some of the points in both sets, or far from the origin."""
+    batch = d.of((), (), (2,), (2, 1))
+    m = d.of(1, 3, 9, 20)
+    x1, x2 = d.array(*batch, d.int(1, 5), m), d.array(*batch, d.int(1, 5), m)
+    if d.of(True, False):
+        x1[..., 0, :] = x2[..., 0, :]
+    away = x1.dtype.type(d.of(0, 0, 30))
+    return x1 + away, x2 + away
+
+
 def order(d):
     """With equals, zeros of both signs and NaN; whole numbers too."""
     shape, axis = around(d, d.of(1, 7, 70))
@@ -217,6 +228,7 @@ CASES = {
     "long_sums": (sums, ANOTHER_ORDER),
     "long_extremes": (extremes, EXACT),
     "long_positions": (positions, EXACT),
+    "euclidean": (euclidean, ANOTHER_ORDER),
     "order": (order, EXACT),
     "first_few": (first_few, EXACT),
     "running_sums": (running_sums, EXACT),

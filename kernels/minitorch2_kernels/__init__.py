@@ -163,6 +163,7 @@ from .reference.conv import conv2d, conv2d_input_grad, conv2d_weight_grad
 from .reference.copying import ascontiguousarray, copy_rolled, copy_to
 from .reference.ctc import ctc_loss, ctc_loss_grad
 from .reference.decompositions import cholesky, eigh, eigvalsh, geqrf, qr, svd, svdvals
+from .reference.distances import euclidean
 from .reference.dropout import masked_scale
 from .reference.elementwise_loss import huber, logits_loss, logits_loss_grad
 from .reference.exponentials import (

@@ -186,8 +186,7 @@ class EuclideanDistances(Function):
 
     @staticmethod
     def forward(ctx, x1, x2):
-        difference = x1[..., :, None, :] - x2[..., None, :, :]
-        distances = K.asarray(K.sqrt(K.einsum("...m,...m->...", difference, difference)))
+        distances = K.euclidean(x1, x2)
         ctx.save_for_backward(x1, x2, distances)
         return distances
 
