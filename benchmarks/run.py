@@ -56,10 +56,10 @@ def in_process(script: str | Path, args: argparse.Namespace, *arguments: str) ->
 
 
 class Worker:
-    """A process of workloads.py, which computes when it is asked to."""
+    """A process of a script that computes when it is asked to."""
 
-    def __init__(self, framework: str, name: str, args: argparse.Namespace) -> None:
-        command = [sys.executable, str(SCRIPT), framework, name, "--threads", str(args.threads)]
+    def __init__(self, args: argparse.Namespace, script: str | Path, *arguments: str) -> None:
+        command = [sys.executable, str(script), *arguments, "--threads", str(args.threads)]
         self.process = subprocess.Popen(
             command, env=environment(args), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -73,11 +73,14 @@ class Worker:
             raise SystemExit(f"{self.process.args} failed; its message is above")
         return json.loads(line)
 
-    def run_for(self, seconds: float) -> None:
+    def ask(self, what: str) -> dict[str, Any]:
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.write(f"{what}\n")
         self.process.stdin.flush()
-        self.medians.append(self.answer()["seconds"])
+        return self.answer()
+
+    def run_for(self, seconds: float) -> None:
+        self.medians.append(self.ask(str(seconds))["seconds"])
 
     def end(self) -> float:
         """Its peak memory in MiB."""
@@ -98,7 +101,7 @@ def check_same_program(name: str, ours: list[float], theirs: list[float]) -> Non
 def measure_round(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """minitorch2 and PyTorch in two fresh processes, which compute in turn, a tenth of a second each, so that what else
     the machine does, and how fast it is, falls on both."""
-    workers = {framework: Worker(framework, name, args) for framework in (OURS, THEIRS)}
+    workers = {framework: Worker(args, SCRIPT, framework, name) for framework in (OURS, THEIRS)}
     check_same_program(name, *[worker.first["losses"] for worker in workers.values()])
     if name not in IMPORTS:
         left = args.seconds

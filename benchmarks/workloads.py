@@ -298,6 +298,11 @@ def say(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
 
+def say_peak() -> None:
+    # In KiB on Linux. It starts at the size of the parent, which therefore imports neither framework.
+    say(peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("framework", choices=["minitorch2", "torch"])
@@ -318,8 +323,7 @@ def main() -> None:
         say(losses=[step() for _ in range(WARM_UP)])
         for line in sys.stdin:
             say(seconds=slice_of(step, float(line)))
-    # In KiB on Linux. It starts at the size of the parent, which therefore imports neither framework.
-    say(peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    say_peak()
 
 
 if __name__ == "__main__":

@@ -47,9 +47,9 @@ def euclidean(x1, x2):
         turned = ascontiguousarray(points[1].swapaxes(1, 2))
         share_loop(worth, loops.euclidean_few, n * p, points[0], turned, y)
     else:
-        wide = [x.astype(np.float64, copy=False) for x in points]
-        lengths = [np.einsum("...m,...m->...", x, x) for x in wide]
-        products = _products(*wide, worth)
+        a, b = (x.astype(np.float64, copy=False) for x in points)
+        lengths = [np.einsum("...m,...m->...", x, x) for x in (a, b)]
+        products = _products(a, b, worth)
         share_loop(worth, loops.euclidean, n * p, *points, *lengths, products, y)
     return y.reshape(*batch, p, r)
 
