@@ -25,6 +25,7 @@ from minitorch2_kernels.cpu import (
     compiled_indexing,
     compiled_norm,
     compiled_optim,
+    compiled_patches,
     compiled_places,
     compiled_pooling,
     compiled_products,
@@ -71,7 +72,8 @@ TINY = {
     compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
     compiled_optim: {"WORTH_SHARING": 2},
     compiled_rows: {"WORTH_SHARING": 1, "FEWEST": 1},
-    compiled_products: {"WORTH_SHARING": 1, "ALONE": 1, "SMALLEST": 1, "LONG_ARRAY": 1},
+    compiled_patches: {"WORTH_SHARING": 1, "WIDE": 1},
+    compiled_products: {"WORTH_SHARING": 1, "ALONE": 1, "SMALLEST": 1, "LONG_ARRAY": 1, "is_wide": lambda n: n > 8},
     compiled_rnn: {"FEWEST": 1, "WORTH_SHARING": 1},
     rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
 }
@@ -134,15 +136,15 @@ class Draw:
 
     def convolution(self):
         """(image sizes, weight sizes, output sizes, settings)"""
-        kind = self.of("any", "depthwise", "pointwise", "plain")  # what has overrides of its own
-        groups = 1 if kind in ("pointwise", "plain") else self.of(1, 2, 3)
+        kind = self.of("any", "depthwise", "pointwise", "plain", "patches")  # what has overrides of its own
+        groups = 1 if kind in ("pointwise", "plain", "patches") else self.of(1, 2, 3)
         n, c, o = self.int(1, 5), groups * self.int(1, 3), groups * self.int(1, 3)
         c = groups if kind == "depthwise" else c
         kernel, stride, padding, dilation = self.pair(1, 3), self.pair(1, 3), self.pair(0, 2), self.pair(1, 2)
         if kind == "pointwise":
             kernel, stride, padding = (1, 1), (1, 1), (0, 0)
-        if kind == "plain":
-            stride = (1, 1)
+        stride = (1, 1) if kind == "plain" else stride
+        stride, padding = (kernel, (0, 0)) if kind == "patches" else (stride, padding)
         h, w = self.pair(1, 8)
         out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
         assume(min(out) > 0)

@@ -35,7 +35,7 @@ LONG = 256  # rows of a part of a weight's gradient, from which on sums of its o
 SMALLEST = 4096  # multiplications of one of many products; NumPy's own loop has the smaller ones sooner
 FEW = 8  # rows, up to which to lay out the weight for BLAS takes as long as the product
 _TILE = 48  # tile.py's greatest width
-_NO_BIAS = np.zeros(0, np.float32)
+NO_BIAS = np.zeros(0, np.float32)
 
 
 def _is_matrix(a) -> bool:
@@ -62,7 +62,7 @@ def _share_products(work, loop, n: int, sgemms, *arguments) -> None:
             share_loop(work / WORTH_SHARING, loop, n, *sgemms, *arguments)
 
 
-def _product(a, a_turned, b, b_turned, bias, out) -> None:
+def product(a, a_turned, b, b_turned, bias, out) -> None:
     """out = a b + bias, of which every thread makes some rows, or columns where they are more."""
     (m, n), k = out.shape, a.shape[0] if a_turned else a.shape[1]
     work, by_rows = m * n * k, m >= n
@@ -78,7 +78,7 @@ def matmul(a, b):
     a, b = (a if a.flags.forc else ascontiguousarray(a)), (b if b.flags.forc else ascontiguousarray(b))
     a_turned, b_turned = not a.flags.c_contiguous, not b.flags.c_contiguous
     out = np.empty((a.shape[0], b.shape[1]), np.float32)
-    _product(a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned, _NO_BIAS, out)
+    product(a.T if a_turned else a, a_turned, b.T if b_turned else b, b_turned, NO_BIAS, out)
     return out
 
 
@@ -148,12 +148,12 @@ def _fits(x, weight, bias) -> bool:
 
 def linear(x, weight, bias):
     """Every thread takes some of the columns, or rows where they are more, and adds the bias to its part."""
-    m, n, bias = len(x), len(weight), _NO_BIAS if bias is None else bias
+    m, n, bias = len(x), len(weight), NO_BIAS if bias is None else bias
     y, work = np.empty((m, n), np.float32), x.size * n
     if m <= FEW:
         share_loop(work / WORTH_SHARING, loops.linear_of_few, n, x, weight, bias, y)
     else:
-        _product(x, False, weight, True, bias, y)
+        product(x, False, weight, True, bias, y)
     return y
 
 
@@ -217,7 +217,7 @@ def _is_one_image(x, w, stride, padding, dilation, groups) -> bool:
 def conv2d(x, w, *settings):
     """The product by parts of the pixels, or of the channels out."""
     y, pixels = np.empty((1, len(w), *x.shape[2:]), x.dtype), x.size // x.shape[1]
-    _product(w.reshape(len(w), -1), False, x.reshape(-1, pixels), False, _NO_BIAS, y.reshape(-1, pixels))
+    product(w.reshape(len(w), -1), False, x.reshape(-1, pixels), False, NO_BIAS, y.reshape(-1, pixels))
     return y
 
 
@@ -248,7 +248,7 @@ def _each_way(fits, least):
     return forward, back, weight
 
 
-def _planes(x) -> np.ndarray:
+def planes(x) -> np.ndarray:
     """x (N, C, H, W) as (N, C, P)."""
     return x.reshape(*x.shape[:2], -1)
 
@@ -258,7 +258,7 @@ def _mixed(matrix, x) -> np.ndarray:
     (outputs, channels), n, places = matrix.shape, len(x), x.shape[2] * x.shape[3]
     y = np.empty((n, outputs, *x.shape[2:]), x.dtype)
     sgemm = best_sgemm(outputs, places, channels)
-    _share_products(y.size * channels, loops.mix_channels, n, (sgemm,), matrix, _planes(x), _planes(y))
+    _share_products(y.size * channels, loops.mix_channels, n, (sgemm,), matrix, planes(x), planes(y))
     return y
 
 
@@ -278,7 +278,7 @@ def mixed_conv2d_weight_grad(g, x, *settings):
     dw, parts = np.empty((outputs, channels, 1, 1), x.dtype), parts_of(len(g))
     dws = np.empty((parts, outputs, channels), x.dtype) if parts > 1 else dw.reshape(1, outputs, channels)
     sgemm = best_sgemm(outputs, channels, places)
-    _share_products(g.size * channels, loops.mix_channels_grad, parts, (sgemm,), _planes(g), _planes(x), dws)
+    _share_products(g.size * channels, loops.mix_channels_grad, parts, (sgemm,), planes(g), planes(x), dws)
     if parts > 1:
         _sum(dws, dw)
     return dw
@@ -295,22 +295,27 @@ def _mixes_few(a, b, khw, stride, padding, groups) -> bool:
     )
 
 
-def _beside(x) -> np.ndarray:
+def beside(x) -> np.ndarray:
     """Images x (N, C, H, W) side by side: (C, N*H*W)."""
     n, channels, height, width = x.shape
-    beside = np.empty((channels, n, height * width), x.dtype)
-    copy_to(beside, _planes(x).swapaxes(0, 1))
-    return beside.reshape(channels, n * height * width)
+    columns = np.empty((channels, n, height * width), x.dtype)
+    copy_to(columns, planes(x).swapaxes(0, 1))
+    return columns.reshape(channels, n * height * width)
+
+
+def apart(columns, n: int, height: int, width: int) -> np.ndarray:
+    """The images that are side by side: (N, C, H, W)."""
+    y = np.empty((n, len(columns), height, width), columns.dtype)
+    copy_to(planes(y).swapaxes(0, 1), columns.reshape(len(columns), n, -1))
+    return y
 
 
 def _mixed_beside(matrix, turned: bool, x) -> np.ndarray:
     """The product of a matrix (O, C), or of one (C, O) `turned`, with images laid side by side."""
-    outputs = matrix.shape[1] if turned else matrix.shape[0]
-    columns = _beside(x)
-    product, y = np.empty((outputs, columns.shape[1]), x.dtype), np.empty((len(x), outputs, *x.shape[2:]), x.dtype)
-    _product(matrix, turned, columns, False, _NO_BIAS, product)
-    copy_to(_planes(y).swapaxes(0, 1), product.reshape(outputs, len(x), -1))
-    return y
+    columns = beside(x)
+    mixed = np.empty((matrix.shape[1] if turned else matrix.shape[0], columns.shape[1]), x.dtype)
+    product(matrix, turned, columns, False, NO_BIAS, mixed)
+    return apart(mixed, len(x), *x.shape[2:])
 
 
 def beside_conv2d(x, w, *settings):
@@ -326,7 +331,7 @@ def beside_conv2d_input_grad(g, w, *settings):
 def beside_conv2d_weight_grad(g, x, *settings):
     """The product of both laid side by side."""
     dw = np.empty((g.shape[1], x.shape[1]), x.dtype)
-    _product(_beside(g), False, _beside(x), True, _NO_BIAS, dw)
+    product(beside(g), False, beside(x), True, NO_BIAS, dw)
     return dw.reshape(*dw.shape, 1, 1)
 
 
@@ -334,10 +339,10 @@ def register() -> None:
     """Puts the compiled kernels before the others."""
     kernels = reference_conv.conv2d, reference_conv.conv2d_input_grad, reference_conv.conv2d_weight_grad
     mixed = mixed_conv2d, mixed_conv2d_input_grad, mixed_conv2d_weight_grad
-    beside = beside_conv2d, beside_conv2d_input_grad, beside_conv2d_weight_grad
+    together = beside_conv2d, beside_conv2d_input_grad, beside_conv2d_weight_grad
     for supports, overrides in (
         (_each_way(_mixes, lambda: WORTH_SHARING), mixed),
-        (_each_way(_mixes_few, lambda: ALONE), beside),
+        (_each_way(_mixes_few, lambda: ALONE), together),
     ):
         for kernel, supported, override in zip(kernels, supports, overrides, strict=True):
             kernel.override(supported)(override)
