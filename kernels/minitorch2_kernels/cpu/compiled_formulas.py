@@ -32,13 +32,12 @@ def _register(kernel, arrays: int, numbers: int = 0, name: str = "") -> None:
     count = arrays + numbers
 
     def supports(*args) -> bool:
-        first, *others = args[:arrays]
-        return alike(first, *others, *args[count:]) and all(a.shape == first.shape for a in others)
+        return alike(*args[:arrays], *args[count:])
 
-    @kernel.override(supports)
+    @kernel.override(supports if numbers else alike)
     def override(*args):
-        loop = getattr(loops, name or kernel.__name__)
-        return _computed(loop, args[0].size / WORTH_SHARING, args[:arrays], args[arrays:count], *args[count:])
+        loop, given = getattr(loops, name or kernel.__name__), map(float, args[arrays:count])
+        return _computed(loop, args[0].size / WORTH_SHARING, args[:arrays], given, *args[count:])
 
     override.__doc__ = f"{kernel.__name__}, compiled."
 
@@ -52,7 +51,7 @@ def _register_exponential(kernel, arrays: int, numbers=lambda: ()) -> None:
     @kernel.override(supports)
     def override(*args):
         worth = args[0].size / WORTH_SHARING_EXPONENTIALS
-        return _computed(getattr(loops, kernel.__name__), worth, args[:arrays], numbers(*args[arrays:]))
+        return _computed(getattr(loops, kernel.__name__), worth, args[:arrays], map(float, numbers(*args[arrays:])))
 
     override.__doc__ = f"{kernel.__name__}, compiled."
 
@@ -68,12 +67,21 @@ def masked_scale(x, mask, keep):
     return _computed(loops.masked_scale, x.size / WORTH_SHARING, arrays, (number(1) / number(keep),))
 
 
+def _ends(a, b, weight) -> bool:
+    return alike(a, b) and a.shape == b.shape
+
+
+def interpolated(a, b, weight):
+    """long_interpolated, compiled."""
+    return _computed(loops.interpolated, a.size / WORTH_SHARING, (a, b), (float(weight),))
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
     for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
         _register(getattr(arithmetic, f"long_{name}"), 1, name=name)
     _register(arithmetic.long_absolute_grad, 2, name="absolute_grad")
-    _register(arithmetic.long_interpolated, 2, 1, name="interpolated")
+    arithmetic.long_interpolated.override(_ends)(interpolated)
     dropout.masked_scale.override(_masks)(masked_scale)
     _register(elementwise_loss.huber, 1, 1)
     for name, numbers in (("relu", 0), ("hardtanh", 2), ("leaky_relu", 1), ("hardsigmoid", 0), ("hardswish", 0)):
