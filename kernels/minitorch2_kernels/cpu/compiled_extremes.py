@@ -20,6 +20,8 @@ loops = Loops("extremes_loops")
 
 SHORT = 32  # numbers of a row
 NARROW = 16  # columns; NumPy is as fast on fewer
+A_ROW = 400  # numbers that NumPy looks at while it sets out for a row
+WORTH_WAKING = 1 << 21  # numbers
 _NONE = np.empty((0, 0))
 
 
@@ -36,6 +38,11 @@ def _supports(x, axes, keepdims, largest) -> bool:
 
 def _supports_one(x, axis, keepdims, largest) -> bool:
     return _supports(x, (axis % x.ndim,), keepdims, largest)
+
+
+def _by_numpy(rows) -> bool:
+    """Whether what NumPy does with these rows takes longer than it takes to wake another thread of Python's."""
+    return rows.size + A_ROW * len(rows) >= WORTH_WAKING
 
 
 def _parts(x, axes) -> np.ndarray:
@@ -60,7 +67,7 @@ def extremes(x, axes, keepdims, largest):
         share_loop(worth, loops.of_rows, before, parts, sign, y, _NONE.astype(np.int64))
     else:
         rows, reduce = parts[:, :, 0], np.maximum.reduce if largest else np.minimum.reduce
-        share_if(worth >= 1, lambda start, stop: reduce(rows[start:stop], axis=1, out=y[start:stop, 0]), before)
+        share_if(_by_numpy(rows), lambda start, stop: reduce(rows[start:stop], axis=1, out=y[start:stop, 0]), before)
     return y.reshape(_shape(x, axes, keepdims))
 
 
@@ -77,7 +84,7 @@ def positions(x, axis, keepdims, largest):
         share_loop(worth, loops.of_rows, before, parts, sign, _NONE.astype(x.dtype), index)
     else:
         rows, find = parts[:, :, 0], np.argmax if largest else np.argmin
-        share_if(worth >= 1, lambda start, stop: find(rows[start:stop], axis=1, out=index[start:stop, 0]), before)
+        share_if(_by_numpy(rows), lambda start, stop: find(rows[start:stop], axis=1, out=index[start:stop, 0]), before)
     return index.reshape(_shape(x, axes, keepdims))
 
 
