@@ -6,14 +6,13 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference.arithmetic import long_where
-
-_BITS = {"f": np.int32, "d": np.int64}
+from .rectifiers import INTEGERS
 
 
 def _supports(condition, a, b) -> bool:
     """An array of floats and another, or a number, of the condition's shape."""
     first = a if type(a) is np.ndarray and a.shape else b
-    if type(first) is not np.ndarray or first.dtype.char not in _BITS or type(condition) is not np.ndarray:
+    if type(first) is not np.ndarray or first.dtype.char not in INTEGERS or type(condition) is not np.ndarray:
         return False
     if first.shape != condition.shape or not first.shape:
         return False
@@ -31,7 +30,7 @@ def _supports(condition, a, b) -> bool:
 def choose(condition, a, b):
     """long_where, by bits."""
     dtype = next(x.dtype for x in (a, b) if type(x) is np.ndarray and x.shape)
-    bits = _BITS[dtype.char]
+    bits = INTEGERS[dtype.char]
     condition, a, b = (np.ascontiguousarray(x) if np.ndim(x) else x for x in (condition, a, b))
     mask = np.negative(condition.view(np.int8)).astype(bits)
     if type(b) is not np.ndarray and b == 0 and not np.signbit(b):

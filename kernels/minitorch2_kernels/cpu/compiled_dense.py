@@ -52,7 +52,7 @@ def worth_laying_out(khw, stride, out) -> bool:
 
 def rows_of(n: int) -> int:
     """How many rows of sums a group has for n outputs, or channels on the way back."""
-    return n if n == 1 else whole(n, _ROWS)
+    return n if n == 1 else -(-n // _ROWS) * _ROWS
 
 
 class Plan:

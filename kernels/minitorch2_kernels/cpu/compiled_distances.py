@@ -9,9 +9,10 @@ import numpy as np
 
 from ..reference import distances as reference
 from ..reference.copying import ascontiguousarray
+from ..reference.matmul import matmul
 from .alike import alike
 from .jit import Loops
-from .pool import share_if, share_loop
+from .pool import share_loop
 
 loops = Loops("distances_loops")
 
@@ -21,20 +22,6 @@ WORTH_SHARING = 1 << 15  # multiplications
 
 def _supports(x1, x2) -> bool:
     return alike(x1, x2) and x1.shape[:-2] == x2.shape[:-2] and x1.size > 0 and x2.size > 0
-
-
-def _products(a, b, worth: float):
-    """a (N, P, M) times b (N, R, M) transposed; threads share the batch, or of a single one the rows."""
-    out = np.empty((len(a), a.shape[1], b.shape[1]))
-    if len(a) == 1:
-        one, other, to = a[0], b[0].T, out[0]
-        share_if(worth >= 1, lambda start, stop: np.matmul(one[start:stop], other, out=to[start:stop]), len(one))
-    else:
-        turned = b.swapaxes(1, 2)
-        share_if(
-            worth >= 1, lambda start, stop: np.matmul(a[start:stop], turned[start:stop], out=out[start:stop]), len(a)
-        )
-    return out
 
 
 def euclidean(x1, x2):
@@ -49,7 +36,8 @@ def euclidean(x1, x2):
     else:
         a, b = (x.astype(np.float64, copy=False) for x in points)
         lengths = [np.einsum("...m,...m->...", x, x) for x in (a, b)]
-        products = _products(a, b, worth)
+        # of a single one, the rows are shared
+        products = matmul(a[0], b[0].T)[None] if n == 1 else matmul(a, b.swapaxes(1, 2))
         share_loop(worth, loops.euclidean, n * p, *points, *lengths, products, y)
     return y.reshape(*batch, p, r)
 

@@ -6,38 +6,28 @@ numbers, and turns columns into rows. Of long rows by NumPy, which has them in v
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import numpy as np
 
 from ..reference import extremes as reference
 from ..reference.arithmetic import LONG
-from .alike import alike
+from .compiled_sums import are_worth_a_loop, runs_of
 from .jit import Loops
 from .pool import share_if, share_loop
 
 loops = Loops("extremes_loops")
 
 SHORT = 32  # numbers of a row
-NARROW = 16  # columns; NumPy is as fast on fewer
 A_ROW = 400  # numbers that NumPy looks at while it sets out for a row
 WORTH_WAKING = 1 << 21  # numbers
-_NONE = np.empty((0, 0))
-
-
-def _in_a_run(axes, shape) -> bool:
-    """Whether these dims follow one another, in order, and are worth a loop."""
-    if not axes or any(after != before + 1 for before, after in pairwise(axes)):
-        return False
-    return axes[-1] + 1 == len(shape) or math.prod(shape[axes[-1] + 1 :]) >= NARROW
 
 
 def _supports(x, axes, keepdims, largest) -> bool:
-    return alike(x) and x.size > 0 and 0 < len(axes) < x.ndim and _in_a_run(axes, x.shape)
+    return are_worth_a_loop(x, axes) and len(axes) < x.ndim and len(runs_of(axes)) == 1
 
 
 def _supports_one(x, axis, keepdims, largest) -> bool:
-    return _supports(x, (axis % x.ndim,), keepdims, largest)
+    return axis is not None and _supports(x, (axis % x.ndim,), keepdims, largest)
 
 
 def _by_numpy(rows) -> bool:
@@ -64,7 +54,7 @@ def extremes(x, axes, keepdims, largest):
     if after > 1:
         share_loop(worth, loops.of_columns, before * -(-after // loops.PIECE), parts, sign, y)
     elif along < SHORT:
-        share_loop(worth, loops.of_rows, before, parts, sign, y, _NONE.astype(np.int64))
+        share_loop(worth, loops.of_rows, before, parts, sign, y, np.empty((0, 0), np.int64))
     else:
         rows, reduce = parts[:, :, 0], np.maximum.reduce if largest else np.minimum.reduce
         share_if(_by_numpy(rows), lambda start, stop: reduce(rows[start:stop], axis=1, out=y[start:stop, 0]), before)
@@ -81,7 +71,7 @@ def positions(x, axis, keepdims, largest):
         best = np.empty((before, after), x.dtype)
         share_loop(worth, loops.of_columns_where, before * -(-after // loops.PIECE), parts, sign, best, index)
     elif along < SHORT:
-        share_loop(worth, loops.of_rows, before, parts, sign, _NONE.astype(x.dtype), index)
+        share_loop(worth, loops.of_rows, before, parts, sign, np.empty((0, 0), x.dtype), index)
     else:
         rows, find = parts[:, :, 0], np.argmax if largest else np.argmin
         share_if(_by_numpy(rows), lambda start, stop: find(rows[start:stop], axis=1, out=index[start:stop, 0]), before)

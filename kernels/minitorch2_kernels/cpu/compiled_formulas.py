@@ -34,7 +34,7 @@ def _register(kernel, arrays: int, numbers: int = 0, name: str = "") -> None:
     def supports(*args) -> bool:
         return alike(*args[:arrays], *args[count:])
 
-    @kernel.override(supports if numbers else alike)
+    @kernel.override(supports if numbers else alike)  # asked before every call of relu
     def override(*args):
         loop, given = getattr(loops, name or kernel.__name__), map(float, args[arrays:count])
         return _computed(loop, args[0].size / WORTH_SHARING, args[:arrays], given, *args[count:])

@@ -11,6 +11,7 @@ from ..reference import conv as reference
 from ..reference.copying import copy_to
 from .alike import alike_float32
 from .compiled_products import NO_BIAS, WORTH_SHARING, apart, beside, product
+from .conv import fast_windows
 from .gemm import sgemm_address
 
 WIDE = 12  # pixels; patches less wide are laid out in runs that are too short, and dealt out sooner
@@ -44,11 +45,8 @@ def _supports_weight_grad(g, x, khw, *settings) -> bool:
 
 def _tiled(x, khw, out) -> np.ndarray:
     """A view (N, OH, OW, C, KH, KW) of the windows of x (N, C, H, W)."""
-    (n, c, *_), (kh, kw), (oh, ow) = x.shape, khw, out
-    whole = x[:, :, : oh * kh, : ow * kw]
-    image, channel, row, column = whole.strides
-    strides = image, row * kh, column * kw, channel, row, column
-    return np.ndarray((n, oh, ow, c, kh, kw), x.dtype, whole, 0, strides)
+    (kh, kw), (oh, ow) = khw, out
+    return fast_windows(x, kh, kw, khw, (1, 1), oh, ow).transpose(0, 4, 5, 1, 2, 3)
 
 
 def _patches(x, khw, out) -> np.ndarray:

@@ -48,22 +48,27 @@ def _sums(x, before: int, summed: int, after: int):
     return totals.reshape(before, after) if parts == 1 else totals.sum(axis=1).reshape(before, after)
 
 
-def _supports(x, axes, keepdims) -> bool:
+def are_worth_a_loop(x, axes) -> bool:
+    """Whether these dims, some of them and in order, are the last ones or have columns enough after them."""
     if not (alike(x) and x.size and axes):
         return False
     return axes[-1] + 1 == x.ndim or math.prod(x.shape[axes[-1] + 1 :]) >= NARROW
 
 
+def _supports(x, axes, keepdims) -> bool:
+    return are_worth_a_loop(x, axes)
+
+
 def sums(x, axes, keepdims):
     """long_sums, compiled: over dims that follow one another at once, the last of them first."""
     dtype, shape = x.dtype, list(x.shape)
-    for first, last in _runs_of(axes):
+    for first, last in runs_of(axes):
         x = _sums(x, math.prod(shape[:first]), math.prod(shape[first:last]), math.prod(shape[last:]))
         shape[first:last] = (1,) * (last - first)
     return x.astype(dtype, copy=False).reshape([n for d, n in enumerate(shape) if keepdims or d not in axes])
 
 
-def _runs_of(axes) -> list[tuple[int, int]]:
+def runs_of(axes) -> list[tuple[int, int]]:
     """(start, stop) of each run of axes that follow one another, from the last to the first."""
     runs: list[tuple[int, int]] = []
     for axis in reversed(axes):

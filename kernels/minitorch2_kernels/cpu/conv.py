@@ -70,7 +70,7 @@ def share_sum(function, n: int, work: int):
     return total
 
 
-def _windows(x, kh: int, kw: int, stride, dilation, oh: int, ow: int):
+def fast_windows(x, kh: int, kw: int, stride, dilation, oh: int, ow: int):
     """reference.windows, without as_strided's 10 us where x can be looked at directly."""
     if not x.flags.c_contiguous:
         return windows(x, kh, kw, stride, dilation, oh, ow)
@@ -94,7 +94,7 @@ def _unfold(x, a, b, kh, kw, stride, dilation, padding, groups, oh, ow):
         padded[:, :, ph : ph + h, pw : pw + w] = images
         images = padded
     columns = workspace("columns", (b - a) * c * kh * kw * oh * ow, x.dtype)
-    np.copyto(columns.reshape(b - a, c, kh, kw, oh, ow), _windows(images, kh, kw, stride, dilation, oh, ow))
+    np.copyto(columns.reshape(b - a, c, kh, kw, oh, ow), fast_windows(images, kh, kw, stride, dilation, oh, ow))
     return columns.reshape(b - a, groups, c // groups * kh * kw, oh * ow)
 
 

@@ -10,7 +10,7 @@ its own row of each workspace.
 
 from __future__ import annotations
 
-from .compiled_dense import GROUPS, IMAGES, OUTPUTS
+from .compiled_dense import GROUPS, IMAGES, OUTPUTS, rows_of
 from .loops import clear, flattened, inner, jit, lay_out, part_of, row_of, take_back
 from .share_loops import shareable
 from .tile import LINE_BYTES, LINE_TAPS, ROW_BYTES, ROWS, TAPS, dots, line, line_dots, tile
@@ -19,10 +19,7 @@ _CHUNK = 1024  # numbers of a row that are summed up before the next ones, so th
 _TILES = 4  # side by side, before the next rows: what they read stays in the first-level cache
 
 
-@inner
-def _rows_of(outputs):
-    """How many rows there are for so many outputs."""
-    return 1 if outputs == 1 else -(-outputs // ROWS) * ROWS
+_rows_of = inner(rows_of)
 
 
 @inner

@@ -42,6 +42,20 @@ def copy(source, to):
 
 
 @inner
+def copy_apart(source, at, reading, out, to, writing, count):
+    """out[to + writing * j] = source[at + reading * j] for j < count, count > 0, flat arrays; one of the two is 1."""
+    if reading == 1 and writing == 1:
+        copy_row(source, at, out, to, count)
+    elif reading == 2:
+        copy_every_second(source, at, out, to, count)
+    elif writing == 2:
+        copy_to_every_second(source, at, out, to, count)
+    else:
+        for j in range(count):
+            out[to + writing * j] = source[at + reading * j]
+
+
+@inner
 def flattened(x):
     """x (N, C, H, W) for lay_out and take_back: flat, how far apart images, channels and rows are. To ask numba for it
     takes as long as to lay out a small image."""
@@ -64,13 +78,7 @@ def lay_out(x, n, images, channel, channels, rows, apart, phases, phases_apart, 
                 to = c * apart + p * phases_apart + (b * height + i0) * width + j0
                 at = (n + b) * of_image + (channel + c) * of_channel + first_row * of_row + first_column
                 for _ in range(i0, i1):
-                    if step == 1:
-                        copy_row(flat, at, rows, to, j1 - j0)
-                    elif step == 2:
-                        copy_every_second(flat, at, rows, to, j1 - j0)
-                    else:
-                        for j in range(j1 - j0):
-                            rows[to + j] = flat[at + step * j]
+                    copy_apart(flat, at, step, rows, to, 1, j1 - j0)
                     at, to = at + row_step * of_row, to + width
 
 
@@ -87,13 +95,7 @@ def take_back(rows, x, n, images, channel, channels, apart, phases, phases_apart
                 at = c * apart + p * phases_apart + (b * height + i0) * width + j0
                 to = (n + b) * of_image + (channel + c) * of_channel + first_row * of_row + first_column
                 for _ in range(i0, i1):
-                    if step == 1:
-                        copy_row(rows, at, flat, to, j1 - j0)
-                    elif step == 2:
-                        copy_to_every_second(rows, at, flat, to, j1 - j0)
-                    else:
-                        for j in range(j1 - j0):
-                            flat[to + step * j] = rows[at + j]
+                    copy_apart(rows, at, 1, flat, to, step, j1 - j0)
                     at, to = at + width, to + row_step * of_row
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from .compiled_places import IMAGES, LINES, OUTPUTS
-from .loops import clear, flattened, inner, jit, lay_out, part_of, row_of
+from .loops import clear, copy_apart, flattened, inner, jit, lay_out, part_of, row_of
 from .panel_loops import DEPTH, multiply_panel, panel_width
 from .share_loops import shareable
 from .tile import (
@@ -20,8 +20,6 @@ from .tile import (
     SQUARE,
     VECTOR_BYTES,
     VECTORS,
-    copy_row,
-    copy_to_every_second,
     move_vector,
     turn_square,
 )
@@ -122,13 +120,7 @@ def _take_places(sums, length, x, n, images, channel, channels, phase, begin, en
         for i in range(begin, end):
             to = n * of_image + (channel + c) * of_channel + (first_row + (i - i0) * row_step) * of_row + first_column
             for _ in range(images):
-                if step == 1:
-                    copy_row(sums, at, flat, to, j1 - j0)
-                elif step == 2:
-                    copy_to_every_second(sums, at, flat, to, j1 - j0)
-                else:
-                    for j in range(j1 - j0):
-                        flat[to + step * j] = sums[at + j]
+                copy_apart(sums, at, 1, flat, to, step, j1 - j0)
                 at, to = at + j1 - j0, to + of_image
 
 

@@ -95,7 +95,7 @@ def long_interpolated(a, b, weight):
     return a + weight * (b - a) if np.abs(weight) < 0.5 else b + (weight - 1) * (b - a)
 
 
-def _asked_for_long(made):
+def asked_if_long(made):
     """The kernel for long arrays, and its reference at once for short ones."""
 
     @functools.wraps(made)
@@ -105,9 +105,9 @@ def _asked_for_long(made):
     return function
 
 
-negative, absolute, absolute_grad = map(_asked_for_long, (long_negative, long_absolute, long_absolute_grad))
-square_root, reciprocal_square_root = map(_asked_for_long, (long_square_root, long_reciprocal_square_root))
-reciprocal, interpolated = map(_asked_for_long, (long_reciprocal, long_interpolated))
+negative, absolute, absolute_grad = map(asked_if_long, (long_negative, long_absolute, long_absolute_grad))
+square_root, reciprocal_square_root = map(asked_if_long, (long_square_root, long_reciprocal_square_root))
+reciprocal, interpolated = map(asked_if_long, (long_reciprocal, long_interpolated))
 
 
 def choose(condition, a, b):

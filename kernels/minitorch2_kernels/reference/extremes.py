@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dispatch import asarray, kernel
-from .arithmetic import LONG
+from .arithmetic import asked_if_long
 
 
 @kernel
@@ -16,16 +16,9 @@ def long_extremes(x, axes, keepdims, largest):
 
 @kernel
 def long_positions(x, axis, keepdims, largest):
-    """Where the largest, or the smallest, element along `axis` stands, int64; the first of equals, and of NaNs."""
+    """Where the largest, or the smallest, element along `axis` stands, or with None in the flattened array, int64; the
+    first of equals, and of NaNs."""
     return asarray((x.argmax if largest else x.argmin)(axis=axis, keepdims=keepdims), np.int64)
 
 
-def extremes(x, axes, keepdims, largest):
-    """As long_extremes; short arrays do not ask for kernels."""
-    return (long_extremes if x.size >= LONG else long_extremes.reference)(x, axes, keepdims, largest)
-
-
-def positions(x, axis, keepdims, largest):
-    """As long_positions, or with None for an axis in the flattened array."""
-    whole = axis is None or x.size < LONG
-    return (long_positions.reference if whole else long_positions)(x, axis, keepdims, largest)
+extremes, positions = asked_if_long(long_extremes), asked_if_long(long_positions)
