@@ -155,6 +155,16 @@ def layer_norm_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight
 
 
+def rms_norm(d):
+    x, weight, _, eps = layer_norm(d)
+    return x, weight, eps
+
+
+def rms_norm_grad(d):
+    g, x, _, rstd, weight = layer_norm_grad(d)
+    return g, x, rstd, weight
+
+
 def moments(d):
     """Runs too short, short and long, in packs and not; few images and many."""
     images, channels, length = d.of(1, 2, 5, 40), d.of(1, 3, 4, 33), d.of(1, 2, 4, 7, 8, 9, 16, 49, 64, 1028, 5000)
@@ -214,6 +224,8 @@ KERNELS: dict[str, Case] = {
     "nll_put": kernel("nll_put", EXACT, nll_put),
     "layer_norm": kernel("layer_norm", ANOTHER_ORDER, layer_norm),
     "layer_norm_grad": kernel("layer_norm_grad", ANOTHER_ORDER, layer_norm_grad),
+    "rms_norm": kernel("rms_norm", ANOTHER_ORDER, rms_norm),
+    "rms_norm_grad": kernel("rms_norm_grad", ANOTHER_ORDER, rms_norm_grad),
     "moments": kernel("moments", ANOTHER_ORDER, moments),
     "normalize": kernel("normalize", FUSED, normalize),
     "normalize_grad": kernel("normalize_grad", ANOTHER_ORDER, normalize_grad),

@@ -73,31 +73,31 @@ def test_half(name, cupy, data):
 
 
 @runnable
+@pytest.mark.parametrize("name", ["layer_norm", "rms_norm"])
 @settings(max_examples=8)
 @given(data=st.data())
-def test_layer_norm(cupy, data):
-    """Its mean and rstd stay float32, and so they come back for the gradient."""
+def test_norms(name, cupy, data):
+    """Their statistics stay float32, and so they come back for the gradient."""
     draw = Draw(data.draw)
     draw.dtype = "float32"
     dtype = draw.of(np.dtype(np.float16), BFLOAT16)
     eps = 2.0**-10 if dtype == np.float16 else 2.0**-7
-    x, weight, bias, epsilon = all_cast(cuda_cases.layer_norm(draw), dtype)
-    x, weight, bias = (None if a is None else np.ascontiguousarray(a) for a in (x, weight, bias))
+    args = cuda_cases.KERNELS[name].draw(draw)
+    args = tuple(np.ascontiguousarray(a) if isinstance(a, np.ndarray) else a for a in all_cast(args, dtype))
+    x, weight = args[:2]
     g = cast(draw.rng.standard_normal(x.shape).astype(np.float32), dtype)
-    on_device = to_device(cupy, (g, x, weight, bias))
-    (supports, forward), (supports_grad, backward) = (
-        ALL[name].cuda_overrides[0] for name in ("layer_norm", "layer_norm_grad")
-    )
-    assert supports(*on_device[1:], epsilon)
-    y, mean, rstd = forward(*on_device[1:], epsilon)
-    assert mean.dtype == rstd.dtype == np.float32
-    grad_args = (*on_device[:2], mean, rstd, on_device[2])
+    on_device, g_on_device = to_device(cupy, args), to_device(cupy, g)
+    (supports, forward), (supports_grad, backward) = (ALL[n].cuda_overrides[0] for n in (name, f"{name}_grad"))
+    assert supports(*on_device)
+    y, *statistics = forward(*on_device)
+    assert all(a.dtype == np.float32 for a in statistics)
+    grad_args = (g_on_device, on_device[0], *statistics, on_device[1])
     assert supports_grad(*grad_args)
     found = to_host([y, *backward(*grad_args)])
-    wide = all_cast((g, x, weight, bias), np.float32)
+    g, x, weight, *rest = all_cast((g, *args), np.float32)
     with np.errstate(all="ignore"):
-        expected, *statistics = ALL["layer_norm"].reference(*wide[1:], epsilon)
-        expected = [expected, *ALL["layer_norm_grad"].reference(*wide[:2], *statistics, wide[2])]
+        expected, *statistics = ALL[name].reference(x, weight, *rest)
+        expected = [expected, *ALL[f"{name}_grad"].reference(g, x, *statistics, weight)]
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == dtype
         largest = np.abs(theirs).max(initial=0)

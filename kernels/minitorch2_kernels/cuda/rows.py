@@ -1,8 +1,8 @@
 """Softmax and layer normalisation on the GPU, each number of a row read once.
 
 Rows of up to 4096 are held in registers, by a quarter of a warp, a warp or a block. Softmax takes wider rows too, in
-two passes, and other axes than the last, a thread for each column. Layer normalisation of wider rows is the
-reference's.
+two passes, and other axes than the last, a thread for each column. Layer normalisation, and RMS norm, of wider rows are
+the reference's.
 """
 
 from __future__ import annotations
@@ -65,51 +65,74 @@ def log_softmax(x, axis):
     return _softmax(x, axis, True)
 
 
-def _supports_layer_norm(x, weight, bias, eps) -> bool:
+def _holds_rows(x, *others) -> bool:
+    """Whether registers hold the rows of x, and the other arrays, which may be None, are of its dtype."""
     return (
-        dense(x, weight, bias)
+        dense(x, *others)
         and x.dtype in REALS
         and 0 < x.shape[1] <= WIDEST
-        and all(a is None or a.dtype == x.dtype for a in (weight, bias))
+        and all(a is None or a.dtype == x.dtype for a in others)
     )
 
 
-@norm.layer_norm.cuda_override(_supports_layer_norm)
-def layer_norm(x, weight, bias, eps):
-    """layer_norm of rows in registers; mean and rstd of float16 and bfloat16 rows are float32."""
+def _norm(name: str, x, affine: tuple, statistics: int, eps: float) -> tuple:
+    """(y, statistics (R, 1) ...) of `name`; those of float16 and bfloat16 rows are float32."""
     rows, width = x.shape
     real = acc(x.dtype)
-    y, mean, rstd = cupy.empty(x.shape, x.dtype), cupy.empty((rows, 1), real), cupy.empty((rows, 1), real)
+    results = cupy.empty(x.shape, x.dtype), *(cupy.empty((rows, 1), real) for _ in range(statistics))
     threads, values = _group(width, x.dtype)
     if rows:
-        kernel = function("layer_norm.cu", f"layer_norm_{threads}_{values}", x.dtype)
-        args = (x, weight, bias, y, mean, rstd, np.int64(rows), np.int32(width), real(eps))
+        kernel = function("layer_norm.cu", f"{name}_{threads}_{values}", x.dtype)
+        args = (x, *affine, *results, np.int64(rows), np.int32(width), real(eps))
         launch(kernel, _blocks(rows, threads), _THREADS, args)
-    return y, mean, rstd
+    return results
 
 
-def _supports_layer_norm_grad(g, x, mean, rstd, weight) -> bool:
-    return (
-        dense(g, mean, rstd)
-        and _supports_layer_norm(x, weight, None, 0)
-        and g.dtype == x.dtype
-        and mean.dtype == rstd.dtype == acc(x.dtype)
-    )
-
-
-@norm.layer_norm_grad.cuda_override(_supports_layer_norm_grad)
-def layer_norm_grad(g, x, mean, rstd, weight):
-    """layer_norm_grad: dx and each block's sums in one pass, then the sums of those, in a fixed order."""
+def _norm_grad(name: str, g, x, statistics: tuple, weight) -> tuple:
+    """dx and each block's sums in one pass, then dweight and, where there is a mean, dbias: the sums of those, in a
+    fixed order."""
     rows, width = x.shape
-    dx, dweight, dbias = cupy.empty(x.shape, x.dtype), cupy.empty(width, x.dtype), cupy.empty(width, x.dtype)
+    summed = len(statistics) * width
+    dx, dweight = cupy.empty(x.shape, x.dtype), cupy.empty(width, x.dtype)
+    dbias = cupy.empty(width, x.dtype) if len(statistics) == 2 else None
     threads, values = _group(width, x.dtype)
     blocks = _blocks(rows, threads, GRAD_BLOCKS)
     real = np.dtype(acc(x.dtype))
-    sums = cupy.empty((blocks, 2, width), real)
+    sums = cupy.empty((blocks, summed), real)
     if rows:
-        shared = 2 * width * real.itemsize if threads < _THREADS else 0
-        kernel = function("layer_norm.cu", f"layer_norm_grad_{threads}_{values}", x.dtype)
-        launch(kernel, blocks, _THREADS, (g, x, mean, rstd, weight, dx, sums, np.int64(rows), np.int32(width)), shared)
+        shared = summed * real.itemsize if threads < _THREADS else 0
+        kernel = function("layer_norm.cu", f"{name}_grad_{threads}_{values}", x.dtype)
+        args = (g, x, *statistics, weight, dx, sums, np.int64(rows), np.int32(width))
+        launch(kernel, blocks, _THREADS, args, shared)
     kernel = function("layer_norm.cu", "layer_norm_sums", x.dtype)
-    launch(kernel, -(-2 * width // 32), 1024, (sums, dweight, dbias, np.int32(blocks), np.int32(width)))
+    launch(kernel, -(-summed // 32), 1024, (sums, dweight, dbias, np.int32(blocks), np.int32(width)))
     return dx, dweight, dbias
+
+
+@norm.layer_norm.cuda_override(lambda x, weight, bias, eps: _holds_rows(x, weight, bias))
+def layer_norm(x, weight, bias, eps):
+    """layer_norm of rows in registers"""
+    return _norm("layer_norm", x, (weight, bias), 2, eps)
+
+
+@norm.rms_norm.cuda_override(lambda x, weight, eps: _holds_rows(x, weight))
+def rms_norm(x, weight, eps):
+    """rms_norm of rows in registers"""
+    return _norm("rms_norm", x, (weight,), 1, eps)
+
+
+def _holds_gradients(g, x, *statistics_and_weight) -> bool:
+    *statistics, weight = statistics_and_weight
+    return _holds_rows(x, g, weight) and dense(*statistics) and all(a.dtype == acc(x.dtype) for a in statistics)
+
+
+@norm.layer_norm_grad.cuda_override(_holds_gradients)
+def layer_norm_grad(g, x, mean, rstd, weight):
+    """layer_norm_grad of rows in registers"""
+    return _norm_grad("layer_norm", g, x, (mean, rstd), weight)
+
+
+@norm.rms_norm_grad.cuda_override(_holds_gradients)
+def rms_norm_grad(g, x, rstd, weight):
+    """rms_norm_grad of rows in registers"""
+    return _norm_grad("rms_norm", g, x, (rstd,), weight)[:2]
