@@ -182,6 +182,15 @@ def normalize_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
 
 
+def affine_grad(d):
+    return normalize_grad(d)[:4]
+
+
+def mix(d):
+    g, x, mean, by, _, _ = normalize_grad(d)
+    return g, x, mean, by, d.array(len(mean)), d.array(len(mean))
+
+
 def own_overrides(kernel) -> list[tuple[Callable, Callable]]:
     """(supports, function) of each override for the GPU but cuDNN's, which test_cudnn.py is about."""
     return [pair for pair in kernel.cuda_overrides if not pair[1].__module__.endswith("cudnn_conv")]
@@ -229,6 +238,8 @@ KERNELS: dict[str, Case] = {
     "moments": kernel("moments", ANOTHER_ORDER, moments),
     "normalize": kernel("normalize", FUSED, normalize),
     "normalize_grad": kernel("normalize_grad", ANOTHER_ORDER, normalize_grad),
+    "affine_grad": kernel("affine_grad", ANOTHER_ORDER, affine_grad),
+    "mix": kernel("mix", FUSED, mix),
     "sgd": kernel("sgd", FUSED, sgd),
     "adam": kernel("adam", FUSED, adam),
     "sgd_many": kernel("sgd_many", FUSED, sgd_many),

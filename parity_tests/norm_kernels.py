@@ -20,6 +20,15 @@ def normalize_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
 
 
+def affine_grad(d):
+    return normalize_grad(d)[:4]
+
+
+def mix(d):
+    g, x, mean, by, _, _ = normalize_grad(d)
+    return g, x, mean, by, d.array(len(mean)), d.array(len(mean))
+
+
 def group_norm(d):
     groups, each = d.int(1, 3), d.int(1, 3)
     x = d.array(d.int(1, 3), groups * each, d.int(2, 9))
@@ -59,6 +68,8 @@ CASES = {
     "moments": (moments, ANOTHER_ORDER),
     "normalize": (normalize, ANOTHER_ORDER),
     "normalize_grad": (normalize_grad, ANOTHER_ORDER),
+    "affine_grad": (affine_grad, ANOTHER_ORDER),
+    "mix": (mix, ANOTHER_ORDER),
     "group_norm": (group_norm, ANOTHER_ORDER),
     "group_norm_grad": (group_norm_grad, ANOTHER_ORDER),
     "layer_norm": (layer_norm, ANOTHER_ORDER),

@@ -69,46 +69,24 @@ def normalize_grad(g, x, mean, rstd, weight, from_batch):
     return dx, (product * rstd).astype(x.dtype), total.astype(x.dtype)
 
 
-def _groups(x, weight, bias, groups, eps) -> bool:
-    return alike(x, weight, bias) and x.size > 0
+def _supports_rows(g, x, *rest) -> bool:
+    return alike(g, x) and x.shape[0] == 1 and x.size > 0
 
 
-def group_norm(x, weight, bias, groups, eps):
-    """group_norm, compiled: statistics and one pass, each channel's factors worked out before."""
-    n, channels, _ = x.shape
-    mean, var = moments(x.reshape(1, n * groups, -1))
-    rstd = 1 / np.sqrt(var + x.dtype.type(eps))
-    centre, scale = (a.repeat(channels // groups).reshape(n, channels) for a in (mean, rstd))
-    scale = scale if weight is None else scale * weight
-    shift = -centre * scale if bias is None else bias - centre * scale
-    y, rows = np.empty(x.shape, x.dtype), (1, n * channels, -1)
-    arrays = x.reshape(rows), scale.reshape(-1), shift.reshape(-1), y.reshape(rows)
-    share_loop(x.size / WORTH_SHARING, loops.normalize, n * channels, *arrays)
-    return y, mean, rstd
+def affine_grad(g, x, mean, rstd):
+    """affine_grad of rows, compiled."""
+    rows, worth = x.shape[1:], x.size / WORTH_SHARING
+    total, product = np.empty(rows[0]), np.empty(rows[0])
+    share_loop(worth, loops.row_sums, rows[0], g.reshape(rows), x.reshape(rows), mean, total, product)
+    return (product * rstd).astype(x.dtype), total.astype(x.dtype)
 
 
-def _groups_grad(g, x, mean, rstd, weight, groups) -> bool:
-    return alike(g, x, weight) and x.size > 0
-
-
-def group_norm_grad(g, x, mean, rstd, weight, groups):
-    """group_norm_grad, compiled: a pass for the sums and one for dx."""
-    n, channels, length = x.shape
-    each = channels // groups
-    rows, worth = [a.reshape(n * channels, length) for a in (g, x)], x.size / WORTH_SHARING
-    centre, factor = mean.repeat(each), rstd.repeat(each).reshape(n, channels)
-    total, product = np.empty((n, channels)), np.empty((n, channels))
-    share_loop(worth, loops.row_sums, n * channels, *rows, centre, total.reshape(-1), product.reshape(-1))
-    dweight, dbias = (product * factor).sum(axis=0).astype(x.dtype), total.sum(axis=0).astype(x.dtype)
-    if weight is not None:
-        total, product = total * weight, product * weight
-    # per group: dx = rstd (g weight - sum(g weight) / n - (x - mean) rstd^2 sum(g weight (x - mean)) / n)
-    total, product = (a.reshape(n, groups, each).sum(axis=2) / (-each * length) for a in (total, product))
-    rstd = rstd.reshape(n, groups)
-    along, shift = ((a * b).astype(x.dtype).repeat(each) for a, b in ((product, rstd**3), (total, rstd)))
-    by, dx = (factor if weight is None else factor * weight).reshape(-1), np.empty(x.shape, x.dtype)
-    share_loop(worth, loops.mix_rows, n * channels, *rows, centre, by, along, shift, dx.reshape(n * channels, length))
-    return dx, dweight, dbias
+def mix(g, x, mean, by, along, shift):
+    """mix of rows, compiled: one pass."""
+    rows, worth, y = x.shape[1:], x.size / WORTH_SHARING, np.empty(x.shape, x.dtype)
+    arrays = g.reshape(rows), x.reshape(rows), mean, by, along, shift, y.reshape(rows)
+    share_loop(worth, loops.mix_rows, rows[0], *arrays)
+    return y
 
 
 def register() -> None:
@@ -116,5 +94,5 @@ def register() -> None:
     reference.moments.override(_supports)(moments)
     reference.normalize.override(_supports)(normalize)
     reference.normalize_grad.override(_supports_grad)(normalize_grad)
-    reference.group_norm.override(_groups)(group_norm)
-    reference.group_norm_grad.override(_groups_grad)(group_norm_grad)
+    reference.affine_grad.override(_supports_rows)(affine_grad)
+    reference.mix.override(_supports_rows)(mix)

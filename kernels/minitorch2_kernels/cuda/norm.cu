@@ -257,6 +257,17 @@ struct NormalizeGrad {
     }
 };
 
+struct Mix {  // by g + along (x - mean) + shift
+    const REAL *mean, *by, *along, *shift;
+    struct Numbers { ACC by, mean, along, shift; };
+    __device__ __forceinline__ Numbers numbers(i64 b) const {
+        return {(ACC)by[b], (ACC)mean[b], (ACC)along[b], (ACC)shift[b]};
+    }
+    static __device__ __forceinline__ ACC result(const Numbers& n, ACC g, ACC x) {
+        return (x - n.mean) * n.along + n.shift + g * n.by;
+    }
+};
+
 // y from u, and from w unless that is null, in runs of one b each.
 template <class F>
 __device__ __forceinline__ void map_runs(const F& f, const REAL* u, const REAL* w, REAL* y, i64 images, i64 b, i64 l,
@@ -335,4 +346,14 @@ extern "C" __global__ void __launch_bounds__(256)
                            const REAL* dweight, const REAL* dbias, REAL* dx, ACC count, i64 images, i64 b, i64 l,
                            int lanes) {
     map_columns(NormalizeGrad{mean, rstd, weight, dweight, dbias, count}, g, x, dx, images, b, l, lanes);
+}
+extern "C" __global__ void __launch_bounds__(256)
+    mix_runs(const REAL* g, const REAL* x, const REAL* mean, const REAL* by, const REAL* along, const REAL* shift,
+             REAL* y, i64 images, i64 b, i64 l, int lanes, int span) {
+    map_runs(Mix{mean, by, along, shift}, g, x, y, images, b, l, lanes, span);
+}
+extern "C" __global__ void __launch_bounds__(256)
+    mix_columns(const REAL* g, const REAL* x, const REAL* mean, const REAL* by, const REAL* along, const REAL* shift,
+                REAL* y, i64 images, i64 b, i64 l, int lanes) {
+    map_columns(Mix{mean, by, along, shift}, g, x, y, images, b, l, lanes);
 }

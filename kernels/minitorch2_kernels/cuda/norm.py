@@ -101,16 +101,28 @@ def normalize(x, mean, rstd, weight, bias):
     return y
 
 
-def _takes_grad(g, x, mean, rstd, weight, from_batch) -> bool:
-    return _takes(g, x, mean, rstd, weight)
+@reference.affine_grad.cuda_override(_takes)
+def affine_grad(g, x, mean, rstd):
+    """affine_grad in one pass."""
+    channels = x.shape[1]
+    dweight, dbias = cupy.empty(channels, x.dtype), cupy.empty(channels, x.dtype)
+    _Cut(x).reduce("products", (g, x, mean), (rstd, dweight, dbias), 2, x.dtype)
+    return dweight, dbias
 
 
-@reference.normalize_grad.cuda_override(_takes_grad)
+@reference.mix.cuda_override(_takes)
+def mix(g, x, mean, by, along, shift):
+    """mix in one pass."""
+    y = cupy.empty(x.shape, x.dtype)
+    _map("mix", x, (g, x, mean, by, along, shift, y))
+    return y
+
+
+@reference.normalize_grad.cuda_override(lambda g, x, mean, rstd, weight, from_batch: _takes(g, x, mean, rstd, weight))
 def normalize_grad(g, x, mean, rstd, weight, from_batch):
     """normalize_grad: the sums in one pass, dx in another."""
-    channels = x.shape[1]
-    dx, dweight, dbias = cupy.empty(x.shape, x.dtype), cupy.empty(channels, x.dtype), cupy.empty(channels, x.dtype)
-    _Cut(x).reduce("products", (g, x, mean), (rstd, dweight, dbias), 2, x.dtype)
+    dx = cupy.empty(x.shape, x.dtype)
+    dweight, dbias = affine_grad(g, x, mean, rstd)
     count = acc(x.dtype)(x.shape[0] * x.shape[2] if from_batch else 0)
     _map("normalize_grad", x, (g, x if from_batch else None, mean, rstd, weight, dweight, dbias, dx, count))
     return dx, dweight, dbias

@@ -5,7 +5,7 @@ Every normalisation is this one under another shape: batch norm has A = N, B = C
 
 from __future__ import annotations
 
-from ..dispatch import kernel, namespace, zeros_like
+from ..dispatch import kernel, namespace
 
 
 def _total(x):
@@ -45,39 +45,67 @@ def normalize_grad(g, x, mean, rstd, weight, from_batch):
     With n = A * L and h = (x - mean) rstd:  dx = weight rstd (g - sum(g)/n - h sum(g h)/n)
     """
     count = x.dtype.type(x.shape[0] * x.shape[2])
-    centred = x - mean[:, None]
-    dbias, dweight = _total(g), _dot(g, centred) * rstd
+    dweight, dbias = affine_grad(g, x, mean, rstd)
     scale = rstd if weight is None else rstd * weight
     if not from_batch:
         return g * scale[:, None], dweight, dbias
-    centred *= (-dweight * rstd / count)[:, None]
-    centred += g
-    centred -= (dbias / count)[:, None]
-    centred *= scale[:, None]
-    return centred, dweight, dbias
+    by = scale / -count
+    return mix(g, x, mean, scale, dweight * rstd * by, dbias * by), dweight, dbias
+
+
+@kernel
+def affine_grad(g, x, mean, rstd):
+    """(dweight, dbias) of `normalize`: the sums of g (x - mean) rstd and of g, of each b over A and L."""
+    return _dot(g, x - mean[:, None]) * rstd, _total(g)
+
+
+@kernel
+def mix(g, x, mean, by, along, shift):
+    """by g + along (x - mean) + shift, where all but g and x have shape (B,)."""
+    y = x - mean[:, None]
+    y *= along[:, None]
+    y += shift[:, None]
+    y += g * by[:, None]
+    return y
+
+
+def _to_channels(statistic, weight, n: int, channels: int):
+    """statistic (N * groups,), times weight (C,) unless that is None, for each image's channels: (N * C,)."""
+    groups = len(statistic) // n
+    each = statistic.reshape(n, groups, 1)
+    weight = None if weight is None else weight.reshape(1, groups, -1)
+    product = namespace(each).broadcast_to(each, (n, groups, channels // groups)) if weight is None else each * weight
+    return product.reshape(-1)
 
 
 @kernel
 def group_norm(x, weight, bias, groups, eps):
     """(y, mean, rstd) of x (N, C, L): each image's groups of C / groups channels by their own mean and rstd (N *
     groups,), then weight and bias (C,), either perhaps None."""
-    rows = x.reshape(1, len(x) * groups, -1)
-    mean, var = moments(rows)
+    n, channels, _ = x.shape
+    mean, var = moments(x.reshape(1, n * groups, -1))
     rstd = 1 / namespace(x).sqrt(var + x.dtype.type(eps))
-    y = normalize(rows, mean, rstd, None, None).reshape(x.shape)
-    if weight is None and bias is None:
-        return y, mean, rstd
-    nothing = zeros_like(x, shape=x.shape[1])
-    return normalize(y, nothing, nothing + 1, weight, bias), mean, rstd
+    bias = None if bias is None else namespace(x).broadcast_to(bias, (n, channels)).reshape(-1)
+    centre, scale = _to_channels(mean, None, n, channels), _to_channels(rstd, weight, n, channels)
+    return normalize(x.reshape(1, n * channels, -1), centre, scale, None, bias).reshape(x.shape), mean, rstd
 
 
 @kernel
 def group_norm_grad(g, x, mean, rstd, weight, groups):
-    """(dx, dweight, dbias) of `group_norm`."""
-    rows, nothing = x.reshape(1, len(x) * groups, -1), zeros_like(x, shape=x.shape[1])
-    h = normalize(rows, mean, rstd, None, None).reshape(x.shape)
-    dh, dweight, dbias = normalize_grad(g, h, nothing, nothing + 1, weight, False)
-    dx = normalize_grad(dh.reshape(rows.shape), rows, mean, rstd, None, True)[0]
+    """(dx, dweight, dbias) of `group_norm`.
+
+    With n numbers in a group, h = (x - mean) rstd and v = g weight:  dx = rstd (v - sum(v)/n - h sum(v h)/n)
+    """
+    n, channels, length = x.shape
+    rows, each = (1, n * channels, length), channels // groups
+    centre, factor, by = (_to_channels(*pair, n, channels) for pair in ((mean, None), (rstd, None), (rstd, weight)))
+    sums = [a.reshape(n, channels) for a in affine_grad(g.reshape(rows), x.reshape(rows), centre, factor)]
+    dweight, dbias = (a.sum(axis=0) for a in sums)
+    if weight is not None:
+        sums = [a * weight for a in sums]
+    means = (a.reshape(n * groups, each).sum(axis=1) / x.dtype.type(-each * length) for a in sums)
+    along, shift = (_to_channels(a, None, n, channels) * factor for a in means)
+    dx = mix(g.reshape(rows), x.reshape(rows), centre, by, along * factor, shift)
     return dx.reshape(x.shape), dweight, dbias
 
 
