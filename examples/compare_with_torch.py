@@ -6,8 +6,8 @@
 
 Both frameworks draw their own initial weights, shuffle their own batches and drop their own units; nothing is
 copied from one to the other. What is left is the order in which floats are added, and a training run
-amplifies that: as a measure of it, PyTorch is also compared with itself on one thread (--control), which adds
-in another order too.
+amplifies that: as a measure of it, PyTorch is also compared with itself on one thread and with itself without
+oneDNN's convolutions (--control), which add in other orders too.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def main(argv=None) -> int:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--control", action="store_true", help="compare PyTorch with itself on one thread, too")
+    parser.add_argument("--control", action="store_true", help="compare PyTorch with itself, too")
     parser.add_argument("--out", default="runs/compare", help="where the picture goes")
     args = parser.parse_args(argv)
     try:
@@ -124,8 +124,11 @@ def main(argv=None) -> int:
         torch.set_num_threads(1)
         alone = train("torch", args)
         torch.set_num_threads(threads)
-        largest = _largest_difference(theirs, alone)
-        print(f"PyTorch on {threads} threads against PyTorch on one: largest difference {largest:.1e}")
+        with torch.backends.mkldnn.flags(enabled=False, allow_tf32=None):
+            plain = train("torch", args)
+        for other, losses in (("PyTorch on one", alone), ("itself without oneDNN", plain)):
+            difference = _largest_difference(theirs, losses)
+            print(f"PyTorch on {threads} threads against {other}: largest difference {difference:.1e}")
     return 0
 
 
