@@ -160,3 +160,49 @@ def test_retained_gradients_add_up():
         return x.grad
 
     same(run)
+
+
+@pytest.mark.parametrize("several", range(2, 9))
+def test_leaves_of_one_op_are_called_in_torchs_order(several):
+    def run(lib):
+        leaves, seen = [leaf(lib) for _ in range(several)], []
+        for i, x in enumerate(leaves):
+            x.register_hook(lambda g, i=i: seen.append(i))
+            x.register_post_accumulate_grad_hook(lambda x, i=i: seen.append(-i))
+        lib.stack(leaves).sum().backward()
+        return seen
+
+    same(run)
+
+
+@pytest.mark.parametrize("way", ["hook", "post"])
+@pytest.mark.parametrize(
+    "layer", ["Conv2d", "Linear", "BatchNorm", "LayerNorm", "LSTM", "TransformerEncoderLayer", "sums"]
+)
+def test_parameters_of_a_layer_are_called_in_torchs_order(layer, way):
+    def run(lib):
+        nn = lib.nn
+        module, shape = {
+            "Conv2d": lambda: (nn.Conv2d(1, 2, 2), (1, 1, 3, 3)),
+            "Linear": lambda: (nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)), (3, 2)),
+            "BatchNorm": lambda: (nn.BatchNorm1d(2), (3, 2)),
+            "LayerNorm": lambda: (nn.LayerNorm(2), (3, 2)),
+            "LSTM": lambda: (nn.LSTM(2, 3, 2), (4, 1, 2)),
+            "TransformerEncoderLayer": lambda: (nn.TransformerEncoderLayer(4, 2, 8, 0), (3, 1, 4)),
+            "sums": lambda: (nn.ParameterList([lib.ones(2), lib.ones(2), lib.ones(2)]), (1,)),
+        }[layer]()
+        seen = []
+        for name, p in module.named_parameters():
+            if way == "hook":
+                p.register_hook(lambda g, name=name: seen.append(name))
+            else:
+                p.register_post_accumulate_grad_hook(lambda p, name=name: seen.append(name))
+        if layer == "sums":
+            a, b, c = module
+            (a * b + a * c + b * c).sum().backward()
+        else:
+            y = module(lib.ones(shape))
+            (y[0] if isinstance(y, tuple) else y).sum().backward()
+        return seen
+
+    same(run)

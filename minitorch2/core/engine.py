@@ -61,8 +61,8 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
         else:
             have += g
 
-    def at_once(leaf):  # its only gradient, and no hook to see it: it is added to .grad as it comes
-        return leaf not in received and not leaf.variable._hooks
+    def at_once(leaf):  # its only gradient, and no hook to see it or when it comes: it is added to .grad as it comes
+        return leaf not in received and not leaf.variable._hooks and not leaf.variable._after_accumulate
 
     ready: list = []  # a heap of (-number, node)
     for (node, nr), g in zip(roots, grads, strict=True):

@@ -10,7 +10,7 @@ from typing import Any
 from ..utils.hooks import RemovableHandle
 
 next_number = itertools.count(1).__next__  # of a node that is made
-_next_leaf_number = itertools.count(1 << 62).__next__  # greater than any other
+_LEAF = 1 << 62  # the number of a leaf's node: greater than any other
 
 
 class Node:
@@ -71,15 +71,23 @@ class Node:
         """Lets go of the saved values; a second backward through them is an error."""
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
 
 
 class AccumulateGrad(Node):
     """The end of the line: adds what arrives to its leaf's `.grad` (the engine does it)."""
 
+    number = _LEAF
+
     def __init__(self, variable):
         self.variable = variable
-        self.number = _next_leaf_number()
+
+    def __lt__(self, other) -> bool:
+        """No leaf comes before another: a heap of equals yields them in the order in which torch's does."""
+        return False
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
 
     def register_hook(self, fn):
         raise NotImplementedError(

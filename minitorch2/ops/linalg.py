@@ -57,14 +57,14 @@ class Bmm(MatMul):
 
 
 class Linear(Function):
-    """x W^T + b over the last dim of x."""
+    """b + x W^T over the last dim of x. The order is torch's, addmm(b, x, W^T): gradients reach leaves in it."""
 
     torch_name = "AddmmBackward0"
     gpu_halves = LOW_PRECISION
 
     @staticmethod
-    def forward(ctx, x, weight, bias):
-        need_x, need_weight, _ = ctx.needs_input_grad
+    def forward(ctx, bias, x, weight):
+        _, need_x, need_weight = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
         if x.ndim == 2:
             return K.linear(x, weight, bias)
@@ -82,16 +82,16 @@ class Linear(Function):
         if x is not None:
             x_rows = Reshape.apply(x, (-1, x.shape[-1])) if x.ndim != 2 else x
             dw = MatMul.apply(matrix_transpose(rows), x_rows)
-        if ctx.needs_input_grad[2]:
+        if ctx.needs_input_grad[0]:
             db = Sum.apply(rows, (0,), False)
-        return dx, dw, db
+        return db, dx, dw
 
     @staticmethod
     def fused_backward(ctx, g):
         x, weight = ctx.saved
         rows, x_rows = [a if a is None or a.ndim == 2 else a.reshape(-1, a.shape[-1]) for a in (g, x)]
-        dx, dw, db = K.linear_grad(rows, x_rows, weight, ctx.needs_input_grad[2])
-        return dx if dx is None or g.ndim == 2 else dx.reshape(*g.shape[:-1], dx.shape[-1]), dw, db
+        dx, dw, db = K.linear_grad(rows, x_rows, weight, ctx.needs_input_grad[0])
+        return db, dx if dx is None or g.ndim == 2 else dx.reshape(*g.shape[:-1], dx.shape[-1]), dw
 
 
 def matrix_transpose(x):
@@ -329,11 +329,11 @@ def linear(input, weight, bias=None):
             f"linear() got input {list(shape)} for a weight of {list(weight._data.shape)} (out_features, in_features)"
         )
     if bias is None or bias._data.shape == (out_features,):
-        return Linear.apply(input, weight, bias)
+        return Linear.apply(bias, input, weight)
     out, given = (*shape[:-1], out_features), bias._data.shape
     if len(given) > len(out) or any(b not in (1, n) for b, n in zip(given[::-1], out[::-1], strict=False)):
         raise RuntimeError(f"linear(): bias of shape {list(given)} for a result of shape {list(out)}")
-    return Linear.apply(input, weight, None) + bias
+    return Linear.apply(None, input, weight) + bias
 
 
 def tensordot(a, b, dims: Any = 2):

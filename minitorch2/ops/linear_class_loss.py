@@ -37,7 +37,7 @@ class LinearClassLosses(Function):
 
     @staticmethod
     def composed(x, weight, bias, target, scale, rows):
-        return NLLLoss.apply(LogSoftmax.apply(Linear.apply(x, weight, bias), 1), target, scale)
+        return NLLLoss.apply(LogSoftmax.apply(Linear.apply(bias, x, weight), 1), target, scale)
 
 
 class LinearClassLoss(Function):
