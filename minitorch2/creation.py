@@ -15,7 +15,7 @@ from .core import dtypes, memory_order
 from .core.device import check_available, device_of, module_on, moved
 from .core.layout import channels_last, check_layout, check_memory_format, check_pin_memory, contiguous_format
 from .core.memory_order import CHANNELS_LAST
-from .ops._common import fill_array, is_number, require_tensor, to_device, to_dtype
+from .ops._common import fill_array, fitting, is_number, require_tensor, to_device, to_dtype
 from .ops._data import array_of, check_memory_of
 from .ops._index import type_name
 from .ops._out import makes_into
@@ -340,14 +340,15 @@ def arange(
         raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     xp, numpy_dtype = _where(dtype, device, layout)
     if dtype is dtypes.int64:
-        start, end, step = int(start), int(end), int(step)
+        start, end, step = (fitting(x, numpy_dtype) for x in (start, end, step))
         if step == 0:
             raise ValueError("step must be nonzero")
     count = math.ceil((end - start) / step)
     if dtype.is_floating_point:  # start + i * step in double, rounded once
         array = K.cast(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype)
     else:
-        array = (int(start) + xp.arange(count, dtype=np.int64) * int(step)).astype(numpy_dtype)
+        start, step = (fitting(x, np.dtype(np.int64)) for x in (start, step))
+        array = (start + xp.arange(count, dtype=np.int64) * step).astype(numpy_dtype)
     return _finish(array, requires_grad, pin_memory)
 
 
@@ -383,10 +384,9 @@ def linspace(
     """`steps` equally spaced numbers from start to end, both included."""
     xp, numpy_dtype = _where(dtype, device, layout)
     start, end, steps = _ends("linspace", start, end, steps)
-    if np.dtype(numpy_dtype).kind in "iu":  # in torch the ends are integers, too
-        start, end = int(start), int(end)
-    elif np.dtype(numpy_dtype).kind == "b":
+    if np.dtype(numpy_dtype).kind == "b":
         raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'")
+    start, end = (fitting(x, np.dtype(numpy_dtype)) for x in (start, end))  # of an integer dtype the ends are, too
     compute = np.float64 if np.dtype(numpy_dtype) == np.float64 or np.dtype(numpy_dtype).kind in "iu" else np.float32
     step = compute((end - start) / (steps - 1)) if steps > 1 else compute(0)
     i = xp.arange(steps)

@@ -7,6 +7,7 @@ variable to a value prepared once costs 0.1 us and, like errstate, leaves the us
 from __future__ import annotations
 
 import contextvars
+import functools
 
 import numpy as np
 
@@ -25,3 +26,17 @@ def _prepare():
 
 VARIABLE, IGNORE = _prepare()
 silence, restore = VARIABLE.set, VARIABLE.reset  # token = silence(IGNORE); ...; restore(token)
+
+
+def quietly(function):
+    """The function with warnings off while it runs."""
+
+    @functools.wraps(function)
+    def run(*args, **kwargs):
+        token = silence(IGNORE)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            restore(token)
+
+    return run

@@ -360,30 +360,49 @@ def two_floats(op, input, other):
     return input, other
 
 
-def element(value, numpy_dtype) -> np.ndarray:
-    """A Python number as a 0-d array of this dtype, converted as C++ does it; RuntimeError where it does not fit."""
+def fitting(value, numpy_dtype):
+    """A Python number as C++ converts it to this dtype, not rounded; RuntimeError where it does not fit."""
     check_number(value)
     kind = numpy_dtype.kind
     if isinstance(value, complex):
-        what = {"f": "float", "V": "float", "b": "bool"}.get(kind, f"{numpy_dtype.name}_t")
-        raise RuntimeError(f"value cannot be converted to type {what} without overflow: it is complex")
+        raise RuntimeError(
+            f"value cannot be converted to type {_name_in_c(numpy_dtype)} without overflow: it is complex"
+        )
     if kind == "b":
-        return np.asarray(value != 0)
+        return value != 0
     if kind in "iu":
         limits = np.iinfo(numpy_dtype)
         finite = not isinstance(value, float) or math.isfinite(value)
-        if not finite or not (limits.min if kind == "i" else -limits.max) <= int(value) <= limits.max:
-            raise RuntimeError(f"value cannot be converted to type {numpy_dtype.name}_t without overflow")
-        return np.asarray(int(value) & limits.max if kind == "u" else int(value), numpy_dtype)
-    if numpy_dtype == np.float32 and math.isfinite(value) and abs(value) > float(np.finfo(np.float32).max):
-        raise RuntimeError("value cannot be converted to type float without overflow")
+        lowest = -limits.max if kind == "u" and isinstance(value, int) else limits.min  # negative integers wrap
+        fits = finite and lowest <= int(value) <= limits.max
+        value = value if not fits else int(value) & limits.max if kind == "u" else int(value)
+    else:
+        fits = not math.isfinite(value) or abs(value) <= dtypes.finfo(dtypes.from_numpy_dtype(numpy_dtype)).max
+    if not fits:
+        raise RuntimeError(f"value cannot be converted to type {_name_in_c(numpy_dtype)} without overflow")
+    return value
+
+
+def _name_in_c(numpy_dtype) -> str:
+    name = dtypes.from_numpy_dtype(numpy_dtype).name
+    others = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double"}
+    return {**others, "int32": "int", "bool": "bool"}.get(name, f"{name}_t")
+
+
+def element(value, numpy_dtype, overflows=False) -> np.ndarray:
+    """`fitting` as a 0-d array of this dtype. overflows: half precision becomes infinite, as where torch writes by an
+    index."""
+    if not (overflows and numpy_dtype in dtypes.LOW_PRECISION):
+        value = fitting(value, numpy_dtype)
+    if numpy_dtype.kind in "biu":
+        return np.asarray(value, numpy_dtype)
     with np.errstate(over="ignore"):
         return K.cast(np.asarray(value, np.float64), numpy_dtype)
 
 
-def fill_array(array, value) -> None:
+def fill_array(array, value, overflows=False) -> None:
     """Every element of `array` becomes the Python number `value`, converted as `element` does it."""
-    number = element(value, array.dtype)
+    number = element(value, array.dtype, overflows)
     if K.on_device(array):
         if array.dtype.kind == "V":  # the device knows the bytes of a bfloat16, not the type
             array, number = array.view(np.uint16), number.view(np.uint16)

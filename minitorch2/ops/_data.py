@@ -12,11 +12,13 @@ import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.autocast import stacklevel
+from ..core.quiet import quietly
 from ..core.size import Size
 from ..core.variable import Variable
 from ._common import is_number, shape_from
 
 _PYTHON_NUMBERS = {bool, int, float}
+_cast = quietly(K.cast)  # what is beyond the dtype's numbers is infinite
 
 
 def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
@@ -29,7 +31,7 @@ def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
         return array.copy()
     if dtype.category == "int" and not isinstance(data, np.ndarray | Variable):
         _refuse_overflow(array, dtype)
-    return K.cast(array, dtype.numpy)
+    return _cast(array, dtype.numpy)
 
 
 def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
@@ -41,7 +43,7 @@ def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
         if isinstance(data, float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
         array = _to_array(_as_lists(data))
-        return array.copy() if array.dtype == dtype.numpy else K.cast(array, dtype.numpy)
+        return array.copy() if array.dtype == dtype.numpy else _cast(array, dtype.numpy)
     shape = shape_from(args) if args else (0,)
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")

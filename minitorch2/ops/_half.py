@@ -9,6 +9,7 @@ from minitorch2_kernels.dispatch import on_device
 
 from ..core import autocast
 from ..core.dtypes import LOW_PRECISION, float32
+from ..core.quiet import quietly
 from ..core.variable import Variable
 from ._common import to_dtype
 
@@ -18,6 +19,7 @@ def is_half(x) -> bool:
     return isinstance(x, Variable) and x._data.itemsize == 2 and x._data.dtype in LOW_PRECISION
 
 
+@quietly
 def in_half(number, dtype) -> float:
     """The number as this half precision has it."""
     return float(K.cast(K.cast(K.asarray(number, float32.numpy), dtype), float32.numpy))

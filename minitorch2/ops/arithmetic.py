@@ -5,7 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.dtypes import float32
+from ..core.dtypes import LOW_PRECISION, float32
 from ..core.function import Function, called
 from ..core.variable import Variable
 from ._arguments import number_first
@@ -13,7 +13,7 @@ from ._common import (
     Broadcasting,
     Zeros,
     broadcast_shapes,
-    element,
+    fitting,
     is_number,
     promote,
     require_floating,
@@ -306,6 +306,8 @@ def where(condition, input=None, other=None):
             )
     if is_number(input) and is_number(other):
         input = Function.as_tensor(K.full_like(condition._data, input, result_type(input, other).numpy, shape=()))
+    if is_number(input) != is_number(other) and (dtype := result_type(input, other).numpy) not in LOW_PRECISION:
+        input, other = (fitting(x, dtype) if is_number(x) else x for x in (input, other))
     input, other = promote("where", input, other)
     broadcast_shapes("where", condition.shape, *(x.shape for x in (input, other) if isinstance(x, Variable)))
     return Where.apply(condition, input, other)
@@ -338,7 +340,7 @@ def addcmul(input, tensor1, tensor2, last=None, *, value=1):
     if dtype.category == "bool":
         raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'; convert with .int()")
     if dtype.category == "int":  # the number does not take part in the promotion
-        value = element(value, dtype.numpy).item()
+        value = fitting(value, dtype.numpy)
     return called("AddcmulBackward0", input + (tensor1 if value == 1 else value * tensor1) * tensor2)
 
 
@@ -363,6 +365,7 @@ def _in_halves(function, input, other, alpha):
     if isinstance(alpha, bool):
         refuse_bool_alpha(input, other)
     half = (input if isinstance(input, Variable) else other)._data.dtype
+    alpha = fitting(alpha, half)
     input, other, alpha = (x if isinstance(x, Variable) else in_half(x, half) for x in (input, other, alpha))
     if alpha == 1:
         return (Add if function is add else Sub).apply(input, other)
@@ -378,6 +381,7 @@ def _scaled(op, input, other, alpha):
         return other
     if isinstance(alpha, float) and all(kind_of(x) in ("i", "u", "b", "") for x in (input, other)):
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    fitting(alpha, result_type(input, other).numpy)
     if isinstance(other, Variable):
         return to_dtype(mul(other, alpha), other._data.dtype)
     return promote(op, input, other * alpha)[1]

@@ -9,7 +9,7 @@ import minitorch2_kernels as K
 from ..core.dtypes import get_default_dtype, int64
 from ..core.function import Elementwise
 from ..core.variable import Variable, type_name
-from ._common import Broadcasting, check_number, element, is_number, require_tensor, result_type, to_dtype
+from ._common import Broadcasting, fitting, is_number, require_tensor, result_type, to_dtype
 from ._inplace import inplace
 from .arithmetic import Where
 from .conversion import item
@@ -73,16 +73,14 @@ def clamp(input, min=None, max=None):
     for bound in (min, max):
         if bound is not None and not is_number(bound):
             raise TypeError(f"clamp(): min and max must be Tensors or Numbers, not {type_name(bound)}")
-        check_number(bound)
     if input._data.dtype.kind in "biu":
         if isinstance(min, float) or isinstance(max, float):
             input = input.to(get_default_dtype())
-        else:  # a bound is an element of input's dtype, in uint8 -1 is 255
-            if input._data.dtype.kind == "b":
-                if all(isinstance(x, bool) for x in (min, max) if x is not None):
-                    raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'; convert with .int()")
-                input = input.to(int64)
-            min, max = (x if x is None else element(x, input._data.dtype)[()] for x in (min, max))
+        elif input._data.dtype.kind == "b":
+            if all(isinstance(x, bool) for x in (min, max) if x is not None):
+                raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'; convert with .int()")
+            input = input.to(int64)
+    min, max = (x if x is None else fitting(x, input._data.dtype) for x in (min, max))
     return Clamp.apply(input, min, max)
 
 

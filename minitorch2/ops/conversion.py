@@ -16,7 +16,7 @@ from ..core.grad_mode import state
 from ..core.layout import channels_last, check_memory_format, contiguous_format
 from ..core.memory_order import CHANNELS_LAST, copied, copy_in_order, copy_like, is_channels_last
 from ..core.variable import Variable, type_name
-from ._common import ToCopy, ToDevice, Zeros, check_number, element, is_number, to_device, to_dtype
+from ._common import ToCopy, ToDevice, Zeros, fitting, is_number, to_device, to_dtype
 from ._inplace import check_writable, inplace, write
 from .view_ops import sum_to
 
@@ -144,9 +144,7 @@ def fill(input, value):
     else:
         if not is_number(value):
             raise TypeError(f"fill_(): argument 'value' (position 1) must be Tensor or Number, not {type_name(value)}")
-        check_number(value)
-        if input._data.dtype.kind in "biu" or isinstance(value, complex):
-            value = element(value, input._data.dtype)[()]
+        value = fitting(value, input._data.dtype)
     return Fill.apply(input, value)
 
 
@@ -160,6 +158,7 @@ def fill_diagonal_(self, fill_value, wrap=False):
         raise RuntimeError("dimensions must larger than 1")
     if len(shape) > 2 and len(set(shape)) > 1:
         raise RuntimeError("all dimensions of input must be of equal length")
+    fitting(fill_value, self._data.dtype)
     if wrap and len(shape) == 2 and shape[1]:
         on = namespace(self._data).arange(0, math.prod(shape), shape[1] + 1)
         places = on // shape[1], on % shape[1]

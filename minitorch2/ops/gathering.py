@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from minitorch2_kernels.dispatch import on_device
+
 from ..core import dtypes
 from ..core.autocast import listed
 from ..core.function import Function
 from ..core.variable import Variable
-from ._common import element, to_dtype, within, wrap_dim
+from ._common import element, fitting, to_dtype, within, wrap_dim
 from ._inplace import inplace
 from .index_ops import Gather, Index, IndexAccumulate, IndexPut, IndexSelect
 
@@ -66,8 +68,7 @@ def check_slices(name, input, dim, index, source) -> None:
 def _accumulated(name, input, dim, index, source, alpha=1):
     dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
     check_slices(name, input, dim, index, source)
-    if source._data.dtype.kind in "biu":
-        alpha = element(alpha, source._data.dtype).item()
+    alpha = fitting(alpha, source._data.dtype)
     source = source if alpha == 1 else source * alpha
     if not shape:
         return IndexAccumulate.apply(source.reshape(1), (1,), (index._data,)).reshape(())
@@ -167,6 +168,8 @@ def zero_dim_value(name, input, value):
         raise RuntimeError(
             f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} dimension(s)."
         )
+    if value._data.dtype != input._data.dtype and not on_device(value._data):  # where it would have to be waited for
+        fitting(value.item(), input._data.dtype)
     return to_dtype(value, input._data.dtype)
 
 

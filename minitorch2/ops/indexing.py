@@ -57,10 +57,10 @@ def setitem(self, index, value):
         index = among_slices(arrays)
         value = _matching_value(self, target.shape, index, value)
     if arrays is None and not is_tensor:
-        fill_array(target, value)
+        fill_array(target, value, overflows=True)
         self._bump()
         return
-    new = like(value._data if isinstance(value, Variable) else element(value, target.dtype), target)
+    new = like(value._data if isinstance(value, Variable) else element(value, target.dtype, overflows=True), target)
     try:
         if new.ndim > target.ndim or (arrays is not None and new.ndim > 1):
             new = _without_leading_ones(
@@ -87,7 +87,7 @@ def _set_with_gradient(target, arrays, value):
     index = among_slices(arrays)
     value = _matching_value(target, target._data.shape, index, value)
     if not isinstance(value, Variable):
-        value = Function.as_tensor(element(value, target._data.dtype))
+        value = Function.as_tensor(element(value, target._data.dtype, overflows=True))
     check_writable(target)
     write(target, _put(target, index, value), "index_put")
 

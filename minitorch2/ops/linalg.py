@@ -16,7 +16,7 @@ from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION, float32, from_numpy_dtype
 from ..core.function import Function, called
 from ..core.variable import Variable
-from ._common import is_number, require_tensor, result_type, to_dtype, wrap_dim
+from ._common import fitting, is_number, require_tensor, result_type, to_dtype, wrap_dim
 from ._half import rounded_once
 from ._inplace import inplace
 from .masking import masked_fill
@@ -54,6 +54,43 @@ class Mm(MatMul):
 
 class Bmm(MatMul):
     pass
+
+
+class Mv(Function):
+    """A matrix (m, k) times a vector (k)."""
+
+    gpu_halves = LOW_PRECISION
+
+    @staticmethod
+    def forward(ctx, a, v):
+        need_a, need_v = ctx.needs_input_grad
+        ctx.save_for_backward(a if need_v else None, v if need_a else None)
+        return K.matmul(a, v.reshape(-1, 1)).reshape(-1)
+
+    @staticmethod
+    def backward(ctx, g):  # dA = g v^T, dv = A^T g
+        a, v = ctx.saved
+        return (
+            None if v is None else Reshape.apply(g, (-1, 1)) * v,
+            None if a is None else Mv.apply(matrix_transpose(a), g),
+        )
+
+
+class Dot(Function):
+    """The inner product of two vectors."""
+
+    gpu_halves = LOW_PRECISION
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return K.matmul(a.reshape(1, -1), b.reshape(-1, 1)).reshape(())
+
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved
+        need_a, need_b = ctx.needs_input_grad
+        return g * b if need_a else None, g * a if need_b else None
 
 
 class Linear(Function):
@@ -150,6 +187,8 @@ def matmul(input, other):
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{left._data.shape[-1]} and "
             f"{right._data.shape[-2]}x{right._data.shape[-1]})"
         )
+    if a == 2 and b == 1:
+        return Mv.apply(input, other)
     if left._data.ndim > 2 and right._data.ndim == 2:  # one big product instead of a batch of small ones
         rows = reshape(left, (math.prod(left._data.shape[:-1]), left._data.shape[-1]))
         product = reshape(Mm.apply(rows, right), (*left._data.shape[:-1], right._data.shape[-1]))
@@ -215,7 +254,7 @@ def dot(input, tensor):
             f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same number of elements, but "
             f"got {n} and {m} elements respectively"
         )
-    return called("DotBackward0", reshape(Mm.apply(unsqueeze(input, 0), unsqueeze(tensor, 1)), ()))
+    return Dot.apply(input, tensor)
 
 
 def outer(input, vec2):
@@ -287,8 +326,8 @@ def addbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
 def _scaled(x, factor):
     """x times a number of its dtype; times 0 it is 0 whatever x holds, so that an empty tensor may stand where none is
     added."""
-    if x._data.dtype.kind in "iu":
-        factor = int(factor)
+    if x._data.dtype.kind != "b":
+        factor = fitting(factor, x._data.dtype)
     if factor == 0:
         return masked_fill(x, Function.as_tensor(namespace(x._data).asarray(True)), 0)
     return x if factor == 1 else x * factor

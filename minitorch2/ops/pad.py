@@ -5,6 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
+from ._common import fitting
 from .index_ops import IndexSelect
 from .view_ops import Slice
 from .views import narrow
@@ -80,6 +81,7 @@ def pad_constant(x, before, after, value):
             cut = max(-b, 0)
             x = narrow(x, dim, min(cut, x._data.shape[dim]), x._data.shape[dim] - cut - max(-a, 0))
     before, after = tuple(max(b, 0) for b in before), tuple(max(a, 0) for a in after)
+    value = fitting(float(value), x._data.dtype)
     return Pad.apply(x, before, after, value) if any(before) or any(after) else x.clone()
 
 

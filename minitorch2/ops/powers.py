@@ -8,7 +8,7 @@ import minitorch2_kernels as K
 
 from ..core.function import Elementwise
 from ..core.variable import Variable
-from ._common import Zeros, is_number, promote
+from ._common import Zeros, fitting, is_number, promote, result_type
 from ._half import in_half, is_half
 from ._inplace import inplace
 from .arithmetic import Binary, Where, numbers_and_tensors, reflected
@@ -109,13 +109,15 @@ def pow(input, exponent):
         and exponent == int(exponent)
     ):
         raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if integer and isinstance(exponent, int):
+        fitting(exponent, result_type(input, exponent).numpy)
     input, exponent = promote("pow", input, exponent)
     if input._data.dtype.kind == "b":
         if isinstance(exponent, Variable):
             _refuse_bool()
         return input.clone() if exponent else input.new_ones(input._data.shape)
     if is_number(exponent) and is_half(input):  # a number takes the tensor's dtype first
-        exponent = in_half(exponent, input._data.dtype)
+        exponent = in_half(fitting(exponent, input._data.dtype), input._data.dtype)
     return (Pow if isinstance(exponent, Variable) else PowNumber).apply(input, exponent)
 
 

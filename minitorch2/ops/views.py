@@ -15,7 +15,6 @@ from ._common import also_called, numpy_names, require_tensor, shape_from, wrap_
 from ._inplace import check_history
 from .conversion import clone, contiguous
 from .view_ops import (
-    Alias,
     Diagonal,
     Expand,
     Permute,
@@ -71,10 +70,7 @@ def view(input, *shape, size=None, dtype=None):
 
 
 def _view_dtype(input, dtype):
-    if dtype.numpy == input._data.dtype:
-        return Alias.apply(input, input._data.shape)
-    if input.requires_grad:
-        raise RuntimeError("minitorch2: view(dtype) of a tensor that requires grad is not supported; detach() it first")
+    """As in torch, no gradient comes back through it, not even where it is the dtype that input has."""
     if input._data.ndim == 0 and dtype.itemsize != input._data.itemsize:
         raise RuntimeError("self.dim() cannot be 0 to view a tensor of another element size")
     if input._data.ndim and input._data.shape[-1] * input._data.itemsize % dtype.itemsize:

@@ -7,10 +7,10 @@ import warnings
 import minitorch2_kernels as K
 
 from ...core.autocast import stacklevel
-from ...core.dtypes import float64
+from ...core.dtypes import LOW_PRECISION, float32, float64, int64
 from ...core.function import Function
 from ...ops import unary
-from ...ops._common import require_floating, require_tensor, wrap_dim
+from ...ops._common import fitting, require_floating, require_tensor, wrap_dim
 from ...ops._inplace import check_writable, overwrite, write
 from ...ops.activation import log_softmax as log_softmax_along
 from ...ops.activation import softmax as softmax_along
@@ -67,9 +67,10 @@ def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     if kind == "b":
         raise RuntimeError("Bool inputs not supported for hardtanh")
     if kind in "iu":
-        min_val, max_val = int(min_val), int(max_val)
+        min_val, max_val = (fitting(x, int64.numpy) for x in (min_val, max_val))
     if kind == "u" and min_val < 0:
         raise RuntimeError("cannot do hardtanh on an unsigned type with negative limits")
+    min_val, max_val = (fitting(x, input._data.dtype) for x in (min_val, max_val))
     return _activate(Hardtanh, "hardtanh", input, min_val, max_val, inplace=inplace, floating=False)
 
 
@@ -80,12 +81,18 @@ def hardtanh_(input, min_val=-1.0, max_val=1.0):
 
 def threshold(input, threshold, value, inplace=False):
     """input where it is above threshold, else value."""
+    require_tensor("threshold", input)
+    dtype = input._data.dtype
+    threshold, value = fitting(threshold, float32.numpy if dtype in LOW_PRECISION else dtype), fitting(value, dtype)
     return _activate(Threshold, "threshold", input, threshold, value, inplace=inplace, floating=False)
+
+
+_threshold = threshold
 
 
 def threshold_(input, threshold, value):
     """threshold in place."""
-    return _activate(Threshold, "threshold", input, threshold, value, inplace=True, floating=False)
+    return _threshold(input, threshold, value, True)
 
 
 def leaky_relu(input, negative_slope=0.01, inplace=False):

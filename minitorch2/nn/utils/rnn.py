@@ -238,7 +238,7 @@ def pad_sequence(
     sequence, step = present.nonzero()
     places = sequence * steps + step if batch_first else step * len(lengths) + sequence
     rows = cat([_like_first(s, trailing, first) for s in sequences])
-    padded = full((steps * len(lengths), *trailing), padding_value, dtype=first.dtype, device=first.device)
+    padded = full((steps * len(lengths), *trailing), float(padding_value), dtype=first.dtype, device=first.device)
     padded = padded.index_copy(0, as_tensor(places, device=first.device), rows)
     return padded.reshape(*((len(lengths), steps) if batch_first else (steps, len(lengths))), *trailing)
 
