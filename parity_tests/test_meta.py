@@ -156,3 +156,12 @@ def test_a_file_cannot_ask_for_more_than_there_is():
     torch.save(torch.empty(2**40, 2**20, device="meta"), file)
     with pytest.raises(pickle.UnpicklingError, match="larger than any memory"):
         mt.load(io.BytesIO(file.getvalue()))
+
+
+def test_tensors_larger_than_the_memory():
+    def run(lib):
+        made = lib.nn.Linear(2**20, 2**20, device="meta"), lib.empty(2**20, 3, 2**20, device="meta")
+        x = lib.rand(2**21, 2**20, device="meta")
+        return made[0].weight.shape, made[1].stride(), x.t().stride(), lib.ones(2**41, device="meta").shape
+
+    assert run(mt) == run(torch)

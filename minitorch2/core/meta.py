@@ -7,6 +7,8 @@ on one is run on zeros, of which only shape and dtype are kept: it takes the tim
 
 from __future__ import annotations
 
+import math
+import mmap
 from typing import Any
 
 import numpy as np
@@ -99,23 +101,46 @@ def described(array) -> Any:
 
 def described_as(shape, dtype, strides) -> MetaArray:
     """Of this shape, dtype and strides, in bytes. MemoryError where the system would not have the address space."""
-    return MetaArray(shape, dtype, np.empty(_reach(shape, strides) + dtype.itemsize, np.uint8), 0, strides)
+    return MetaArray(shape, dtype, _untouched(_reach(shape, strides) + dtype.itemsize), 0, strides)
 
 
 def stand_in(array: MetaArray) -> Any:
     """Zeros for an op to be run on; memory, too, that the system does not give before somebody writes to it."""
-    zeros = np.zeros(_reach(array.shape, array.strides) + array.itemsize, np.uint8)
+    zeros = _untouched(_reach(array.shape, array.strides) + array.itemsize)
     return np.ndarray(array.shape, array.dtype, zeros, 0, array.strides)
+
+
+def _untouched(nbytes: int) -> Any:
+    """Zeros, (nbytes,) of uint8, for which the system neither takes nor reserves memory before they are written to."""
+    if nbytes < _FEW:
+        return np.zeros(nbytes, np.uint8)
+    try:
+        memory = mmap.mmap(-1, nbytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
+    except (OSError, OverflowError) as error:
+        raise MemoryError(f"a meta tensor of {nbytes} bytes is more than there are addresses for") from error
+    return np.frombuffer(memory, np.uint8)
+
+
+_FEW = 1 << 20
+_NORESERVE = 0x4000  # of Linux; the module has the name from Python 3.13 on
 
 
 def _reach(shape, strides) -> int:
     return 0 if 0 in shape else sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
 
 
+def _new(shape, dtype=np.float64) -> MetaArray:
+    """Of this shape and dtype, in row-major order."""
+    shape, dtype = tuple(shape) if isinstance(shape, tuple | list) else (shape,), np.dtype(dtype)
+    return MetaArray(shape, dtype, _untouched((math.prod(shape) + 1) * dtype.itemsize))
+
+
 class _Module:
     """What makes arrays there, by NumPy's names."""
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("empty", "zeros", "ones"):
+            return _new
         function = getattr(np, name)
         return lambda *args, **kwargs: _each(described, function(*args, **kwargs))
 
@@ -124,7 +149,7 @@ class _Generator:
     """What draws numbers there: none."""
 
     def __getattr__(self, name: str) -> Any:
-        return lambda shape, dtype, *settings: described(np.empty(shape, dtype))
+        return lambda shape, dtype, *settings: _new(shape, dtype)
 
 
 module, generator = _Module(), _Generator()
