@@ -204,3 +204,19 @@ def test_attacking_modules_end_in_an_error(attack):
 
 def test_the_classes_of_this_file_stay_out():
     assert serialization.get_safe_globals() == []
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_functions_are_named_by_themselves(activation):
+    """A transformer's layer keeps its activation, a function, which is allowed as torch allows it."""
+
+    def loaded(lib):
+        nn, F, file = lib.nn, lib.nn.functional, io.BytesIO()
+        function = getattr(F, activation)
+        lib.save(nn.TransformerEncoderLayer(8, 2, 16, activation=function), file)
+        classes = [nn.TransformerEncoderLayer, nn.MultiheadAttention, nn.Dropout, nn.LayerNorm, nn.Linear]
+        classes.append(nn.modules.linear.NonDynamicallyQuantizableLinear)
+        with lib.serialization.safe_globals([*classes, function]):
+            return lib.load(io.BytesIO(file.getvalue())).activation is function
+
+    assert loaded(minitorch2) and loaded(torch)

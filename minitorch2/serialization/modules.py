@@ -32,6 +32,11 @@ def layers() -> list[type[Module] | tuple[Callable[..., Any], str]]:
 
 
 def path_of(cls: Any) -> str:
-    """The "module.name" of a class or function in files: torch's for a layer both have."""
-    path = torch_path(cls) if isinstance(cls, type) else None
+    """The "module.name" of a class or function in files: torch's for a layer or a function of layers that both have."""
+    if isinstance(cls, type):
+        path = torch_path(cls)
+    else:
+        path = next((path for path, function in FUNCTIONS.items() if function is cls), None)
+        if path is None and cls.__module__ == F.__name__:
+            path = f"torch.nn.functional.{cls.__qualname__}"
     return path or f"{cls.__module__}.{cls.__qualname__}"
