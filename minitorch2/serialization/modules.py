@@ -7,6 +7,7 @@ whose ``__init__`` was not called.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "torch.nn.functional.relu": F.relu,
     "torch._C._nn.gelu": F.gelu,
 }
+
+
+@functools.cache
+def functions() -> dict[str, Callable[..., Any]]:
+    """{path in files: function} of what a module may keep as an attribute: FUNCTIONS, and the others of nn.functional
+    under torch's path."""
+    others = {name: f for name, f in vars(F).items() if getattr(f, "__module__", None) == F.__name__}
+    found = {f"torch.nn.functional.{name}": f for name, f in others.items() if f not in FUNCTIONS.values()}
+    return found | FUNCTIONS
 
 
 def layers() -> list[type[Module] | tuple[Callable[..., Any], str]]:
@@ -36,7 +46,5 @@ def path_of(cls: Any) -> str:
     if isinstance(cls, type):
         path = torch_path(cls)
     else:
-        path = next((path for path, function in FUNCTIONS.items() if function is cls), None)
-        if path is None and cls.__module__ == F.__name__:
-            path = f"torch.nn.functional.{cls.__qualname__}"
+        path = next((path for path, function in functions().items() if function is cls), None)
     return path or f"{cls.__module__}.{cls.__qualname__}"

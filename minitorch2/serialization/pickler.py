@@ -26,7 +26,7 @@ from ..tensor import Tensor
 from ..torch_version import TorchVersion
 from .arrays import StorageTable
 from .keys import key_problem
-from .modules import FUNCTIONS, path_of
+from .modules import functions, path_of
 from .plain import MAX_DEPTH, own_attributes
 from .safe_globals import registered_by_path
 
@@ -38,7 +38,7 @@ class Pickler:
 
     def __init__(self) -> None:
         self.storages = StorageTable()
-        known = FUNCTIONS | registered_by_path()
+        known = functions() | registered_by_path()
         self.trusted = {id(what): path for path, what in known.items()}
         self.out = bytearray()
         self.memo: dict[Any, int] = {}
