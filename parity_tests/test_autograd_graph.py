@@ -268,3 +268,16 @@ def test_blocks_that_allow_mutation(lib):
     y.zero_()
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.sum().backward()
+
+
+def test_what_nodes_keep():
+    def run(lib):
+        x, w = leaf(lib), leaf(lib)
+        nodes = [(x * w).grad_fn, (x**w).grad_fn, x.exp().grad_fn]
+        kept = [nodes[0]._saved_self, nodes[0]._saved_other, nodes[1]._saved_exponent, nodes[2]._saved_result]
+        nodes[0].metadata["mine"] = 1
+        return kept, kept[0] is x, kept[3].grad_fn is nodes[2], nodes[0].metadata, nodes[1].metadata
+
+    same(run)
+    with pytest.raises(AttributeError, match="keeps no 'self'"):
+        leaf(mt).exp().grad_fn._saved_self  # noqa: B018

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from typing import Any
 
 from ..utils.hooks import RemovableHandle
+from .saved_values import saved_value
 
 next_number = itertools.count(1).__next__  # of a node that is made
 _LEAF = 1 << 62  # the number of a leaf's node: greater than any other
@@ -32,6 +33,24 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         return tuple(edge or (None, 0) for edge in self.edges)
+
+    @property
+    def metadata(self) -> dict:
+        """A dict for the program's own notes."""
+        return self.__dict__.setdefault("_metadata", {})
+
+    @property
+    def requires_grad(self) -> bool:
+        return True
+
+    def _sequence_nr(self) -> int:
+        return self.number
+
+    def __getattr__(self, name: str) -> Any:
+        """_saved_self and the like: what is kept for backward."""
+        if name.startswith("_saved_"):
+            return saved_value(self, name.removeprefix("_saved_"))
+        raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
 
     def register_hook(self, fn) -> RemovableHandle:
         """Calls fn(grad_inputs, grad_outputs) after this node's backward; a tuple it returns replaces grad_inputs.
