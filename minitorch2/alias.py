@@ -58,6 +58,15 @@ class _Finder(MetaPathFinder):
         return ModuleSpec(fullname, _Loader(own), is_package=hasattr(importlib.import_module(own), "__path__"))
 
 
+def _name_all() -> None:
+    """Every module there is gets its name in torch. One that was found later would be made an attribute of its parent
+    again, in the place of a function of the same name: torch.autograd.gradcheck."""
+    for name, module in list(sys.modules.items()):
+        top, dot, rest = name.partition(".")
+        if top == _OWN and dot:
+            sys.modules.setdefault(f"torch.{rest}", module)
+
+
 class _Loader(Loader):
     """Hands over a module that is there under its own name, unchanged."""
 
@@ -67,6 +76,7 @@ class _Loader(Loader):
     def create_module(self, spec) -> ModuleType:
         module = importlib.import_module(self._own)
         self._spec = module.__spec__
+        _name_all()
         return module
 
     def exec_module(self, module) -> None:

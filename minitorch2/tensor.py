@@ -214,6 +214,9 @@ class Tensor(
             raise TypeError("len() of a 0-d tensor")
         return self._data.shape[0]
 
+    def __reversed__(self):
+        return self.flip(0) if self._data.ndim else self
+
     def __iter__(self):
         if not self._data.ndim:
             raise TypeError("iteration over a 0-d tensor")
@@ -265,7 +268,7 @@ class Tensor(
     @property
     def grad(self) -> Any:
         """The gradient that backward() left here; None before."""
-        if self._grad is None and self._grad_fn is not None and not self._retains_grad:
+        if self._grad is None and self._grad_fn is not None and self._keeper is None:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. backward() leaves none "
                 "there, unless .retain_grad() was called before; did you mean the leaf it was computed from?",
@@ -323,15 +326,14 @@ class Tensor(
 
     @property
     def retains_grad(self) -> bool:
-        return self._retains_grad
+        return self._keeper is not None
 
     def retain_grad(self) -> None:
         """Asks backward to leave the gradient here although this is no leaf."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or self._retains_grad:
+        if self.is_leaf or self._keeper is not None:
             return
-        self._retains_grad = True
         this = weakref.ref(self)
 
         def keep(g):
@@ -341,7 +343,8 @@ class Tensor(
                     g = tensor._grad + g
                 tensor._grad = g if g is None or g._requires_grad else g.clone()
 
-        node_hooks(self).append(keep)
+        self.grad_fn.hooks_of(self._output_nr).append(keep)
+        self._keeper = keep
 
     def register_hook(self, hook):
         """Calls hook(grad) when the gradient of this tensor is computed; what it returns (if not None) replaces it."""
@@ -353,10 +356,9 @@ class Tensor(
             handle = RemovableHandle(self._hooks)
             self._hooks[handle.id] = hook
             return handle
-        hooks = node_hooks(self)
-        hooks.insert(
-            len(hooks) - self._retains_grad, hook
-        )  # retain_grad keeps what the hooks have made of the gradient
+        hooks = self.grad_fn.hooks_of(self._output_nr)
+        kept = self._keeper is not None  # which keeps what the hooks have made of the gradient
+        hooks.insert(len(hooks) - kept, hook)
         return _ListHandle(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook):
@@ -405,14 +407,6 @@ class Tensor(
                 raise ValueError(f"invalid type: '{dtype}'")
             return self.to("cuda" if dtype.startswith("torch.cuda.") else "cpu", names[dtype])
         return self.to(getattr(dtype, "dtype", dtype))  # torch.FloatTensor and its like name a dtype, too
-
-
-def node_hooks(tensor) -> list:
-    """The hooks on this tensor's output of its node."""
-    node = tensor.grad_fn
-    if node.hooks is None:
-        node.hooks = {}
-    return node.hooks.setdefault(tensor._output_nr, [])
 
 
 class _ListHandle:

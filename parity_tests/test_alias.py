@@ -102,6 +102,26 @@ def test_pickles_and_sources(folder):
     assert ours.stdout == theirs.stdout
 
 
+SUBMODULES = """
+import torch
+from torch.autograd.gradcheck import GradcheckError
+import torch.nn.utils.weight_norm
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.parallel.data_parallel import DataParallel
+x = torch.ones(1, dtype=torch.float64, requires_grad=True)
+print(torch.autograd.gradcheck(torch.sin, (x,)), callable(torch.nn.utils.weight_norm), GradcheckError.__name__)
+print(callable(torch.nn.utils.spectral_norm), callable(torch.nn.parallel.data_parallel), DataParallel.__name__)
+print(torch.Tensor, torch.nn.Parameter.__name__, type(x).__module__)
+"""
+
+
+def test_submodules_named_like_functions(folder):
+    (folder / "x.py").write_text(SUBMODULES)
+    theirs, ours = python(folder, "x.py"), python(folder, "-m", "minitorch2", "run", "x.py")
+    assert theirs.returncode == ours.returncode == 0, theirs.stderr + ours.stderr
+    assert ours.stdout == theirs.stdout
+
+
 def test_the_programs_own_end(folder):
     (folder / "x.py").write_text("import sys\nsys.exit(7)\n")
     assert python(folder, "-m", "minitorch2", "run", "x.py").returncode == 7

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from autograd_cases import leaf, same_error
-from side_by_side import same
+from side_by_side import outcome, same
 
 import minitorch2 as mt
 
@@ -196,3 +196,46 @@ def test_detach_in_place():
 
     same(run)
     assert same_error(lambda lib: (leaf(lib) * 1)[0].detach_(), "Can't detach views in-place") == "RuntimeError"
+
+
+@pytest.mark.parametrize("write", ["mul_", "relu_", "an element", "through a view"])
+def test_retain_grad_follows_what_is_written(write):
+    """It keeps the gradient of what the tensor is in the end; hooks see that of what it was."""
+
+    def run(lib):
+        x = lib.tensor([-1.0, 2.0], requires_grad=True)
+        h, seen = x * 1, []
+        h.retain_grad()
+        h.register_hook(lambda g: seen.append(g.tolist()))
+        if write == "mul_":
+            h.mul_(2)
+        elif write == "relu_":
+            lib.nn.functional.relu_(h)
+        elif write == "an element":
+            h[0] = 5.0
+        else:
+            h[:1].mul_(3)
+        (h * h).sum().backward()
+        return h.grad, x.grad, seen
+
+    same(run)
+
+
+@pytest.mark.parametrize("op", ["where", "masked_fill", "cross_entropy", "nll_loss", "max", "sort", "topk", "median"])
+def test_masks_targets_and_indices_that_change_are_noticed(op):
+    def run(lib):
+        x = lib.tensor([[3.0, 1.0, 2.0], [1.0, 2.0, 5.0]], requires_grad=True)
+        mask, target = lib.tensor([True, False, True]), lib.tensor([0, 1])
+        if op in ("where", "masked_fill"):
+            y = lib.where(mask, x, 0.0) if op == "where" else x.masked_fill(mask, 0.0)
+            mask.logical_not_()
+        elif op in ("cross_entropy", "nll_loss"):
+            y = getattr(lib.nn.functional, op)(x, target)
+            target.fill_(0)
+        else:
+            y, indices = x.topk(2) if op == "topk" else getattr(x, op)(1)
+            indices.zero_()
+        y.sum().backward()
+
+    ours, theirs = outcome(run, mt), outcome(run, torch)
+    assert ours[0] == theirs[0] == "RuntimeError" and "modified by an inplace operation" in ours[1]

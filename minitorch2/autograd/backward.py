@@ -9,6 +9,7 @@ import minitorch2_kernels as K
 from ..core.engine import run_backward
 from ..core.function import Function
 from ..core.grad_mode import enable_grad, state
+from ..core.node import GradientEdge
 from ..core.size import Size
 from ..core.variable import Variable
 from ..ops.joining import stack
@@ -28,18 +29,16 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     tensors, grads = _roots(tensors, grad_tensors, create_graph)
     wanted = None
     if inputs is not None:
-        leaves: list[Any] = [inputs] if isinstance(inputs, Variable) else list(inputs)
+        leaves = _listed(inputs)
         if not leaves:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        _check_inputs(leaves)
         for x in leaves:
-            if not x.requires_grad:
-                raise RuntimeError("One of the differentiated Tensors does not require grad")
-        for x in leaves:
-            if x.grad_fn is not None:
+            if isinstance(x, Variable) and x.grad_fn is not None:
                 x.retain_grad()
-        wanted = [x._edge() for x in leaves]
+        wanted = [_edge(x) for x in leaves]
     retain = (create_graph or state.mapped > 0) if retain_graph is None else retain_graph
-    run_backward([t._edge() for t in tensors], grads, retain, create_graph, wanted)
+    run_backward([_edge(t) for t in tensors], grads, retain, create_graph, wanted)
 
 
 def grad(
@@ -55,6 +54,7 @@ def grad(
 ):
     """The gradients of `outputs` with respect to `inputs`, as a tuple; no `.grad` is touched (torch.autograd.grad).
 
+    Both are tensors, or edges that graph.get_gradient_edge gave.
     is_grads_batched: grad_outputs have one more dim in front, and so have the results: a backward pass for each.
     """
     if not only_inputs:
@@ -67,25 +67,25 @@ def grad(
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
-    inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
+    inputs = _listed(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty.")
     if is_grads_batched:
         return _grad_of_each(outputs, inputs, grad_outputs, retain_graph, create_graph, allow_unused, materialize_grads)
     outputs, grads = _roots(outputs, grad_outputs, create_graph)
-    for x in inputs:
-        if not x.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    _check_inputs(inputs)
     retain = (create_graph or state.mapped > 0) if retain_graph is None else retain_graph
-    edges = [x._edge() for x in inputs]
+    edges = [_edge(x) for x in inputs]
     unique = dict.fromkeys(edges)
-    arrived = run_backward([t._edge() for t in outputs], grads, retain, create_graph, unique, accumulate=False)
+    arrived = run_backward([_edge(t) for t in outputs], grads, retain, create_graph, unique, accumulate=False)
     found = dict(zip(unique, arrived, strict=True))
     results = []
     for x, edge in zip(inputs, edges, strict=True):
         g = found[edge]
         if g is None and materialize_grads:
-            g = K.zeros_like(x._data)
+            if isinstance(x, GradientEdge):
+                raise RuntimeError("materialize_grads cannot be used when the given input is a GradientEdge")
+            g = Function.as_tensor(K.zeros_like(x._data)).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
                 "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
@@ -119,9 +119,23 @@ def _grad_of_each(outputs, inputs, batch, retain_graph, create_graph, allow_unus
     return tuple(None if column[0] is None else stack(column) for column in zip(*rows, strict=True))
 
 
+def _listed(given) -> list[Any]:
+    """A tensor or edge alone, or several of them, as a list."""
+    return [given] if isinstance(given, Variable | GradientEdge) else list(given)
+
+
+def _edge(x):
+    return tuple(x) if isinstance(x, GradientEdge) else x._edge()
+
+
+def _check_inputs(inputs):
+    if not all(isinstance(x, GradientEdge) or x.requires_grad for x in inputs):
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+
+
 def _roots(tensors, grad_tensors, create_graph):
-    """The tensors to start from and their gradients, checked: arrays, or tensors under create_graph."""
-    tensors = (tensors,) if isinstance(tensors, Variable) else tuple(tensors)
+    """The tensors or edges to start from and their gradients, checked: arrays, or tensors under create_graph."""
+    tensors = _listed(tensors)
     if grad_tensors is None:
         grad_tensors = (None,) * len(tensors)
     elif isinstance(grad_tensors, Variable):
@@ -135,6 +149,11 @@ def _roots(tensors, grad_tensors, create_graph):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(grad_tensors)} gradients")
     grads = []
     for i, (t, g) in enumerate(zip(tensors, grad_tensors, strict=True)):
+        if isinstance(t, GradientEdge):
+            if g is None:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            grads.append(g if create_graph else g._data)
+            continue
         if not t.requires_grad:
             raise RuntimeError(f"element {i} of tensors does not require grad and does not have a grad_fn")
         if g is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from typing import Any
 
@@ -116,6 +117,10 @@ class Function(FunctionCtx):
     @classmethod
     def apply(cls, *args):
         ctx = cls()
+        if cls.setup_context is not None and cls.forward.__defaults__:
+            bound = inspect.signature(cls.forward).bind(*args)
+            bound.apply_defaults()
+            args = bound.args
         ctx.needs_input_grad = needs = tuple(isinstance(a, Variable) and a.requires_grad for a in args)
         with no_grad():
             if cls.setup_context is not None:

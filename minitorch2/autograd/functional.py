@@ -5,7 +5,7 @@ from __future__ import annotations
 import minitorch2_kernels as K
 
 from ..core.function import Function
-from ..core.grad_mode import enable_grad
+from ..core.grad_mode import enable_grad, is_grad_enabled
 from ..core.variable import Variable
 from ..ops.conversion import detach
 from ..ops.joining import stack
@@ -19,6 +19,9 @@ def jacobian(func, inputs, create_graph=False, strict=False, vectorize=False, st
     A tensor for one input and output, a tuple for several of one, a tuple of tuples for several of both. vectorize and
     strategy choose in torch how it is computed; here it is one backward pass for each element of the output.
     """
+    if create_graph and not is_grad_enabled():
+        with enable_grad():
+            return jacobian(func, inputs, True, strict, vectorize, strategy)
     xs, single_input = _attached(inputs, create_graph)
     ys, single_output = _results(func, xs, "jacobian")
     rows = tuple(jacobian_of(y, xs, create_graph, strict) for y in ys)

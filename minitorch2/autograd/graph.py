@@ -8,14 +8,14 @@ import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from minitorch2_kernels.dispatch import is_array
 
 from ..core.dtypes import from_numpy_dtype
 from ..core.function import Function
 from ..core.grad_mode import state
-from ..core.node import Node
+from ..core.node import GradientEdge, Node
 from ..core.variable import Variable
 from ..utils.hooks import RemovableHandle
 
@@ -170,13 +170,6 @@ def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
         yield
     finally:
         _disabled.message = before
-
-
-class GradientEdge(NamedTuple):
-    """Where a gradient goes: a node, and the number of its output that the gradient belongs to."""
-
-    node: Node
-    output_nr: int
 
 
 def get_gradient_edge(tensor: Variable) -> GradientEdge:

@@ -67,12 +67,13 @@ class Function(Node):
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
 
-    holds = ("_saved", "_sources", "_watched", "_constants", "_args")
+    holds = ("_saved", "_sources", "_watched", "_constants", "_watched_constants", "_args")
     _to_save: tuple = ()
     _saved: Any = ()
     _sources: Any = ()  # for each saved value: its input's number, or -1 - its output's, or None for a number
     _watched: Any = ()  # for each saved value: (version list, version when saved, its source)
     _constants: Any = ()
+    _watched_constants: Any = ()  # for those that are inputs: (version list, version when saved, the array)
     create_graph = False
     needs_input_grad: Any = ()
 
@@ -103,7 +104,7 @@ class Function(Node):
             raise RuntimeError(_FREED)
         for version, n, source in self._watched:
             if version[0] != n:
-                self._raise_modified(version[0], n, source)
+                self._raise_modified(version[0], n, self._saved[self._sources.index(source)], source)
         if not self.create_graph:
             return self._saved
         return tuple(self._as_variable(a, source) for a, source in zip(self._saved, self._sources, strict=True))
@@ -112,6 +113,9 @@ class Function(Node):
     def constants(self) -> tuple:
         if self._constants is None:
             raise RuntimeError(_FREED)
+        for version, n, array in self._watched_constants:
+            if version[0] != n:
+                self._raise_modified(version[0], n, array, None)
         return tuple(map(Function.as_tensor, self._constants)) if self.create_graph else self._constants
 
     def release(self) -> None:
@@ -254,6 +258,8 @@ class Function(Node):
             self._args = args
         if self._to_save:
             self._save(args, arrays, outputs)
+        if self._constants:
+            self._watch_constants(args, arrays)
         if state.copies_saved:
             self._save_copies()
         if len(outputs) > 1:
@@ -297,11 +303,21 @@ class Function(Node):
             watched.append((written, written[0], i))
         self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
 
+    def _watch_constants(self, args, arrays) -> None:
+        watched = []
+        for constant in self._constants:
+            for a, array in zip(args, arrays, strict=True):
+                if array is constant and isinstance(a, Variable):
+                    watched.append((a._counter, a._counter[0], array))
+        if watched:
+            self._watched_constants = watched
+
     def _save_copies(self) -> None:
         """Puts copies in the place of all that is kept: what is written to the tensors later does not matter."""
         self._saved = tuple([a.copy(order="K") if is_array(a) else a for a in self._saved])
         self._watched = [_NEVER_WRITTEN] * len(self._saved)
         self._constants = tuple([a.copy(order="K") if is_array(a) else a for a in self._constants])
+        self._watched_constants = ()
         if self.composed is not None:
             args: Any = enumerate(self._args or ())
             self._args = tuple(
@@ -386,9 +402,11 @@ class Function(Node):
             held["_args"] = tuple(self._as_variable(a._data, i) if isinstance(a, Variable) else a for i, a in args)
         super().hold(held)
 
-    def _raise_modified(self, now: int, then: int, source: int) -> None:
-        array = self._saved[self._sources.index(source)]
-        node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
+    def _raise_modified(self, now: int, then: int, array, source: int | None) -> None:
+        if source is None:
+            node, nr = None, 0
+        else:
+            node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
         what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"
         leaf = node is None or type(node) is AccumulateGrad
         which = "" if leaf or node is None else f", which is output {nr} of {short(node.name())},"

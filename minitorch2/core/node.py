@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..utils.hooks import RemovableHandle
 from .saved_values import saved_value
@@ -33,6 +33,12 @@ class Node:
     @property
     def next_functions(self) -> tuple:
         return tuple(edge or (None, 0) for edge in self.edges)
+
+    def hooks_of(self, output_nr: int) -> list:
+        """The hooks on this output, in a list that may be changed."""
+        if self.hooks is None:
+            self.hooks = {}
+        return self.hooks.setdefault(output_nr, [])
 
     @property
     def metadata(self) -> dict:
@@ -91,6 +97,13 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
+
+
+class GradientEdge(NamedTuple):
+    """Where a gradient goes: a node, and the number of its output that the gradient belongs to."""
+
+    node: Node
+    output_nr: int
 
 
 class AccumulateGrad(Node):

@@ -41,7 +41,7 @@ class Variable:
     _accumulator: Any = None  # weak reference to the leaf's AccumulateGrad
     _hooks: Any = None
     _after_accumulate: Any = None
-    _retains_grad = False
+    _keeper: Any = None  # where retain_grad was called: the hook that keeps the gradient
     _base: Any = None
     _replay: Any = ()
     _seen = 0
@@ -103,7 +103,15 @@ class Variable:
                 view = view[nr] if isinstance(view, tuple) else view
         finally:
             state.grad = grad_enabled
-        self._requires_grad, self._grad_fn, self._output_nr = True, view._grad_fn, view._output_nr
+        self._take_history(view._grad_fn, view._output_nr)
+
+    def _take_history(self, node, output_nr) -> None:
+        """This tensor was written to: from now on it is this output of that node. Hooks stay with what it was, but
+        retain_grad's, which keeps the gradient of what it is."""
+        if self._keeper is not None and self._grad_fn is not None:
+            self._grad_fn.hooks_of(self._output_nr).remove(self._keeper)
+            node.hooks_of(output_nr).append(self._keeper)
+        self._requires_grad, self._grad_fn, self._output_nr = True, node, output_nr
 
     @property
     def requires_grad(self) -> bool:

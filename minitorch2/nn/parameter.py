@@ -79,7 +79,8 @@ class _Uninitialized(Tensor):
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Make it a tensor of ``shape``, of any values, with its own dtype and device or those given."""
         like = self._like
-        made = empty(tuple(shape), device=device or like.device, dtype=dtype or like.dtype)
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        made = empty(shape, device=device or like.device, dtype=dtype or like.dtype)
         del self._like
         this: Any = self  # another class from here on, whose _data may be written
         this.__class__ = self.cls_to_become

@@ -25,6 +25,15 @@ def in_half(number, dtype) -> float:
     return float(K.cast(K.cast(K.asarray(number, float32.numpy), dtype), float32.numpy))
 
 
+def beside_half(input, other):
+    """The two operands; a number beside half precision as that has it, for where torch converts it first."""
+    if isinstance(input, Variable) and isinstance(other, Variable):
+        return input, other
+    if is_half(input):
+        return input, in_half(other, input._data.dtype)
+    return (in_half(input, other._data.dtype), other) if is_half(other) else (input, other)
+
+
 def rounded_once(function, input, *rest, **options):
     """The function of several ops in float32, rounded to input's half precision at the end."""
 

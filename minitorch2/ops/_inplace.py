@@ -38,6 +38,7 @@ def inplace(function, shared_memory=False, of_several=False):
     @functools.wraps(function)
     def method(self, *args, **kwargs):
         check_writable(self, shared_memory)
+        check_overlap(self, args)
         source = self.clone() if of_several and state.grad and self.requires_grad else self
         return write(self, function(source, *args, **kwargs), function.__name__)
 
@@ -54,6 +55,7 @@ def overwriting(method, into) -> Any:
         if args or kwargs or not is_plain(self, other) or not (alpha is None or type(alpha) in _NUMBERS):
             return method(self, other, *args, **kwargs if alpha is None else kwargs | {"alpha": alpha})
         check_writable(self)
+        check_overlap(self, (other,))
         token = silence(IGNORE)
         try:
             other = getattr(other, "_data", other)
@@ -141,6 +143,30 @@ def _refuse(view) -> None:
     )
 
 
+def check_overlap(x, others) -> None:
+    """Raises where one of the others is read from memory that x is written to, but not element for element."""
+    for other in others:
+        if other is not x and getattr(other, "_counter", None) is x._counter:
+            a, b = x._data, other._data
+            if not (_is_dense(a) and _is_dense(b)):
+                continue
+            (start, end), (first, last) = ((p, p + array.nbytes) for array in (a, b) for p in (_address(array),))
+            if start < last and first < end and (start, end, a.strides) != (first, last, b.strides):
+                raise RuntimeError(
+                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
+                    "single memory location. Please clone() the tensor before performing the operation."
+                )
+
+
+def _is_dense(array) -> bool:
+    """Whether its elements lie side by side, in whatever order."""
+    return array.flags.forc or array.transpose(sorted(range(array.ndim), key=lambda d: -array.strides[d])).flags.forc
+
+
+def _address(array) -> int:
+    return array.data.ptr if on_device(array) else array.__array_interface__["data"][0]
+
+
 def check_memory(data, shared=False) -> None:
     """Raises where the elements of `data` are no memory that may be written, or, unless `shared`, not of their own."""
     repeated = any(n > 1 and s == 0 for n, s in zip(data.shape, data.strides, strict=True)) if 0 in data.strides else 0
@@ -182,9 +208,11 @@ def write(x, result, op: str):
         if result._requires_grad or (state.grad and x._base.requires_grad):
             _rebase(x, result)
     elif result._requires_grad:
-        x._requires_grad, x._grad_fn, x._output_nr = True, node, result._output_nr
         if node is None:  # the result itself is a leaf
+            x._requires_grad = True
             x._grad_fn, x._output_nr = result._edge()
+        else:
+            x._take_history(node, result._output_nr)
     return x
 
 
@@ -247,6 +275,6 @@ def _rebase(x, result) -> None:
     base_edge = base._edge() if base.requires_grad else None
     node.edges = (base_edge, result._edge() if result._requires_grad else None, None)
     node.needs_input_grad = tuple(edge is not None for edge in node.edges)
-    base._requires_grad, base._grad_fn, base._output_nr = True, node, 0
+    base._take_history(node, 0)
     x._seen = -1  # its history is the base's, seen through the view
     x._renew_view()

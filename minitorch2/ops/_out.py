@@ -14,7 +14,7 @@ from ..core.device import describe_mismatch, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.variable import Variable, type_name
-from ._inplace import check_memory
+from ._inplace import check_memory, check_overlap
 
 
 def into(out: Any, name: str, function, args, kwargs):
@@ -23,6 +23,8 @@ def into(out: Any, name: str, function, args, kwargs):
     A tensor of another shape is resized, with torch's warning if it held anything. TypeError for what is no tensor;
     RuntimeError where a gradient is recorded, for a dtype that the result may not be cast to, for another device.
     """
+    if isinstance(out, Variable):
+        check_overlap(out, args)
     result = function(*args, **kwargs)
     if not isinstance(result, tuple):
         return _write(out, result, name)

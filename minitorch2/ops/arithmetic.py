@@ -22,8 +22,9 @@ from ._common import (
     to_dtype,
     to_float,
 )
-from ._half import in_half, is_half, rounded_once
+from ._half import beside_half, in_half, is_half, rounded_once
 from ._inplace import inplace, overwriting
+from ._operators import numbers_and_tensors, reflected
 from ._refusals import kind_of, refuse_bool_alpha, refuse_bool_subtraction, refuse_zero_divisor
 from .rounding import Trunc
 
@@ -241,19 +242,23 @@ def div(input, other, *, rounding_mode=None):
         refuse_zero_divisor(input, other)
         return FloorQuotient.apply(input, other)
     if rounding_mode == "trunc":
+        if is_half(input) and is_half(other):  # the quotient is rounded before
+            return Trunc.apply(Div.apply(input, other))
         if any(kind_of(x) in ("f", "V") for x in (input, other)):
             return TruncQuotient.apply(input, other)
         refuse_zero_divisor(input, other)
         return _trunc_divide_integers(input, other)
     if rounding_mode is not None:
         raise RuntimeError(
-            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found '{rounding_mode}'"
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
         )
     return Div.apply(to_float(input), to_float(other))
 
 
 def floor_divide(input, other):
     """floor(input / other), broadcast; integer zero division raises RuntimeError."""
+    if not isinstance(input, Variable):
+        input, other = beside_half(input, other)
     input, other = promote("floor_divide", input, other)
     refuse_zero_divisor(input, other)
     return FloorDivide.apply(input, other)
@@ -261,14 +266,14 @@ def floor_divide(input, other):
 
 def remainder(input, other):
     """input - other * floor(input / other): Python's %, the sign is the divisor's."""
-    input, other = promote("remainder", input, other)
+    input, other = promote("remainder", *beside_half(input, other))
     refuse_zero_divisor(input, other)
     return Remainder.apply(input, other)
 
 
 def fmod(input, other):
     """C's fmod: the sign is the dividend's."""
-    input, other = promote("fmod", input, other)
+    input, other = promote("fmod", *beside_half(input, other))
     refuse_zero_divisor(input, other)
     return Fmod.apply(input, other)
 
@@ -395,25 +400,6 @@ def _trunc_divide_integers(input, other):
     return quotient + Function.as_tensor(K.asarray(rounded_up, quotient._data.dtype))
 
 
-def numbers_and_tensors(function):
-    """The operator form: NotImplemented for anything that is neither, so that Python tries the other operand."""
-
-    def operator(self, other):
-        if isinstance(other, Variable) or is_number(other):
-            return function(self, other)
-        return NotImplemented
-
-    operator.__name__ = function.__name__
-    return operator
-
-
-def reflected(function):
-    def operator(self, other):
-        return function(other, self) if is_number(other) or isinstance(other, Variable) else NotImplemented
-
-    return operator
-
-
 def _under(input, other):
     """other / input as torch's reflected operator has it: by the reciprocal, which is rounded first."""
     return div(1, input) * other
@@ -438,7 +424,7 @@ class ArithmeticMethods:
     __mul__ = __rmul__ = numbers_and_tensors(mul)
     __sub__, __rsub__ = numbers_and_tensors(sub), numbers_and_tensors(rsub)
     __truediv__ = numbers_and_tensors(div)
-    __rtruediv__ = __rdiv__ = _under
+    __rtruediv__ = __rdiv__ = numbers_and_tensors(_under)
     __floordiv__, __rfloordiv__ = numbers_and_tensors(floor_divide), reflected(floor_divide)
     __mod__, __rmod__ = numbers_and_tensors(remainder), reflected(remainder)
     __iadd__, __isub__, __imul__ = map(numbers_and_tensors, (add_, sub_, mul_))

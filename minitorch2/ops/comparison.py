@@ -14,8 +14,9 @@ from ..core.grad_mode import no_grad
 from ..core.memory_order import in_order_of
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, require_tensor
+from ._half import beside_half
 from ._inplace import inplace
-from .arithmetic import numbers_and_tensors
+from ._operators import numbers_and_tensors
 
 
 def _plain(x):
@@ -26,7 +27,7 @@ def _plain(x):
 
 
 def _compute(ufunc, a, b):
-    a, b = _plain(a), _plain(b)
+    a, b = map(_plain, beside_half(a, b))
     try:
         result = ufunc(a, b)
     except ValueError:
@@ -144,6 +145,7 @@ def _of_float(ufunc, input, for_integers):
 
 def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     """|input - other| <= atol + rtol * |other|, element by element: bool."""
+    rtol, atol = (float(x) if isinstance(x, Variable) else x for x in (rtol, atol))
     if rtol < 0 or atol < 0:
         name, value = ("rtol", rtol) if rtol < 0 else ("atol", atol)
         raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
@@ -199,9 +201,9 @@ class ComparisonMethods:
     def __eq__(self, other):
         if isinstance(other, np.ndarray):
             other = Function.as_tensor(other)
-        return eq(self, other) if isinstance(other, Variable) or is_number(other) else False
+        return eq(self, other) if isinstance(other, Variable) or is_number(other) else NotImplemented
 
-    __ne__ = _comparison(ne, True)
+    __ne__ = _comparison(ne, NotImplemented)
     __lt__, __le__ = _comparison(lt, NotImplemented), _comparison(le, NotImplemented)
     __gt__, __ge__ = _comparison(gt, NotImplemented), _comparison(ge, NotImplemented)
     __and__ = __rand__ = _comparison(bitwise_and, NotImplemented)

@@ -17,7 +17,7 @@ from ..core.layout import channels_last, check_memory_format, contiguous_format
 from ..core.memory_order import CHANNELS_LAST, copied, copy_in_order, copy_like, is_channels_last
 from ..core.variable import Variable, type_name
 from ._common import ToCopy, ToDevice, Zeros, fitting, is_number, to_device, to_dtype
-from ._inplace import check_writable, inplace, write
+from ._inplace import check_overlap, check_writable, inplace, write
 from .view_ops import sum_to
 
 
@@ -108,6 +108,7 @@ def copy_(self, other, non_blocking=False):
         other = Function.as_tensor(np.asarray(other))
     if not isinstance(other, Variable):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type_name(other)}")
+    check_overlap(self, (other,))
     try:
         np.broadcast_shapes(other._data.shape, self._data.shape)
         fits = other._data.ndim <= self._data.ndim or other._data.size == self._data.size

@@ -92,10 +92,10 @@ def _aligned(names, x, letters):
 
 def einsum(equation, *operands):
     """Sums of products in Einstein's notation, with '...' and repeated letters: einsum("bij,bjk->bik", a, b)."""
-    if len(operands) == 1 and isinstance(operands[0], tuple | list):
-        operands = tuple(operands[0])
     if isinstance(equation, Variable):
         equation, operands = _equation_of_lists((equation, *operands))
+    elif len(operands) == 1 and isinstance(operands[0], tuple | list):
+        operands = tuple(operands[0])
     if not operands:
         raise ValueError(
             "einsum(): must specify the equation string and at least one operand, or at least one operand and its "

@@ -34,6 +34,8 @@ class EmbeddingGrad(Function):
         weight = K.index_add(K.namespace(g).zeros((rows, g.shape[-1]), g.dtype), flat, g.reshape(-1, g.shape[-1]))
         if ctx.scale is not None:
             weight *= ctx.scale
+        if padding is not None:
+            weight[padding] = 0  # whatever came, NaN too
         return weight
 
     @staticmethod

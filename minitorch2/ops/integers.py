@@ -10,7 +10,7 @@ from ..core.function import Function
 from ..core.variable import Variable
 from ._common import broadcast_shapes, promote
 from ._inplace import inplace
-from .arithmetic import numbers_and_tensors, reflected
+from ._operators import numbers_and_tensors, reflected
 
 
 def bitwise_left_shift(input, other):

@@ -32,7 +32,9 @@ def _same_dtype(op, tensors):
 def cat(tensors, dim=0):
     """Tensors of equal shape but for `dim`, one after the other along it; 1-d empty ones are skipped, as in torch."""
     tensors = _same_dtype("cat", tensors)
-    kept = [x for x in tensors if x._data.shape != (0,)] or tensors[:1]
+    kept = [x for x in tensors if x._data.shape != (0,)]
+    if not kept:
+        return Cat.apply(0, *tensors)
     ndim = kept[0]._data.ndim
     if ndim == 0:
         raise RuntimeError("zero-dimensional tensor (at position 0) cannot be concatenated")

@@ -9,9 +9,10 @@ import minitorch2_kernels as K
 from ..core.function import Elementwise
 from ..core.variable import Variable
 from ._common import Zeros, fitting, is_number, promote, result_type
-from ._half import in_half, is_half
+from ._half import beside_half, in_half, is_half
 from ._inplace import inplace
-from .arithmetic import Binary, Where, numbers_and_tensors, reflected
+from ._operators import numbers_and_tensors, reflected
+from .arithmetic import Binary, Where
 from .unary import Log
 
 
@@ -99,7 +100,7 @@ def pow(input, exponent):
         exponent, input = promote("pow", exponent, input)
         if exponent._data.dtype.kind == "b":
             _refuse_bool()
-        return NumberPow.apply(input, exponent)
+        return NumberPow.apply(*beside_half(input, exponent))
     integer = isinstance(input, Variable) and input._data.dtype.kind in "biu"
     if (
         integer

@@ -11,6 +11,7 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.function import Elementwise
 from ._common import Broadcasting, require_floating, require_tensor
+from ._half import beside_half
 from .arithmetic import Where
 from .clamping import Clamp
 from .unary import Exp
@@ -241,7 +242,7 @@ def hardshrink(input, lambd=0.5):
     """input where |input| > lambd, else 0."""
     require_tensor("hardshrink", input)
     require_floating("hardshrink", input)
-    return Hardshrink.apply(input, lambd)
+    return Hardshrink.apply(*beside_half(input, lambd))
 
 
 listed(globals())

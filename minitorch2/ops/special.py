@@ -14,6 +14,7 @@ from ..core.variable import Variable
 from ._common import Zeros, element, is_number, promote, require_tensor, result_type, to_dtype, to_float, two_floats
 from ._half import once_in_half
 from ._inplace import inplace
+from ._refusals import kind_of
 from .arithmetic import Binary, Where, mul
 from .linalg import norm
 from .powers import pow
@@ -129,7 +130,7 @@ class Sinc(Elementwise):
         (x,) = ctx.saved
         angle = x * math.pi
         slope = (angle * Cos.apply(angle) - Sin.apply(angle)) / (angle * x)
-        return g * Where.apply(x == 0, 0.0, slope)
+        return g * Where.apply(angle * x == 0, 0.0, slope)  # which is 0 of the smallest numbers, too
 
 
 class Logit(Elementwise):
@@ -329,7 +330,9 @@ def ldexp(input, other):
     """input * 2 ** other."""
     require_tensor("ldexp", input)
     require_tensor("ldexp", other, "other", 2)
-    return mul(input, pow(2.0, to_float(other)))
+    scaled = mul(input, pow(2.0, to_float(other)))
+    keeps = kind_of(input) in ("f", "V") and kind_of(other) in ("i", "u", "b")
+    return to_dtype(scaled, input._data.dtype) if keeps else scaled
 
 
 def dist(input, other, p=2):

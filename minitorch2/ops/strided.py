@@ -22,7 +22,7 @@ from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
 from ._common import require_tensor, shape_from
 from ._inplace import check_writable
 from .index_ops import IndexAccumulate
-from .storages import storage, untyped_storage
+from .storages import TypedStorage, UntypedStorage, storage, untyped_storage
 from .view_ops import Reshape, ViewOp
 from .views import ViewMethods
 
@@ -137,8 +137,20 @@ def resize_as_(self, the_template, *, memory_format=None):
     return resize_(self, the_template.shape, memory_format=memory_format)
 
 
-def set_(self, source=None):
-    """Looks into the memory of `source`, a tensor of its dtype, from now on; without one, at nothing."""
+def set_(self, source=None, storage_offset=0, size=None, stride=None):
+    """Looks into the memory of `source`, a tensor of its dtype or a storage, from now on; without one, at nothing.
+
+    size, stride: what it sees of that memory, from storage_offset on, in elements; all of it unless told.
+    """
+    if isinstance(source, UntypedStorage | TypedStorage):
+        untyped = source if isinstance(source, UntypedStorage) else source.untyped()
+        flat = untyped.bytes()
+        whole = len(flat) // self._data.itemsize
+        source = Function.as_tensor(flat[: whole * self._data.itemsize].view(self._data.dtype))
+        source._counter = untyped._tensor._counter
+    if size is not None:
+        rows = [math.prod(size[d + 1 :]) for d in range(len(size))]
+        source = as_strided(source.detach(), size, rows if stride is None else stride, storage_offset)
     if self.requires_grad and self._grad_fn is None and source is not None and source.requires_grad:
         raise RuntimeError("set_ is not allowed on a Tensor created from .data or .detach().")
     if source is None:

@@ -53,7 +53,8 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     x = input if input._data.ndim == 4 else input.unsqueeze(0)
     wide = x.float() if x._data.itemsize == 2 else x
     indices = adaptive_max_indices(wide._data, out)
-    y, where = TakePlane.apply(x, indices), Function.as_tensor(indices)
+    where = Function.as_tensor(indices)
+    y = TakePlane.apply(x, where)
     if x is not input:
         y, where = y.squeeze(0), where.squeeze(0)
     return (y, where) if return_indices else y
@@ -105,7 +106,8 @@ def output_sizes(op, dims, input, output_size, one_is_mean=False) -> tuple[int, 
             f"{op}: elements of output_size must be greater than or equal to 0 but received "
             f"{{{', '.join(map(str, out))}}}"
         )
-    for d in range(len(shape) - dims - 1, len(shape)):
+    any_channels = (dims < 3 and one_is_mean) or len(shape) == dims + 1
+    for d in range(len(shape) - dims - (not any_channels), len(shape)):
         if shape[d] == 0:
             raise RuntimeError(
                 f"{op}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes "
@@ -117,7 +119,7 @@ def output_sizes(op, dims, input, output_size, one_is_mean=False) -> tuple[int, 
 def even_windows(input, out) -> tuple[int, ...] | None:
     """The kernel size, where all windows are equal: then this is ordinary pooling."""
     sizes = input._data.shape[-len(out) :]
-    if min(out) > 0 and all(n % o == 0 for n, o in zip(sizes, out, strict=True)):
+    if input._data.size and min(out) > 0 and all(n % o == 0 for n, o in zip(sizes, out, strict=True)):
         return tuple(n // o for n, o in zip(sizes, out, strict=True))
     return None
 

@@ -54,7 +54,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
     if K.on_device(t):
         return _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched)
     if _all_count(t, classes, weight, ignore_index):
-        indices = t.astype(K.int64, copy=False)
+        indices = target if t.dtype == K.int64 else t.astype(K.int64)
         if reduction == "mean":
             return NLLLossMean.apply(input, indices)
         losses = NLLLoss.apply(input, indices, None)
@@ -144,7 +144,7 @@ def cross_entropy(
     if soft:
         _check_probabilities(input, target, weight, ignore_index, dim)
     elif _is_mean_over_rows(input, target, weight, ignore_index, reduction, label_smoothing):
-        return CrossEntropyMean.apply(input, target._data)
+        return CrossEntropyMean.apply(input, target)
     scores = log_softmax(input, dim)
     if soft:
         return _soft_cross_entropy(scores, target, weight, reduction, label_smoothing, dim)

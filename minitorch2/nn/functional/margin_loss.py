@@ -121,7 +121,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
         raise RuntimeError(f"expected scalar type {input.dtype.torch_type} but found {weight.dtype.torch_type}")
     if not within(t, classes):
         raise RuntimeError("target out of range")
-    above = (margin - PickAlong.apply(x, t[:, None], 1, True) + x).relu()
+    above = (margin - PickAlong.apply(x, target.reshape(-1, 1), 1, True) + x).relu()
     above = above if p == 1 else above * above
     if weight is not None:
         above = above * weight[target.reshape(-1, 1)]

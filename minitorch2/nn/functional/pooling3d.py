@@ -168,7 +168,8 @@ def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
         return max_pool3d(input, kernel, return_indices=return_indices)
     x, unbatched = _volumes(input)
     indices = _adaptive_max_indices((x.float() if x._data.itemsize == 2 else x)._data, out)
-    y, where = TakePlane.apply(x, indices), Function.as_tensor(indices)
+    where = Function.as_tensor(indices)
+    y = TakePlane.apply(x, where)
     if unbatched:
         y, where = y.squeeze(0), where.squeeze(0)
     return (y, where) if return_indices else y
