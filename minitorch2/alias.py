@@ -42,7 +42,7 @@ def install() -> None:
     own = sys.modules[_OWN]
     sys.modules["torch"] = own
     vars(own).update(__name__="torch", __version__=TorchVersion(f"{_LIKE}+{_OWN}.{__version__}"))
-    own.Tensor.__module__ = own.nn.Parameter.__module__ = "torch"  # packages tell whose array it is by this
+    own.Tensor.__module__ = "torch"  # packages tell by this whose array it is
 
 
 class _Finder(MetaPathFinder):
