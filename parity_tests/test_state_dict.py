@@ -1,6 +1,7 @@
 """state_dict and load_state_dict behave as torch's: keys, order, versions, hooks, error texts."""
 
 import copy
+import gc
 from collections import OrderedDict
 
 import pytest
@@ -356,3 +357,16 @@ def test_loading_counts_as_a_write():
         return kind
 
     assert same(action) == "RuntimeError"
+
+
+def test_loading_leaves_no_cycle_behind():
+    """What the garbage collector alone would find keeps the old state's memory until it comes."""
+    net = make_net(mt)
+    state = net.state_dict()
+    gc.collect()
+    gc.disable()
+    try:
+        net.load_state_dict(state)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

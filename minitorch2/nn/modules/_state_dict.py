@@ -249,6 +249,7 @@ class StateDict(Traversal):
                     )
 
         load(cast("Module", self), state, "")
+        del load  # it names itself: a cycle, which would keep the state until the garbage collector comes
         if strict and unexpected_keys:
             error_msgs.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected_keys)}. ")
         if strict and missing_keys:
