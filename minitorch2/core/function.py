@@ -30,13 +30,14 @@ from minitorch2_kernels.reference.cast import cast
 
 from . import anomaly, autocast
 from .device import describe_mismatch, device_of
-from .dtypes import LOW_PRECISION, float32, from_numpy_dtype
+from .dtypes import LOW_PRECISION, float32
 from .grad_mode import state
 from .memory_order import in_c_order, in_order_of
 from .meta import MetaArray
 from .meta_ops import apply_to_meta
 from .node import AccumulateGrad, Node, next_number
 from .quiet import IGNORE, restore, silence
+from .saved_values import refuse_written
 from .variable import Variable, type_name
 
 _FREED = (
@@ -66,6 +67,12 @@ class Function(Node):
     flat: tuple = ()  # inputs whose gradient depends on them as a step does: its slope is 0, but it is there
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
+
+    op_name: str  # the class's name in its source; programs that walk a graph find torch's as type(node).__name__
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.op_name, cls.__name__ = cls.__name__, cls.torch_name or f"{cls.__name__}Backward0"
 
     holds = ("_saved", "_sources", "_watched", "_constants", "_watched_constants", "_args")
     _to_save: tuple = ()
@@ -104,7 +111,7 @@ class Function(Node):
             raise RuntimeError(_FREED)
         for version, n, source in self._watched:
             if version[0] != n:
-                self._raise_modified(version[0], n, self._saved[self._sources.index(source)], source)
+                refuse_written(self, version[0], n, self._saved[self._sources.index(source)], source)
         if not self.create_graph:
             return self._saved
         return tuple(self._as_variable(a, source) for a, source in zip(self._saved, self._sources, strict=True))
@@ -115,7 +122,7 @@ class Function(Node):
             raise RuntimeError(_FREED)
         for version, n, array in self._watched_constants:
             if version[0] != n:
-                self._raise_modified(version[0], n, array, None)
+                refuse_written(self, version[0], n, array, None)
         return tuple(map(Function.as_tensor, self._constants)) if self.create_graph else self._constants
 
     def release(self) -> None:
@@ -207,7 +214,7 @@ class Function(Node):
         RuntimeError for other tensors that lie apart."""
         arrays = [a._data for a in args if isinstance(a, Variable)]
         if any(a.ndim for a in arrays if not on_device(a)):
-            raise RuntimeError(describe_mismatch(cls.__name__.lower(), arrays))
+            raise RuntimeError(describe_mismatch(cls.op_name.lower(), arrays))
         gpu = next(device_of(a) for a in arrays if on_device(a))
         return [Function.to_device(a, gpu) if isinstance(a, Variable) else a for a in args]
 
@@ -215,7 +222,7 @@ class Function(Node):
     def _apply_to_arrays(cls, arrays):
         if not state.backward:
             kind = type_name(arrays[0]) if arrays else "nothing"
-            raise TypeError(f"{cls.__name__.lower()}(): argument 'input' (position 1) must be Tensor, not {kind}")
+            raise TypeError(f"{cls.op_name.lower()}(): argument 'input' (position 1) must be Tensor, not {kind}")
         ctx = cls()
         ctx.needs_input_grad = (False,) * len(arrays)
         if not cls.keeps_dtype:
@@ -304,13 +311,12 @@ class Function(Node):
         self._saved, self._sources, self._watched, self._to_save = self._to_save, sources, watched, ()
 
     def _watch_constants(self, args, arrays) -> None:
-        watched = []
-        for constant in self._constants:
-            for a, array in zip(args, arrays, strict=True):
-                if array is constant and isinstance(a, Variable):
-                    watched.append((a._counter, a._counter[0], array))
-        if watched:
-            self._watched_constants = watched
+        self._watched_constants = [
+            (a._counter, a._counter[0], array)
+            for constant in self._constants
+            for a, array in zip(args, arrays, strict=True)
+            if array is constant and isinstance(a, Variable)
+        ]
 
     def _save_copies(self) -> None:
         """Puts copies in the place of all that is kept: what is written to the tensors later does not matter."""
@@ -402,26 +408,8 @@ class Function(Node):
             held["_args"] = tuple(self._as_variable(a._data, i) if isinstance(a, Variable) else a for i, a in args)
         super().hold(held)
 
-    def _raise_modified(self, now: int, then: int, array, source: int | None) -> None:
-        if source is None:
-            node, nr = None, 0
-        else:
-            node, nr = (self, -1 - source) if source < 0 else (self.edges[source] or (None, 0))
-        what = f"torch.{from_numpy_dtype(array.dtype).torch_type}Tensor {list(array.shape)}"
-        leaf = node is None or type(node) is AccumulateGrad
-        which = "" if leaf or node is None else f", which is output {nr} of {short(node.name())},"
-        raise RuntimeError(
-            "one of the variables needed for gradient computation has been modified by an inplace operation: "
-            f"[{what}]{which} is at version {now}; expected version {then} instead. {anomaly.hint()}"
-        )
-
     def name(self) -> str:
-        return self.torch_name or f"{type(self).__name__}Backward0"
-
-
-def short(name: str) -> str:
-    """A node's name as messages have it: Exp for ExpBackward0."""
-    return name.rstrip("0123456789").removesuffix("Backward")
+        return self.torch_name or type(self).__name__
 
 
 def called(name: str, result):

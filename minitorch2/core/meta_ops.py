@@ -18,7 +18,7 @@ def apply_to_meta(op: Any, args: tuple) -> Any:
     """
     tensors = [a for a in args if isinstance(a, Variable)]
     if any(a._data.ndim and not _is_meta(a) for a in tensors) and not op.crosses:
-        raise RuntimeError(describe_mismatch(op.__name__.lower(), [a._data for a in tensors]))
+        raise RuntimeError(describe_mismatch(op.op_name.lower(), [a._data for a in tensors]))
     node = _History(op) if state.grad and any(a.requires_grad for a in tensors) else None
     result = op.apply(*(op.as_tensor(stand_in(a._data)) if _is_meta(a) else a for a in args))
     outputs = [op.as_tensor(described(o._data)) for o in (result if type(result) is tuple else (result,))]
@@ -41,7 +41,7 @@ class _History(Node):
         self.op = op
 
     def name(self) -> str:
-        return self.op.torch_name or f"{self.op.__name__}Backward0"
+        return self.op.__name__
 
     def run(self, grads: list, create_graph: bool) -> tuple:
         raise NotImplementedError("minitorch2: gradients on the meta device are not supported")

@@ -15,11 +15,12 @@ import minitorch2_kernels as K
 from minitorch2_kernels.dispatch import on_device
 
 from ..core import dtypes
-from ..core.function import CUSTOM, NO_GRAD, SEVERAL, Function, short, zeros_beside
+from ..core.function import CUSTOM, NO_GRAD, SEVERAL, Function, zeros_beside
 from ..core.grad_mode import state
 from ..core.memory_order import copy_like
 from ..core.node import next_number
 from ..core.quiet import IGNORE, restore, silence
+from ..core.saved_values import short
 from ..core.variable import Variable
 
 _NUMBERS = (float, int)
@@ -119,7 +120,7 @@ def check_history(x) -> None:
 
 def _refuse(view) -> None:
     op, _, nr = view._replay[-1] if view._replay else (view._grad_fn, None, view._output_nr)
-    name = view._grad_fn.name() if view._grad_fn else op.torch_name or op.__name__
+    name = view._grad_fn.name() if view._grad_fn else op.__name__
     which = f"Output {nr} of {short(name)}"
     if view._unwritable == SEVERAL:
         raise RuntimeError(

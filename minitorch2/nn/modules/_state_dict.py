@@ -226,30 +226,7 @@ class StateDict(Traversal):
         if metadata is not None:
             state._metadata = metadata
 
-        def load(module: Module, local_state: dict[str, Any], prefix: str) -> None:
-            local_metadata = dict((metadata or {}).get(prefix[:-1], {}))
-            if assign:
-                local_metadata["assign_to_params_buffers"] = assign
-            # Always strict here: what is missing is reported even where it is allowed to be.
-            module._load_from_state_dict(
-                local_state, prefix, local_metadata, True, missing_keys, unexpected_keys, error_msgs
-            )
-            for name, child in module._modules.items():
-                if child is not None:
-                    child_prefix = f"{prefix}{name}."
-                    child_state = {k: v for k, v in local_state.items() if k.startswith(child_prefix)}
-                    load(child, child_state, child_prefix)
-            incompatible = _IncompatibleKeys(missing_keys, unexpected_keys)
-            for hook in list(module._load_state_dict_post_hooks.values()):
-                if hook(module, incompatible) is not None:
-                    raise AssertionError(
-                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
-                        "return new values, if incompatible_keys need to be modified, it should be "
-                        "done inplace."
-                    )
-
-        load(cast("Module", self), state, "")
-        del load  # it names itself: a cycle, which would keep the state until the garbage collector comes
+        _load(cast("Module", self), state, "", metadata or {}, assign, (missing_keys, unexpected_keys, error_msgs))
         if strict and unexpected_keys:
             error_msgs.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected_keys)}. ")
         if strict and missing_keys:
@@ -300,3 +277,32 @@ def _register(hooks: OrderedDict[int, Any], hook: Any) -> RemovableHandle:
 
 def _quoted(keys: list[str]) -> str:
     return ", ".join(f'"{key}"' for key in keys)
+
+
+def _load(
+    module: Module,
+    state: dict[str, Any],
+    prefix: str,
+    metadata: Mapping[str, Any],
+    assign: bool,
+    found: tuple[list[str], list[str], list[str]],
+) -> None:
+    """load_state_dict of one module and those below it; what is wrong is added to `found`: the missing keys, the
+    unexpected ones, the errors."""
+    local_metadata = dict(metadata.get(prefix[:-1], {}))
+    if assign:
+        local_metadata["assign_to_params_buffers"] = assign
+    # Always strict here: what is missing is reported even where it is allowed to be.
+    module._load_from_state_dict(state, prefix, local_metadata, True, *found)
+    for name, child in module._modules.items():
+        if child is not None:
+            child_prefix = f"{prefix}{name}."
+            child_state = {k: v for k, v in state.items() if k.startswith(child_prefix)}
+            _load(child, child_state, child_prefix, metadata, assign, found)
+    incompatible = _IncompatibleKeys(*found[:2])
+    for hook in list(module._load_state_dict_post_hooks.values()):
+        if hook(module, incompatible) is not None:
+            raise AssertionError(
+                "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to return new values, "
+                "if incompatible_keys need to be modified, it should be done inplace."
+            )
