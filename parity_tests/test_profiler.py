@@ -105,7 +105,7 @@ def test_shapes():
         net(mt.ones(5, 3))
         net(mt.ones(6, 3)).sum().backward()
     shapes = [a.input_shapes for a in prof.key_averages(group_by_input_shape=True) if a.key == "Linear"]
-    assert shapes == [[[5, 3], [4, 3], [4]], [[6, 3], [4, 3], [4]]]
+    assert shapes == [[[4], [5, 3], [4, 3]], [[4], [6, 3], [4, 3]]]
     assert next(e.input_shapes for e in prof.events() if e.name == "AddmmBackward0") == [[6, 4]]
     assert [a.count for a in prof.key_averages() if a.key == "Linear"] == [2]
 

@@ -102,7 +102,8 @@ def _timed(plain: Any, recorder: Recorder) -> Any:
 
     @functools.wraps(function)
     def run(subject, *args):
-        name, within = subject.__name__ if of_class else subject.name(), recorder.innermost()
+        name = getattr(subject, "op_name", subject.__name__) if of_class else subject.name()
+        within = recorder.innermost()
         if within is not None and within.name == name:  # the same op once more, in another dtype
             return function(subject, *args)
         event = recorder.begin(name, args)

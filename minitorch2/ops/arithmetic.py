@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
@@ -402,7 +404,8 @@ def _trunc_divide_integers(input, other):
 
 def _under(input, other):
     """other / input as torch's reflected operator has it: by the reciprocal, which is rounded first."""
-    return div(1, input) * other
+    known = isinstance(other, Variable | np.ndarray) or is_number(other)
+    return div(1, input) * other if known else NotImplemented
 
 
 listed(globals())
@@ -424,7 +427,7 @@ class ArithmeticMethods:
     __mul__ = __rmul__ = numbers_and_tensors(mul)
     __sub__, __rsub__ = numbers_and_tensors(sub), numbers_and_tensors(rsub)
     __truediv__ = numbers_and_tensors(div)
-    __rtruediv__ = __rdiv__ = numbers_and_tensors(_under)
+    __rtruediv__ = __rdiv__ = _under
     __floordiv__, __rfloordiv__ = numbers_and_tensors(floor_divide), reflected(floor_divide)
     __mod__, __rmod__ = numbers_and_tensors(remainder), reflected(remainder)
     __iadd__, __isub__, __imul__ = map(numbers_and_tensors, (add_, sub_, mul_))
