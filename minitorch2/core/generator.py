@@ -263,6 +263,13 @@ class Generator:
             normals = self._normals_one_by_one(math.prod(shape), mean, std)
         return _narrowed(libm(_exp, normals), np_dtype).reshape(shape)
 
+    def drawn_by(self, draw, *args) -> np.ndarray:
+        """The array that draw(stream, the normal left over or None, *args), a compiled loop, returns beside the normal
+        that is left over then."""
+        with self._lock:
+            numbers, self._spare_normal = self._engine.drawn_by(draw, self._spare_normal, *args)
+        return numbers
+
     def _doubles(self, shape):
         with self._lock:
             return self._engine.doubles(math.prod(shape)).reshape(shape)

@@ -67,6 +67,15 @@ class MersenneTwister:
             self._untouched = False
         return n >= MANY and _twister().available
 
+    def drawn_by(self, draw, *args):
+        """draw(stream, *args), of a compiled loop that takes as many words as it comes to need, perhaps none."""
+        before = self._stream.get_state()[1] if self._untouched else None
+        try:
+            return draw(self._stream, *args)
+        finally:
+            if before is not None:
+                self._untouched = np.array_equal(before, self._stream.get_state()[1])
+
     def shuffled(self, targets: np.ndarray) -> np.ndarray:
         """What range(n) becomes when the places i and targets[i] >= i are swapped, for each i in turn: int64 (n,)."""
         compiled = len(targets) >= MANY and _twister().available

@@ -1,12 +1,15 @@
 """Poisson, binomial, gamma and Dirichlet numbers as torch's CPU generator gives them.
 
-Each number takes as many draws of the stream as it needs until one is accepted, so they are made one after the other,
-some 20 microseconds each. Everything is computed in float64, except where torch rounds to the parameter's dtype.
+Each number takes as many draws of the stream as it needs until one is accepted, so they are made one after the other:
+by compiled loops, or here, which takes some hundred times as long. Everything is computed in float64, except where
+torch rounds to the parameter's dtype.
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +18,14 @@ from .generator import Generator
 
 _THIRD = np.float32(1) / np.float32(3)
 _SQUEEZE = float(np.float32(0.0331))
+
+
+@functools.cache
+def _compiled() -> Any:
+    """One of the CPU's overrides, which importing this package does not wait for."""
+    from minitorch2_kernels.cpu import rejection
+
+    return rejection
 
 
 class _Draws:
@@ -36,9 +47,12 @@ def _each(op: str, draw, generator: Generator, *parameters) -> np.ndarray:
     if first.dtype not in (np.float32, np.float64):
         name = dtypes.from_numpy_dtype(first.dtype).torch_type
         raise NotImplementedError(f"\"{op}_cpu\" not implemented for '{name}'")
-    draws = _Draws(generator)
+    flat = [p.reshape(-1) for p in parameters]
     with generator._lock:
-        numbers = [draw(draws, *elements) for elements in zip(*(p.reshape(-1) for p in parameters), strict=True)]
+        if _compiled().available:
+            return generator.drawn_by(_compiled().draw, op, *flat).reshape(first.shape)
+        draws = _Draws(generator)
+        numbers = [draw(draws, *elements) for elements in zip(*flat, strict=True)]
     return np.array(numbers, first.dtype).reshape(first.shape)
 
 
@@ -157,7 +171,7 @@ def _beyond_stirling(k: float) -> float:
 def standard_gamma(generator: Generator, concentration) -> np.ndarray:
     """Gamma numbers of rate 1, at least the dtype's smallest normal number: like concentration, which is positive."""
     values = _each("gamma", _gamma, generator, concentration)
-    return np.maximum(values, np.finfo(values.dtype).tiny)
+    return np.fmax(values, np.finfo(values.dtype).tiny)  # instead of NaN, too
 
 
 def _gamma(draws: _Draws, alpha) -> float:
@@ -171,7 +185,7 @@ def _gamma(draws: _Draws, alpha) -> float:
         scale = math.pow(1 - draws.uniform(), float(one / alpha))
         alpha = alpha + one
     d = float(alpha - _THIRD)  # in alpha's dtype
-    c = 1 / math.sqrt(9 * d)
+    c = 1 / math.sqrt(9 * d) if d > 0 else math.nan
     while True:
         x = draws.normal()
         y = 1 + c * x

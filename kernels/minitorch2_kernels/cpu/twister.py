@@ -13,7 +13,7 @@ loops = jit.Loops("twister_loops")
 available = jit.available
 
 
-def _state_of(stream: np.random.RandomState) -> np.ndarray:
+def state_of(stream: np.random.RandomState) -> np.ndarray:
     """The memory of the stream's state, uint32 (625,): its words, and how many were handed out. NumPy documents the
     address, and the C struct is `uint32_t key[624]; int pos;`. Valid as long as the stream is."""
     address = stream._bit_generator.ctypes.state_address
@@ -23,7 +23,7 @@ def _state_of(stream: np.random.RandomState) -> np.ndarray:
 def fill(kind: str, stream: np.random.RandomState, n: int, dtype) -> np.ndarray:
     """The stream's next n `kind`, "words", "floats" or "doubles", as an array of this dtype, theirs."""
     out = np.empty(n, dtype)
-    getattr(loops, kind)(_state_of(stream), out)
+    getattr(loops, kind)(state_of(stream), out)
     return out
 
 

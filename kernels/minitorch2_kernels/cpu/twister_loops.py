@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .jit import jit
+from .loops import inner
 
 _u = np.uint32
 _WORDS, _MIDDLE = 624, 397
@@ -34,6 +35,20 @@ def _twist(key):
     key[_WORDS - 1] = key[_MIDDLE - 1] ^ _mixed(key[_WORDS - 1], key[0])
 
 
+@inner
+def _tempered(y):
+    """The word that is handed out for one of the state."""
+    y ^= y >> _11
+    y ^= (y << _7) & _B
+    y ^= (y << _15) & _C
+    return y ^ (y >> _18)
+
+
+@inner
+def _double(high, low):
+    return (np.float64(high & _HIGH_BITS) * 2.0**32 + np.float64(low)) * 2.0**-53
+
+
 @jit
 def words(state, out):
     """out (N,), uint32, = the next words."""
@@ -45,11 +60,7 @@ def words(state, out):
         count = min(_WORDS - used, len(out) - begin)
         source, target = key[used : used + count], out[begin : begin + count]
         for i in range(count):
-            y = source[i]
-            y ^= y >> _11
-            y ^= (y << _7) & _B
-            y ^= (y << _15) & _C
-            target[i] = y ^ (y >> _18)
+            target[i] = _tempered(source[i])
         used += count
         begin += count
     state[_WORDS] = used
@@ -86,4 +97,28 @@ def doubles(state, out):
         target = out[begin : begin + _PIECE // 2]
         words(state, piece[: 2 * len(target)])
         for i in range(len(target)):
-            target[i] = (np.float64(piece[2 * i] & _HIGH_BITS) * 2.0**32 + np.float64(piece[2 * i + 1])) * 2.0**-53
+            target[i] = _double(piece[2 * i], piece[2 * i + 1])
+
+
+@jit
+def next_double(state):
+    """One of `doubles`."""
+    used = state[_WORDS]
+    if used < _WORDS - 1:
+        high, low = state[used], state[used + 1]
+        state[_WORDS] = used + 2
+    else:
+        high, low = _around_the_end(state)
+    return _double(_tempered(high), _tempered(low))
+
+
+@jit
+def _around_the_end(state):
+    """The next two words of the state where it has to be made anew before or between them."""
+    used, high = state[_WORDS], state[_WORDS - 1]
+    _twist(state[:_WORDS])
+    if used == _WORDS:
+        state[_WORDS] = 2
+        return state[0], state[1]
+    state[_WORDS] = 1
+    return high, state[0]
