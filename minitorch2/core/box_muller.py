@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from .fma import fma32
-from .mt19937 import MANY
+from .fma import fma32, fma64
+from .mt19937 import by_loops
 
 f32 = np.float32
 BLOCK = 16
@@ -60,7 +60,7 @@ def _compiled() -> Any:
 
 def standard_normals(uniforms: np.ndarray) -> np.ndarray:
     """float32 or float64 uniforms in [0, 1), shape (16 * k,) -> as many standard normals, same dtype."""
-    if uniforms.dtype == f32 and uniforms.size >= MANY and _compiled().available:
+    if by_loops(uniforms.size):
         return _compiled().standard_normals(uniforms)
     blocks = uniforms.reshape(-1, 2, BLOCK // 2)  # (k, radius or angle, 8)
     normals = np.empty_like(blocks)
@@ -79,9 +79,9 @@ def _float64_pairs(u1, u2):
 
 
 def libm(function, x: np.ndarray) -> np.ndarray:
-    """The C library's function, one of the module math, on every element: the bits torch has. Compiled it takes some 10
-    to 30 ns an element, else 100 to 200."""
-    if x.size >= MANY and _compiled().available and function.__name__ in _compiled().LIBM:
+    """The C library's function, of which `function` has the name, on every element: the bits torch has. Compiled it
+    takes some 10 to 30 ns an element, else 100 to 200."""
+    if by_loops(x.size):
         return _compiled().libm(function.__name__, x)
     return np.fromiter(map(function, x.reshape(-1).tolist()), np.float64, x.size).reshape(x.shape)
 
@@ -129,8 +129,9 @@ def _polynomial(coefficients, x):
 
 
 def scaled(values: np.ndarray, scale: float, shift: float) -> np.ndarray:
-    """scale * values + shift in float32, rounded once; may be made in `values` itself."""
-    if values.size < MANY or not _compiled().available:
-        return fma32(values, f32(scale), f32(shift))
-    _compiled().scale(values, f32(scale), f32(shift))
+    """scale * values + shift, float32 or float64 and rounded once; may be made in `values` itself."""
+    number = values.dtype.type
+    if not by_loops(values.size):
+        return (fma32 if number == f32 else fma64)(values, number(scale), number(shift))
+    _compiled().scale(values, number(scale), number(shift))
     return values

@@ -19,8 +19,7 @@ import numpy as np
 from minitorch2_kernels.reference.cast import cast
 
 from .box_muller import BLOCK, libm, scaled, standard_normals
-from .fma import fma64
-from .mt19937 import SAVED_STATE, MersenneTwister
+from .mt19937 import SAVED_STATE, MersenneTwister, by_loops, one_by_one
 from .random_checks import (
     c_name,
     check_permutation,
@@ -110,17 +109,17 @@ class Generator:
         check_uniform_bounds(np_dtype, low, high)
         n = math.prod(shape)
         with self._lock:
-            if np_dtype == np.float64:
-                values = self._engine.doubles(n)
-                if (low, high) != (0, 1):
-                    values = fma64(values, high - low, low)
-            else:
-                values = self._engine.floats(n)
-                if (low, high) != (0, 1):
-                    values = scaled(values, float(np.float32(high) - np.float32(low)), low)
+            values = self._engine.doubles(n) if np_dtype == np.float64 else self._engine.floats(n)
+        if (low, high) != (0, 1):
+            number = values.dtype.type
+            values = scaled(values, number(high) - number(low), low)
+        elif values.dtype == np_dtype:
+            return values.reshape(shape)
         # Rounding may reach the excluded end.
         values, start, end = (_narrowed(x, np_dtype) for x in (values, np.array(low), np.array(high)))
-        values[_comparable(values) == _comparable(end)] = start
+        reached = _comparable(values) == _comparable(end)
+        if reached.any():
+            values[reached] = start
         return values.reshape(shape)
 
     def normal(self, shape, np_dtype, mean: float = 0.0, std: float = 1.0, contiguous: bool = True) -> np.ndarray:
@@ -150,12 +149,13 @@ class Generator:
         if even != n:
             values[-BLOCK:] = standard_normals(draw(BLOCK))
         if std == 1:
-            return values + values.dtype.type(mean)
-        if values.dtype == np.float64:
-            return fma64(values, std, mean)
+            values += values.dtype.type(mean)
+            return values
         return scaled(values, std, mean)
 
     def _normals_one_by_one(self, n, mean, std):
+        if by_loops(n):
+            return scaled(self.drawn_by(one_by_one().normals, n), std, mean)
         values = np.empty(n)
         done = 0
         if n and self._spare_normal is not None:
@@ -169,7 +169,7 @@ class Generator:
         values[done:] = pairs[:missing]
         if missing % 2:
             self._spare_normal = float(pairs[-1])
-        return fma64(values, std, mean)
+        return scaled(values, std, mean)
 
     def integers(self, shape, np_dtype, low: int | None = None, high: int | None = None) -> np.ndarray:
         """Integers as random_ draws them.
@@ -243,7 +243,7 @@ class Generator:
             raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
         if np_dtype == np.bool_:
             raise NotImplementedError("\"geometric_cpu\" not implemented for 'Bool'")
-        log_uniform = libm(lambda u: math.log(u) if u else -math.inf, self._doubles(shape))
+        log_uniform = libm(log, self._doubles(shape))
         return _narrowed(np.ceil(log_uniform / math.log1p(-p)), np_dtype)
 
     def cauchy(self, shape, np_dtype, median: float = 0.0, sigma: float = 1.0) -> np.ndarray:
@@ -252,7 +252,7 @@ class Generator:
             raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma:g}")
         require_continuous(np_dtype, "Cauchy", c_name(np_dtype))
         tangent = libm(math.tan, math.pi * (self._doubles(shape) - 0.5))
-        return _narrowed(fma64(tangent, sigma, median), np_dtype)
+        return _narrowed(scaled(tangent, sigma, median), np_dtype)
 
     def log_normal(self, shape, np_dtype, mean: float = 1.0, std: float = 2.0) -> np.ndarray:
         """exp of a normal."""
@@ -261,7 +261,7 @@ class Generator:
         require_floating(np_dtype, "log_normal_cpu")
         with self._lock:
             normals = self._normals_one_by_one(math.prod(shape), mean, std)
-        return _narrowed(libm(_exp, normals), np_dtype).reshape(shape)
+        return _narrowed(libm(exp, normals), np_dtype).reshape(shape)
 
     def drawn_by(self, draw, *args) -> np.ndarray:
         """The array that draw(stream, the normal left over or None, *args), a compiled loop, returns beside the normal
@@ -281,15 +281,23 @@ def _restored(cls, state):
     return generator
 
 
-def _exp(x):
+def exp(x: float) -> float:
+    """C's exp, which overflows to infinity."""
     try:
         return math.exp(x)
     except OverflowError:
         return math.inf
 
 
+def log(x: float) -> float:
+    """C's log, to which zero is no error."""
+    return math.log(x) if x else -math.inf
+
+
 def _narrowed(values: np.ndarray, np_dtype) -> np.ndarray:
-    """float64 or float32 values in `np_dtype`; half precision is reached by way of float32, as in torch."""
+    """float64 or float32 values, given up, in `np_dtype`; half precision is reached by way of float32, as in torch."""
+    if values.dtype == np_dtype:
+        return values
     with np.errstate(over="ignore", invalid="ignore"):
         if np_dtype.itemsize == 2 and np_dtype.kind in "fV":
             values = values.astype(np.float32)

@@ -7,6 +7,7 @@ number generator", 1998. NumPy's RandomState is the same generator seeded alike;
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _ENGINE = np.dtype(
 # float sample are normals drawn but not yet handed out.
 SAVED_STATE = np.dtype([("engine", _ENGINE), ("float_normal", "<f4"), ("float_normal_is_valid", np.bool_)], align=True)
 
-MANY = 1024  # numbers from which a call of compiled loops pays
+MANY = 1024  # numbers for which alone numba is imported: that takes as long as hundreds of thousands of them
 
 
 @functools.cache
@@ -42,6 +43,19 @@ def _twister() -> Any:
     from minitorch2_kernels.cpu import twister
 
     return twister
+
+
+@functools.cache
+def one_by_one() -> Any:
+    """The override that draws numbers one by one, for MersenneTwister.drawn_by."""
+    from minitorch2_kernels.cpu import rejection
+
+    return rejection
+
+
+def by_loops(n: int) -> bool:
+    """Whether n numbers are to be made by compiled loops."""
+    return (n >= MANY or "numba" in sys.modules) and _twister().available
 
 
 class MersenneTwister:
@@ -61,29 +75,31 @@ class MersenneTwister:
         self.__dict__.pop("_stream", None)
         self._untouched = True
 
-    def _many(self, n: int) -> bool:
-        """Whether the next n numbers are so many that they are to be made by compiled loops."""
+    def _by_loops(self, n: int) -> bool:
+        """Whether the next n numbers, which somebody is about to draw, are to be made by compiled loops."""
         if n:
             self._untouched = False
-        return n >= MANY and _twister().available
+        return by_loops(n)
 
     def drawn_by(self, draw, *args):
         """draw(stream, *args), of a compiled loop that takes as many words as it comes to need, perhaps none."""
-        before = self._stream.get_state()[1] if self._untouched else None
+        before = self._key() if self._untouched else None
         try:
             return draw(self._stream, *args)
         finally:
             if before is not None:
-                self._untouched = np.array_equal(before, self._stream.get_state()[1])
+                self._untouched = np.array_equal(before, self._key())
+
+    def _key(self) -> np.ndarray:
+        return self._stream.get_state(legacy=False)["state"]["key"]
 
     def shuffled(self, targets: np.ndarray) -> np.ndarray:
         """What range(n) becomes when the places i and targets[i] >= i are swapped, for each i in turn: int64 (n,)."""
-        compiled = len(targets) >= MANY and _twister().available
-        return (_twister().shuffled if compiled else shuffled)(targets)
+        return (_twister().shuffled if by_loops(len(targets)) else shuffled)(targets)
 
     def words(self, n: int) -> np.ndarray:
         """The next n words: uint32, shape (n,)."""
-        if self._many(n):
+        if self._by_loops(n):
             return _twister().fill("words", self._stream, n, np.uint32)
         return self._stream.randint(0, 1 << 32, n, dtype=np.uint32)
 
@@ -94,13 +110,13 @@ class MersenneTwister:
 
     def floats(self, n: int) -> np.ndarray:
         """Uniforms in [0, 1) with 24 bits: float32, shape (n,)."""
-        if self._many(n):
+        if self._by_loops(n):
             return _twister().fill("floats", self._stream, n, np.float32)
         return (self.words(n) & np.uint32(0xFFFFFF)).astype(np.float32) * np.float32(2.0**-24)
 
     def doubles(self, n: int) -> np.ndarray:
         """Uniforms in [0, 1) with 53 bits, the low ones of a 64-bit word: float64, shape (n,)."""
-        if self._many(n):
+        if self._by_loops(n):
             return _twister().fill("doubles", self._stream, n, np.float64)
         pairs = self.words(2 * n).reshape(n, 2)
         return ((pairs[:, 0] & np.uint32(0x1FFFFF)) * 2.0**32 + pairs[:, 1]) * 2.0**-53

@@ -7,25 +7,16 @@ torch rounds to the parameter's dtype.
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import Any
 
 import numpy as np
 
 from . import dtypes
 from .generator import Generator
+from .mt19937 import one_by_one
 
 _THIRD = np.float32(1) / np.float32(3)
 _SQUEEZE = float(np.float32(0.0331))
-
-
-@functools.cache
-def _compiled() -> Any:
-    """One of the CPU's overrides, which importing this package does not wait for."""
-    from minitorch2_kernels.cpu import rejection
-
-    return rejection
 
 
 class _Draws:
@@ -49,8 +40,8 @@ def _each(op: str, draw, generator: Generator, *parameters) -> np.ndarray:
         raise NotImplementedError(f"\"{op}_cpu\" not implemented for '{name}'")
     flat = [p.reshape(-1) for p in parameters]
     with generator._lock:
-        if _compiled().available:
-            return generator.drawn_by(_compiled().draw, op, *flat).reshape(first.shape)
+        if one_by_one().available:
+            return generator.drawn_by(one_by_one().draw, op, *flat).reshape(first.shape)
         draws = _Draws(generator)
         numbers = [draw(draws, *elements) for elements in zip(*flat, strict=True)]
     return np.array(numbers, first.dtype).reshape(first.shape)

@@ -116,6 +116,17 @@ def standard_normals(uniforms, out):
 
 
 @jit
+def standard_normals_in_double(uniforms, out):
+    """As standard_normals, in float64 and with the C library's functions."""
+    for begin in range(0, len(out), 16):
+        for i in range(begin, begin + 8):
+            radius = math.sqrt(-2.0 * math.log(1.0 - uniforms[i]))
+            theta = 2.0 * math.pi * uniforms[i + 8]
+            out[i] = radius * math.cos(theta)
+            out[i + 8] = radius * math.sin(theta)
+
+
+@jit
 def scale(x, factor, shift):
     """x = factor * x + shift, in place and rounded once."""
     for i in range(len(x)):
@@ -123,6 +134,12 @@ def scale(x, factor, shift):
 
 
 # One loop for each of the C library's functions: of a loop that is handed a function numba keeps nothing on disk.
+
+
+@jit
+def exp(x, out):
+    for i in range(len(x)):
+        out[i] = math.exp(x[i])
 
 
 @jit

@@ -36,6 +36,12 @@ def _normal(state, spare):
 
 
 @jit
+def normals(state, spare, out):
+    for i in range(len(out)):
+        out[i] = _normal(state, spare)
+
+
+@jit
 def poisson(state, spare, rates, out):
     """RuntimeError for a rate that is negative or NaN."""
     for i in range(len(out)):
