@@ -127,6 +127,18 @@ def running_sums(d):
     return d.array(*shape, special=True), axis, d.of(False, True)
 
 
+def products(d):
+    """Of rows, of more than one run, and of columns."""
+    shape = d.of((20,), (3, 20), (2, 300), (2, 9, 20))
+    axis = d.of(0, len(shape) - 1)
+    return d.array(*shape), axis, d.of(False, True)
+
+
+def running_positions(d):
+    shape, axis = around(d, d.int(1, 9))
+    return d.array(*shape, special=True), axis, d.of(False, True)
+
+
 def copy(d):
     """An array to be written to and one of its shape, both in any order of memory."""
     shape = d.of((7,), (5, 20), (20, 37), (33, 16), (3, 17, 18), (2, 3, 4, 20), (2, 2, 3, 4, 5), (2, 1, 3, 1, 2, 3, 2))
@@ -191,6 +203,12 @@ def scatter_add(d):
     return np.ascontiguousarray(x), index, d.array(*index.shape), axis
 
 
+def scatter_extremes(d):
+    x, index, values, axis = scatter_add(d)
+    special = d.array(*values.shape, special=True)
+    return x, index, special, axis, d.of(False, True)
+
+
 def cast(d):
     x = d.array(d.int(1, 4), d.int(1, 9), special=True)
     x = np.asarray(d.of(x, x > 0, np.round(d.array(3, 5)).astype(d.of(np.int32, np.int64))))
@@ -226,6 +244,8 @@ CASES = {
     "long_interpolated": (interpolated, ANOTHER_ORDER),
     "long_where": (choice, EXACT),
     "long_sums": (sums, ANOTHER_ORDER),
+    "long_products": (products, ANOTHER_ORDER),
+    "long_running_positions": (running_positions, EXACT),
     "long_extremes": (extremes, EXACT),
     "long_positions": (positions, EXACT),
     "euclidean": (euclidean, ANOTHER_ORDER),
@@ -241,4 +261,5 @@ CASES = {
     # the reference adds to zeros first where the axis is not the first
     "add_slices": (add_slices, ANOTHER_ORDER),
     "scatter_add": (scatter_add, ANOTHER_ORDER),
+    "scatter_extremes": (scatter_extremes, EXACT),
 }

@@ -179,7 +179,7 @@ from .reference.exponentials import (
     tanh,
     tanh_grad,
 )
-from .reference.extremes import extremes, positions
+from .reference.extremes import extremes, positions, running_positions
 from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
@@ -190,6 +190,7 @@ from .reference.indexing import (
     linear_index,
     mix_slices,
     scatter_add,
+    scatter_extremes,
     take_slices,
     unmix_slices,
 )
@@ -235,5 +236,5 @@ from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_g
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 from .reference.sorting import first_few, order
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .reference.sums import bias_grad, channel_sums, running_sums, sums
+from .reference.sums import bias_grad, channel_sums, products, running_sums, sums
 from .reference.unfold import fold, places, unfold

@@ -380,9 +380,10 @@ class Prod(Function):
 
     @staticmethod
     def forward(ctx, x, dim, keepdim):
-        y = K.asarray(x.prod(axis=dim, keepdims=keepdim, dtype=x.dtype))
+        y = K.products(x, dim, keepdim)
         ctx.save_for_backward(x, y)
-        ctx.dim, ctx.divides = dim, not K.on_device(x) and bool(K.all(x))  # a GPU would have to be asked
+        ctx.dim = dim
+        ctx.divides = ctx.needs_input_grad[0] and not K.on_device(x) and bool(K.all(x))  # a GPU would have to be asked
         return y
 
     @staticmethod

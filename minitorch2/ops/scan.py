@@ -196,27 +196,22 @@ def _running_in_place(function):
 def cummax(input, dim):
     """(values, indices) of the largest element so far along `dim`: the last of equals, and NaN from the
     first NaN on."""
-    return _running_extreme(K.maximum, return_types.cummax, input, dim)
+    return _running_extreme(True, return_types.cummax, input, dim)
 
 
 @on_host
 def cummin(input, dim):
     """(values, indices) of the smallest element so far along `dim`: the last of equals, and NaN from the
     first NaN on."""
-    return _running_extreme(K.minimum, return_types.cummin, input, dim)
+    return _running_extreme(False, return_types.cummin, input, dim)
 
 
-def _running_extreme(choose, kind, input, dim):
+def _running_extreme(largest, kind, input, dim):
     dim = wrap_dim(dim, input._data.ndim)
     data = K.widen(input._data) if input._data.dtype.kind == "V" else input._data
     if not data.ndim or not data.size:
         return kind(input.clone(), Function.as_tensor(K.zeros_like(data, dtype=K.int64)))
-    best = choose.accumulate(data, axis=dim)
-    shape = [1] * data.ndim
-    shape[dim] = -1
-    position = K.namespace(data).arange(data.shape[dim]).reshape(shape)
-    reached = (data == best) | (data != data)
-    indices = Function.as_tensor(in_c_order(K.maximum.accumulate(K.where(reached, position, 0), axis=dim)))
+    indices = Function.as_tensor(in_c_order(K.running_positions(data, dim, largest)))
     return kind(Gather.apply(input, indices, dim), indices)
 
 

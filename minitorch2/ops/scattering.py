@@ -98,12 +98,12 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     dim, index = _check_scatter("scatter", input, dim, index, src)
     if not index._data.size:
         return input.clone()
-    ones = Function.as_tensor(K.ones_like(index._data))
-    shape = input._data.shape
-    came = _scattered(shape, dim, index, ones)
-    untouched = came == 0
-    own = input
+    shape, own = input._data.shape, input
+    came: Any = None
+    if reduce == "mean" or not include_self:
+        came = _scattered(shape, dim, index, Function.as_tensor(K.ones_like(index._data)))
     if not include_self:
+        untouched = came == 0
         neutral = Function.as_tensor(like(element(_neutral(reduce, input._data.dtype), input._data.dtype), input._data))
         own = Where.apply(untouched, input, neutral)
     if reduce in ("sum", "mean"):
@@ -142,8 +142,7 @@ class ScatterExtreme(Function):
     @staticmethod
     def forward(ctx, x, index, src, dim, reduce):
         y = x.copy()
-        combine = K.maximum if reduce == "amax" else K.minimum
-        combine.at(y, tuple(open_grid(index, dim)), src)
+        K.scatter_extremes(y, index, src, dim, reduce == "amax")
         ctx.dim, ctx.dtype = dim, x.dtype
         ctx.save_for_backward(x, index, src, y)
         return y

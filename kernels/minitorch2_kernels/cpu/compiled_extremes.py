@@ -11,6 +11,7 @@ import numpy as np
 
 from ..reference import extremes as reference
 from ..reference.arithmetic import LONG
+from .alike import alike
 from .compiled_sums import are_worth_a_loop, runs_of
 from .jit import Loops
 from .pool import share_if, share_loop
@@ -78,7 +79,21 @@ def positions(x, axis, keepdims, largest):
     return index.reshape(_shape(x, axes, keepdims))
 
 
+def _runs(x, axis, largest) -> bool:
+    return alike(x)
+
+
+def running_positions(x, axis, largest):
+    """long_running_positions, compiled."""
+    parts, index = _parts(x, (axis,)), np.empty(x.shape, np.int64)
+    sign = x.dtype.type(1 if largest else -1)
+    shares = len(parts) * -(-parts.shape[2] // loops.PIECE)
+    share_loop(x.size / LONG, loops.running, shares, parts, sign, index.reshape(parts.shape))
+    return index
+
+
 def register() -> None:
     """Puts these kernels before the others."""
     reference.long_extremes.override(_supports)(extremes)
     reference.long_positions.override(_supports_one)(positions)
+    reference.long_running_positions.override(_runs)(running_positions)

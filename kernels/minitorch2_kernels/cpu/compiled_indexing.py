@@ -114,17 +114,26 @@ def gather(x, index, axis):
     return y
 
 
-def _scatters(out, index, values, axis) -> bool:
+def _scatters(out, index, values, axis, *_) -> bool:
     around = out.shape[:axis] + out.shape[axis + 1 :] == index.shape[:axis] + index.shape[axis + 1 :]
-    return alike(out, values) and _whole(values, index) and around
+    return alike(out, values) and values.size > 0 and index.dtype == np.int64 and around
 
 
 def scatter_add(out, index, values, axis):
     """scatter_add, compiled; the threads share what is before the axis, or if nothing is, what is after it."""
-    parts = [_parts(a, axis) for a in (out, index, values)]
+    _scatter(loops.scatter_add, out, index, values, axis)
+
+
+def scatter_extremes(out, index, values, axis, largest):
+    """scatter_extremes, compiled."""
+    _scatter(loops.scatter_extremes, out, index, values, axis, out.dtype.type(1 if largest else -1))
+
+
+def _scatter(loop, out, index, values, axis, *numbers) -> None:
+    parts = [_parts(a, axis) for a in (out, np.ascontiguousarray(index), values)]
     by_columns = len(parts[0]) == 1
     shares = parts[0].shape[2] if by_columns else len(parts[0])
-    share_loop(values.size / WORTH_SHARING, loops.scatter_add, shares, *parts, by_columns)
+    share_loop(values.size / WORTH_SHARING, loop, shares, *parts, *numbers, by_columns)
 
 
 def register() -> None:
@@ -136,3 +145,4 @@ def register() -> None:
     reference.unmix_slices.override(_unmixes)(unmix_slices)
     reference.gather.override(_gathers)(gather)
     reference.scatter_add.override(_scatters)(scatter_add)
+    reference.scatter_extremes.override(_scatters)(scatter_extremes)

@@ -1,4 +1,4 @@
-"""Sums compiled by numba: on all threads, of runs of rows that float64 adds up.
+"""Sums and products compiled by numba: on all threads, of runs of rows that float64 adds up.
 
 So they are nearer to the exact ones than the reference, and do not depend on how many threads there are."""
 
@@ -48,6 +48,18 @@ def _sums(x, before: int, summed: int, after: int):
     return totals.reshape(before, after) if parts == 1 else totals.sum(axis=1).reshape(before, after)
 
 
+def _is_the_last(x, axis, keepdims) -> bool:
+    return alike(x) and x.size > 0 and axis == x.ndim - 1
+
+
+def products(x, axis, keepdims):
+    """long_products along the last dim, compiled."""
+    rows = x.reshape(-1, x.shape[axis])
+    totals = np.empty((len(rows), -(-rows.shape[1] // loops.RUN)))
+    share_loop(x.size / LONG, loops.row_products, totals.size, rows, totals)
+    return totals.prod(axis=1).astype(x.dtype).reshape(x.shape[:axis] + (1,) * keepdims)
+
+
 def are_worth_a_loop(x, axes) -> bool:
     """Whether these dims, some of them and in order, are the last ones or have columns enough after them."""
     if not (alike(x) and x.size and axes):
@@ -94,6 +106,7 @@ def running_sums(x, axis, backwards):
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
+    reference.long_products.override(_is_the_last)(products)
     reference.channel_sums.override(_has_channels)(channel_sums)
     reference.running_sums.override(_runs)(running_sums)
     reference.long_sums.override(_supports)(sums)

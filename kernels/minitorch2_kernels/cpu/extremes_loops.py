@@ -5,7 +5,10 @@ no elements. A number is better than the best so far if it is larger, or the fir
 
 from __future__ import annotations
 
+import numpy as np
+
 from .jit import jit
+from .loops import clear, copy
 from .share_loops import shareable
 
 PIECE = 512  # columns at a time, whose best stay in the first-level cache
@@ -64,3 +67,34 @@ def of_columns_where(x, sign, best, index, start, stop):
                 better = (v * sign > u * sign) | ((v != v) & (u == u))
                 own[c] = v if better else u
                 at[c] = i if better else at[c]
+
+
+@shareable
+@jit
+def running(x, sign, index, start, stop):
+    """index (B, N, L): where the best of x[b, 0] to x[b, n] stands, the last of equals; pieces start to stop of L in
+    all B."""
+    pieces = (x.shape[2] + PIECE - 1) // PIECE
+    for unit in range(start, stop):
+        b, first = unit // pieces, unit % pieces * PIECE
+        table, places = x[b], index[b]
+        if x.shape[2] == 1:
+            best, at = table[0, 0] * sign, 0
+            for i in range(len(table)):
+                v = table[i, 0] * sign
+                if not v < best and (v >= best or v != v):  # `not` makes it a jump, which is seldom taken
+                    best, at = v, i
+                places[i, 0] = at
+            continue
+        last = min(first + PIECE, x.shape[2])
+        best = np.empty(last - first, x.dtype)
+        copy(table[0, first:last], best)
+        before = places[0, first:last]
+        clear(before)
+        for i in range(1, len(table)):
+            row, out = table[i, first:last], places[i, first:last]
+            for c in range(len(row)):
+                better = (row[c] * sign >= best[c] * sign) | (row[c] != row[c])
+                best[c] = row[c] if better else best[c]
+                out[c] = i if better else before[c]
+            before = out

@@ -100,6 +100,21 @@ def scatter_add(out, index, values, by_columns, start, stop):
 
 @shareable
 @jit
+def scatter_extremes(out, index, values, sign, by_columns, start, stop):
+    """As scatter_add, with the larger of the two, or by sign -1 the smaller, for their sum; the first NaN stays."""
+    first, last = (0, len(out)) if by_columns else (start, stop)
+    left, right = (start, stop) if by_columns else (0, out.shape[2])
+    for a in range(first, last):
+        table = out[a]
+        for j in range(index.shape[1]):
+            at, new = index[a, j], values[a, j]
+            for b in range(left, right):
+                old, v = table[at[b], b], new[b]
+                table[at[b], b] = v if (v * sign > old * sign) | (v != v) else old
+
+
+@shareable
+@jit
 def mix_slices(x, index, weights, y, start, stop):
     """y[a, j] = the sum over t of x[a, index[t, j]] weights[t, j], for the slices start to stop of A*m."""
     count = y.shape[1]

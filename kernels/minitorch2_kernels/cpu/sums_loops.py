@@ -39,6 +39,19 @@ def row_sums(x, totals, start, stop):
 
 @shareable
 @jit
+def row_products(x, totals, start, stop):
+    """totals (R, P), float64: the products of each row's P runs, x (R, L); runs start to stop of all rows."""
+    parts = totals.shape[1]
+    for unit in range(start, stop):
+        r, p = unit // parts, unit % parts
+        row, product = x[r, p * RUN : (p + 1) * RUN], x.dtype.type(1)
+        for i in range(len(row)):
+            product *= row[i]
+        totals[r, p] = product
+
+
+@shareable
+@jit
 def column_sums(x, totals, start, stop):
     """totals (B, P, L), float64: the sums of x (B, R, L) over ROWS rows at a time; pieces start to stop of all runs of
     rows."""

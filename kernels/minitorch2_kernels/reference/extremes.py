@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import asarray, kernel
+from ..dispatch import asarray, kernel, namespace, where
 from .arithmetic import asked_if_long
 
 
@@ -21,4 +21,16 @@ def long_positions(x, axis, keepdims, largest):
     return asarray((x.argmax if largest else x.argmin)(axis=axis, keepdims=keepdims), np.int64)
 
 
+@kernel
+def long_running_positions(x, axis, largest):
+    """Where the largest, or the smallest, element so far along `axis` stands: int64, like x, which is not empty. The
+    last of equals, and from the first NaN on of NaNs."""
+    best = (np.maximum if largest else np.minimum).accumulate(x, axis=axis)
+    shape = [-1 if d == axis else 1 for d in range(x.ndim)]
+    position = namespace(x).arange(x.shape[axis]).reshape(shape)
+    reached = (x == best) | (x != x)
+    return np.maximum.accumulate(where(reached, position, namespace(x).zeros_like(position)), axis=axis)
+
+
 extremes, positions = asked_if_long(long_extremes), asked_if_long(long_positions)
+running_positions = asked_if_long(long_running_positions)

@@ -79,15 +79,26 @@ def scatter_add(out, index, values, axis):
 
     index: int64, in range, no larger than out but along `axis`; values: of its shape, in out's dtype."""
     xp = namespace(out)
-    grid = [
-        index if d == axis else xp.arange(n).reshape((-1, *(1,) * (index.ndim - d - 1)))
-        for d, n in enumerate(index.shape)
-    ]
-    linear = linear_index(grid, out.shape).reshape(-1)
+    linear = linear_index(_grid(index, axis), out.shape).reshape(-1)
     if out.flags.c_contiguous:
         index_add(out.reshape(-1), linear, values.reshape(-1))
     else:
         out += index_add(xp.zeros(out.size, out.dtype), linear, values.reshape(-1)).reshape(out.shape)
+
+
+@kernel
+def scatter_extremes(out, index, values, axis, largest):
+    """As scatter_add, but each element becomes the largest, or the smallest, of itself and of what comes to it; NaN is
+    both. Writes to `out`."""
+    (np.maximum if largest else np.minimum).at(out, tuple(_grid(index, axis)), values)
+
+
+def _grid(index, axis) -> list:
+    """The index along `axis` and positions along the other dims, broadcasting."""
+    arange = namespace(index).arange
+    return [
+        index if d == axis else arange(n).reshape((-1, *(1,) * (index.ndim - d - 1))) for d, n in enumerate(index.shape)
+    ]
 
 
 def linear_index(indices, shape) -> Any:

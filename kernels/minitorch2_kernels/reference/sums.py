@@ -1,11 +1,11 @@
-"""Sums over some of the dims."""
+"""Sums and products over some of the dims."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..dispatch import asarray, kernel, namespace
-from .arithmetic import LONG
+from .arithmetic import LONG, asked_if_long
 from .cast import cast
 
 
@@ -30,6 +30,15 @@ def sums(x, axes, keepdims=False):
     if x.size >= LONG:
         return long_sums(x, tuple(sorted(axes)), keepdims)
     return x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype)
+
+
+@kernel
+def long_products(x, axis, keepdims):
+    """The products of x along `axis`, in x's dtype; keepdims: that dim stays, with size 1."""
+    return asarray(x.prod(axis=axis, keepdims=keepdims, dtype=x.dtype))
+
+
+products = asked_if_long(long_products)
 
 
 @kernel
