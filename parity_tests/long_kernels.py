@@ -215,6 +215,24 @@ def cast(d):
     return x, np.dtype(d.of("float32", "float64"))
 
 
+def special(d):
+    """With what has no value or an infinite one, and on either side of 0."""
+    x = d.array(d.int(1, 9), d.int(1, 40), special=True) * d.of(1, 5, 30)
+    return (x if d.of(True, False) else abs(x),)
+
+
+def polygamma(d):
+    return d.of(1, 1, 2), *special(d)
+
+
+def incomplete_gamma(d):
+    """Where each of the series, the fraction and the integral is taken."""
+    a, x = (filled(d, shape) for shape in fitting(d, 2))
+    a, x = abs(a) * a.dtype.type(d.of(1e-3, 1, 10, 300)), abs(x)
+    with np.errstate(invalid="ignore"):
+        return a, d.of(x, a * x, a * (1 + x / 10))
+
+
 def tiny(patch: pytest.MonkeyPatch) -> None:
     """Has small arrays cut and shared as large ones are."""
     from minitorch2_kernels.cpu import (
@@ -223,6 +241,7 @@ def tiny(patch: pytest.MonkeyPatch) -> None:
         compiled_extremes,
         compiled_indexing,
         compiled_sorting,
+        compiled_special,
         compiled_sums,
         gathered,
     )
@@ -230,6 +249,8 @@ def tiny(patch: pytest.MonkeyPatch) -> None:
     modules = compiled_arithmetic, compiled_copying, compiled_extremes, compiled_indexing, compiled_sorting
     for module in (*modules, compiled_sums, gathered):
         patch.setattr(module, "LONG", 1)
+    patch.setattr(compiled_special, "WORTH_IT", 1)
+    patch.setattr(compiled_special, "WORTH_SHARING", 1)
 
 
 CASES = {
@@ -254,6 +275,11 @@ CASES = {
     "running_sums": (running_sums, EXACT),
     "long_cast": (cast, EXACT),
     "long_copy": (copy, EXACT),
+    "lgamma": (special, ANOTHER_ORDER),
+    "digamma": (special, ANOTHER_ORDER),
+    "polygamma": (polygamma, ANOTHER_ORDER),
+    "gammainc": (incomplete_gamma, ANOTHER_ORDER),
+    "gammaincc": (incomplete_gamma, ANOTHER_ORDER),
     "take_slices": (take_slices, EXACT),
     "gather": (gather, EXACT),
     "mix_slices": (mix_slices, ANOTHER_ORDER),

@@ -43,6 +43,7 @@ if jit.available:
         compiled_rnn,
         compiled_rows,
         compiled_sorting,
+        compiled_special,
         compiled_sums,
         gathered,
     )
@@ -69,6 +70,7 @@ if jit.available:
         compiled_rnn,
         compiled_rows,
         compiled_sorting,
+        compiled_special,
         compiled_sums,
     ):
         module.register()
