@@ -42,6 +42,8 @@ F.cross_entropy(x,t)
 F.nll_loss(F.log_softmax(x,1),t)
 F.kl_div(x,x.detach()*0)
 x.roll(1)
+F.pdist(x)
+F.pdist(x,1.0)
 x.logsumexp(1)
 x[0]
 x[:,0]

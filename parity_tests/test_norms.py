@@ -131,6 +131,15 @@ def test_distances_of_points_without_coordinates():
         assert_same(*both(lambda t, p=p: t.pdist(t.zeros(3, 0), p)), POWERS)
 
 
+def test_distances_of_points_that_coincide_or_are_far_from_the_origin():
+    def run(t):
+        x = t.tensor([[1.0, 2.0], [1.0, 2.0], [4.0, 6.0]], dtype=t.float64, requires_grad=True)
+        y = t.pdist(x + 1000)
+        return y.detach(), t.autograd.grad((y * t.tensor([1.0, 2.0, 3.0])).sum(), x)[0]
+
+    assert_same(*both(run), POWERS)
+
+
 @pytest.mark.parametrize("driver", [None, "gels", "gelsy", "gelsd", "gelss"])
 @pytest.mark.parametrize("shape", [(4, 3), (3, 3), (3, 4)])
 def test_which_parts_of_least_squares_require_gradients(shape, driver):
