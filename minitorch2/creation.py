@@ -52,7 +52,7 @@ def _finish(array, requires_grad, pin_memory=False) -> Tensor:
     result = Tensor._wrap(array)
     if requires_grad and not result.dtype.is_floating_point:  # the setter's own words begin with a small letter
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    return result.requires_grad_() if requires_grad else result
+    return result._requiring(True) if requires_grad else result
 
 
 def _sizes(sizes, size=None) -> tuple[int, ...]:
@@ -124,7 +124,7 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=None) -> T
         raise ValueError("can't alias arbitrary sequence into a tensor: copy=False was asked for")
     if requires_grad is None or requires_grad == shared.requires_grad:
         return shared
-    return shared.detach() if shared.grad_fn is not None else shared.requires_grad_(requires_grad)
+    return shared.detach() if shared.grad_fn is not None else shared._requiring(requires_grad)
 
 
 def _same_memory(given, array) -> bool:

@@ -97,8 +97,13 @@ def _suffixes(tensor) -> list[str]:
     plain = (default,) if empty or tensor.is_meta else (default, dtypes.int64, dtypes.bool)
     if tensor.dtype not in plain:
         suffixes.append(f"dtype={tensor.dtype}")
-    if tensor.grad_fn is not None:
-        suffixes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
+    try:
+        node = tensor.grad_fn
+    except RuntimeError:  # a view that lost its history
+        suffixes.append("grad_fn=<Invalid>")
+        return suffixes
+    if node is not None:
+        suffixes.append(f"grad_fn=<{node.name()}>")
     elif tensor.requires_grad:
         suffixes.append("requires_grad=True")
     return suffixes

@@ -194,7 +194,7 @@ def normal(
         if size is None or isinstance(size, int):
             raise TypeError("normal() of two numbers needs a size: normal(mean, std, size), a tuple of ints")
         made = empty(size, dtype=dtype, layout=layout, device=device, pin_memory=pin_memory)
-        return made.normal_(mean, std, generator=generator).requires_grad_(requires_grad)
+        return made.normal_(mean, std, generator=generator)._requiring(requires_grad)
     if size is not None:
         raise TypeError("normal() of tensors takes their shape; leave out size")
     with no_grad():
@@ -220,7 +220,7 @@ def rand_like(input, *, generator=None, requires_grad=False, **options):
 
     options: dtype, layout, device, memory_format, as for torch.empty_like.
     """
-    return empty_like(input, **options).uniform_(generator=generator).requires_grad_(requires_grad)
+    return empty_like(input, **options).uniform_(generator=generator)._requiring(requires_grad)
 
 
 def randn_like(input, *, generator=None, requires_grad=False, **options):
@@ -228,7 +228,7 @@ def randn_like(input, *, generator=None, requires_grad=False, **options):
 
     options: dtype, layout, device, memory_format, as for torch.empty_like.
     """
-    return empty_like(input, **options).normal_(generator=generator).requires_grad_(requires_grad)
+    return empty_like(input, **options).normal_(generator=generator)._requiring(requires_grad)
 
 
 def randint_like(input, low=0, high=None, *, generator=None, requires_grad=False, **options):
@@ -238,4 +238,4 @@ def randint_like(input, low=0, high=None, *, generator=None, requires_grad=False
     """
     low, high = (0, low) if high is None else (low, high)
     low, high = _integer("randint_like", "low", low), _integer("randint_like", "high", high)
-    return empty_like(input, **options).random_(low, high, generator=generator).requires_grad_(requires_grad)
+    return empty_like(input, **options).random_(low, high, generator=generator)._requiring(requires_grad)

@@ -22,6 +22,7 @@ from .core.layout import strided
 from .core.memory_order import address_of, copy_with_memory, memory_of
 from .core.meta import MetaArray
 from .core.size import row_major_strides
+from .core.transforming import refuse_method
 from .core.variable import Variable
 from .ops._arguments import with_named_arguments
 from .ops._common import wrap_dim
@@ -319,10 +320,9 @@ class Tensor(
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Sets requires_grad and returns the tensor."""
-        if requires_grad and self._data.dtype.kind not in "fV":  # in other words than the attribute's, as in torch
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        self.requires_grad = requires_grad
-        return self
+        if state.transforms:
+            refuse_method("requires_grad_", "(or perhaps using torch.autograd.functional.* APIs) ")
+        return self._requiring(requires_grad)
 
     @property
     def retains_grad(self) -> bool:
@@ -330,6 +330,8 @@ class Tensor(
 
     def retain_grad(self) -> None:
         """Asks backward to leave the gradient here although this is no leaf."""
+        if state.transforms:
+            refuse_method("retain_grad")
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self.is_leaf or self._keeper is not None:
@@ -385,7 +387,7 @@ class Tensor(
         twin = Tensor._wrap(copy_with_memory(self._data, memo.setdefault("memories", {})))
         twin.__class__ = type(self)
         memo[id(self)] = twin
-        twin._requires_grad = self._requires_grad
+        twin._requires_grad = self.requires_grad
         if self._grad is not None:
             twin._grad = copy.deepcopy(self._grad, memo)
         for name, value in vars(self).items():
@@ -395,7 +397,7 @@ class Tensor(
 
     def __reduce__(self):
         extra = {k: v for k, v in vars(self).items() if not k.startswith("_")}
-        return _rebuild, (type(self), self._data, self._requires_grad, extra)
+        return _rebuild, (type(self), self._data, self.requires_grad, extra)
 
     def type(self, dtype=None, non_blocking=False) -> Any:
         """The name of the tensor type ('torch.FloatTensor'), or the tensor converted to a dtype."""

@@ -107,4 +107,4 @@ def _made(name, shape, length, periodic, dtype, layout, device, requires_grad):
     points = xp.arange(length).astype(compute.numpy)
     array = xp.ones(length, compute.numpy) if length < 2 else shape(points, n)
     result = Function.as_tensor(K.cast(array, dtype.numpy))
-    return result.requires_grad_() if requires_grad else result
+    return result._requiring(True) if requires_grad else result

@@ -22,11 +22,14 @@ def network(lib):
     ).double()
 
 
-def gradients(lib, hooks):
+def gradients(lib, hooks, within=False):
     net, x = network(lib), lib.arange(128.0, dtype=lib.float64).reshape(2, 1, 8, 8).sin()
     with hooks(lib):
         loss = (net(x) ** 2).sum()
-    loss.backward()
+        if within:
+            loss.backward()
+    if not within:
+        loss.backward()
     return [p.grad for p in net.parameters()]
 
 
@@ -252,7 +255,7 @@ def test_saved_tensors_that_change_before_backward():
 
 
 def test_gradients_are_the_same_where_saved_tensors_may_change():
-    allowed = gradients(mt, lambda lib: lib.autograd.graph.allow_mutation_on_saved_tensors())
+    allowed = gradients(mt, lambda lib: lib.autograd.graph.allow_mutation_on_saved_tensors(), within=True)
     for a, b in zip(allowed, gradients(mt, plain), strict=True):
         np.testing.assert_array_equal(a.cpu().numpy(), b.cpu().numpy())
 
@@ -263,6 +266,10 @@ def test_blocks_that_allow_mutation(lib):
     with allow(), pytest.raises(RuntimeError, match="contexts cannot be nested"), allow():
         pass
     x = leaf(lib)
+    with allow():
+        y = x * x
+    with pytest.raises(AssertionError, match="Trying to backward outside of the 'allow_mutation_on_saved_tensors'"):
+        y.sum().backward()
     y = x * 1
     z = y * y
     y.zero_()

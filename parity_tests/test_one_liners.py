@@ -31,19 +31,24 @@ ROUNDING = Rounding(64.0, 64.0, "these look for wrong results, not for the last 
 
 
 def programs(file):
-    text = file.read_text(encoding="utf-8").strip("\n")
-    return text.split("\n---\n") if file.stem == "several_lines" else text.split("\n")
+    if file.stem == "several_lines":
+        return programs_between_lines(file)
+    return file.read_text(encoding="utf-8").strip("\n").split("\n")
 
 
-def run(lib, program):
-    """("value", what the last expression gave) or ("error", the type of the exception)."""
+def programs_between_lines(file):
+    return file.read_text(encoding="utf-8").strip("\n").split("\n---\n")
+
+
+def run(lib, program, filter="ignore"):
+    """("value", what the last expression gave) or ("error", the exception). filter: for warnings."""
     lib.manual_seed(0)
     lib.set_default_dtype(lib.float32)
     names = {"torch": lib, "np": np, "math": math, "copy": copy, "pickle": pickle}
     body = ast.parse(program).body
     last = ast.Expression(body.pop().value) if isinstance(body[-1], ast.Expr) else None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter(filter)
         try:
             exec(compile(ast.Module(body, []), "<program>", "exec"), names)
             return "value", eval(compile(last, "<program>", "eval"), names) if last else None

@@ -11,6 +11,7 @@ from ..core.function import Function
 from ..core.grad_mode import enable_grad, state
 from ..core.node import GradientEdge
 from ..core.size import Size
+from ..core.transforming import refuse_backward
 from ..core.variable import Variable
 from ..ops.joining import stack
 from ..ops.view_ops import Alias
@@ -26,6 +27,8 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
     """
     if state.inference:
         raise RuntimeError("Calling .backward() or autograd.grad() inside inference_mode is not allowed")
+    if state.transforms:
+        refuse_backward()
     tensors, grads = _roots(tensors, grad_tensors, create_graph)
     wanted = None
     if inputs is not None:
@@ -181,7 +184,7 @@ def vjp_of_composed(composed, args, needs, grads) -> tuple:
         args = [Alias.apply(a, a._data.shape) if need else a for a, need in zip(args, needs, strict=True)]
         outputs = composed(*args)
     outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-    roots = [(o._edge(), g) for o, g in zip(outputs, grads, strict=False) if o._requires_grad]
+    roots = [(o._edge(), g) for o, g in zip(outputs, grads, strict=False) if o.requires_grad]
     edges = [a._edge() for a, need in zip(args, needs, strict=True) if need]
     found = iter(
         run_backward(

@@ -10,10 +10,12 @@ from typing import Any
 from minitorch2_kernels.dispatch import namespace
 
 from ..core import anomaly
-from ..core.function import _FREED, CUSTOM, SEVERAL
+from ..core.function import _FREED
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
+from ..core.lost_views import CUSTOM, SEVERAL
 from ..core.node import Node, next_number
+from ..core.transforming import refuse_old_function
 from ..core.variable import Variable
 from ..ops.conversion import detach
 
@@ -127,6 +129,8 @@ class Function(FunctionCtx):
                 result = cls.forward(*args)
                 cls.setup_context(ctx, args, result)
             else:
+                if state.transforms:
+                    refuse_old_function()
                 result = cls.forward(ctx, *args)
         single = not isinstance(result, tuple)
         outputs = (result,) if single else result
@@ -279,7 +283,7 @@ def once_differentiable(backward):
         single = not isinstance(results, tuple)
         with enable_grad():
             blocked = tuple(
-                _Blocked.apply(detach(r).requires_grad_()) if isinstance(r, Variable) else r
+                _Blocked.apply(detach(r)._requiring(True)) if isinstance(r, Variable) else r
                 for r in ((results,) if single else results)
             )
         return blocked[0] if single else blocked

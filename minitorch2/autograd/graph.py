@@ -62,8 +62,10 @@ class saved_tensors_hooks:
         state.tape = self
 
     def __exit__(self, *exc: object) -> None:
-        self._pack_latest()
-        state.tape = self._outer.pop()
+        try:
+            self._pack_latest()
+        finally:
+            state.tape = self._outer.pop()
 
     def add(self, node: Any) -> None:
         """Called for each node that is recorded. Not it but the one before is emptied: an in-place method may still
@@ -98,6 +100,17 @@ def _has_tensors(values: Any) -> bool:
     return isinstance(values, tuple) and any(is_array(getattr(value, "_data", value)) for value in values)
 
 
+def _packed(tensor: Variable, pack: Callable[[Variable], Any]) -> Any:
+    kept = pack(tensor)
+    if tensor._counter[0]:
+        raise RuntimeError(
+            "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot "
+            "be modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if "
+            "you need to perform in-place operations on the input to a pack hook."
+        )
+    return kept
+
+
 class _Packed:
     """One saved value: an array, a tensor (with its place in the graph), or anything else, which stays as it is."""
 
@@ -105,7 +118,7 @@ class _Packed:
         self._bare = is_array(value)
         array: Any = value if self._bare else getattr(value, "_data", None)
         self._packs = is_array(array)
-        self._kept = pack(Function.as_tensor(array)) if self._packs else value
+        self._kept = _packed(Function.as_tensor(array), pack) if self._packs else value
         if self._packs and not self._bare:
             self._shell = copy.copy(value) if not isinstance(value, Variable) else _Shell(value)
         if self._packs:
@@ -189,16 +202,25 @@ def increment_version(tensor: Variable | Iterable[Variable]) -> None:
 def allow_mutation_on_saved_tensors() -> Iterator[None]:
     """A block in which tensors may be written in place although they are saved for backward, which sees the old values.
 
-    All that is saved inside is copied; torch copies only what is written to, and wants backward inside the block.
-    RuntimeError for a block within a block.
+    All that is saved inside is copied; torch copies only what is written to. RuntimeError for a block within a block;
+    AssertionError for a backward pass outside it through what was saved inside.
     """
     if state.copies_saved:
         raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
-    state.copies_saved = True
+    over = False
+
+    def check() -> None:
+        if over:
+            raise AssertionError(
+                "Trying to backward outside of the 'allow_mutation_on_saved_tensors' context"
+                "in which the graph was originally recorded."
+            )
+
+    state.copies_saved = check
     try:
         yield
     finally:
-        state.copies_saved = False
+        state.copies_saved, over = None, True
 
 
 def register_multi_grad_hook(

@@ -22,7 +22,7 @@ from minitorch2_kernels.reference.cast import BFLOAT16
 from . import anomaly
 from .function import Function
 from .grad_mode import state
-from .gradient_hooks import call_hooks, call_post_hooks
+from .gradient_hooks import call_hooks, call_leaf_hooks, call_post_hooks
 from .memory_order import copied
 from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
@@ -197,8 +197,7 @@ def _accumulate(leaf, g, nobody_else, create_graph):
             leaf._grad._data += g
         leaf._grad._bump()
     if leaf._after_accumulate:
-        for hook in list(leaf._after_accumulate.values()):
-            hook(leaf)
+        call_leaf_hooks(leaf)
 
 
 def _own(g, nobody_else):

@@ -32,6 +32,7 @@ from . import anomaly, autocast
 from .device import describe_mismatch, device_of
 from .dtypes import LOW_PRECISION, float32
 from .grad_mode import state
+from .lost_views import INFERENCE, NO_GRAD, SEVERAL
 from .memory_order import in_c_order, in_order_of
 from .meta import MetaArray
 from .meta_ops import apply_to_meta
@@ -47,7 +48,6 @@ _FREED = (
     "after calling backward."
 )
 
-NO_GRAD, VIEW_OF_NO_GRAD, SEVERAL, CUSTOM = range(4)  # why a view may not be written to while gradients are recorded
 _NEVER_WRITTEN = ([0], 0, None)  # what is watched where there is no memory to write to
 
 
@@ -68,6 +68,7 @@ class Function(Node):
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
 
+    single_use = False  # torch's keeps something for backward: a second one is refused, though nothing is missing here
     op_name: str  # the class's name in its source; programs that walk a graph find torch's as type(node).__name__
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -126,7 +127,7 @@ class Function(Node):
         return tuple(map(Function.as_tensor, self._constants)) if self.create_graph else self._constants
 
     def release(self) -> None:
-        if self._saved:
+        if self._saved or self.single_use:
             self._saved = None
         if self._constants:
             self._constants = None
@@ -302,8 +303,10 @@ class Function(Node):
                 continue
             if variable._inference:
                 raise RuntimeError(
-                    "Inference tensors cannot be saved for backward. To work around you can make a clone to get a "
-                    "normal tensor and use it in autograd."
+                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
+                    "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
+                    "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+                    "`torch.inference_mode()`."
                 )
             written = variable._counter
             sources.append(i)
@@ -320,6 +323,8 @@ class Function(Node):
 
     def _save_copies(self) -> None:
         """Puts copies in the place of all that is kept: what is written to the tensors later does not matter."""
+        if self._saved or self._constants:
+            self.recompute = state.copies_saved
         self._saved = tuple([a.copy(order="K") if is_array(a) else a for a in self._saved])
         self._watched = [_NEVER_WRITTEN] * len(self._saved)
         self._constants = tuple([a.copy(order="K") if is_array(a) else a for a in self._constants])
@@ -347,13 +352,15 @@ class Function(Node):
             if output._inference is not source._inference:
                 output._inference = source._inference
             if not state.grad:
-                output._unwritable = NO_GRAD
-            elif source._unwritable is not None:
-                output._unwritable = VIEW_OF_NO_GRAD if source._unwritable == NO_GRAD else source._unwritable
+                output._unwritable = INFERENCE if state.inference else NO_GRAD
             elif len(outputs) > 1:
                 output._unwritable = SEVERAL
+            elif source._unwritable is not None:
+                output._unwritable = source._unwritable
 
     def run(self, grads: list, create_graph: bool) -> tuple:
+        if self._saved is None:
+            raise RuntimeError(_FREED)
         if self.n_outputs > 1 and self.zeros_for_missing:
             grads = [self._zeros(i, create_graph) if g is None else g for i, g in enumerate(grads)]
         if create_graph and self.composed is not None:

@@ -11,12 +11,13 @@ from typing import Any
 class _State(threading.local):
     grad = True  # record the graph
     inference = False  # new tensors may never enter a graph
+    transforms = 0  # how many transforms of torch.func are within the functions they were given
     backward = 0  # how many backward passes of this thread are under way, one inside the other
     mapped = 0  # how many vmaps are between two samples, which may share a graph: backward keeps it
     selective = False  # the innermost of them was asked for the gradients of certain tensors alone
     task: Any = None  # the innermost of them (engine.Task)
     running: Any = None  # the node whose backward is under way, where anomalies are looked for
-    copies_saved = False  # nodes save copies, which later writes do not reach
+    copies_saved: Any = None  # where nodes save copies, which later writes do not reach: says whether they may be used
     tape: Any = None  # told of each node that is recorded: the innermost checkpoint (utils.checkpoint)
 
 

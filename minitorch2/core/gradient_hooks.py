@@ -20,6 +20,14 @@ def call_hooks(hooks, slots):
                 slots[nr] = returned if given is g else returned._data
 
 
+def call_leaf_hooks(leaf):
+    """A leaf's register_post_accumulate_grad_hook functions see it and return None; a tensor is passed over."""
+    for function in list(leaf._after_accumulate.values()):
+        returned = function(leaf)
+        if returned is not None:
+            _check_variable(returned)
+
+
 def call_post_hooks(node, results, slots, waiting):
     """The node's results as Node.register_hook's functions leave them; they see them summed to the inputs' shapes."""
     n = max((i + 1 for i, edge in enumerate(node.edges) if edge is not None), default=0)
@@ -52,8 +60,7 @@ def _check_tuple(function, returned, inputs):
 
 def _check_returned(function, new, old):
     """What a hook returned must be able to stand for the gradient that it saw."""
-    if not isinstance(new, Variable):
-        raise TypeError(f"expected Variable, but hook returned '{type(new).__name__}'")
+    _check_variable(new)
     if old is None:
         raise RuntimeError("can't replace a None gradient with a non-None value")
     if new.dtype != old.dtype:
@@ -63,6 +70,11 @@ def _check_returned(function, new, old):
         raise RuntimeError(
             f"{_spoken(function)} has changed the size of value: got {tuple(new.shape)}, expected {tuple(old.shape)}"
         )
+
+
+def _check_variable(returned):
+    if not isinstance(returned, Variable):
+        raise TypeError(f"expected Variable, but hook returned '{type(returned).__name__}'")
 
 
 def _as_tensor(g):

@@ -6,6 +6,7 @@ from typing import Any
 
 from . import autocast, dtypes
 from .grad_mode import state
+from .lost_views import refuse
 from .node import accumulator
 from .size import Size
 
@@ -83,7 +84,8 @@ class Variable:
 
     @property
     def grad_fn(self):
-        """The node that computed this tensor; None for a leaf."""
+        """The node that computed this tensor; None for a leaf. RuntimeError for a view that was made without one, or
+        by a function of several views or of the program's own, once its memory was written to by another name."""
         if self._base is not None and self._seen != self._counter[0]:
             self._renew_view()
         return self._grad_fn
@@ -91,9 +93,13 @@ class Variable:
     def _renew_view(self) -> None:
         # Somebody wrote to the shared memory. If that write was recorded, this view's past is no longer the op that
         # made it but the base's new past, seen through the same view ops.
-        self._seen = self._counter[0]
         base = self._base
-        if base._grad_fn is None or not base._requires_grad:
+        if not base._requires_grad:
+            return
+        if self._unwritable is not None:
+            refuse(self, by_another=True)
+        self._seen = self._counter[0]
+        if base._grad_fn is None and self._grad_fn is not None:  # a leaf's memory, written unrecorded
             return
         grad_enabled, state.grad = state.grad, True
         try:
@@ -115,10 +121,9 @@ class Variable:
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients are recorded for this tensor. A leaf's may be set; a floating dtype is needed."""
-        if self._base is not None and self._seen != self._counter[0]:
-            self._renew_view()
-        return self._requires_grad
+        """Whether gradients are recorded for this tensor. A leaf's may be set; a floating dtype is needed. True for
+        each view of a tensor of which it is, even for one made in a no_grad block."""
+        return self._requires_grad or (self._base is not None and self._base._requires_grad)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -136,10 +141,17 @@ class Variable:
             )
         self._requires_grad = value
 
+    def _requiring(self, requires_grad: bool):
+        """Itself, requires_grad set: requires_grad_ for what the library makes, within torch.func's transforms, too."""
+        if requires_grad and self._data.dtype.kind not in "fV":  # in other words than the attribute's, as in torch
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        self.requires_grad = requires_grad
+        return self
+
     @property
     def is_leaf(self) -> bool:
         """True where backward stops: made by the user, or not requiring a gradient."""
-        return not self.requires_grad or self._grad_fn is None
+        return not self.requires_grad or self.grad_fn is None
 
     @property
     def output_nr(self) -> int:

@@ -8,6 +8,7 @@ import itertools
 from typing import Any
 
 from ..core.grad_mode import state
+from ..core.transforming import transforming
 from ..core.variable import Variable
 from ..ops.comparison import equal
 from ..ops.joining import stack
@@ -44,7 +45,7 @@ def vmap(func, in_dims: Any = 0, out_dims: Any = 0, randomness="error", *, chunk
         found = []
         for i in range(max(samples.n, 1)):  # of none, one of zeros says how results look
             draws.begin()
-            with _graphs_kept(i < samples.n - 1):
+            with _graphs_kept(i < samples.n - 1), transforming():
                 found.append(tree.flatten(func(*samples.sample(i), **kwargs)))
             draws.end()
             samples.check_unwritten()

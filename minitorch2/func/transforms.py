@@ -16,6 +16,7 @@ from ..autograd.backward import grad as autograd_grad
 from ..core.function import Function
 from ..core.grad_mode import enable_grad, state
 from ..core.node import AccumulateGrad
+from ..core.transforming import transforming
 from ..core.variable import Variable
 from ..ops.conversion import detach
 from ..ops.views import view_as
@@ -42,7 +43,7 @@ class Level:
 
     def leaf(self, x):
         """x, which nobody else holds, as a leaf of this level."""
-        x.requires_grad_()
+        x._requiring(True)
         x._level = self
         return x
 
@@ -50,7 +51,7 @@ class Level:
         """func(*args, **kwargs), its graph recorded."""
         self.running = True
         try:
-            with enable_grad():
+            with enable_grad(), transforming():
                 return func(*args, **kwargs)
         finally:
             self.running = False

@@ -15,12 +15,12 @@ import minitorch2_kernels as K
 from minitorch2_kernels.dispatch import on_device
 
 from ..core import dtypes
-from ..core.function import CUSTOM, NO_GRAD, SEVERAL, Function, zeros_beside
+from ..core.function import Function, zeros_beside
 from ..core.grad_mode import state
+from ..core.lost_views import refuse
 from ..core.memory_order import copy_like
 from ..core.node import next_number
 from ..core.quiet import IGNORE, restore, silence
-from ..core.saved_values import short
 from ..core.variable import Variable
 
 _NUMBERS = (float, int)
@@ -103,45 +103,21 @@ def check_writable(x, shared_memory=False) -> None:
 
 def check_history(x) -> None:
     """Raises torch's errors for tensors that may not become others in place."""
-    base = x if x._base is None else x._base
-    if state.grad and x._unwritable is not None and (x.requires_grad or base.requires_grad):
-        _refuse(x)
     if state.grad and x.requires_grad:
-        if x._grad_fn is None:
+        if x._unwritable is not None:
+            refuse(x)
+        if x._base is not None:
+            if x._base._grad_fn is None:
+                raise RuntimeError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation."
+                )
+        elif x._grad_fn is None:
             raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-        if x._base is not None and x._base._requires_grad and x._base._grad_fn is None:
-            raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     if x._inference and not state.inference:
         raise RuntimeError(
-            "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a "
-            "normal tensor before doing inplace update."
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone to get a "
+            "normal tensor before doing inplace update.See https://github.com/pytorch/rfcs/pull/17 for more details."
         )
-
-
-def _refuse(view) -> None:
-    op, _, nr = view._replay[-1] if view._replay else (view._grad_fn, None, view._output_nr)
-    name = view._grad_fn.name() if view._grad_fn else op.__name__
-    which = f"Output {nr} of {short(name)}"
-    if view._unwritable == SEVERAL:
-        raise RuntimeError(
-            f"{which} is a view and is being modified inplace. This view is the output of a function that returns "
-            "multiple views. Such functions do not allow the output views to be modified inplace. You should replace "
-            "the inplace operation by an out-of-place one."
-        )
-    if view._unwritable == CUSTOM:
-        raise RuntimeError(
-            f"{which} is a view and is being modified inplace. This view was created inside a custom Function (or "
-            "because an input was returned as-is) and the autograd logic to handle view+inplace would override the "
-            "custom backward associated with the custom Function, leading to incorrect gradients. This behavior is "
-            "forbidden. You can fix this by cloning the output of the custom Function."
-        )
-    what = "A view was created" if view._unwritable == NO_GRAD else f"{which} is a view of a view which was created"
-    raise RuntimeError(
-        f"{what} in no_grad mode and is being modified inplace with grad mode enabled. Given that this use case is "
-        "ambiguous and error-prone, it is forbidden. You can clarify your code by moving both the view and the inplace "
-        "either both inside the no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
-        "want the inplace to be tracked)."
-    )
 
 
 def check_overlap(x, others) -> None:
@@ -197,7 +173,7 @@ def write(x, result, op: str):
             )
         result = Function.to_dtype(result, x._data.dtype)
     if x._unwritable is not None and result._requires_grad:
-        _refuse(x)
+        refuse(x)
     node = result._grad_fn
     if isinstance(node, Function):
         _keep_old_value(node, x)

@@ -14,7 +14,7 @@ from ..core.device import describe_mismatch, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
 from ..core.variable import Variable, type_name
-from ._inplace import check_memory, check_overlap
+from ._inplace import check_history, check_memory, check_overlap
 
 
 def into(out: Any, name: str, function, args, kwargs):
@@ -56,6 +56,8 @@ def makes_into(function):
 def _write(out, result, name):
     if not isinstance(out, Variable):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type_name(out)}")
+    if out._inference:
+        check_history(out)
     if state.grad and (result.requires_grad or out.requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the "

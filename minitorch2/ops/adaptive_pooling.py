@@ -18,6 +18,7 @@ class SegmentMean(Function):
     """The mean of every window along dim."""
 
     flat = (0,)
+    single_use = True
     torch_name = "AdaptiveAvgPool2DBackward0"
 
     @staticmethod

@@ -29,6 +29,7 @@ class Index(Function):
     """x[index] where index holds integer arrays, or one mask, among full slices: a copy."""
 
     keeps_dtype = True
+    single_use = True
 
     @staticmethod
     def forward(ctx, x, index):
@@ -47,6 +48,13 @@ class IndexSelect(Index):
     @staticmethod
     def forward(ctx, x, index):
         return _read(ctx, x, index)
+
+
+class RepeatSlices(IndexSelect):
+    """Each slice as often as a number says, of which torch's keeps no index."""
+
+    single_use = False
+    torch_name = "ViewBackward0"
 
 
 def _read(ctx, x, index):
@@ -100,6 +108,7 @@ class IndexAccumulate(Function):
 
     row_major = True
     torch_name = "IndexPutBackward0"
+    single_use = True
 
     @staticmethod
     def forward(ctx, g, shape, index):
@@ -119,6 +128,7 @@ class IndexPut(Function):
     """x with `values`, broadcast, written at index. Where an element is named twice, one of the values stays."""
 
     keeps_dtype = True
+    single_use = True
 
     @staticmethod
     def forward(ctx, x, values, index):
@@ -238,6 +248,7 @@ class Take(Function):
     """The elements of x, flattened, at index: index's shape. Negative indices count from the end."""
 
     keeps_dtype = True
+    single_use = True
 
     @staticmethod
     def forward(ctx, x, index):

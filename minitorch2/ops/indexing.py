@@ -16,7 +16,7 @@ from ..core.grad_mode import state
 from ..core.variable import Variable
 from ._common import element, fill_array, to_dtype
 from ._index import among_slices, append_array, array_from, check_masks, checked_int, take_apart, type_name
-from ._inplace import check_memory, check_writable, inplace, write
+from ._inplace import check_history, check_memory, check_writable, inplace, write
 from .conversion import _fill_in_place as fill_
 from .conversion import copy_
 from .index_ops import AliasIndex, Index, IndexAccumulate, IndexPut, explain_out_of_range
@@ -41,6 +41,8 @@ def setitem(self, index, value):
     is_tensor = isinstance(value, Variable)
     if not is_tensor and (not isinstance(value, int | float | np.integer)):
         raise TypeError(f"can't assign a {type_name(value)} to a torch.{self.dtype.torch_type}Tensor")
+    if self._inference:
+        check_history(self)
     op, basic, arrays = take_apart(self._data, index)
     if state.grad and (self.requires_grad or (is_tensor and value.requires_grad)):
         target = self if basic is None else op.apply(self, basic)

@@ -23,7 +23,7 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
             stacklevel=stacklevel(2),
         )
     array = moved(array_of(data, _dtype(self, dtype)), _place(self, device))
-    return Function.as_tensor(array).requires_grad_(requires_grad)
+    return Function.as_tensor(array)._requiring(requires_grad)
 
 
 def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
@@ -32,7 +32,7 @@ def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=Fa
     check_pin_memory(pin_memory)
     shape = shape_from(sizes if size is None else size)
     array = module_on(_place(self, device)).empty(shape, _dtype(self, dtype).numpy)
-    return Function.as_tensor(array).requires_grad_(requires_grad)
+    return Function.as_tensor(array)._requiring(requires_grad)
 
 
 def new_zeros(self, *sizes, size=None, **options):
@@ -49,7 +49,7 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
     """A tensor of one value in this one's dtype unless told."""
     made = new_empty(self, size=size, dtype=dtype, device=device, layout=layout, pin_memory=pin_memory)
     fill_array(made._data, fill_value)
-    return made.requires_grad_(requires_grad)
+    return made._requiring(requires_grad)
 
 
 def new(self, *args):

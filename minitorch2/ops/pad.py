@@ -35,9 +35,15 @@ class TakeSlices(IndexSelect):
     torch_name = "IndexBackward0"
 
 
-def take_along(x, index, dim):
+class NearestSlices(TakeSlices):
+    """Each slice's nearest, of which torch's keeps no index."""
+
+    single_use = False
+
+
+def take_along(x, index, dim, op: type[IndexSelect] = TakeSlices):
     """x at index (m,), an array from 0 on, along dim."""
-    return TakeSlices.apply(x, (slice(None),) * dim + (index,))
+    return op.apply(x, (slice(None),) * dim + (index,))
 
 
 class Mix(Function):

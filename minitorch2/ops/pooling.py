@@ -64,6 +64,7 @@ class AvgPool2d(Function):
 
     flat = (0,)
 
+    single_use = True
     torch_name = "AvgPool2DBackward0"
 
     @staticmethod

@@ -19,7 +19,7 @@ from ..core.memory_order import CHANNELS_LAST, copy_in_order, empty_in_order, is
 from ..core.variable import Variable
 from ._common import wrap_dim, wrap_dims
 from ._inplace import inplace
-from .index_ops import IndexSelect
+from .index_ops import IndexSelect, RepeatSlices
 from .joining import stack
 from .reduce import sum as sum_
 from .view_ops import DiagonalBackward
@@ -155,7 +155,8 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     index = _repeated(n, repeats, K.namespace(input._data))
     if output_size is not None and output_size != index.size:
         raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the repeats add up to {index.size}")
-    return IndexSelect.apply(input if input._data.ndim else reshape(input, 1), (slice(None),) * dim + (index,))
+    op = IndexSelect if isinstance(repeats, Variable) else RepeatSlices
+    return op.apply(input if input._data.ndim else reshape(input, 1), (slice(None),) * dim + (index,))
 
 
 def _repeated(n, repeats, xp) -> Any:

@@ -20,7 +20,7 @@ from ..core.layout import (
 )
 from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
 from ._common import require_tensor, shape_from
-from ._inplace import check_writable
+from ._inplace import check_history, check_writable
 from .index_ops import IndexAccumulate
 from .storages import TypedStorage, UntypedStorage, storage, untyped_storage
 from .view_ops import Reshape, ViewOp
@@ -91,7 +91,7 @@ def empty_strided(size, stride, *, dtype=None, layout=None, device=None, require
             f"dimensionality of sizes ({len(size)}) must match dimensionality of strides ({len(stride)})"
         )
     memory = module_on(check_available(device)).empty(_reach(size, stride, 0), dtype.numpy)
-    return Function.as_tensor(_looking_into(memory, size, stride, 0)).requires_grad_(requires_grad)
+    return Function.as_tensor(_looking_into(memory, size, stride, 0))._requiring(requires_grad)
 
 
 def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, **options):
@@ -142,6 +142,8 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
 
     size, stride: what it sees of that memory, from storage_offset on, in elements; all of it unless told.
     """
+    if self._inference:
+        check_history(self)
     if isinstance(source, UntypedStorage | TypedStorage):
         untyped = source if isinstance(source, UntypedStorage) else source.untyped()
         flat = untyped.bytes()

@@ -54,7 +54,7 @@ def make_tensor(
         result = result.clone(memory_format=memory_format)
     if exclude_zero:
         result[result == 0] = dtypes.finfo(dtype).tiny if floating else 1
-    return result.requires_grad_() if requires_grad else result
+    return result._requiring(True) if requires_grad else result
 
 
 def _bounds(low, high, dtype, floating):

@@ -14,7 +14,7 @@ from ...core.function import Function
 from ...ops._common import require_floating
 from ...ops._half import once_in_half
 from ...ops._images import follows_format
-from ...ops.pad import Mix, take_along
+from ...ops.pad import Mix, NearestSlices, take_along
 from ...ops.resampling import axis_matrix, whole_weights
 from ...ops.sampling import cubic_weights
 from .adaptive_pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
@@ -90,7 +90,8 @@ def interpolate(
         if antialias:
             input = _smoothed(input, 2 + i, n, out, scale, align_corners, mode)
         elif mode in ("nearest", "nearest-exact"):
-            input = take_along(input, _nearest(input._data, n, out, scale, mode == "nearest-exact"), 2 + i)
+            index = _nearest(input._data, n, out, scale, mode == "nearest-exact")
+            input = take_along(input, index, 2 + i, NearestSlices)
         else:
             input = (_cubic if mode == "bicubic" else _linear)(input, 2 + i, n, out, scale, align_corners)
     return input if input is not before else input.clone()
