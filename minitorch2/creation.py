@@ -15,6 +15,7 @@ from .core import dtypes, memory_order
 from .core.device import check_available, device_of, module_on, moved
 from .core.layout import channels_last, check_layout, check_memory_format, check_pin_memory, contiguous_format
 from .core.memory_order import CHANNELS_LAST
+from .core.size import checked_numel
 from .ops._common import fill_array, fitting, is_number, require_tensor, to_device, to_dtype
 from .ops._data import array_of, check_memory_of
 from .ops._index import type_name
@@ -71,7 +72,7 @@ def _sizes(sizes, size=None) -> tuple[int, ...]:
         if n < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(size)}")
         shape.append(n)
-    return tuple(shape)
+    return checked_numel(shape)
 
 
 def _numpy_dtype(dtype, layout=None):
@@ -139,14 +140,20 @@ def from_numpy(ndarray) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
     check_memory_of(ndarray)
     dtypes.from_numpy_dtype(ndarray.dtype)
-    return Tensor._wrap(np.asarray(ndarray))  # a matrix multiplies where an array does not
+    return _lent(np.asarray(ndarray))  # a matrix multiplies where an array does not
+
+
+def _lent(array) -> Tensor:
+    result = Tensor._wrap(array)
+    result._lent = True
+    return result
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
     """A 1-d tensor over the memory of an object with the buffer protocol."""
     if not len(memoryview(buffer)) or not count:
         raise ValueError(f"both buffer length ({len(memoryview(buffer))}) and count ({count}) must not be 0")
-    return _finish(np.frombuffer(buffer, dtype.numpy, count, offset), requires_grad)
+    return _lent(np.frombuffer(buffer, dtype.numpy, count, offset))._requiring(requires_grad)
 
 
 _DLPACK_CPU, _DLPACK_CUDA = 1, 2  # kDLCPU, kDLCUDA: DLPack's numbers for kinds of memory

@@ -261,7 +261,7 @@ class Tensor(
         return tensor_repr(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self._data.ndim else object.__format__(self, spec)
+        return format(self.item(), spec) if not (self._data.ndim or self.is_meta) else object.__format__(self, spec)
 
     def __dir__(self):
         return sorted(set(object.__dir__(self)))

@@ -77,15 +77,19 @@ class device:
 CPU, META = device("cpu"), device("meta")
 
 
+class NoGPU(RuntimeError, AssertionError):
+    """No GPU can be had: an AssertionError in PyTorch where it was built without CUDA."""
+
+
 @functools.cache
 def cupy() -> Any:
     """The module CuPy, with the kernels for its arrays registered; RuntimeError where no GPU can be had."""
     try:
         import cupy as module
     except ImportError as error:
-        raise RuntimeError(
-            "minitorch2 computes on a GPU with CuPy, which is not installed: pip install 'minitorch2[cuda]', or use "
-            f"device='cpu' ({error})"
+        raise NoGPU(
+            "Torch not compiled with CUDA enabled: minitorch2 computes on a GPU with CuPy, which is not installed: "
+            f"pip install 'minitorch2[cuda]', or use device='cpu' ({error})"
         ) from None
     if not module.is_available():
         raise RuntimeError(
@@ -113,6 +117,11 @@ def check_available(where: device | str | int | None) -> device:
         return _default[0]
     if not isinstance(where, device | str | int):
         raise TypeError(f"argument 'device' must be torch.device, str or int, not {type(where).__name__}")
+    if isinstance(where, int) and not has_gpu():
+        raise RuntimeError(
+            "Cannot access accelerator device when none is available. Use device='cpu', or install minitorch2[cuda] "
+            "where there is a GPU"
+        )
     found = where if isinstance(where, device) else device(where)
     if found.type == "cpu":
         return CPU

@@ -14,7 +14,14 @@ class Size(tuple[int, ...]):
     __slots__ = ()
 
     def __new__(cls, sizes: Iterable[int] = ()):
-        return super().__new__(cls, map(operator.index, sizes))
+        try:
+            return super().__new__(cls, map(operator.index, sizes))
+        except TypeError:
+            for i, each in enumerate(sizes):
+                if not hasattr(each, "__index__"):
+                    kind = type(each).__name__
+                    raise TypeError(f"torch.Size() takes an iterable of 'int' (item {i} is '{kind}')") from None
+            raise
 
     def numel(self) -> int:
         return math.prod(self)
@@ -33,15 +40,28 @@ class Size(tuple[int, ...]):
         return Size(item) if isinstance(key, slice) else item
 
     def __add__(self, other):
-        return Size(super().__add__(tuple(other)))
+        if isinstance(other, tuple):
+            return Size(super().__add__(other))
+        if hasattr(other, "__radd__") and not isinstance(other, int | float):
+            return NotImplemented
+        raise TypeError(f"can only concatenate tuple (not {type(other).__name__}) to torch.Size")
 
     def __radd__(self, other):
-        return Size(tuple(other) + tuple(self))
+        return Size(other + tuple(self)) if isinstance(other, tuple) else NotImplemented
 
     def __mul__(self, count):
+        if not hasattr(count, "__index__"):
+            raise TypeError(f"can't multiply sequence by non-int of type '{type(count).__name__}'")
         return Size(super().__mul__(count))
 
     __rmul__ = __mul__
+
+
+def checked_numel(shape) -> tuple[int, ...]:
+    """The shape of a tensor to be made; RuntimeError where no memory can hold so many elements."""
+    if math.prod(shape) >> 60:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={list(shape)}")
+    return tuple(shape)
 
 
 def row_major_strides(shape) -> tuple[int, ...]:

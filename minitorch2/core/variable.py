@@ -48,6 +48,7 @@ class Variable:
     _seen = 0
     _unwritable: Any = None  # why this view may not be written to while gradients are recorded, where that is so
     _inference = False
+    _lent = False  # whether the memory is NumPy's, or that of another owner: it does not grow
     _level: Any = None  # for a leaf that a transform of torch.func made: that transform
 
     def __init__(self, data):

@@ -23,7 +23,7 @@ _cast = quietly(K.cast)  # what is beyond the dtype's numbers is infinite
 
 def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
     """A fresh array of `data` (numbers, nested lists, arrays, tensors) in `dtype`, or in the one torch would infer."""
-    data = _as_lists(data)
+    data = _read(data)
     array = data._data if isinstance(data, Variable) else _to_array(data)
     if dtype is None:
         dtype = _inferred(data, array)
@@ -42,7 +42,7 @@ def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
             return data._data
         if isinstance(data, float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
-        array = _to_array(_as_lists(data))
+        array = _to_array(_read(data))
         return array.copy() if array.dtype == dtype.numpy else _cast(array, dtype.numpy)
     shape = shape_from(args) if args else (0,)
     if any(n < 0 for n in shape):
@@ -70,6 +70,8 @@ def _to_array(data) -> np.ndarray:
     except ValueError as error:
         if "inhomogeneous" in str(error):
             _name_the_ragged_dim(data)
+        if "maximum number of dimension" in str(error):  # NumPy's: 64
+            raise ValueError("too many dimensions 'list'") from None
         raise
     except OverflowError:
         raise ValueError("Overflow when unpacking long long") from None
@@ -120,6 +122,18 @@ def _without_tensors(data) -> Any:
             raise ValueError("only one element tensors can be converted to Python scalars")
         return (data._data if data._data.dtype.kind != "V" else K.widen(data._data)).item()
     return data
+
+
+def _read(data) -> Any:
+    try:
+        return _as_lists(data)
+    except RecursionError:
+        first = data
+        while isinstance(first, list | tuple) and first and first[0] is not first:
+            first = first[0]
+        if isinstance(first, list | tuple) and first:
+            raise ValueError(f"too many dimensions '{type(first).__name__}'") from None
+        raise TypeError("new(): self-referential lists are incompatible") from None
 
 
 def _as_lists(data) -> Any:

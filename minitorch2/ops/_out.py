@@ -13,27 +13,33 @@ from ..core.autocast import stacklevel
 from ..core.device import describe_mismatch, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
+from ..core.random_checks import c_name
 from ..core.variable import Variable, type_name
 from ._inplace import check_history, check_memory, check_overlap
 
 
-def into(out: Any, name: str, function, args, kwargs):
+def into(out: Any, name: str, function, args, kwargs, created: bool = False):
     """`out`, a tensor or a tuple of them, after the result of function(*args, **kwargs) was written into it.
 
     A tensor of another shape is resized, with torch's warning if it held anything. TypeError for what is no tensor;
     RuntimeError where a gradient is recorded, for a dtype that the result may not be cast to, for another device.
+    created: by a function that makes a tensor of no other.
     """
+    if name == "nonzero" and kwargs.get("as_tuple"):
+        raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
     if isinstance(out, Variable):
         check_overlap(out, args)
     result = function(*args, **kwargs)
+    refused = None if created else _SAME if kwargs.get("dtype") is not None else _REFUSED.get(name)
     if not isinstance(result, tuple):
-        return _write(out, result, name)
+        refused = None if name in _OF_PAIRS else refused
+        return _write(out, result, name, refused)
     if not isinstance(out, tuple | list) or len(out) != len(result):
         raise TypeError(
             f"{name}(): argument 'out' must be tuple of Tensors, {len(result)} of them, not {type_name(out)}"
         )
     for each, part in zip(out, result, strict=True):
-        _write(each, part, name)
+        _write(each, part, name, refused)
     return type(result)(out) if type(result) is tuple else type(result)(*out)
 
 
@@ -48,12 +54,49 @@ def makes_into(function):
             for name, own in (("dtype", out.dtype), ("device", device_of(out._data))):
                 if kwargs.get(name) is None:
                     kwargs[name] = own
-        return into(out, function.__name__, function, args, kwargs)
+                elif name == "dtype" and dtypes.as_dtype(kwargs[name], function.__name__) is not own:
+                    have = dtypes.as_dtype(kwargs[name], function.__name__).torch_type
+                    raise RuntimeError(f"dtype {have} does not match dtype of out parameter ({own.torch_type})")
+        return into(out, function.__name__, function, args, kwargs, created=True)
 
     return call
 
 
-def _write(out, result, name):
+# What torch says where the result of these would be converted to the dtype of `out`; others it converts.
+_SAME = "Expected out tensor to have dtype {result_c}, but got {out_c} instead"
+_FOUND = "Found dtype {out} but expected {result}"
+_NOT_BOOL = "{name} does not support non-boolean outputs."
+_REFUSED = {
+    **dict.fromkeys(("abs", "bitwise_not", "ceil", "clamp", "floor", "frac", "neg", "round", "sgn", "sign"), _FOUND),
+    **dict.fromkeys(("trunc", "absolute", "negative", "clip", "fix"), _FOUND),
+    **dict.fromkeys(("addmm", "argmax", "argmin", "bmm", "baddbmm", "gather", "log_softmax", "matmul", "mm"), _SAME),
+    **dict.fromkeys(("linalg_inv", "linalg_vector_norm", "max", "min", "softmax", "sort", "topk", "tril"), _SAME),
+    **dict.fromkeys(("triu", "norm"), _SAME),
+    **dict.fromkeys(("isposinf", "isneginf", "signbit"), _NOT_BOOL),
+    **dict.fromkeys(("all", "any"), "{name} only supports bool tensor for result, got: {out}"),
+    "amax": "Expected the dtype for input and out to match, but got {result} for input's dtype and {out} for out's "
+    "dtype.",
+    "index_select": "index_select(): self and result must have the same scalar type",
+    "masked_select": "masked_select(): self and result must have the same scalar type",
+    "nan_to_num": "nan_to_num: dtype of out: {out} should be same as input: {result}",
+    "nonzero": "nonzero: Expected out tensor to have scalar type {result} but got scalar type{out}",
+    "take": "take(): self and out expected to have the same dtype, but got self.dtype = {result} and out.dtype = {out}",
+    "where": "Expected out type to be {result} but got {out}",
+    "mv": "addmv input tensors must have the same dtype, but got {out}, {result}, and {result}",
+    "histc": "torch.histogram: input tensor and hist tensor should have the same dtype, but got input {result_c} and "
+    "hist {out_c}",
+    "searchsorted": "torch.searchsorted(): output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) "
+    "depending on whether out_int32 flag is True, but we got output tensor's dtype {out} and out_int32 flag is {short}",
+    "dot": "result dtype {out} does not match input dtype {result}",
+    "linalg_norm": "linalg.norm expected out tensor dtype {result} but got: {out}",
+    "cummax": "expected scalar_type {result} but found {out}",
+    "cummin": "expected scalar_type {result} but found {out}",
+}
+_REFUSED["amin"], _REFUSED["bucketize"] = _REFUSED["amax"], _REFUSED["searchsorted"]
+_OF_PAIRS = ("max", "min")  # without dim they convert
+
+
+def _write(out, result, name, refused=None):
     if not isinstance(out, Variable):
         raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type_name(out)}")
     if out._inference:
@@ -67,6 +110,17 @@ def _write(out, result, name):
         raise RuntimeError(describe_mismatch(name, (out._data, result._data)))
     if result._data.dtype != out._data.dtype:
         have, want = (dtypes.from_numpy_dtype(t._data.dtype) for t in (result, out))
+        if refused is not None and not (name in ("all", "any") and want is dtypes.uint8):
+            raise RuntimeError(
+                refused.format(
+                    name=name,
+                    result=have.torch_type,
+                    out=want.torch_type,
+                    result_c=c_name(have.numpy),
+                    out_c=c_name(want.numpy),
+                    short=have is dtypes.int32,
+                )
+            )
         if not dtypes.can_cast(have, want):
             raise RuntimeError(
                 f"result type {have.torch_type} can't be cast to the desired output type {want.torch_type}"
@@ -95,4 +149,6 @@ def _resize(out, result, name) -> None:
         raise RuntimeError(
             f"minitorch2: {name}(out=...): a view of shape {list(out.shape)} is not resized to {list(result.shape)}"
         )
+    if out._lent and result._data.size > out._data.size:
+        raise RuntimeError("Trying to resize storage that is not resizable")
     out._data = result._data.copy()

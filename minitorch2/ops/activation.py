@@ -97,8 +97,10 @@ def log_softmax(input, dim, dtype=None):
 def _along(op, input, dim, dtype):
     if dtype is not None:
         input = to_dtype(input, as_dtype(dtype, "softmax").numpy)
-    require_floating(op.__name__.lower(), input)
     ndim = input._data.ndim
+    if input._data.dtype.kind not in "fV":
+        last = "lastdim_" if dim in (-1, ndim - 1) else ""
+        require_floating(f"{'log_' if op is LogSoftmax else ''}softmax_{last}kernel_impl", input)
     if ndim == 0:
         wrap_dim(dim, 0)
         return op.apply(input.reshape(1), 0).reshape(())

@@ -309,7 +309,8 @@ def where(condition, input=None, other=None):
             condition = to_dtype(condition, K.bool)
         else:
             raise RuntimeError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{condition.dtype.torch_type}"
             )
     if is_number(input) and is_number(other):
         input = Function.as_tensor(K.full_like(condition._data, input, result_type(input, other).numpy, shape=()))

@@ -78,7 +78,9 @@ def clamp(input, min=None, max=None):
             input = input.to(get_default_dtype())
         elif input._data.dtype.kind == "b":
             if all(isinstance(x, bool) for x in (min, max) if x is not None):
-                raise NotImplementedError("\"clamp_scalar_cpu\" not implemented for 'Bool'; convert with .int()")
+                which = "" if min is not None and max is not None else "max_" if min is None else "min_"
+                name = f"clamp_{which}scalar_cpu"
+                raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'; convert with .int()")
             input = input.to(int64)
     min, max = (x if x is None else fitting(x, input._data.dtype) for x in (min, max))
     return Clamp.apply(input, min, max)
@@ -89,6 +91,8 @@ def _clamp_between_tensors(input, min, max):
     if not all(isinstance(x, Variable) for x in bounds):
         raise TypeError("clamp(): min and max must both be tensors or both be numbers")
     dtype = result_type(input, *bounds).numpy
+    if dtype.kind == "b" and len(bounds) == 2:
+        raise NotImplementedError("\"clamp_cpu\" not implemented for 'Bool'; convert with .int()")
     low, high = (x if x is None else to_dtype(x, dtype) for x in (min, max))
     return ClampBetween.apply(to_dtype(input, dtype), low, high)
 

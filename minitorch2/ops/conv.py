@@ -239,8 +239,15 @@ def _check_channels(x, w, bias, channels, groups):
         raise RuntimeError("non-positive groups is not supported")
     if w[0] % groups or w[0] < groups:
         raise RuntimeError(
-            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, and divisible by it, but "
-            f"got weight of size {w} instead"
+            f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, "
+            f"{'and divisible by it, ' if groups > 1 else ''}but got weight of size {w} instead"
+        )
+    if 0 in w[2:]:
+        height, width = ([1, *w[2:]])[-2:]
+        raise RuntimeError(
+            f"kernel size should be greater than zero, but got kernel_height: {height} kernel_width: {width}"
+            if len(w) < 5
+            else f"kernel size should be greater than zero, but got: {w[2]} x {w[3]} x {w[4]}"
         )
     if channels != w[1] * groups:
         raise RuntimeError(

@@ -111,10 +111,14 @@ def copy_(self, other, non_blocking=False):
     check_overlap(self, (other,))
     try:
         np.broadcast_shapes(other._data.shape, self._data.shape)
-        fits = other._data.ndim <= self._data.ndim or other._data.size == self._data.size
+        fits = other._data.ndim <= self._data.ndim
     except ValueError:
         fits = False
     if not fits:
+        if self._data.ndim < other._data.ndim:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(other.shape)}"
+            )
         raise RuntimeError(
             f"The size of tensor a ({_last_mismatch(self._data.shape, other._data.shape)[0]}) must match the size of "
             f"tensor b ({_last_mismatch(self._data.shape, other._data.shape)[1]}) at non-singleton dimension "

@@ -47,7 +47,7 @@ def cat(tensors, dim=0):
         if shape[:dim] + shape[dim + 1 :] != first[:dim] + first[dim + 1 :]:
             raise RuntimeError(
                 f"Sizes of tensors must match except in dimension {dim}. Expected "
-                f"{_differing(first, shape, dim)[0]} in dimension {_differing(first, shape, dim)[2]} but got size "
+                f"size {_differing(first, shape, dim)[0]} but got size "
                 f"{_differing(first, shape, dim)[1]} for tensor number {i} in the list."
             )
     nothing = (*first[:dim], 0, *first[dim + 1 :])

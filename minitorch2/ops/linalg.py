@@ -177,12 +177,18 @@ def matmul(input, other):
     left = unsqueeze(input, 0) if a == 1 else input
     right = unsqueeze(other, 1) if b == 1 else other
     if left._data.shape[-1] != right._data.shape[-2]:
+        rows = math.prod(left._data.shape[:-1]) if b <= 2 else left._data.shape[-2]
         if b == 1:
             raise RuntimeError(
-                f"size mismatch, got input ({left._data.shape[-2]}), mat "
-                f"({left._data.shape[-2]}x{left._data.shape[-1]}), vec ({other._data.shape[0]})"
+                f"size mismatch, got input ({rows}), mat ({rows}x{left._data.shape[-1]}), vec ({other._data.shape[0]})"
             )
-        rows = math.prod(left._data.shape[:-1]) if b == 2 else left._data.shape[-2]
+        if a > 2 and b > 2:
+            _check_batches(left, right)
+            n = math.prod(np.broadcast_shapes(left._data.shape[:-2], right._data.shape[:-2]))
+            raise RuntimeError(
+                f"Expected size for first two dimensions of batch2 tensor to be: [{n}, {left._data.shape[-1]}] but got"
+                f": [{n}, {right._data.shape[-2]}]."
+            )
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{left._data.shape[-1]} and "
             f"{right._data.shape[-2]}x{right._data.shape[-1]})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.meta import refuse
+from ..core.random_checks import c_name
 from ._common import broadcast_shapes, wrap_dim
 from ._inplace import inplace
 from .gathering import gather, zero_dim_value
@@ -15,7 +16,8 @@ from .views import broadcast_to
 def masked_fill(input, mask, value):
     """value (a number or 0-d tensor) where mask, input elsewhere; input and mask broadcast."""
     if mask._data.dtype.kind != "b":
-        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {mask.dtype.name}")
+        kind = c_name(mask._data.dtype)
+        raise RuntimeError(f"masked_fill_ only supports boolean masks, but got mask with dtype {kind}")
     value = zero_dim_value("masked_fill_", input, value)
     broadcast_shapes("masked_fill", mask._data.shape, input._data.shape)
     return MaskedFill.apply(mask, value, input)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import operator
 
+import numpy as np
+
 from ..core.layout import contiguous_format
 from ..core.variable import Variable, type_name
 from ._common import also_called, wrap_dim
@@ -36,7 +38,18 @@ def tensor_split(input, indices_or_sections, dim=0):
     dim = wrap_dim(dim, input._data.ndim)
     n = input._data.shape[dim]
     if isinstance(indices_or_sections, Variable):
-        indices_or_sections = indices_or_sections._data.tolist()
+        given = indices_or_sections._data
+        if given.ndim > 1:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
+                f"but got a tensor with {given.ndim} dims"
+            )
+        if given.dtype != np.int64:
+            raise RuntimeError(
+                "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
+                f"{indices_or_sections.dtype.torch_type}"
+            )
+        indices_or_sections = given.tolist()
     if isinstance(indices_or_sections, tuple | list):
         cuts = [slice(0, operator.index(i)).indices(n)[1] for i in indices_or_sections]
         edges = itertools.pairwise([0, *cuts, n])

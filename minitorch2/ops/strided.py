@@ -19,6 +19,7 @@ from ..core.layout import (
     preserve_format,
 )
 from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
+from ..core.size import checked_numel
 from ._common import require_tensor, shape_from
 from ._inplace import check_history, check_writable
 from .index_ops import IndexAccumulate
@@ -116,8 +117,12 @@ def resize_(self, *sizes, memory_format=None):
     check_writable(self)
     if self._base is not None:
         raise NotImplementedError("minitorch2: a view is not resized; call resize_ on the tensor, or clone() the view")
-    old, n = self._data.reshape(-1), math.prod(size)
+    old, n = self._data.reshape(-1), math.prod(checked_numel(size))
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
     if n > old.size:
+        if self._lent:
+            raise RuntimeError("Trying to resize storage that is not resizable")
         memory = namespace(old).empty(n, old.dtype)
         memory[: old.size] = old
         old = memory

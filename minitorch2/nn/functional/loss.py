@@ -96,6 +96,17 @@ def _nll_on_gpu(input, t, weight, ignore_index, reduction, unbatched):
 _INDICES = (np.dtype(np.int64), np.dtype(np.uint8))
 
 
+def _mismatch(x, t) -> str:
+    """torch's words for a target of shape t that does not fit an input of shape x."""
+    if len(x) == 2:
+        return "0D or 1D target tensor expected, multi-target not supported"
+    if len(x) != 4:
+        return f"Expected target size {[x[0], *x[2:]]}, got {t}"
+    if len(t) != 3:
+        return f"only batches of spatial targets supported (3D tensors) but got targets of dimension: {len(t)}"
+    return f"size mismatch (got input: {x} , target: {t}"
+
+
 def _check_nll(input, target, weight):
     require_tensor("nll_loss", input)
     require_tensor("nll_loss", target, "target", 2)
@@ -109,10 +120,7 @@ def _check_nll(input, target, weight):
     elif not t or x[0] != t[0]:
         raise ValueError(f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0] if t else 'none'}).")
     elif x[2:] != t[1:]:
-        raise RuntimeError(
-            f"nll_loss: expected target of size {[x[0], *x[2:]]} (class numbers) for input {list(x)}, but got "
-            f"{list(t)}; multi-target is not supported"
-        )
+        raise RuntimeError(_mismatch(list(x), list(t)))
     if target._data.dtype not in _INDICES:
         raise RuntimeError(f"expected target dtype to be Long or Byte, but got {target.dtype.torch_type}")
     classes = x[1] if len(x) > 1 else x[0]

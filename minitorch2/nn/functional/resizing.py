@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -112,8 +113,21 @@ def _output_sizes(shape, dims, size, scale_factor):
             "Please provide input tensor in (N, C, d1, d2, ...,dK) format and one number per spatial dimension."
         )
     if size is not None:
+        if not all(map(_is_size, each)):
+            raise TypeError(
+                "expected size to be one of int or Tuple[int] or Tuple[int, int] or Tuple[int, int, int], but got size "
+                f"with types {[type(s) for s in each]}"
+            )
         return tuple(int(s) for s in each), None
     return tuple(math.floor(n * float(s)) for n, s in zip(shape[2:], each, strict=True)), each
+
+
+def _is_size(s) -> bool:
+    try:
+        operator.index(s)
+    except TypeError:
+        return False
+    return not isinstance(s, bool)
 
 
 def _nearest(x, n, out, scale, exact):

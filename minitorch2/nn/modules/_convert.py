@@ -148,36 +148,47 @@ class Conversion(Traversal):
                 parameter.grad.zero_()
 
 
-def _parse_to(
-    *args: Any,
-    device: Any = None,
-    dtype: Dtype | None = None,
-    non_blocking: bool = False,
-    copy: bool = False,
-    memory_format: Any = None,
-    tensor: Tensor | None = None,
-) -> tuple[Any, Dtype | None, bool, Any]:
+_TO = (
+    "(torch.device device = None, torch.dtype dtype = None, bool non_blocking = False, bool copy = False, *, "
+    "torch.memory_format memory_format = None)",
+    "(torch.dtype dtype, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)",
+    "(Tensor tensor, bool non_blocking = False, bool copy = False, *, torch.memory_format memory_format = None)",
+)
+
+
+def _parse_to(*args: Any, **kwargs: Any) -> tuple[Any, Dtype | None, bool, Any]:
     """The arguments of ``Module.to`` as (device, dtype, non_blocking, memory_format)."""
-    rest = list(args)
-    if rest and isinstance(rest[0], Tensor):
-        tensor = rest.pop(0)
-    elif rest and isinstance(rest[0], Dtype):
-        dtype = rest.pop(0)
-    elif rest:
-        device = rest.pop(0)
-        if rest and (rest[0] is None or isinstance(rest[0], Dtype)):
-            dtype = rest.pop(0)
-    if rest:
-        non_blocking = rest.pop(0)
-    if rest or not isinstance(non_blocking, bool):
-        kinds = ", ".join(type(arg).__name__ for arg in args)
+    names: tuple[str, ...] = ("device", "dtype")
+    if isinstance(args[0] if args else kwargs.get("tensor"), Tensor):
+        names = ("tensor",)
+    elif args and isinstance(args[0], Dtype):
+        names = ("dtype",)
+    names = (*names, "non_blocking", "copy")
+    given = dict(zip(names, args, strict=False)) | kwargs
+    if len(given) < len(args) + len(kwargs) or not {*names, "memory_format"} >= given.keys() or not _fit(given):
+        kinds = ", ".join([*map(_kind, args), *(f"{name}={_kind(value)}" for name, value in kwargs.items())])
         raise TypeError(
-            f"to() received an invalid combination of arguments - got ({kinds}), but expected one of: "
-            "(device=None, dtype=None, non_blocking=False), (dtype, non_blocking=False), "
-            "(tensor, non_blocking=False)"
+            f"to() received an invalid combination of arguments - got ({kinds}{'' if args else ', '}), but expected "
+            "one of:\n" + "".join(f" * {signature}\n" for signature in _TO)
         )
+    if given.get("copy"):
+        raise RuntimeError(".to() does not accept copy argument")
+    tensor, device, dtype = given.get("tensor"), given.get("device"), given.get("dtype")
     if tensor is not None:
         device, dtype = tensor.device, tensor.dtype
     if device is not None:
         device = Device(device)
-    return device, dtype, non_blocking, memory_format
+    return device, dtype, given.get("non_blocking", False), given.get("memory_format")
+
+
+def _fit(given: dict[str, Any]) -> bool:
+    """Whether the arguments are of the types that _TO names for them."""
+    return (
+        isinstance(given.get("device"), Device | str | int | None)
+        and isinstance(given.get("dtype"), Dtype | None)
+        and all(isinstance(given.get(name, False), bool) for name in ("non_blocking", "copy"))
+    )
+
+
+def _kind(value: Any) -> str:
+    return f"torch.{type(value).__name__}" if isinstance(value, Device | Dtype) else type(value).__name__

@@ -19,6 +19,7 @@ from ...random import randn
 from ...tensor import Tensor
 from ..functional.normalization import normalize
 from ..modules.module import Module
+from ..parameter import is_lazy
 from .parametrize import register_parametrization
 from .spectral_norm import as_matrix, check_iterations, move, output_dim, random_unit
 from .weight_norm import normalised, norms
@@ -109,6 +110,12 @@ def spectral_norm(
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
         raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    if is_lazy(weight):
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer. This error usually happens in "
+            "`load_state_dict` when trying to load an uninitialized parameter into an initialized one. Call `forward` "
+            "to initialize the parameters before accessing their attributes."
+        )
     dim = output_dim(module) if dim is None else dim
     register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
     return module

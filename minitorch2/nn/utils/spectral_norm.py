@@ -18,7 +18,7 @@ from ...tensor import Tensor
 from ..functional.normalization import normalize
 from ..modules.conv import ConvTranspose1d, ConvTranspose2d
 from ..modules.module import Module
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._hooked import find_hook, refuse_second, take_hook
 
 __all__ = [
@@ -182,6 +182,11 @@ def spectral_norm(
 
     Raises: ValueError for n_power_iterations below 1 or a parameter that is None, RuntimeError for a second one on it.
     """
+    if is_lazy(getattr(module, name, None)):
+        raise ValueError(
+            "The module passed to `SpectralNorm` can't have uninitialized parameters. Make sure to run the dummy "
+            "forward before applying spectral normalization"
+        )
     SpectralNorm.apply(module, name, n_power_iterations, output_dim(module) if dim is None else dim, eps)
     return module
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ...ops.linalg import vector_norm
 from ...tensor import Tensor
 from ..modules.module import Module
-from ..parameter import Parameter
+from ..parameter import Parameter, is_lazy
 from ._hooked import find_hook, refuse_second, take_hook
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
@@ -80,6 +80,11 @@ def weight_norm(module: _M, name: str = "weight", dim: int | None = 0) -> _M:
         FutureWarning,
         stacklevel=2,
     )
+    if is_lazy(getattr(module, name, None)):
+        raise ValueError(
+            "The module passed to `WeightNorm` can't have uninitialized parameters. Make sure to run the dummy forward "
+            "before applying weight normalization"
+        )
     WeightNorm.apply(module, name, dim)
     return module
 
