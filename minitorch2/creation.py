@@ -17,7 +17,7 @@ from .core.layout import channels_last, check_layout, check_memory_format, check
 from .core.memory_order import CHANNELS_LAST
 from .core.size import checked_numel
 from .ops._common import fill_array, fitting, is_number, require_tensor, to_device, to_dtype
-from .ops._data import array_of, check_memory_of
+from .ops._data import RANGE_DEPRECATED, array_of, cast_quietly, check_memory_of, warn_of_read_only
 from .ops._index import type_name
 from .ops._out import makes_into
 from .ops.storages import UntypedStorage
@@ -140,20 +140,17 @@ def from_numpy(ndarray) -> Tensor:
         raise TypeError(f"expected np.ndarray (got {type_name(ndarray)})")
     check_memory_of(ndarray)
     dtypes.from_numpy_dtype(ndarray.dtype)
-    return _lent(np.asarray(ndarray))  # a matrix multiplies where an array does not
-
-
-def _lent(array) -> Tensor:
-    result = Tensor._wrap(array)
-    result._lent = True
-    return result
+    warn_of_read_only(ndarray, "NumPy array", "array")
+    return Tensor._wrap(np.asarray(ndarray))._on_lent_memory()  # a matrix multiplies where an array does not
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
     """A 1-d tensor over the memory of an object with the buffer protocol."""
     if not len(memoryview(buffer)) or not count:
         raise ValueError(f"both buffer length ({len(memoryview(buffer))}) and count ({count}) must not be 0")
-    return _lent(np.frombuffer(buffer, dtype.numpy, count, offset))._requiring(requires_grad)
+    array = np.frombuffer(buffer, dtype.numpy, count, offset)
+    warn_of_read_only(array, "buffer", "buffer")
+    return Tensor._wrap(array)._on_lent_memory()._requiring(requires_grad)
 
 
 _DLPACK_CPU, _DLPACK_CUDA = 1, 2  # kDLCPU, kDLCUDA: DLPack's numbers for kinds of memory
@@ -352,7 +349,7 @@ def arange(
             raise ValueError("step must be nonzero")
     count = math.ceil((end - start) / step)
     if dtype.is_floating_point:  # start + i * step in double, rounded once
-        array = K.cast(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype)
+        array = cast_quietly(start + xp.arange(count, dtype=np.float64) * step, numpy_dtype)
     else:
         start, step = (fitting(x, np.dtype(np.int64)) for x in (start, step))
         array = (start + xp.arange(count, dtype=np.int64) * step).astype(numpy_dtype)
@@ -365,7 +362,7 @@ def range(
     """start, start + step, ... up to end, which belongs to it; the default dtype unless told. torch advises arange."""
     if end is None:
         raise TypeError("range() missing 1 required positional argument: 'end'")
-    warnings.warn("torch.range counts `end` in, unlike Python's range; use arange", UserWarning, stacklevel=2)
+    warnings.warn(RANGE_DEPRECATED, UserWarning, stacklevel=2)
     dtype = dtypes.get_default_dtype() if dtype is None else dtype
     return arange(
         start,
@@ -415,7 +412,7 @@ def logspace(
     elif np.dtype(numpy_dtype).kind == "b":
         raise NotImplementedError("\"logspace_cpu\" not implemented for 'Bool'")
     exponents = linspace(start, end, steps, dtype=dtypes.float64, device=device)._data
-    return _finish(K.cast(K.power(float(base), exponents), numpy_dtype), requires_grad, pin_memory)
+    return _finish(cast_quietly(K.power(float(base), exponents), numpy_dtype), requires_grad, pin_memory)
 
 
 def _ends(op, start, end, steps):

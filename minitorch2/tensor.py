@@ -24,9 +24,10 @@ from .core.meta import MetaArray
 from .core.size import row_major_strides
 from .core.transforming import refuse_method
 from .core.variable import Variable
+from .core.warned import warn_once
 from .ops._arguments import with_named_arguments
 from .ops._common import wrap_dim
-from .ops._data import legacy_array
+from .ops._data import TO_SCALAR, legacy_array
 from .ops.activation import ActivationMethods
 from .ops.arithmetic import ArithmeticMethods
 from .ops.comparison import ComparisonMethods
@@ -236,15 +237,17 @@ class Tensor(
         return bool(self.item())
 
     def __float__(self) -> float:
-        return float(self._one_number())
+        return float(self._one_number(warns=True))
 
     def __int__(self) -> int:
         return int(self._one_number())
 
     def __complex__(self) -> complex:
-        return complex(self._one_number())
+        return complex(self._one_number(warns=True))
 
-    def _one_number(self):
+    def _one_number(self, warns=False):
+        if warns and self.requires_grad:
+            warn_once(TO_SCALAR, 2)
         if self._data.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
         return self.item()
@@ -271,8 +274,11 @@ class Tensor(
         """The gradient that backward() left here; None before."""
         if self._grad is None and self._grad_fn is not None and self._keeper is None:
             warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. backward() leaves none "
-                "there, unless .retain_grad() was called before; did you mean the leaf it was computed from?",
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated for "
+                "a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor. If you access the non-leaf Tensor by "
+                "mistake, make sure you access the leaf Tensor instead. See github.com/pytorch/pytorch/pull/30531 for "
+                "more information.",
                 stacklevel=2,
             )
         return self._grad

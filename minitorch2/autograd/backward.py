@@ -13,6 +13,7 @@ from ..core.node import GradientEdge
 from ..core.size import Size
 from ..core.transforming import refuse_backward
 from ..core.variable import Variable
+from ..core.warned import warn_once
 from ..ops.joining import stack
 from ..ops.view_ops import Alias
 from ..ops.views import select
@@ -29,6 +30,13 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         raise RuntimeError("Calling .backward() or autograd.grad() inside inference_mode is not allowed")
     if state.transforms:
         refuse_backward()
+    if create_graph:
+        warn_once(
+            "Using backward() with create_graph=True will create a reference cycle between the parameter and its "
+            "gradient which can cause a memory leak. We recommend using autograd.grad when creating the graph to avoid "
+            "this. If you have to use this function, make sure to reset the .grad fields of your parameters to None "
+            "after use to break the cycle and avoid the leak."
+        )
     tensors, grads = _roots(tensors, grad_tensors, create_graph)
     wanted = None
     if inputs is not None:

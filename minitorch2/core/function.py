@@ -38,7 +38,7 @@ from .meta import MetaArray
 from .meta_ops import apply_to_meta
 from .node import AccumulateGrad, Node, next_number
 from .quiet import IGNORE, restore, silence
-from .saved_values import refuse_written
+from .saved_values import refuse_inference, refuse_written
 from .variable import Variable, type_name
 
 _FREED = (
@@ -67,7 +67,6 @@ class Function(Node):
     flat: tuple = ()  # inputs whose gradient depends on them as a step does: its slope is 0, but it is there
     into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
     torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
-
     single_use = False  # torch's keeps something for backward: a second one is refused, though nothing is missing here
     op_name: str  # the class's name in its source; programs that walk a graph find torch's as type(node).__name__
 
@@ -302,12 +301,7 @@ class Function(Node):
                 watched.append(_NEVER_WRITTEN)
                 continue
             if variable._inference:
-                raise RuntimeError(
-                    "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference "
-                    "mode in computation tracked by autograd. To work around this, you can make a clone to get a "
-                    "normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
-                    "`torch.inference_mode()`."
-                )
+                refuse_inference()
             written = variable._counter
             sources.append(i)
             watched.append((written, written[0], i))

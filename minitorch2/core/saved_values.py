@@ -45,6 +45,14 @@ def refuse_written(node: Any, now: int, then: int, array: Any, source: int | Non
     )
 
 
+def refuse_inference() -> None:
+    raise RuntimeError(
+        "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+        "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+        "in autograd, or use `torch.no_grad()` instead of `torch.inference_mode()`."
+    )
+
+
 def short(name: str) -> str:
     """A node's name as messages have it: Exp for ExpBackward0."""
     return name.rstrip("0123456789").removesuffix("Backward")

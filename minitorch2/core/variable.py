@@ -142,7 +142,11 @@ class Variable:
             )
         self._requires_grad = value
 
-    def _requiring(self, requires_grad: bool):
+    def _on_lent_memory(self) -> Any:
+        self._lent = True
+        return self
+
+    def _requiring(self, requires_grad: bool) -> Any:
         """Itself, requires_grad set: requires_grad_ for what the library makes, within torch.func's transforms, too."""
         if requires_grad and self._data.dtype.kind not in "fV":  # in other words than the attribute's, as in torch
             raise RuntimeError("only Tensors of floating point dtype can require gradients")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 
 from ..core import autocast
 from ..core.variable import Variable, type_name
+from ..core.warned import warn_once
 from ._common import flags_of, require_flags
 from ._out import into
 
@@ -72,9 +72,13 @@ def number_first(name: str, number, operands):
     """(operands, number) of a call in torch's old form, in which the number stood before them, with torch's warning."""
     if not isinstance(number, int | float):
         raise TypeError(f"{name}() takes one operand less, or a number before them; got {type_name(number)}")
-    warnings.warn(
-        f"This overload of {name} is deprecated: write the number as a keyword, behind",
-        stacklevel=autocast.stacklevel(2),  # this function, in this file, is not counted
+    several = isinstance(operands, tuple)
+    tensors, word = ("Tensor tensor1, Tensor tensor2", "value") if several else ("Tensor other", "alpha")
+    warn_once(
+        f"This overload of {name} is deprecated:"
+        f"\n\t{name}(Tensor input, Number {word}, {tensors}, *, Tensor out = None)"
+        "\nConsider using one of the following signatures instead:"
+        f"\n\t{name}(Tensor input, {tensors}, *, Number {word} = 1, Tensor out = None)"
     )
     return operands, number
 

@@ -15,10 +15,21 @@ from ..core.autocast import stacklevel
 from ..core.quiet import quietly
 from ..core.size import Size
 from ..core.variable import Variable
+from ..core.warned import warn_once
 from ._common import is_number, shape_from
 
 _PYTHON_NUMBERS = {bool, int, float}
-_cast = quietly(K.cast)  # what is beyond the dtype's numbers is infinite
+cast_quietly = quietly(K.cast)  # what is beyond the dtype's numbers is infinite
+
+
+RANGE_DEPRECATED = (
+    "torch.range is deprecated and will be removed in a future release because its behavior is inconsistent with "
+    "Python's range builtin. Instead, use torch.arange, which produces values in [start, end)."
+)
+TO_SCALAR = (
+    "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
+    "tensor.detach() first."
+)
 
 
 def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
@@ -31,7 +42,7 @@ def array_of(data, dtype: dtypes.dtype | None = None) -> np.ndarray:
         return array.copy()
     if dtype.category == "int" and not isinstance(data, np.ndarray | Variable):
         _refuse_overflow(array, dtype)
-    return _cast(array, dtype.numpy)
+    return cast_quietly(array, dtype.numpy)
 
 
 def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
@@ -43,7 +54,7 @@ def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
         if isinstance(data, float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
         array = _to_array(_read(data))
-        return array.copy() if array.dtype == dtype.numpy else _cast(array, dtype.numpy)
+        return array.copy() if array.dtype == dtype.numpy else cast_quietly(array, dtype.numpy)
     shape = shape_from(args) if args else (0,)
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
@@ -92,10 +103,24 @@ def _warn_of_elements(data) -> None:
         )
     elif any(isinstance(d, Variable) and d.requires_grad for d in data):
         warnings.warn(
-            "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\nConsider using "
-            "tensor.detach() first.",
+            TO_SCALAR,
             stacklevel=stacklevel(5),
         )
+
+
+def warn_of_read_only(array, kind: str, noun: str) -> None:
+    """torch's warning, once, at the line that called from_numpy or frombuffer."""
+    if array.flags.writeable:
+        return
+    means = "writing to this tensor will result in undefined behavior"
+    if noun == "buffer":
+        means = "you can write to the underlying (supposedly non-writable) buffer using the tensor"
+    warn_once(
+        f"The given {kind} is not writable, and PyTorch does not support non-writable tensors. This means {means}. You "
+        f"may want to copy the {noun} to protect its data or make it writable before converting it to a tensor. This "
+        "type of warning will be suppressed for the rest of this program.",
+        2,
+    )
 
 
 def check_memory_of(data) -> None:

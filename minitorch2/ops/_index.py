@@ -113,7 +113,9 @@ def _as_items(index):
     if not any(i is None or i is ... or isinstance(i, nested) for i in index):
         return (index,)
     warnings.warn(
-        "a list of sequences as an index is read as a tuple of indices, which will change; write x[tuple(index)]",
+        "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; "
+        "use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
+        "x[torch.tensor(seq)], which will result either in an error or a different result",
         UserWarning,
         stacklevel=3,
     )
@@ -156,7 +158,7 @@ def array_from(item, one_dim=False) -> Any:
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     if array.dtype == np.uint8:
         warnings.warn(
-            "a uint8 tensor as an index is taken for a mask; use torch.bool instead",
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
             UserWarning,
             stacklevel=4,
         )

@@ -55,8 +55,8 @@ def makes_into(function):
                 if kwargs.get(name) is None:
                     kwargs[name] = own
                 elif name == "dtype" and dtypes.as_dtype(kwargs[name], function.__name__) is not own:
-                    have = dtypes.as_dtype(kwargs[name], function.__name__).torch_type
-                    raise RuntimeError(f"dtype {have} does not match dtype of out parameter ({own.torch_type})")
+                    have, want = (dtypes.as_dtype(d, function.__name__).torch_type for d in (kwargs[name], own))
+                    raise RuntimeError(f"dtype {have} does not match dtype of out parameter ({want})")
         return into(out, function.__name__, function, args, kwargs, created=True)
 
     return call

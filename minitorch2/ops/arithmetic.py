@@ -10,6 +10,7 @@ from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION, float32
 from ..core.function import Function, called
 from ..core.variable import Variable
+from ..core.warned import warn_once
 from ._arguments import number_first
 from ._common import (
     Broadcasting,
@@ -306,6 +307,10 @@ def where(condition, input=None, other=None):
     require_tensor("where", condition, "condition")
     if condition._data.dtype.kind != "b":
         if condition._data.dtype.kind == "u":
+            warn_once(
+                "where received a uint8 condition tensor. This behavior is deprecated and will be removed in a future "
+                "version of PyTorch. Use a boolean condition instead."
+            )
             condition = to_dtype(condition, K.bool)
         else:
             raise RuntimeError(

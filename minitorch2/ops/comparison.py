@@ -12,6 +12,7 @@ from ..core.dtypes import get_default_dtype
 from ..core.function import Function
 from ..core.grad_mode import no_grad
 from ..core.memory_order import in_order_of
+from ..core.quiet import IGNORE, restore, silence
 from ..core.variable import Variable
 from ._common import broadcast_shapes, is_number, promote, require_tensor
 from ._half import beside_half
@@ -28,11 +29,14 @@ def _plain(x):
 
 def _compute(ufunc, a, b):
     a, b = map(_plain, beside_half(a, b))
+    token = silence(IGNORE)  # a number beyond the dtype is infinite
     try:
         result = ufunc(a, b)
     except ValueError:
         broadcast_shapes(ufunc.__name__, np.shape(a), np.shape(b))
         raise
+    finally:
+        restore(token)
     return Function.as_tensor(in_order_of(result, (a, b)) if K.on_device(result) else K.asarray(result))
 
 

@@ -11,6 +11,7 @@ import minitorch2_kernels as K
 from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION, get_default_dtype
 from ..core.function import Function, ZeroSlope, called
+from ..core.warned import warn_once
 from ._common import broadcast_shapes, to_dtype, wrap_dim
 from .arithmetic import mul
 from .index_ops import Index
@@ -52,6 +53,11 @@ def kron(input, other):
 def cross(input, other, dim=None):
     """The cross product along `dim`, of size 3: -1 in torch.linalg, here the first dim of that size unless told."""
     if dim is None:
+        warn_once(
+            "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or "
+            "simply use torch.linalg.cross.\nThe default value of dim will change to agree with that of linalg.cross "
+            "in a future release."
+        )
         if 3 not in input._data.shape:
             raise RuntimeError("no dimension of size 3 in input")
         dim = input._data.shape.index(3)

@@ -269,7 +269,9 @@ def meshgrid(*tensors, indexing=None):
             raise RuntimeError("torch.meshgrid expects all tensors to have the same dtype")
     if indexing is None:
         warnings.warn(
-            "meshgrid without indexing= will be an error; write indexing='ij'", UserWarning, stacklevel=stacklevel(2)
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
+            UserWarning,
+            stacklevel=stacklevel(2),
         )
         indexing = "ij"
     if indexing not in ("ij", "xy"):

@@ -15,6 +15,7 @@ from ..core.autocast import listed, stacklevel
 from ..core.device import like
 from ..core.function import Function
 from ..core.variable import Variable
+from ..core.warned import warn_once
 from ._common import ToCopy, element, is_number, on_host, to_dtype, wrap_dim
 from ._half import once_in_half
 from ._inplace import inplace
@@ -217,6 +218,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     'prod', 'mean', 'amax' or 'amin'. include_self=False leaves input's own slice out where any came."""
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}.")
+    warn_once("index_reduce() is in beta and the API may change at any time.")
     dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
     check_slices("index_reduce_", input, dim, index, source)
     if input._data.dtype.kind == "b":

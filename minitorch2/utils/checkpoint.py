@@ -161,12 +161,20 @@ def set_checkpoint_debug_enabled(enabled: bool | None) -> Iterator[None]:
         _debug.pop()
 
 
+_WITHOUT = {
+    "checkpoint": "Starting in PyTorch 2.9, calling checkpoint without use_reentrant will raise an exception.",
+    "checkpoint_sequential": "In version 2.9 we will raise an exception if use_reentrant is not passed.",
+}
+
+
 def _chosen(use_reentrant: bool | None, name: str) -> bool:
     if use_reentrant is not None:
         return use_reentrant
     warnings.warn(
-        f"torch.utils.checkpoint: {name} was called without use_reentrant, which should be passed explicitly. "
-        "use_reentrant=False is recommended; without it, it is True.",
+        f"torch.utils.checkpoint{'' if name == 'checkpoint' else f'.{name}'}: the use_reentrant parameter should be "
+        f"passed explicitly. {_WITHOUT[name]} use_reentrant=False is recommended, but if you need to preserve the "
+        "current default behavior, you can pass use_reentrant=True. Refer to docs for more details on the differences "
+        "between the two variants.",
         stacklevel=3,
     )
     return True

@@ -124,7 +124,8 @@ class BackwardHooks:
         """No input needs a gradient, so there is no input tap to wait for: the hooks run at the outputs."""
         warnings.warn(
             "Full backward hook is firing when gradients are computed with respect to module outputs since "
-            "no inputs require gradients.",
+            "no inputs require gradients. See https://docs.pytorch.org/docs/main/generated/torch.nn.Module.html"
+            "#torch.nn.Module.register_full_backward_hook for more details.",
             stacklevel=2,
         )
         for hook in self.hooks:
