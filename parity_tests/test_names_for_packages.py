@@ -255,7 +255,7 @@ def test_checks(number):
         lambda t: t.jit.trace(None, ()),
         lambda t: t.jit.ScriptModule(),
         lambda t: t.fft.rfft(t.ones(4)),
-        lambda t: t.library.Library("a", "DEF"),
+        lambda t: t.library.wrap_triton(abs),
         lambda t: t.onnx.export(None, (), "x"),
         lambda t: t.export.export(None, ()),
         lambda t: t.overrides.TorchFunctionMode(),
