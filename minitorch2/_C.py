@@ -6,8 +6,15 @@ from contextlib import nullcontext
 from typing import Any
 
 from .core.absent import absent_class
+from .core.device import device as device
+from .core.dtypes import dtype as dtype
+from .core.grad_mode import no_grad
 from .core.placing import place
+from .core.size import Size as Size
+from .jit import ScriptFunction as ScriptFunction  # type: ignore[attr-defined]
+from .jit import ScriptModule as ScriptModule  # type: ignore[attr-defined]
 from .nn.modules._convert import _parse_to
+from .ops.random import Generator as Generator
 from .tensor import Tensor
 
 _TensorMeta = type(Tensor)
@@ -24,6 +31,10 @@ def _log_api_usage_once(event: str) -> None:
 
 class DisableTorchFunctionSubclass(nullcontext):
     """Nothing: subclasses of Tensor have no __torch_function__ here that could be disabled."""
+
+
+DisableTorchFunction = DisableTorchFunctionSubclass
+_AutoDispatchBelowAutograd = no_grad  # in which an operator's implementation for "Autograd" is not called
 
 
 class _Keys(type):
@@ -54,3 +65,10 @@ def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs:
 
 Graph, Value = (absent_class(f"_C.{name}", "nothing is traced here") for name in ("Graph", "Value"))
 _ExcludeDispatchKeyGuard = absent_class("_C._ExcludeDispatchKeyGuard", "there is no dispatcher of operators here")
+TensorBase = _TensorBase = Tensor
+ScriptMethod = absent_class("_C.ScriptMethod", "there is no TorchScript here")
+
+
+def _is_tracing() -> bool:
+    """False: nothing is traced here."""
+    return False

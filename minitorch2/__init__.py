@@ -21,7 +21,7 @@ from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .autograd.anomaly import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .checks import _assert, _check, _check_index, _check_not_implemented, _check_type, _check_value
 from .core import other_dtypes
-from .core.absent import absent_class, absent_names, as_absent
+from .core.absent import absent_class, absent_function, absent_names, as_absent
 from .core.device import device
 from .core.dtypes import (
     bfloat16,
@@ -82,7 +82,7 @@ from .legacy import (
 )
 from .ops import _return_types
 from .ops._arguments import names_arguments
-from .ops.storages import TypedStorage, UntypedStorage
+from .ops.storages import TypedStorage, UntypedStorage, storage_class
 from .printing import set_printoptions
 from .random import *  # noqa: F403
 from .random import Generator, default_generator
@@ -94,12 +94,24 @@ from .windows import *  # noqa: F403
 newaxis = None
 place("return_types", {name: kind for name, kind in vars(_return_types).items() if isinstance(kind, type)})
 as_absent("_prims_common", "_custom_ops", "ao", "ao.quantization")
+as_absent("nested", "sparse", "sparse.semi_structured", "quasirandom")
 SymInt, SymFloat, SymBool, TensorType, DeviceObjType = (
     absent_class(name, "nothing is traced here")
     for name in ("SymInt", "SymFloat", "SymBool", "TensorType", "DeviceObjType")
 )
 Future = absent_class("Future", "nothing runs elsewhere here")
 place("futures", {"Future": Future, "__getattr__": absent_names("futures", "nothing runs elsewhere here")})
+ComplexFloatStorage, ComplexDoubleStorage, QInt8Storage, QUInt8Storage, QInt32Storage = (
+    absent_class(name, "no tensor has such a dtype here")
+    for name in ["ComplexFloatStorage", "ComplexDoubleStorage", "QInt8Storage", "QUInt8Storage", "QInt32Storage"]
+)
+for _why, _names in (
+    ("there are no complex tensors here", "complex polar view_as_complex view_as_real stft istft"),
+    ("tensors are dense here", "sparse_coo_tensor sparse_csr_tensor sparse_csc_tensor sparse_bsr_tensor"),
+    ("tensors are dense here", "sparse_bsc_tensor sparse_compressed_tensor"),
+    ("there are no quantized tensors here", "quantize_per_tensor quantize_per_channel dequantize"),
+):
+    globals().update({_name: absent_function(_name, _why) for _name in _names.split()})
 PyTorchFileReader = absent_class("PyTorchFileReader", "torch.load reads a file as a whole")
 _OF_FUNCTIONAL = "atleast_1d atleast_2d atleast_3d block_diag broadcast_shapes broadcast_tensors cartesian_prod cdist "
 _OF_FUNCTIONAL += "chain_matmul einsum lu meshgrid norm pca_lowrank split svd_lowrank tensordot unique "
@@ -109,11 +121,13 @@ place("storage", {"TypedStorage": TypedStorage, "UntypedStorage": UntypedStorage
 for _compiler in ("_inductor", "_functorch"):  # whose settings a program may set; they change nothing
     place(_compiler)
     place(f"{_compiler}.config")
-place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": Tensor.__dlpack__})  # noqa: F405
+to_dlpack = Tensor.__dlpack__
+place("utils.dlpack", {"from_dlpack": from_dlpack, "to_dlpack": to_dlpack})  # noqa: F405
+place("_tensor", {"Tensor": Tensor, "__getattr__": absent_names("_tensor", "minitorch2 has no such part of PyTorch")})
 
 _LAZY = ("nn", "optim", "utils", "vision", "serialization", "bridge", "viz", "testing", "metrics", "cuda")
 _LAZY += ("types", "multiprocessing", "fx", "fft", "library", "_C", "_dynamo", "_subclasses", "onnx", "overrides")
-_LAZY += ("profiler", "__config__", "signal", "export")
+_LAZY += ("profiler", "__config__", "signal", "export", "cpu", "__future__", "_utils")
 _LAZY += ("linalg", "special", "amp", "distributions", "accelerator", "compiler", "distributed", "func", "hub", "jit")
 _OF_SUBMODULES = {
     "vmap": "func",
@@ -135,6 +149,7 @@ _OF_NN_FUNCTIONAL = frozenset(
         "celu",
         "celu_",
         "channel_shuffle",
+        "conv_tbc",
         "cosine_similarity",
         "hardshrink",
         "max_pool1d",
@@ -193,6 +208,9 @@ _OF_NATIVE = frozenset(
     )
 )
 
+_OF_NATIVE_LAYERS = frozenset(["convolution", "embedding_bag", "gru", "lstm", "rnn_relu", "rnn_tanh"])
+_OF_NATIVE_LAYERS |= {f"native_{name}" for name in ("batch_norm", "dropout", "group_norm", "layer_norm", "norm")}
+
 
 def _function_of(name, method):
     def function(input, *args, **kwargs):
@@ -211,6 +229,10 @@ def __getattr__(name: str):
         return getattr(importlib.import_module(".nn.functional", __name__), name)
     if name in _OF_NATIVE:  # those that have other arguments there
         return getattr(importlib.import_module(".native", __name__), name)
+    if name in _OF_NATIVE_LAYERS:
+        return getattr(importlib.import_module(".native_layers", __name__), name)
+    if name.endswith("Storage") and (old := storage_class("FloatStorage" if name == "Storage" else name)) is not None:
+        return old
     if name == "torch":  # torch.torch is torch
         return sys.modules[__name__]
     if name in _OF_SUBMODULES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 from .core.absent import absent_names, as_absent
+from .core.placing import place
 
 
 def is_available() -> bool:
@@ -27,6 +28,8 @@ ReduceOp = enum.Enum("ReduceOp", "SUM AVG PRODUCT MIN MAX BAND BOR BXOR PREMUL_S
 as_absent("distributed.tensor", "distributed.optim", "distributed.nn", "distributed.device_mesh", "distributed.fsdp")
 as_absent("distributed._tensor", "distributed._tensor.experimental")
 as_absent("distributed._composable", "distributed._composable.fsdp")
+as_absent("distributed.rpc")
+place("distributed.rpc", {"is_available": is_available})
 
 __getattr__ = absent_names("distributed", "one machine, one process; ask is_available() first")
 

@@ -30,7 +30,7 @@ from .ops.einsum import einsum
 from .ops.finite_differences import gradient
 from .ops.floats import frexp, isneginf, isposinf, nextafter, signbit
 from .ops.gathering import gather, index_add, index_copy, index_fill, index_select
-from .ops.histogram import histogram
+from .ops.histogram import histogram, histogramdd
 from .ops.householder import geqrf, orgqr, ormqr
 from .ops.indexing import index_put
 from .ops.inquiry import (
@@ -78,8 +78,8 @@ from .ops.splitting import (
     unsafe_split_with_sizes, vsplit,
 )
 from .ops.statistics import combinations, corrcoef, cov, cumulative_trapezoid, renorm, trapezoid, vander
-from .ops.storages import from_file
-from .ops.strided import as_strided, empty_strided
+from .ops.storages import from_file, is_storage
+from .ops.strided import as_strided, as_strided_scatter, empty_strided
 from .ops.trigonometry import acos, acosh, asin, asinh, atan, atanh, cos, cosh, sin, sinh, tan
 from .ops.truth import all, any, count_nonzero
 from .ops.unary import (
@@ -123,61 +123,62 @@ arctanh = atanh
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint",
     "all", "allclose", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "asin", "asinh", "atan", "atan2",
-    "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli", "bincount", "binomial",
-    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
-    "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "can_cast",
-    "cartesian_prod", "cat", "cdist", "ceil", "chain_matmul", "cholesky", "cholesky_inverse", "cholesky_solve",
-    "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "combinations", "concat",
-    "concatenate", "conj", "conj_physical", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross", "cummax", "cummin",
-    "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "det", "detach", "diag", "diag_embed", "diagflat",
-    "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit", "dstack", "einsum",
-    "empty_strided", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fill", "fix", "flatten", "flip",
-    "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "frexp",
-    "frobenius_norm", "from_file", "gather", "gcd", "ge", "geqrf", "ger", "get_device", "gradient", "greater",
-    "greater_equal", "gt", "heaviside", "histc", "histogram", "hsplit", "hstack", "hypot", "i0", "igamma", "igammac",
-    "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inner", "inverse",
-    "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg", "is_nonzero",
-    "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf",
-    "isreal", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal", "lgamma", "log", "log10",
-    "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "logsumexp", "lt", "lu", "lu_solve", "lu_unpack", "masked_fill",
-    "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "maximum", "mean", "median",
-    "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply",
-    "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "ne",
-    "neg", "negative", "nextafter", "nonzero", "nonzero_static", "norm", "norm_except_dim", "not_equal",
-    "nuclear_norm", "numel", "orgqr", "ormqr", "outer", "pca_lowrank", "pdist", "permute", "pinverse", "poisson",
-    "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg", "ravel", "real", "reciprocal", "relu",
-    "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
-    "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add", "scatter_reduce", "searchsorted",
-    "segment_reduce", "select", "select_scatter", "sgn", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh",
-    "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes", "sqrt", "square", "squeeze", "stack",
-    "std", "std_mean", "sub", "subtract", "sum", "svd", "svd_lowrank", "swapaxes", "swapdims", "t", "take",
-    "take_along_dim", "tan", "tanh", "tensor_split", "tensordot", "tile", "topk", "trace", "transpose", "trapezoid",
-    "trapz", "triangular_solve", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "typename",
-    "unbind", "unflatten", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk",
-    "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "vsplit", "vstack",
-    "where", "xlogy",
+    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_scatter", "asin",
+    "asinh", "atan", "atan2", "atanh", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bernoulli",
+    "bincount", "binomial", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "block_diag", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize",
+    "can_cast", "cartesian_prod", "cat", "cdist", "ceil", "chain_matmul", "cholesky", "cholesky_inverse",
+    "cholesky_solve", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "combinations",
+    "concat", "concatenate", "conj", "conj_physical", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "copysign", "corrcoef", "cos", "cosh", "count_nonzero", "cov", "cross",
+    "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "det", "detach", "diag", "diag_embed",
+    "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dsplit", "dstack",
+    "einsum", "empty_strided", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "fill", "fix",
+    "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
+    "frexp", "frobenius_norm", "from_file", "gather", "gcd", "ge", "geqrf", "ger", "get_device", "gradient", "greater",
+    "greater_equal", "gt", "heaviside", "histc", "histogram", "histogramdd", "hsplit", "hstack", "hypot", "i0",
+    "igamma", "igammac", "imag", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select",
+    "inner", "inverse", "is_complex", "is_conj", "is_distributed", "is_floating_point", "is_inference", "is_neg",
+    "is_nonzero", "is_same_size", "is_signed", "is_storage", "is_tensor", "isclose", "isfinite", "isin", "isinf",
+    "isnan", "isneginf", "isposinf", "isreal", "kron", "kthvalue", "lcm", "ldexp", "le", "lerp", "less", "less_equal",
+    "lgamma", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsumexp", "lt", "lu", "lu_solve",
+    "lu_unpack", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max",
+    "maximum", "mean", "median", "meshgrid", "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul",
+    "multinomial", "multiply", "mv", "mvlgamma", "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum",
+    "narrow", "narrow_copy", "ne", "neg", "negative", "nextafter", "nonzero", "nonzero_static", "norm",
+    "norm_except_dim", "not_equal", "nuclear_norm", "numel", "orgqr", "ormqr", "outer", "pca_lowrank", "pdist",
+    "permute", "pinverse", "poisson", "polygamma", "positive", "pow", "prod", "put", "qr", "quantile", "rad2deg",
+    "ravel", "real", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave", "reshape", "resolve_conj",
+    "resolve_neg", "result_type", "roll", "rot90", "round", "row_stack", "rsqrt", "rsub", "scatter", "scatter_add",
+    "scatter_reduce", "searchsorted", "segment_reduce", "select", "select_scatter", "sgn", "sigmoid", "sign",
+    "signbit", "sin", "sinc", "sinh", "slice_scatter", "slogdet", "softmax", "sort", "split", "split_with_sizes",
+    "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "svd_lowrank",
+    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tensor_split", "tensordot", "tile", "topk",
+    "trace", "transpose", "trapezoid", "trapz", "triangular_solve", "tril", "tril_indices", "triu", "triu_indices",
+    "true_divide", "trunc", "typename", "unbind", "unflatten", "unfold_copy", "unique", "unique_consecutive",
+    "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "var",
+    "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy",
 ]
 
 # Views, what has no one result, and what torch has without it.
 _WITHOUT_OUT = {
-    "adjoint", "allclose", "argwhere", "as_strided", "atleast_1d", "atleast_2d", "atleast_3d", "batch_norm",
-    "bincount", "binomial", "block_diag", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "can_cast",
-    "cartesian_prod", "cdist", "chunk", "clone", "combinations", "conj", "conv1d", "conv2d", "conv3d",
+    "adjoint", "allclose", "argwhere", "as_strided", "as_strided_scatter", "atleast_1d", "atleast_2d", "atleast_3d",
+    "batch_norm", "bincount", "binomial", "block_diag", "broadcast_shapes", "broadcast_tensors", "broadcast_to",
+    "can_cast", "cartesian_prod", "cdist", "chunk", "clone", "combinations", "conj", "conv1d", "conv2d", "conv3d",
     "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "corrcoef", "count_nonzero", "cov",
     "cumulative_trapezoid", "detach", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "dist", "dsplit",
     "einsum", "empty_strided", "equal", "fill", "flatten", "flip", "fliplr", "flipud", "get_device", "gradient",
-    "hsplit", "imag", "index_fill", "index_put", "is_complex", "is_conj", "is_distributed", "is_floating_point",
-    "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed", "is_tensor", "isclose", "isfinite", "isinf",
-    "isnan", "isreal", "logdet", "masked_fill", "masked_scatter", "matrix_exp", "meshgrid", "moveaxis", "movedim",
-    "narrow", "norm_except_dim", "numel", "pca_lowrank", "pdist", "permute", "pinverse", "poisson", "positive", "put",
-    "ravel", "real", "relu", "repeat_interleave", "reshape", "resolve_conj", "resolve_neg", "result_type", "roll",
-    "rot90", "rsub", "segment_reduce", "select", "select_scatter", "slice_scatter", "split", "split_with_sizes",
-    "squeeze", "svd_lowrank", "swapaxes", "swapdims", "t", "tensor_split", "tile", "trace", "transpose", "trapezoid",
-    "trapz", "tril_indices", "triu_indices", "typename", "unbind", "unflatten", "unique", "unique_consecutive",
-    "unravel_index", "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "vsplit",
+    "histogramdd", "hsplit", "imag", "index_fill", "index_put", "is_complex", "is_conj", "is_distributed",
+    "is_floating_point", "is_inference", "is_neg", "is_nonzero", "is_same_size", "is_signed", "is_storage",
+    "is_tensor", "isclose", "isfinite", "isinf", "isnan", "isreal", "logdet", "masked_fill", "masked_scatter",
+    "matrix_exp", "meshgrid", "moveaxis", "movedim", "narrow", "norm_except_dim", "numel", "pca_lowrank", "pdist",
+    "permute", "pinverse", "poisson", "positive", "put", "ravel", "real", "relu", "repeat_interleave", "reshape",
+    "resolve_conj", "resolve_neg", "result_type", "roll", "rot90", "rsub", "segment_reduce", "select",
+    "select_scatter", "slice_scatter", "split", "split_with_sizes", "squeeze", "svd_lowrank", "swapaxes", "swapdims",
+    "t", "tensor_split", "tile", "trace", "transpose", "trapezoid", "trapz", "tril_indices", "triu_indices",
+    "typename", "unbind", "unflatten", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "unsqueeze", "vander", "vsplit",
 }
 
 for _name in __all__:

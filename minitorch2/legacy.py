@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Union
 
 from .core import dtypes
+from .core.device import has_gpu
 from .ops._data import legacy_array
 from .tensor import Tensor
 
@@ -39,6 +41,28 @@ LongTensor, IntTensor, ShortTensor, CharTensor = map(
     TensorType, (dtypes.int64, dtypes.int32, dtypes.int16, dtypes.int8)
 )
 ByteTensor, BoolTensor = map(TensorType, (dtypes.uint8, dtypes.bool))
+
+
+class _CudaTensorType(TensorType):
+    """torch.cuda.FloatTensor and its like: tensors of that dtype on the GPU."""
+
+    def __init__(self, dtype: dtypes.dtype):
+        super().__init__(dtype)
+        self.__name__ = f"cuda.{self.__name__}"
+
+    def __call__(self, *args) -> Tensor:
+        if not has_gpu():
+            raise TypeError(f"type torch.{self.__name__} not available. Torch not compiled with CUDA enabled.")
+        return super().__call__(*args).to("cuda")
+
+    def __instancecheck__(self, instance) -> bool:
+        return super().__instancecheck__(instance) and instance.is_cuda
+
+
+@functools.cache
+def on_cuda(dtype: dtypes.dtype) -> TensorType:
+    """torch.cuda's constructor of tensors of this dtype."""
+    return _CudaTensorType(dtype)
 
 
 def set_default_tensor_type(t) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 
 from .autograd.profiler import Recording, record_function, refuse
 from .autograd.profiler_util import EventList
+from .core.placing import place
 from .cuda import is_available
 
 __all__ = [
@@ -235,3 +236,6 @@ class profile:
 
     def export_memory_timeline(self, path: str, device: str | None = None) -> None:
         refuse(profile_memory=True)
+
+
+place("profiler.profiler", {name: globals()[name] for name in __all__})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import importlib
 import os
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 from minitorch2_kernels import cudnn_switches, determinism
 from minitorch2_kernels import precision as exactness
 
+from .core.absent import absent
 from .core.device import device, get_default, has_gpu, set_default
 from .core.placing import place
 
@@ -33,6 +35,42 @@ def are_deterministic_algorithms_enabled() -> bool:
 def is_deterministic_algorithms_warn_only_enabled() -> bool:
     """The warn_only that use_deterministic_algorithms was last given."""
     return _deterministic["warn_only"]
+
+
+_DEBUG_MODES = ("default", "warn", "error")
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """use_deterministic_algorithms by another name: "default" (0), "warn" (1) or "error" (2)."""
+    if not isinstance(debug_mode, int | str):
+        raise TypeError(f"debug_mode must be str or int, but got {type(debug_mode)}")
+    if isinstance(debug_mode, str):
+        if debug_mode not in _DEBUG_MODES:
+            raise RuntimeError(
+                f"invalid value of debug_mode, expected one of `default`, `warn`, `error`, but got {debug_mode}"
+            )
+        debug_mode = _DEBUG_MODES.index(debug_mode)
+    if debug_mode not in (0, 1, 2):
+        raise RuntimeError(f"invalid value of debug_mode, expected 0, 1, or 2, but got {debug_mode}")
+    use_deterministic_algorithms(debug_mode > 0, warn_only=debug_mode == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """The mode as a number."""
+    return (2 - _deterministic["warn_only"]) * _deterministic["enabled"]
+
+
+_warn_always = [False]
+
+
+def set_warn_always(b: bool) -> None:
+    """Remembers it: what comes once in PyTorch comes here as often as Python's own filter of warnings lets it."""
+    _warn_always[0] = _bool(b, "setWarnOnlyOnce")
+
+
+def is_warn_always_enabled() -> bool:
+    """What set_warn_always was last given."""
+    return _warn_always[0]
 
 
 def get_default_device() -> device:
@@ -223,17 +261,44 @@ def _switch(name: str) -> dict[str, Any]:
     return {f"enable_{name}_sdp": enable, f"{name}_sdp_enabled": lambda: attention_kernels[name]}
 
 
+class _Linalg(enum.Enum):
+    """torch._C._LinalgBackend."""
+
+    Default, Cusolver, Magma = 0, 1, 2
+
+
+def _preferred_linalg_library(backend: str | _Linalg | None = None) -> _Linalg:
+    """Default: there is one library for each device. RuntimeError where another one is asked for."""
+    if backend not in (None, "default", _Linalg.Default):
+        raise RuntimeError(f"minitorch2: there is one library for linear algebra; cannot prefer {backend}")
+    return _Linalg.Default
+
+
+@contextlib.contextmanager
+def _mkldnn_flags(enabled=False, deterministic=False, allow_tf32=True, fp32_precision="none"):
+    """These settings inside a `with` block: there is no oneDNN here that would follow them."""
+    names, module = ("enabled", "deterministic", "allow_tf32"), backends.mkldnn
+    before = [getattr(module, name) for name in names]
+    vars(module).update(zip(names, (enabled, deterministic, allow_tf32), strict=True))
+    try:
+        yield
+    finally:
+        vars(module).update(zip(names, before, strict=True))
+
+
 def _cpu_capability() -> str:
     """DEFAULT: NumPy and numba choose the instructions. Packages ask so as to choose among PyTorch's kernels."""
     return "DEFAULT"
 
 
 # torch.backends: the attributes that training scripts set and ask for.
-backends = place("backends")
+backends = place("backends", absent("backends", "its settings stay free to be changed", ("disable_global_flags",)))
 place("backends.cudnn", of=_Cudnn)
 place("backends.cuda", {"is_built": has_gpu, "matmul": _Matmul(), "is_flash_attention_available": _no})
 place("backends.cpu", {"get_cpu_capability": _cpu_capability})
-place("backends.cuda", {"sdp_kernel": _sdp_kernel})
+place("backends.cuda", {"sdp_kernel": _sdp_kernel, "preferred_linalg_library": _preferred_linalg_library})
+place("backends.mkldnn", {"enabled": True, "deterministic": False, "allow_tf32": False, "flags": _mkldnn_flags})
+place("backends.opt_einsum", {"is_available": _no, "enabled": False, "strategy": None, "get_opt_einsum": lambda: None})
 for _name in attention_kernels:
     place("backends.cuda", _switch(_name))
 for _name in ("mps", "mkl", "mkldnn", "openmp"):
@@ -245,14 +310,18 @@ __all__ = [
     "are_deterministic_algorithms_enabled",
     "backends",
     "get_default_device",
+    "get_deterministic_debug_mode",
     "get_float32_matmul_precision",
     "get_num_interop_threads",
     "get_num_threads",
     "is_deterministic_algorithms_warn_only_enabled",
+    "is_warn_always_enabled",
     "set_default_device",
+    "set_deterministic_debug_mode",
     "set_float32_matmul_precision",
     "set_flush_denormal",
     "set_num_interop_threads",
     "set_num_threads",
+    "set_warn_always",
     "use_deterministic_algorithms",
 ]

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "index_put": "test_ops_indexing.py",
     **dict.fromkeys(("as_strided", "empty_strided"), "test_strided.py"),
     "from_file": "test_storages.py",
+    **dict.fromkeys(("as_strided_scatter", "histogramdd", "is_storage"), "test_lesser_names.py"),
     **dict.fromkeys(("binomial", "segment_reduce"), "test_names_beside.py"),
 }
 
@@ -46,6 +47,7 @@ METHODS_ELSEWHERE = {
     ),
     **dict.fromkeys(("index_put", "index_put_"), "test_ops_indexing.py"),
     **dict.fromkeys(("resize_", "resize_as_", "set_"), "test_strided.py"),
+    "as_strided_": "test_lesser_names.py",
     **dict.fromkeys(
         ("backward", "retain_grad", "register_hook", "register_post_accumulate_grad_hook"), "test_autograd_grad.py"
     ),

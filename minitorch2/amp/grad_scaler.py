@@ -32,7 +32,7 @@ class OptState(Enum):
     STEPPED = 2
 
 
-def _fresh_state() -> dict[str, Any]:
+def _refresh_per_optimizer_state() -> dict[str, Any]:
     return {"stage": OptState.READY, "found_inf_per_device": {}}
 
 
@@ -82,7 +82,7 @@ class GradScaler:
         # Both are made by the first scale(), where its argument is: 0-d, so that nothing waits for the GPU.
         self._scale: Tensor | None = None
         self._growth_tracker: Tensor | None = None
-        self._per_optimizer_states: defaultdict[Any, dict[str, Any]] = defaultdict(_fresh_state)
+        self._per_optimizer_states: defaultdict[Any, dict[str, Any]] = defaultdict(_refresh_per_optimizer_state)
 
     def scale(self, outputs: Any) -> Any:
         """outputs (a tensor, or an iterable of them, nested) times the scale; unchanged where not enabled.
@@ -224,7 +224,7 @@ class GradScaler:
                 update_scale(scale._data, tracker._data, sum(f._data for f in found), *factors)
             finally:
                 restore(token)
-        self._per_optimizer_states = defaultdict(_fresh_state)
+        self._per_optimizer_states = defaultdict(_refresh_per_optimizer_state)
 
     def _get_scale_async(self) -> Tensor | None:
         return self._scale

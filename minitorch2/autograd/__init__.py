@@ -4,7 +4,15 @@ import importlib
 import warnings
 from typing import Any
 
-from ..core.grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled, state
+from ..core.grad_mode import (
+    enable_grad,
+    inference_mode,
+    no_grad,
+    set_grad_enabled,
+    set_multithreading_enabled,
+    state,
+)
+from ..core.placing import place
 from ..core.variable import Variable as Tensor
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .backward import backward, grad
@@ -25,6 +33,7 @@ __all__ = [
     "gradgradcheck",
     "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 
@@ -52,8 +61,19 @@ def _is_checkpoint_valid() -> bool:
     return not state.selective
 
 
+def kineto_available() -> bool:
+    """True: see torch.profiler."""
+    return True
+
+
+_MODES = (enable_grad, inference_mode, no_grad, set_grad_enabled, set_multithreading_enabled)
+place("autograd.grad_mode", {mode.__name__: mode for mode in _MODES})
+place("autograd.anomaly_mode", {"detect_anomaly": detect_anomaly, "set_detect_anomaly": set_detect_anomaly})
+place("autograd.variable", {"Variable": Variable})
+
+
 def __getattr__(name: str):
-    """functional, graph and profiler are imported when first asked for."""
-    if name in ("functional", "graph", "profiler"):
+    """forward_ad, functional, graph and profiler are imported when first asked for."""
+    if name in ("forward_ad", "functional", "graph", "profiler"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"minitorch2.autograd has no '{name}'")

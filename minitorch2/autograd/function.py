@@ -10,6 +10,7 @@ from typing import Any
 from minitorch2_kernels.dispatch import namespace
 
 from ..core import anomaly
+from ..core.absent import absent_class
 from ..core.function import _FREED
 from ..core.function import Function as Op
 from ..core.grad_mode import enable_grad, no_grad, set_grad_enabled, state
@@ -52,6 +53,18 @@ class FunctionCtx:
                     f"[{v._named()}] is at version {v._counter[0]}; expected version {n} instead. {anomaly.hint()}"
                 )
         return tuple(self._relink(v) for v in self._saved_variables)
+
+    @property
+    def saved_variables(self) -> tuple:
+        """The older name of saved_tensors."""
+        return self.saved_tensors
+
+    def save_for_forward(self, *tensors):
+        """Keeps tensors as `ctx.saved_for_forward`, for a `jvp`, which is never called here."""
+        for t in tensors:
+            if not (t is None or isinstance(t, Variable)):
+                raise AssertionError("save_for_forward expects all arguments to be tensors")
+        self.saved_for_forward = tensors
 
     def _relink(self, v):
         # An output is saved without its history (that would be a cycle: node -> output -> node) and gets it back here.
@@ -155,6 +168,16 @@ class Function(FunctionCtx):
 
     def _wrote(self, output) -> bool:
         return any(output is d for d in self._dirty)
+
+
+class InplaceFunction(Function):
+    """A Function that remembers whether it works in place: instances of such a class were called once."""
+
+    def __init__(self, inplace=False):
+        self.inplace = inplace
+
+
+NestedIOFunction = absent_class("autograd.function.NestedIOFunction", "autograd.Function takes and returns tensors")
 
 
 class _Application(Node):
@@ -303,4 +326,4 @@ class _Blocked(Op):
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
-__all__ = ["Function", "FunctionCtx", "Node", "once_differentiable"]
+__all__ = ["Function", "FunctionCtx", "InplaceFunction", "Node", "once_differentiable"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -133,6 +134,17 @@ class set_grad_enabled(_Mode):
     def __call__(self, function):
         state.grad = self._outer  # used as a decorator: the switch at construction is taken back
         return super().__call__(function)
+
+
+class set_multithreading_enabled(contextlib.ContextDecorator):
+    """Whether several threads may compute gradients: here the one that calls backward does, either way."""
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = mode
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exc) -> None: ...
 
 
 class inference_mode(_Mode):

@@ -10,6 +10,7 @@ import importlib
 
 from minitorch2_kernels.out_of_memory import OutOfMemoryError
 
+from .. import legacy
 from .captured_step import CapturedStep, capture_step
 from .devices import (
     current_device,
@@ -65,6 +66,8 @@ from .streams import Event, Stream, StreamContext, current_stream, default_strea
 def __getattr__(name: str):
     if name in ("amp", "nvtx"):
         return importlib.import_module(f".{name}", __name__)
+    if name.endswith("Tensor") and isinstance(on_cpu := getattr(legacy, name, None), legacy.TensorType):
+        return legacy.on_cuda(on_cpu.dtype)
     if name == "_initialized":
         return is_initialized()
     raise AttributeError(

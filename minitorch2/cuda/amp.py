@@ -6,8 +6,10 @@ import warnings
 from typing import Any
 
 from .. import amp
+from ..amp.grad_scaler import OptState, _refresh_per_optimizer_state
 from ..core.dtypes import dtype as Dtype
 from ..core.dtypes import float16
+from ..core.placing import place
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd"]
 
@@ -51,3 +53,8 @@ def custom_bwd(bwd: Any) -> Any:
     """Deprecated: torch.amp.custom_bwd(..., device_type="cuda")."""
     _warn("custom_bwd(args...)", "custom_bwd(args..., device_type='cuda')")
     return amp.custom_bwd(bwd, device_type="cuda")
+
+
+_PARTS = {"GradScaler": GradScaler, "OptState": OptState, "_refresh_per_optimizer_state": _refresh_per_optimizer_state}
+place("cuda.amp.grad_scaler", _PARTS)
+place("cuda.amp.autocast_mode", {"autocast": autocast, "custom_bwd": custom_bwd, "custom_fwd": custom_fwd})

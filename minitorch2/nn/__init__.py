@@ -1,5 +1,6 @@
 """Neural networks: parameters, modules, their functions and their first values."""
 
+import importlib
 from typing import Any
 
 from ..core.placing import place
@@ -20,6 +21,8 @@ place("nn.common_types", _sizes.common_types())
 
 
 def __getattr__(name: str) -> Any:
+    if name == "_reduction":
+        return importlib.import_module("._reduction", __name__)
     raise AttributeError(
         f"module 'minitorch2.nn' has no attribute '{name}'. If that is a layer of PyTorch's, it is not "
         "supported here; minitorch2.nn.__all__ lists the layers to build it from."

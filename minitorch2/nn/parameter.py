@@ -112,6 +112,12 @@ class _Uninitialized(Tensor):
     def data(self, value: Tensor) -> None:
         self._like = value
 
+    # What can be told of that empty tensor, as torch tells it.
+    ndim, nbytes = property(lambda self: 1), property(lambda self: 0)
+    is_cpu, is_cuda, is_meta, itemsize, T = (
+        property(lambda self, name=name: getattr(self._like, name))
+        for name in ("is_cpu", "is_cuda", "is_meta", "itemsize", "T")
+    )
     dtype = property(lambda self: self._like.dtype)
     device = property(lambda self: self._like.device)
 

@@ -12,6 +12,7 @@ from ..core.variable import Variable, type_name
 from . import _common
 from .complex_names import ComplexNameMethods
 from .joining import cat, some
+from .plain_answers import PlainAnswerMethods
 from .reduce import sum as sum_
 from .views import expand, reshape, unsqueeze
 
@@ -162,5 +163,5 @@ def column_stack(tensors):
     return cat([reshape(x, (-1, 1)) if x._data.ndim < 2 else x for x in some("column_stack", tensors)], dim=1)
 
 
-class InquiryMethods(ComplexNameMethods):
+class InquiryMethods(ComplexNameMethods, PlainAnswerMethods):
     is_nonzero, is_same_size, is_distributed, sum_to_size = is_nonzero, is_same_size, is_distributed, sum_to_size

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 
 from minitorch2_kernels.dispatch import on_device
 
 from ..core.device import device_of
-from ..core.dtypes import as_dtype, get_default_dtype
+from ..core.dtypes import ALL, as_dtype, get_default_dtype
 from ..core.function import Function
 from ..core.memory_order import memory_of
+from ..core.variable import Variable
+from ._data import legacy_array
 
 
 class UntypedStorage:
@@ -60,6 +64,24 @@ class UntypedStorage:
         return 1
 
     def untyped(self) -> UntypedStorage:
+        return self
+
+    def clone(self) -> UntypedStorage:
+        """The same bytes in memory of their own."""
+        return UntypedStorage(Function.as_tensor(self.bytes().copy()))
+
+    def copy_(self, source, non_blocking=None) -> UntypedStorage:
+        """Writes another's bytes, as many, over these. RuntimeError for another number of them."""
+        if source.nbytes() != self.nbytes():
+            raise RuntimeError(
+                f"size does not match, self was {self.nbytes()} bytes but src was {source.nbytes()} bytes"
+            )
+        self.bytes()[:] = source.untyped().bytes()
+        return self
+
+    def fill_(self, value) -> UntypedStorage:
+        """Writes the last eight bits of a number into every byte."""
+        self.bytes()[:] = value & 255
         return self
 
     @property
@@ -150,6 +172,49 @@ class TypedStorage:
     def __repr__(self) -> str:
         numbers = "\n ".join(str(number) for number in self.tolist())
         return f" {numbers}\n[torch.storage.TypedStorage(dtype={self.dtype}, device={self.device}) of size {len(self)}]"
+
+
+class _Kind(type):
+    dtype: Any
+
+    def __instancecheck__(cls, instance) -> bool:
+        return isinstance(instance, TypedStorage) and instance.dtype is cls.dtype
+
+    def __repr__(cls) -> str:
+        return f"<class 'torch.{cls.__name__}'>"
+
+
+class _OldStorage(TypedStorage, metaclass=_Kind):
+    """torch.FloatStorage and its like: FloatStorage(3) is a TypedStorage of so many numbers, not initialised,
+    FloatStorage([1, 2]) one of these, and `wrap_storage` bytes seen as such; isinstance asks for the dtype."""
+
+    def __new__(cls, *args, wrap_storage=None) -> Any:
+        if len(args) > 1 or (args and wrap_storage is not None):
+            raise RuntimeError(f"{cls}.__new__ takes nothing, an int, a sequence or wrap_storage=UntypedStorage")
+        if args and isinstance(args[0], Variable):
+            raise TypeError(f"{cls}.__new__ takes an int or a sequence, not a Tensor; see Tensor.untyped_storage")
+        if wrap_storage is None:
+            wrap_storage = UntypedStorage(Function.as_tensor(legacy_array(args, cls.dtype)))
+        return TypedStorage(wrap_storage, cls.dtype)
+
+
+@functools.cache
+def storage_class(name: str) -> type | None:
+    """The class of torch's name, such as FloatStorage; None where no dtype here has it."""
+    for dtype in ALL:
+        if name == f"{dtype.torch_type}Storage":
+            return _Kind(name, (_OldStorage,), {"dtype": dtype, "__module__": "torch"})
+    return None
+
+
+def storage_type(self) -> type | None:
+    """torch's class for the memory of tensors of this dtype."""
+    return storage_class(f"{self.dtype.torch_type}Storage")
+
+
+def is_storage(obj) -> bool:
+    """Whether obj is the memory of a tensor, as bytes or as numbers."""
+    return isinstance(obj, UntypedStorage | TypedStorage)
 
 
 def _mapped(filename, shared, nbytes):

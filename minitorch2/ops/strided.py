@@ -22,10 +22,11 @@ from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
 from ..core.size import checked_numel
 from ._common import require_tensor, shape_from
 from ._inplace import check_history, check_writable
+from .conversion import clone
 from .index_ops import IndexAccumulate
-from .storages import TypedStorage, UntypedStorage, storage, untyped_storage
+from .storages import TypedStorage, UntypedStorage, storage, storage_type, untyped_storage
 from .view_ops import Reshape, ViewOp
-from .views import ViewMethods
+from .views import ViewMethods, view_in_place
 
 
 class AsStrided(ViewOp):
@@ -65,7 +66,8 @@ def as_strided(input, size, stride, storage_offset=None):
     if any(s < 0 for s in stride):
         raise RuntimeError(f"as_strided: Negative strides are not supported at the moment, got strides: {list(stride)}")
     base, begin = input if input._base is None else input._base, input.storage_offset()
-    if input.requires_grad and not base.requires_grad:  # a leaf made of a view: gradients end here
+    apart = input.requires_grad and not base.requires_grad  # a leaf made of a view: gradients end here
+    if apart or input._base is None:  # the latter begins somewhere where set_ or as_strided_ made it
         base, begin, storage_offset = input, 0, None if storage_offset is None else storage_offset - begin
     if not base._data.flags.c_contiguous:
         raise NotImplementedError("minitorch2: as_strided needs memory in row-major order; call .contiguous() first")
@@ -79,6 +81,27 @@ def as_strided(input, size, stride, storage_offset=None):
             f"requiring a storage size of {need * itemsize} are out of bounds for storage of size {have * itemsize}"
         )
     return AsStrided.apply(base, size, stride, offset)
+
+
+def as_strided_scatter(input, src, size, stride, storage_offset=None):
+    """input with src at the places that as_strided gives: a tensor of its own, in row-major order. The gradient of
+    input is zero at these places (torch 2.13's is zero at the others)."""
+    require_tensor("as_strided_scatter", input)
+    require_tensor("as_strided_scatter", src, "src", 2)
+    if not input._data.flags.c_contiguous:
+        raise NotImplementedError(
+            "minitorch2: as_strided_scatter needs memory in row-major order; call .contiguous() first"
+        )
+    offset = 0 if storage_offset is None else storage_offset - input.storage_offset()
+    result = clone(input)
+    part = as_strided(result, size, stride, offset)
+    if part._data.shape != src._data.shape:
+        raise RuntimeError(
+            f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, slice size = "
+            f"{list(part._data.shape)}"
+        )
+    part.copy_(src)
+    return result
 
 
 def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False, pin_memory=False):
@@ -174,5 +197,7 @@ def set_(self, source=None, storage_offset=0, size=None, stride=None):
 
 
 class StridedMethods(ViewMethods):
-    as_strided, new_empty_strided, storage, untyped_storage = as_strided, new_empty_strided, storage, untyped_storage
-    resize_, resize_as_, set_ = resize_, resize_as_, set_
+    as_strided, as_strided_scatter = as_strided, as_strided_scatter
+    new_empty_strided, storage, untyped_storage = new_empty_strided, storage, untyped_storage
+    resize_, resize_as_, set_, storage_type = resize_, resize_as_, set_, storage_type
+    as_strided_ = view_in_place(as_strided)

@@ -384,7 +384,7 @@ def _reverse_dims(input):
     return Permute.apply(input, tuple(reversed(range(input._data.ndim))))
 
 
-def _view_in_place(function):
+def view_in_place(function):
     """squeeze_ and its like: the tensor becomes that view of itself, with its history."""
 
     def method(self, *args, **kwargs):
@@ -406,9 +406,9 @@ class ViewMethods:
     permute, transpose, swapaxes, swapdims, t, movedim = permute, transpose, swapaxes, transpose, t, movedim
     squeeze, unsqueeze, expand, expand_as, broadcast_to = squeeze, unsqueeze, expand, expand_as, broadcast_to
     select, narrow, diagonal, split, chunk, unbind, unfold = select, narrow, diagonal, split, chunk, unbind, unfold
-    squeeze_, unsqueeze_, t_ = _view_in_place(squeeze), _view_in_place(unsqueeze), _view_in_place(t)
-    transpose_ = _view_in_place(transpose)
-    swapaxes_, swapdims_ = _view_in_place(swapaxes), transpose_
+    squeeze_, unsqueeze_, t_ = view_in_place(squeeze), view_in_place(unsqueeze), view_in_place(t)
+    transpose_ = view_in_place(transpose)
+    swapaxes_, swapdims_ = view_in_place(swapaxes), transpose_
     T, mT = property(_reverse_dims), property(_matrix_transpose)
     H, mH = property(_transposed_matrix), property(_matrix_transpose)
     moveaxis, ravel, adjoint = movedim, ravel, adjoint

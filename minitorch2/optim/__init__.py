@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from ..core.absent import absent_class, as_absent
 from . import lr_scheduler, optimizer
 from .adadelta import Adadelta
 from .adafactor import Adafactor
@@ -19,6 +20,9 @@ from .radam import RAdam
 from .rmsprop import RMSprop
 from .rprop import Rprop
 from .sgd import SGD
+
+SparseAdam = absent_class("optim.SparseAdam", "there are no sparse gradients here; Adam takes dense ones")
+as_absent("optim._functional")
 
 __all__ = [
     "ASGD",

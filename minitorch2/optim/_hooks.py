@@ -94,9 +94,19 @@ class HookRegistry:
         step."""
         for kind in self._HOOK_KINDS:
             self.__dict__.setdefault(f"_optimizer_{kind}_hooks", OrderedDict())
+        self._patch_step_function()
+
+    profile_hook_step = staticmethod(run_step_hooks)
+
+    def _patch_step_function(self) -> None:
+        """Wraps the class's step, unless it is already."""
         cls = type(self)
+        self._zero_grad_profile_name = f"Optimizer.zero_grad#{cls.__name__}.zero_grad"
         if not getattr(cls.step, "hooked", False):  # type: ignore[attr-defined]
-            cls.step = run_step_hooks(cls.step)  # type: ignore[attr-defined]
+            cls.step = self.profile_hook_step(cls.step)  # type: ignore[attr-defined]
+
+    def _optimizer_step_code(self) -> None:
+        """Nothing: where PyTorch's profiler looks for the step."""
 
     def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before each step; it may return new (args, kwargs)."""

@@ -16,9 +16,11 @@ safe_globals.py   the classes a user trusts files to name; modules.py: our layer
 """
 
 import os
+import pickle as pickle
 from typing import IO, Any, TypeAlias
 
 from . import npz, safetensors, sharded
+from .examine import get_unsafe_globals_in_checkpoint
 from .load_report import LoadReport
 from .matching import find_state_dict, load_matching
 from .modules import layers
@@ -36,6 +38,7 @@ __all__ = [
     "clear_safe_globals",
     "find_state_dict",
     "get_safe_globals",
+    "get_unsafe_globals_in_checkpoint",
     "layers",
     "load",
     "load_matching",

@@ -8,6 +8,7 @@ stay bounded by the stream's length.
 from __future__ import annotations
 
 import _compat_pickle
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from .errors import damaged
 from .foreign import Foreign, ForeignCall
 from .formats import kind_of
 from .reader import load_zip
+from .safe_globals import registered_by_path
 from .storages import Storage
 from .unpickler import Function, Stream, Unpickler, Unsupported
 from .zip_reader import ZipReader
@@ -319,6 +321,23 @@ def examine_checkpoint(path: str) -> Examined | None:
         if kind == "torch":
             return examine_zip(ZipReader(file))
         return examine_pickles(file) if kind == "legacy" else None
+
+
+def get_unsafe_globals_in_checkpoint(f: str | os.PathLike[str] | BinaryIO) -> list[str]:
+    """The names in a file of torch.save that load(weights_only=True) would refuse, unless the program trusts them.
+
+    ValueError for another kind of file, or for the format before torch 1.6.
+    """
+    if isinstance(f, str | os.PathLike):
+        with open(f, "rb") as file:
+            return get_unsafe_globals_in_checkpoint(file)
+    if kind_of(f) != "torch":
+        raise ValueError("Expected input to be a checkpoint returned by torch.save")
+    archive, trusted = ZipReader(f), registered_by_path()
+    examined = _examined(lambda restore, machine: load_zip(archive, restore, False, "utf-8", machine))
+    if examined.error is not None and not examined.findings.names:
+        raise examined.error
+    return [name for name in examined.findings.names if name not in trusted]
 
 
 def _examined(read: Callable[[Callable[[Storage, str], Storage], Callable[..., Examiner]], Any]) -> Examined:

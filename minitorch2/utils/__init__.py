@@ -3,6 +3,7 @@
 import importlib
 
 _PARTS = {"_foreach_utils", "_pytree", "benchmark", "checkpoint", "data", "flop_counter", "model_zoo", "tensorboard"}
+_PARTS |= {"_python_dispatch", "collect_env", "cpp_extension", "deterministic", "module_tracker", "weak"}
 
 
 def __getattr__(name: str):

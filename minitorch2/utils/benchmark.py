@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import enum
 import math
 import statistics
 import sys
@@ -23,6 +24,7 @@ from .. import cuda
 from ..settings import get_num_threads, set_num_threads
 
 __all__ = [
+    "Language",
     "Measurement",
     "TaskSpec",
     "Timer",
@@ -33,6 +35,14 @@ __all__ = [
     "trim_sigfig",
     "unit_to_english",
 ]
+
+
+class Language(enum.Enum):
+    """What a statement is written in."""
+
+    PYTHON = 0
+    CPP = 1
+
 
 _SHORTEST_INTERVAL = 25e-9  # seconds: no confidence interval is taken for shorter
 _UNSTEADY, _DISTURBED = 0.1, 0.25  # interquartile ranges, in medians, from which on a Measurement warns

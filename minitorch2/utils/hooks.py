@@ -30,6 +30,16 @@ class RemovableHandle:
         extra = [extra_dict] if isinstance(extra_dict, MutableMapping) else extra_dict
         self._dicts: tuple[weakref.ref[Any], ...] = tuple(weakref.ref(d) for d in (hooks_dict, *extra))
 
+    @property
+    def hooks_dict_ref(self) -> weakref.ref[Any]:
+        """The weak reference to the dictionary of the hooks."""
+        return self._dicts[0]
+
+    @property
+    def extra_dict_ref(self) -> tuple[weakref.ref[Any], ...]:
+        """Those to the dictionaries of their options."""
+        return self._dicts[1:]
+
     def remove(self) -> None:
         """Take the hook away; a second call does nothing."""
         for ref in self._dicts:

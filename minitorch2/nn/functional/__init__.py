@@ -1,5 +1,7 @@
 """torch.nn.functional: layers as functions. One file per family; names, arguments and defaults are torch's."""
 
+import importlib
+
 from ...ops._arguments import names_arguments
 from ...ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from ...ops.conv3d import conv3d, conv_transpose3d
@@ -51,6 +53,7 @@ from .adaptive_pooling import (
 )
 from .attention import scaled_dot_product_attention
 from .bags import embedding_bag
+from .conv_tbc import conv_tbc
 from .ctc import ctc_loss
 from .distance import cosine_similarity, pairwise_distance, pdist
 from .dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
@@ -148,6 +151,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -260,6 +264,8 @@ for _name in __all__:
 
 
 def __getattr__(name: str):
+    if name == "_Reduction":
+        return importlib.import_module(".._reduction", __name__)
     raise AttributeError(
         f"module 'minitorch2.nn.functional' has no attribute '{name}'. If that is a function of PyTorch's, it is not "
         "supported here; minitorch2.nn.functional.__all__ lists what is."

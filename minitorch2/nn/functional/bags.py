@@ -51,7 +51,7 @@ def embedding_bag(
         weight, input = input, weight
     _check_settings(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights)
     indices = input._data.reshape(-1).astype(K.int64)
-    bag, bags = _bags(input._data, offsets, include_last_offset)
+    bag, bags = bags_of(input._data, offsets, include_last_offset)
     rows = weight._data.shape[0]
     _check_indices(indices, rows)
     if padding_idx is not None:
@@ -138,7 +138,7 @@ def _check_indices(indices, rows):
         )
 
 
-def _bags(indices, offsets, include_last):
+def bags_of(indices, offsets, include_last):
     """(the bag of each index (n,), how many bags there are): the number after the last bag for an index in none."""
     xp = K.namespace(indices)
     if indices.ndim == 2:
@@ -178,8 +178,15 @@ def _check_offsets(starts, n):
 
 
 def _largest(values, bag, bags):
-    """The largest of each bag's values (n, D): (bags, D), the first of equals. A NaN counts where it comes first."""
-    array = values._data
+    """The largest of each bag's values (n, D): (bags, D), zeros for an empty bag."""
+    winner = largest_of_bags(values._data, bag, bags)
+    values = Pad.apply(values, (0, 0), (1, 0), 0)  # the last row: what an empty bag has
+    return Index.apply(values, (winner, K.namespace(winner).arange(winner.shape[1])[None]))
+
+
+def largest_of_bags(array, bag, bags):
+    """Where each bag's largest values (n, D) are: rows (bags, D), n for an empty bag, the first of equals. A NaN counts
+    where it comes first."""
     n, d = array.shape
     xp = K.namespace(array)
     first = K.full_like(bag, n, shape=(bags + 1,))
@@ -190,8 +197,7 @@ def _largest(values, bag, bags):
     K.maximum.at(top, bag, array)
     winner = K.full_like(bag, n, shape=(bags + 1, d))
     K.minimum.at(winner, bag, K.where(array == top[bag], xp.arange(n)[:, None], n))
-    values = Pad.apply(values, (0, 0), (1, 0), 0)  # the last row: what an empty bag has
-    return Index.apply(values, (winner[:bags], xp.arange(d)[None]))
+    return winner[:bags]
 
 
 __all__ = ["embedding_bag"]

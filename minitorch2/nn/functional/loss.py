@@ -19,14 +19,21 @@ from ...ops.loss import CrossEntropyMean, NLLLoss, NLLLossMean
 def check_reduction(reduction, size_average=None, reduce=None) -> str:
     """'none', 'mean' or 'sum'; torch's deprecated size_average and reduce are translated, with its warning."""
     if size_average is not None or reduce is not None:
-        average = True if size_average is None else size_average
-        reduction = ("mean" if average else "sum") if reduce in (None, True) else "none"
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=stacklevel(3),
-        )
+        reduction = reduction_of(size_average, reduce, 3)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
+    return reduction
+
+
+def reduction_of(size_average, reduce, level) -> str:
+    """What the two stand for. level: the frame, counted from the caller's, that the warning is about; None: none."""
+    average = True if size_average is None else size_average
+    reduction = ("mean" if average else "sum") if reduce in (None, True) else "none"
+    if level is not None:
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=stacklevel(level + 1),
+        )
     return reduction
 
 

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self
 
+from ... import __future__ as conversion
 from ...core.device import device as Device
 from ...core.dtypes import dtype as Dtype
 from ...core.grad_mode import no_grad
 from ...creation import empty_like
 from ...tensor import Tensor
+from ..parameter import Parameter
 from ._traversal import Traversal
+
+
+def _another(data: Tensor, parameter: Parameter, grad: Tensor | None) -> Parameter:
+    """A parameter in the place of one that was converted."""
+    made = Parameter(data, parameter.requires_grad)
+    if grad is not None:
+        made.grad = grad.requires_grad_(parameter.grad.requires_grad)
+    return made
 
 
 class Conversion(Traversal):
@@ -21,17 +31,21 @@ class Conversion(Traversal):
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replace every parameter, its gradient and every buffer by ``fn`` of it.
 
-        Parameters stay the same objects, so an optimizer made before keeps working.
+        Parameters stay the same objects, so an optimizer made before keeps working, unless
+        torch.__future__.set_overwrite_module_params_on_conversion says otherwise.
         """
         if recurse:
             for module in self.children():
                 module._apply(fn)
         with no_grad():
-            for parameter in self._parameters.values():
+            for name, parameter in self._parameters.items():
                 if parameter is None:
                     continue
                 grad = parameter.grad
                 grad_applied = None if grad is None else fn(grad)
+                if conversion.overwrite:
+                    self._parameters[name] = _another(fn(parameter), parameter, grad_applied)
+                    continue
                 # The gradient must have its parameter's dtype and device at every moment.
                 parameter.grad = None
                 parameter.data = fn(parameter)

@@ -21,10 +21,13 @@ Hook = Callable[..., Any]
 
 __all__ = [
     "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
 ]
 
 
@@ -93,6 +96,42 @@ def register_module_full_backward_hook(hook: Hook) -> RemovableHandle:
 def register_module_backward_hook(hook: Hook) -> RemovableHandle:
     """Run ``hook(module, grad_input, grad_output)`` for every module; see ``Module.register_backward_hook``."""
     return _register_global(_GlobalHook("plain_backward", hook))
+
+
+# By what is registered. Not among global_hooks: they do not concern Module.__call__.
+registration_hooks: dict[str, OrderedDict[int, Hook]] = {
+    kind: OrderedDict() for kind in ("parameter", "buffer", "module")
+}
+
+
+def _register_for_registration(kind: str, hook: Hook) -> RemovableHandle:
+    handle = RemovableHandle(registration_hooks[kind])
+    registration_hooks[kind][handle.id] = hook
+    return handle
+
+
+def register_module_parameter_registration_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, name, parameter)`` whenever a module registers one; what it returns takes its place."""
+    return _register_for_registration("parameter", hook)
+
+
+def register_module_buffer_registration_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, name, buffer)`` whenever a module registers one; what it returns takes its place."""
+    return _register_for_registration("buffer", hook)
+
+
+def register_module_module_registration_hook(hook: Hook) -> RemovableHandle:
+    """Run ``hook(module, name, submodule)`` whenever a module registers one; what it returns takes its place."""
+    return _register_for_registration("module", hook)
+
+
+def hooked_registration(kind: str, module: Any, name: str, value: Any) -> Any:
+    """What is registered in the place of this value."""
+    for hook in list(registration_hooks[kind].values()):
+        result = hook(module, name, value)
+        if result is not None:
+            value = result
+    return value
 
 
 def _of_kind(kind: str) -> Iterator[tuple[int, _GlobalHook]]:

@@ -22,21 +22,29 @@ from ._hooks import (
     HookRegistration,
     call_with_hooks,
     global_hooks,
+    hooked_registration,
     register_module_backward_hook,
+    register_module_buffer_registration_hook,
     register_module_forward_hook,
     register_module_forward_pre_hook,
     register_module_full_backward_hook,
     register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+    registration_hooks,
 )
 from ._state_dict import _EXTRA_STATE_KEY_SUFFIX, StateDict, _IncompatibleKeys  # noqa: F401 (torch has them here)
 
 __all__ = [
     "Module",
     "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
     "register_module_full_backward_hook",
     "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
 ]
 
 _HOOK_DICTS = (
@@ -115,6 +123,8 @@ class Module(Conversion, StateDict, HookRegistration):
             raise TypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None required)"
             )
+        if registration_hooks["buffer"]:
+            tensor = hooked_registration("buffer", self, name, tensor)
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -134,6 +144,8 @@ class Module(Conversion, StateDict, HookRegistration):
                 f"explicitly. To express '{name}' as a function of another Tensor, compute the value in the "
                 "forward() method."
             )
+        if param is not None and registration_hooks["parameter"]:
+            param = hooked_registration("parameter", self, name, param)
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -141,11 +153,14 @@ class Module(Conversion, StateDict, HookRegistration):
         if not isinstance(module, Module) and module is not None:
             raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_new_name("module", name, "_modules")
-        self._modules[name] = module
+        self._modules[name] = module if not registration_hooks["module"] else self._hooked_module(name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
         """The same as :meth:`add_module`."""
         self.add_module(name, module)
+
+    def _hooked_module(self, name: str, module: Module | None) -> Any:
+        return hooked_registration("module", self, name, module)
 
     def _check_new_name(self, kind: str, name: str, registry: str) -> None:
         registered = self.__dict__.get(registry)
@@ -190,7 +205,7 @@ class Module(Conversion, StateDict, HookRegistration):
             if "_modules" not in attributes:
                 raise AttributeError("cannot assign module before Module.__init__() call")
             self._forget(name, "_modules")
-            self._modules[name] = value
+            self._modules[name] = value if not registration_hooks["module"] else self._hooked_module(name, value)
         elif parameters is None:
             if isinstance(value, Buffer):
                 raise AttributeError("cannot assign buffer before Module.__init__() call")
@@ -202,7 +217,7 @@ class Module(Conversion, StateDict, HookRegistration):
         elif name in self._modules:
             if value is not None:
                 self._refuse(value, "child module", name, "torch.nn.Module")
-            self._modules[name] = None
+            self._modules[name] = None if not registration_hooks["module"] else self._hooked_module(name, None)
         elif name in self._buffers or isinstance(value, Buffer):
             if value is not None and not isinstance(value, Tensor):
                 self._refuse(value, "buffer", name, "torch.nn.Buffer, torch.Tensor")
@@ -233,6 +248,14 @@ class Module(Conversion, StateDict, HookRegistration):
                 self._non_persistent_buffers_set.discard(name)
                 return
         super().__delattr__(name)
+
+    def _replicate_for_data_parallel(self) -> Module:
+        """A shallow copy without parameters, whose submodules and buffers are in dictionaries of its own."""
+        replica = self.__new__(type(self))
+        replica.__dict__ = self.__dict__.copy()
+        vars(replica).update(_parameters={}, _buffers=self._buffers.copy(), _modules=self._modules.copy())
+        vars(replica)["_is_replica"] = True
+        return replica
 
     def _get_name(self) -> str:
         return type(self).__name__

@@ -3,6 +3,7 @@
 import importlib
 from typing import Any
 
+from ...core.absent import as_absent
 from . import parametrizations, parametrize, rnn
 from .clip_grad import clip_grad_norm, clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
 from .convert_parameters import parameters_to_vector, vector_to_parameters
@@ -11,6 +12,8 @@ from .init import skip_init
 from .memory_format import convert_conv2d_weight_memory_format, convert_conv3d_weight_memory_format
 from .spectral_norm import remove_spectral_norm, spectral_norm
 from .weight_norm import remove_weight_norm, weight_norm
+
+as_absent("nn.utils._per_sample_grad")
 
 __all__ = [
     "clip_grad_norm",

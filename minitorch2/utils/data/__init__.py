@@ -26,7 +26,7 @@ from .sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from .worker_info import get_worker_info
+from .worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",
@@ -55,3 +55,4 @@ _parts = {name: value for name, value in vars(collate).items() if name[0] != "_"
 _parts["np_str_obj_array_pattern"] = re.compile("[SaUO]")  # NumPy's kinds that make no tensor
 place("utils.data._utils.collate", _parts)
 place("utils.data._utils.pin_memory", {"pin_memory": pin_memory})
+place("utils.data._utils.worker", {"WorkerInfo": WorkerInfo, "get_worker_info": get_worker_info})

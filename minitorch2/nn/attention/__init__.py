@@ -4,10 +4,12 @@ and given back, and the results are the same."""
 from __future__ import annotations
 
 import contextlib
+import importlib
 from enum import Enum
+from typing import Any
 
-from ..core.absent import as_absent
-from ..settings import attention_kernels
+from ...core.absent import as_absent
+from ...settings import attention_kernels
 
 __all__ = ["WARN_FOR_UNFUSED_KERNELS", "SDPBackend", "sdpa_kernel"]
 
@@ -53,4 +55,11 @@ def sdpa_kernel(backends: list[SDPBackend] | SDPBackend, set_priority: bool = Fa
         attention_kernels.update(before)
 
 
-as_absent("nn.attention.flex_attention")
+as_absent("nn.attention.flex_attention", "nn.attention.varlen")
+
+
+def __getattr__(name: str) -> Any:
+    """bias is imported when first asked for: it needs tensors."""
+    if name == "bias":
+        return importlib.import_module(".bias", __name__)
+    raise AttributeError(f"module 'minitorch2.nn.attention' has no attribute '{name}'")
