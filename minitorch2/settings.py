@@ -13,6 +13,7 @@ from typing import Any
 from minitorch2_kernels import cudnn_switches, determinism
 from minitorch2_kernels import precision as exactness
 
+from .core import warned
 from .core.absent import absent
 from .core.device import device, get_default, has_gpu, set_default
 from .core.placing import place
@@ -60,17 +61,14 @@ def get_deterministic_debug_mode() -> int:
     return (2 - _deterministic["warn_only"]) * _deterministic["enabled"]
 
 
-_warn_always = [False]
-
-
 def set_warn_always(b: bool) -> None:
-    """Remembers it: what comes once in PyTorch comes here as often as Python's own filter of warnings lets it."""
-    _warn_always[0] = _bool(b, "setWarnOnlyOnce")
+    """Whether warnings that come once in a process come each time, as far as Python's own filter lets them."""
+    warned.always = _bool(b, "setWarnOnlyOnce")
 
 
 def is_warn_always_enabled() -> bool:
     """What set_warn_always was last given."""
-    return _warn_always[0]
+    return warned.always
 
 
 def get_default_device() -> device:

@@ -45,7 +45,7 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
         _check_inputs(leaves)
         for x in leaves:
-            if isinstance(x, Variable) and x.grad_fn is not None:
+            if not isinstance(x, GradientEdge) and x.grad_fn is not None:
                 x.retain_grad()
         wanted = [_edge(x) for x in leaves]
     retain = (create_graph or state.mapped > 0) if retain_graph is None else retain_graph

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from minitorch2_kernels.dispatch import on_device
@@ -160,7 +162,7 @@ def as_int64(index):
     return to_dtype(index, dtypes.int64.numpy)
 
 
-def zero_dim_value(name, input, value):
+def zero_dim_value(name, input, value: Any):
     """A number or 0-d tensor as a 0-d tensor of input's dtype."""
     if not isinstance(value, Variable):
         return Function.as_tensor(element(value, input._data.dtype))
@@ -169,7 +171,7 @@ def zero_dim_value(name, input, value):
             f"{name} only supports a 0-dimensional value tensor, but got tensor with {value._data.ndim} dimension(s)."
         )
     if value._data.dtype != input._data.dtype and not on_device(value._data):  # where it would have to be waited for
-        fitting(value.item(), input._data.dtype)
+        fitting(Function.as_tensor(value._data).item(), input._data.dtype)
     return to_dtype(value, input._data.dtype)
 
 

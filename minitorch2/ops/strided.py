@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from minitorch2_kernels import ascontiguousarray
 from minitorch2_kernels.dispatch import namespace
@@ -165,7 +166,7 @@ def resize_as_(self, the_template, *, memory_format=None):
     return resize_(self, the_template.shape, memory_format=memory_format)
 
 
-def set_(self, source=None, storage_offset=0, size=None, stride=None):
+def set_(self, source: Any = None, storage_offset=0, size=None, stride=None):
     """Looks into the memory of `source`, a tensor of its dtype or a storage, from now on; without one, at nothing.
 
     size, stride: what it sees of that memory, from storage_offset on, in elements; all of it unless told.

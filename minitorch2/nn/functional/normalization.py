@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ...core.autocast import listed
 from ...core.dtypes import LOW_PRECISION, finfo, float32, from_numpy_dtype
@@ -155,7 +156,7 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
     return input / (mean * alpha + k) ** beta
 
 
-def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None) -> Any:
     """input / max(its p-norm along dim, eps); `out`: a tensor to write it to."""
     norm = input.norm(p, dim, True).clamp_min(eps)
     return input / norm if out is None else into(out, "div", div, (input, norm), {})
