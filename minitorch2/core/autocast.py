@@ -87,8 +87,8 @@ def lists(op, args) -> bool:
     """Whether this class of ops takes float32 in the region that is open for these arguments."""
     if not state.cuda or not op.__module__.startswith("minitorch2.ops."):
         return False
-    of_number = op.__name__ == "Div" and not isinstance(args[0], Variable)
-    return (of_number or op.__name__ in GPU_OPS) and _device(args) == "cuda"
+    of_number = op.op_name == "Div" and not isinstance(args[0], Variable)
+    return (of_number or op.op_name in GPU_OPS) and _device(args) == "cuda"
 
 
 def run(policy, device: str, function, args, kwargs):
