@@ -132,11 +132,11 @@ def _grad_of_each(outputs, inputs, batch, retain_graph, create_graph, allow_unus
 
 def _listed(given) -> list[Any]:
     """A tensor or edge alone, or several of them, as a list."""
-    return [given] if isinstance(given, Variable | GradientEdge) else list(given)
+    return [given] if isinstance(given, Variable) or given.__class__ is GradientEdge else list(given)
 
 
 def _edge(x):
-    return tuple(x) if isinstance(x, GradientEdge) else x._edge()
+    return tuple(x) if x.__class__ is GradientEdge else x._edge()
 
 
 def _check_inputs(inputs):
@@ -160,7 +160,7 @@ def _roots(tensors, grad_tensors, create_graph):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(grad_tensors)} gradients")
     grads = []
     for i, (t, g) in enumerate(zip(tensors, grad_tensors, strict=True)):
-        if isinstance(t, GradientEdge):
+        if t.__class__ is GradientEdge:
             if g is None:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             grads.append(g if create_graph else g._data)

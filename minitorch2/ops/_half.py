@@ -27,11 +27,12 @@ def in_half(number, dtype) -> float:
 
 def beside_half(input, other):
     """The two operands; a number beside half precision as that has it, for where torch converts it first."""
-    if isinstance(input, Variable) and isinstance(other, Variable):
-        return input, other
-    if is_half(input):
-        return input, in_half(other, input._data.dtype)
-    return (in_half(input, other._data.dtype), other) if is_half(other) else (input, other)
+    if isinstance(input, Variable):
+        if input._data.itemsize == 2 and is_half(input) and not isinstance(other, Variable):
+            return input, in_half(other, input._data.dtype)
+    elif is_half(other):
+        return in_half(input, other._data.dtype), other
+    return input, other
 
 
 def rounded_once(function, input, *rest, **options):

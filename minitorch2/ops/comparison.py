@@ -28,7 +28,9 @@ def _plain(x):
 
 
 def _compute(ufunc, a, b):
-    a, b = map(_plain, beside_half(a, b))
+    if not (isinstance(a, Variable) and isinstance(b, Variable)):
+        a, b = beside_half(a, b)
+    a, b = _plain(a), _plain(b)
     token = silence(IGNORE)  # a number beyond the dtype is infinite
     try:
         result = ufunc(a, b)
