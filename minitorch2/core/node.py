@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import weakref
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
 from ..utils.hooks import RemovableHandle
-from .saved_values import saved_value
+from .saved_values import SAVED_NAMES, saved_value
 
 next_number = itertools.count(1).__next__  # of a node that is made
 _LEAF = 1 << 62  # the number of a leaf's node: greater than any other
@@ -52,12 +53,6 @@ class Node:
     def _sequence_nr(self) -> int:
         return self.number
 
-    def __getattr__(self, name: str) -> Any:
-        """_saved_self and the like: what is kept for backward."""
-        if name.startswith("_saved_"):
-            return saved_value(self, name.removeprefix("_saved_"))
-        raise AttributeError(f"'{self.name()}' object has no attribute '{name}'")
-
     def register_hook(self, fn) -> RemovableHandle:
         """Calls fn(grad_inputs, grad_outputs) after this node's backward; a tuple it returns replaces grad_inputs.
 
@@ -97,6 +92,10 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name().rpartition(':')[2]} object at {id(self):#x}>"
+
+
+for _name in SAVED_NAMES:  # each a property: a __getattr__ would make every attribute of a node slower
+    setattr(Node, f"_saved_{_name}", property(functools.partial(saved_value, name=_name)))
 
 
 class GradientEdge(NamedTuple):

@@ -9,6 +9,7 @@ from . import anomaly
 from .dtypes import from_numpy_dtype
 
 _INPUTS = {"self": 0, "input": 0, "other": 1, "mat2": 1, "vec": 1, "tensor": 1, "exponent": 1, "weight": 1, "target": 1}
+SAVED_NAMES = (*_INPUTS, "result")
 
 
 def saved_value(node: Any, name: str) -> Any:
@@ -18,8 +19,8 @@ def saved_value(node: Any, name: str) -> Any:
     written to since.
     """
     sources = getattr(node, "_sources", ())
-    source = -1 if name == "result" else _INPUTS.get(name)
-    if source is None or source not in sources:
+    source = _INPUTS.get(name, -1)
+    if source not in sources:
         kept = {"result" if n == -1 else next((k for k, i in _INPUTS.items() if i == n), f"input {n}") for n in sources}
         raise AttributeError(
             f"'{node.name()}' keeps no {name!r}. minitorch2 keeps what its own backward needs: "
