@@ -120,15 +120,17 @@ def check_history(x) -> None:
         )
 
 
-def check_overlap(x, others) -> None:
-    """Raises where one of the others is read from memory that x is written to, but not element for element."""
+def check_overlap(x, others, apart=False) -> None:
+    """Raises where one of the others is read from memory that x is written to, but not element for element; apart:
+    even then."""
     for other in others:
-        if other is not x and getattr(other, "_counter", None) is x._counter:
+        if getattr(other, "_counter", None) is x._counter and (apart or other is not x):
             a, b = x._data, other._data
             if not (_is_dense(a) and _is_dense(b)):
                 continue
             (start, end), (first, last) = ((p, p + array.nbytes) for array in (a, b) for p in (_address(array),))
-            if start < last and first < end and (start, end, a.strides) != (first, last, b.strides):
+            same = not apart and (start, end, a.strides) == (first, last, b.strides)
+            if start < last and first < end and not same:
                 raise RuntimeError(
                     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
                     "single memory location. Please clone() the tensor before performing the operation."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
 from typing import Any
 
@@ -28,7 +29,8 @@ def into(out: Any, name: str, function, args, kwargs, created: bool = False):
     if name == "nonzero" and kwargs.get("as_tuple"):
         raise RuntimeError("nonzero does not support the out kwarg when as_tuple is True")
     if isinstance(out, Variable):
-        check_overlap(out, args)
+        lists = [a for a in args if isinstance(a, tuple | list)]
+        check_overlap(out, [*args, *itertools.chain(*lists)], apart=name in _APART)
     result = function(*args, **kwargs)
     refused = None if created else _SAME if kwargs.get("dtype") is not None else _REFUSED.get(name)
     if not isinstance(result, tuple):
@@ -71,7 +73,7 @@ _REFUSED = {
     **dict.fromkeys(("trunc", "absolute", "negative", "clip", "fix"), _FOUND),
     **dict.fromkeys(("addmm", "argmax", "argmin", "bmm", "baddbmm", "gather", "log_softmax", "matmul", "mm"), _SAME),
     **dict.fromkeys(("linalg_inv", "linalg_vector_norm", "max", "min", "softmax", "sort", "topk", "tril"), _SAME),
-    **dict.fromkeys(("triu", "norm"), _SAME),
+    **dict.fromkeys(("triu", "norm", "aminmax"), _SAME),
     **dict.fromkeys(("isposinf", "isneginf", "signbit"), _NOT_BOOL),
     **dict.fromkeys(("all", "any"), "{name} only supports bool tensor for result, got: {out}"),
     "amax": "Expected the dtype for input and out to match, but got {result} for input's dtype and {out} for out's "
@@ -89,10 +91,12 @@ _REFUSED = {
     "depending on whether out_int32 flag is True, but we got output tensor's dtype {out} and out_int32 flag is {short}",
     "dot": "result dtype {out} does not match input dtype {result}",
     "linalg_norm": "linalg.norm expected out tensor dtype {result} but got: {out}",
+    "multinomial": "multinomial expects Long tensor out, got: {out}",
     "cummax": "expected scalar_type {result} but found {out}",
     "cummin": "expected scalar_type {result} but found {out}",
 }
 _REFUSED["amin"], _REFUSED["bucketize"] = _REFUSED["amax"], _REFUSED["searchsorted"]
+_APART = ("cat", "gather", "masked_select", "take")  # which may not write where they read
 _OF_PAIRS = ("max", "min")  # without dim they convert
 
 
