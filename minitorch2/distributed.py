@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from .core.absent import absent_names, as_absent
+from .core.absent import absent, absent_names, as_absent
 from .core.placing import place
 
 
@@ -28,7 +28,9 @@ ReduceOp = enum.Enum("ReduceOp", "SUM AVG PRODUCT MIN MAX BAND BOR BXOR PREMUL_S
 as_absent("distributed.tensor", "distributed.optim", "distributed.nn", "distributed.device_mesh", "distributed.fsdp")
 as_absent("distributed._tensor", "distributed._tensor.experimental")
 as_absent("distributed._composable", "distributed._composable.fsdp")
-as_absent("distributed.rpc")
+_CALLS = ("init_rpc", "shutdown", "rpc_sync", "rpc_async", "remote", "get_worker_info", "method_factory")
+_KINDS = ("RRef", "PyRRef", "WorkerInfo", "RpcBackendOptions", "TensorPipeRpcBackendOptions", "BackendType")
+place("distributed.rpc", absent("distributed.rpc", "there is one process here", _CALLS, _KINDS))
 place("distributed.rpc", {"is_available": is_available})
 
 __getattr__ = absent_names("distributed", "one machine, one process; ask is_available() first")
