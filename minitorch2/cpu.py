@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from typing import Any
 
 from . import amp
+from .amp.old_names import OldGradScaler, warn_of
 from .core.absent import absent
 from .core.dtypes import bfloat16
 from .core.dtypes import dtype as Dtype
@@ -92,35 +92,18 @@ def stream(stream: Stream | None) -> StreamContext:
     return StreamContext(stream)
 
 
-def _warn(name: str) -> None:
-    warnings.warn(
-        f"`torch.cpu.amp.{name}(args...)` is deprecated. Please use `torch.amp.{name}('cpu', args...)` instead.",
-        FutureWarning,
-        stacklevel=3,
-    )
-
-
 class _Autocast(amp.autocast):
     """Deprecated: torch.amp.autocast("cpu", ...)."""
 
     def __init__(self, enabled: bool = True, dtype: Dtype = bfloat16, cache_enabled: bool = True) -> None:
-        _warn("autocast")
+        warn_of("cpu", "autocast")
         super().__init__("cpu", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
 
 
-class _GradScaler(amp.GradScaler):
+class _GradScaler(OldGradScaler):
     """Deprecated: torch.amp.GradScaler("cpu", ...)."""
 
-    def __init__(
-        self,
-        init_scale: float = 2.0**16,
-        growth_factor: float = 2.0,
-        backoff_factor: float = 0.5,
-        growth_interval: int = 2000,
-        enabled: bool = True,
-    ) -> None:
-        _warn("GradScaler")
-        super().__init__("cpu", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+    of_device = "cpu"
 
 
 place("cpu.amp", {"autocast": _Autocast, "GradScaler": _GradScaler})

@@ -27,21 +27,14 @@ class _Namespace(SimpleNamespace):
     """torch.ops.<namespace>: what was defined in it."""
 
 
-class CustomOpDef:
-    """An operator of the program's own; custom_op makes it. Called like the function it was made of."""
+class _Operator:
+    """What is called under torch.ops, by an implementation for each device; None stands for all."""
 
-    def __init__(self, name: str, function: Callable, device_types: str | Iterable[str] | None, mutates: bool):
-        self._name, self._signature, self._mutates = name, inspect.signature(function), mutates
+    def __init__(self) -> None:
         self._kernels: dict[str | None, Callable] = {}
-        self._setup_context: Callable | None = None
-        self._backward: Callable | None = None
-        self.register_kernel(device_types, function)
-
-    def __repr__(self) -> str:
-        return f"<CustomOpDef({self._name})>"
 
     @property
-    def default(self) -> CustomOpDef:
+    def default(self) -> _Operator:
         """The operator: it has one form."""
         return self
 
@@ -52,6 +45,26 @@ class CustomOpDef:
         for device in [device_types] if device_types is None or isinstance(device_types, str) else device_types:
             self._kernels[device] = fn
         return fn
+
+    def _kernel(self, device: str | None, name: str, way_out: str) -> Callable:
+        kernel = self._kernels.get(device) or self._kernels.get(None)
+        if kernel is None:
+            raise NotImplementedError(f"{name} has no implementation for {device or 'no device'}; {way_out} adds one")
+        return kernel
+
+
+class CustomOpDef(_Operator):
+    """An operator of the program's own; custom_op makes it. Called like the function it was made of."""
+
+    def __init__(self, name: str, function: Callable, device_types: str | Iterable[str] | None, mutates: bool):
+        super().__init__()
+        self._name, self._signature, self._mutates = name, inspect.signature(function), mutates
+        self._setup_context: Callable | None = None
+        self._backward: Callable | None = None
+        self.register_kernel(device_types, function)
+
+    def __repr__(self) -> str:
+        return f"<CustomOpDef({self._name})>"
 
     def register_autograd(self, backward: Callable, /, *, setup_context: Callable | None = None) -> None:
         """backward(ctx, *grads) returns a gradient, or None, for each argument; setup_context(ctx, inputs, output)
@@ -67,10 +80,7 @@ class CustomOpDef:
         bound.apply_defaults()
         given = (*bound.args, *bound.kwargs.values())
         tensors = [x for x in given if isinstance(x, Tensor)]
-        kernel = self._kernels.get(tensors[0].device.type if tensors else None) or self._kernels.get(None)
-        if kernel is None:
-            where = tensors[0].device.type if tensors else "no device"
-            raise NotImplementedError(f"{self._name} has no implementation for {where}; register_kernel adds one")
+        kernel = self._kernel(tensors[0].device.type if tensors else None, self._name, "register_kernel")
         if is_grad_enabled() and any(map(_requires_grad, given)):
             if self._mutates:
                 self._refuse("writes to its arguments")
@@ -162,41 +172,23 @@ _AUTOGRAD = ("Autograd", "AutogradCPU", "AutogradCUDA")
 _UNUSED = ("Meta", "Functionalize", "Python", "PreDispatch", "QuantizedCPU", "SparseCPU")  # no tensor calls for them
 
 
-class _SchemaOp:
+class _SchemaOp(_Operator):
     """torch.ops.<namespace>.<name> of Library.define: calls the implementation for its tensors' device."""
 
     def __init__(self, name: str, schema: str) -> None:
+        super().__init__()
         self.__name__, self._schema = name, schema
-        self._kernels: dict[str | None, Callable] = {}
         self.autograd: Callable | None = None
 
     def __repr__(self) -> str:
         return f"<operator {self.__name__}{self._schema}>"
-
-    @property
-    def default(self) -> _SchemaOp:
-        """The operator: it has one form."""
-        return self
-
-    def register_kernel(self, device_types: str | Iterable[str] | None, fn: Callable | None = None, /) -> Any:
-        """The implementation for tensors on these devices; a decorator without a function."""
-        if fn is None:
-            return lambda function: self.register_kernel(device_types, function)
-        for device in [device_types] if device_types is None or isinstance(device_types, str) else device_types:
-            self._kernels[device] = fn
-        return fn
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         tensors = [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
         if self.autograd is not None and is_grad_enabled() and any(x.requires_grad for x in tensors):
             return self.autograd(*args, **kwargs)  # a Function: in its forward nothing is recorded
         where = tensors[0].device.type if tensors else "cpu"
-        kernel = self._kernels.get(where) or self._kernels.get(None)
-        if kernel is None:
-            raise NotImplementedError(
-                f"minitorch2: {self.__name__} has no implementation for {where}; torch.library.impl adds one"
-            )
-        return kernel(*args, **kwargs)
+        return self._kernel(where, f"minitorch2: {self.__name__}", "torch.library.impl")(*args, **kwargs)
 
 
 class Library:

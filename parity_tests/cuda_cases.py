@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import cuda_cases_shapes
+import norm_kernels
 import numpy as np
 import test_kernels
 from on_gpu import REAL, gpu
@@ -155,16 +156,6 @@ def layer_norm_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight
 
 
-def rms_norm(d):
-    x, weight, _, eps = layer_norm(d)
-    return x, weight, eps
-
-
-def rms_norm_grad(d):
-    g, x, _, rstd, weight = layer_norm_grad(d)
-    return g, x, rstd, weight
-
-
 def moments(d):
     """Runs too short, short and long, in packs and not; few images and many."""
     images, channels, length = d.of(1, 2, 5, 40), d.of(1, 3, 4, 33), d.of(1, 2, 4, 7, 8, 9, 16, 49, 64, 1028, 5000)
@@ -180,15 +171,6 @@ def normalize(d):
 def normalize_grad(d):
     x, mean, rstd, weight, _ = normalize(d)
     return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
-
-
-def affine_grad(d):
-    return normalize_grad(d)[:4]
-
-
-def mix(d):
-    g, x, mean, by, _, _ = normalize_grad(d)
-    return g, x, mean, by, d.array(len(mean)), d.array(len(mean))
 
 
 def own_overrides(kernel) -> list[tuple[Callable, Callable]]:
@@ -233,13 +215,13 @@ KERNELS: dict[str, Case] = {
     "nll_put": kernel("nll_put", EXACT, nll_put),
     "layer_norm": kernel("layer_norm", ANOTHER_ORDER, layer_norm),
     "layer_norm_grad": kernel("layer_norm_grad", ANOTHER_ORDER, layer_norm_grad),
-    "rms_norm": kernel("rms_norm", ANOTHER_ORDER, rms_norm),
-    "rms_norm_grad": kernel("rms_norm_grad", ANOTHER_ORDER, rms_norm_grad),
+    "rms_norm": kernel("rms_norm", ANOTHER_ORDER, lambda d: norm_kernels.rms_norm(d, layer_norm)),
+    "rms_norm_grad": kernel("rms_norm_grad", ANOTHER_ORDER, lambda d: norm_kernels.rms_norm_grad(d, layer_norm_grad)),
     "moments": kernel("moments", ANOTHER_ORDER, moments),
     "normalize": kernel("normalize", FUSED, normalize),
     "normalize_grad": kernel("normalize_grad", ANOTHER_ORDER, normalize_grad),
-    "affine_grad": kernel("affine_grad", ANOTHER_ORDER, affine_grad),
-    "mix": kernel("mix", FUSED, mix),
+    "affine_grad": kernel("affine_grad", ANOTHER_ORDER, lambda d: norm_kernels.affine_grad(d, normalize_grad)),
+    "mix": kernel("mix", FUSED, lambda d: norm_kernels.mix(d, normalize_grad)),
     "sgd": kernel("sgd", FUSED, sgd),
     "adam": kernel("adam", FUSED, adam),
     "sgd_many": kernel("sgd_many", FUSED, sgd_many),

@@ -20,11 +20,11 @@ def normalize_grad(d):
     return d.array(*x.shape), x, mean, rstd, weight, d.of(True, False)
 
 
-def affine_grad(d):
+def affine_grad(d, normalize_grad=normalize_grad):
     return normalize_grad(d)[:4]
 
 
-def mix(d):
+def mix(d, normalize_grad=normalize_grad):
     g, x, mean, by, _, _ = normalize_grad(d)
     return g, x, mean, by, d.array(len(mean)), d.array(len(mean))
 
@@ -48,20 +48,20 @@ def layer_norm(d):
     return d.array(rows, width), weight, bias, 1e-2  # an eps that keeps rows of one number from exploding
 
 
-def rms_norm(d):
-    x, weight, _, eps = layer_norm(d)
-    return x, weight, eps
-
-
-def rms_norm_grad(d):
-    g, x, _, rstd, weight = layer_norm_grad(d)
-    return g, x, rstd, weight
-
-
 def layer_norm_grad(d):
     x, weight, _, eps = layer_norm(d)
     _, mean, rstd = K.layer_norm.reference(x, weight, None, eps)
     return d.array(*x.shape), x, mean, rstd, weight
+
+
+def rms_norm(d, layer_norm=layer_norm):
+    x, weight, _, eps = layer_norm(d)
+    return x, weight, eps
+
+
+def rms_norm_grad(d, layer_norm_grad=layer_norm_grad):
+    g, x, _, rstd, weight = layer_norm_grad(d)
+    return g, x, rstd, weight
 
 
 CASES = {

@@ -243,3 +243,22 @@ class iinfo(_Info):
         super().__init__(type)
         limits = np.iinfo(type.numpy)
         self.max, self.min = limits.max, limits.min
+
+
+_C_NAMES = {
+    "float16": "c10::Half",
+    "bfloat16": "c10::BFloat16",
+    "float32": "float",
+    "float64": "double",
+    "bool": "bool",
+    "uint8": "unsigned char",
+    "int8": "signed char",
+    "int16": "short int",
+    "int32": "int",
+    "int64": "long int",
+}
+
+
+def c_name(np_dtype) -> str:
+    """The C++ type of the elements, as torch's messages print it."""
+    return _C_NAMES[from_numpy_dtype(np_dtype).name]

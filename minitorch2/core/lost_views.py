@@ -3,7 +3,7 @@ gradients are recorded."""
 
 from __future__ import annotations
 
-from .node import short
+from .saved_values import short
 
 NO_GRAD, INFERENCE, SEVERAL, CUSTOM = range(4)  # how such a view was made
 

@@ -132,11 +132,6 @@ class AccumulateGrad(Node):
         return {0: functions.values()} if functions else None
 
 
-def short(name: str) -> str:
-    """A node's name as messages have it: Exp for ExpBackward0."""
-    return name.rstrip("0123456789").removesuffix("Backward")
-
-
 def accumulator(leaf) -> AccumulateGrad:
     """The leaf's AccumulateGrad. The leaf refers to it weakly: the graph owns it, and no reference cycle keeps a dead
     graph's memory until the garbage collector comes by."""

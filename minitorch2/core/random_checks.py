@@ -8,21 +8,10 @@ import warnings
 import numpy as np
 
 from . import dtypes
+from .dtypes import c_name
 
 # bits of the fraction, the hidden one included
 _DIGITS = {"float16": 11, "bfloat16": 8, "float32": 24, "float64": 53}
-_C_NAMES = {
-    "float16": "c10::Half",
-    "bfloat16": "c10::BFloat16",
-    "float32": "float",
-    "float64": "double",
-    "bool": "bool",
-    "uint8": "unsigned char",
-    "int8": "signed char",
-    "int16": "short int",
-    "int32": "int",
-    "int64": "long int",
-}
 
 
 def require_floating(np_dtype, kernel: str) -> None:
@@ -40,11 +29,6 @@ def require_continuous(np_dtype, distribution: str, named: str | None = None) ->
             f"{distribution} distribution is a continuous probability distribution. dtype must be a floating "
             f"point but you specified {named or d.torch_type}"
         )
-
-
-def c_name(np_dtype) -> str:
-    """The C++ type of the elements, as torch's messages print it."""
-    return _C_NAMES[dtypes.from_numpy_dtype(np_dtype).name]
 
 
 def check_uniform_bounds(np_dtype, low: float, high: float) -> None:

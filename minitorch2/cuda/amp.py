@@ -7,6 +7,7 @@ from typing import Any
 
 from .. import amp
 from ..amp.grad_scaler import OptState, _refresh_per_optimizer_state
+from ..amp.old_names import OldGradScaler, warn_of
 from ..core.dtypes import dtype as Dtype
 from ..core.dtypes import float16
 from ..core.placing import place
@@ -24,23 +25,14 @@ class autocast(amp.autocast):
     """Deprecated: torch.amp.autocast("cuda", ...)."""
 
     def __init__(self, enabled: bool = True, dtype: Dtype = float16, cache_enabled: bool = True) -> None:
-        _warn("autocast(args...)", "autocast('cuda', args...)")
+        warn_of("cuda", "autocast")
         super().__init__("cuda", enabled=enabled, dtype=dtype, cache_enabled=cache_enabled)
 
 
-class GradScaler(amp.GradScaler):
+class GradScaler(OldGradScaler):
     """Deprecated: torch.amp.GradScaler("cuda", ...)."""
 
-    def __init__(
-        self,
-        init_scale: float = 2.0**16,
-        growth_factor: float = 2.0,
-        backoff_factor: float = 0.5,
-        growth_interval: int = 2000,
-        enabled: bool = True,
-    ) -> None:
-        _warn("GradScaler(args...)", "GradScaler('cuda', args...)")
-        super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+    of_device = "cuda"
 
 
 def custom_fwd(fwd: Any = None, *, cast_inputs: Dtype | None = None) -> Any:

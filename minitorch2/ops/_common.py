@@ -384,9 +384,9 @@ def fitting(value, numpy_dtype):
 
 
 def _name_in_c(numpy_dtype) -> str:
-    name = dtypes.from_numpy_dtype(numpy_dtype).name
-    others = {"float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double"}
-    return {**others, "int32": "int", "bool": "bool"}.get(name, f"{name}_t")
+    """As numbers that do not fit have it: int8_t, but int."""
+    is_named_by_width = numpy_dtype.kind in "iu" and numpy_dtype != np.int32
+    return f"{numpy_dtype.name}_t" if is_named_by_width else dtypes.c_name(numpy_dtype)
 
 
 def element(value, numpy_dtype, overflows=False) -> np.ndarray:

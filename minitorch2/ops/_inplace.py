@@ -18,7 +18,7 @@ from ..core import dtypes
 from ..core.function import Function, zeros_beside
 from ..core.grad_mode import state
 from ..core.lost_views import refuse
-from ..core.memory_order import copy_like
+from ..core.memory_order import address_of, copy_like, memory_order
 from ..core.node import next_number
 from ..core.quiet import IGNORE, restore, silence
 from ..core.variable import Variable
@@ -128,9 +128,9 @@ def check_overlap(x, others, apart=False) -> None:
             a, b = x._data, other._data
             if not (_is_dense(a) and _is_dense(b)):
                 continue
-            (start, end), (first, last) = ((p, p + array.nbytes) for array in (a, b) for p in (_address(array),))
-            same = not apart and (start, end, a.strides) == (first, last, b.strides)
-            if start < last and first < end and not same:
+            start, first = address_of(a), address_of(b)
+            same = not apart and (start, a.nbytes, a.strides) == (first, b.nbytes, b.strides)
+            if start < first + b.nbytes and first < start + a.nbytes and not same:
                 raise RuntimeError(
                     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
                     "single memory location. Please clone() the tensor before performing the operation."
@@ -139,11 +139,7 @@ def check_overlap(x, others, apart=False) -> None:
 
 def _is_dense(array) -> bool:
     """Whether its elements lie side by side, in whatever order."""
-    return array.flags.forc or array.transpose(sorted(range(array.ndim), key=lambda d: -array.strides[d])).flags.forc
-
-
-def _address(array) -> int:
-    return array.data.ptr if on_device(array) else array.__array_interface__["data"][0]
+    return array.flags.forc or array.transpose(memory_order(array)).flags.forc
 
 
 def check_memory(data, shared=False) -> None:

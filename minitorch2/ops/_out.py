@@ -14,7 +14,6 @@ from ..core.autocast import stacklevel
 from ..core.device import describe_mismatch, device_of
 from ..core.function import Function
 from ..core.grad_mode import state
-from ..core.random_checks import c_name
 from ..core.variable import Variable, type_name
 from ._inplace import check_history, check_memory, check_overlap
 
@@ -120,8 +119,8 @@ def _write(out, result, name, refused=None):
                     name=name,
                     result=have.torch_type,
                     out=want.torch_type,
-                    result_c=c_name(have.numpy),
-                    out_c=c_name(want.numpy),
+                    result_c=dtypes.c_name(have.numpy),
+                    out_c=dtypes.c_name(want.numpy),
                     short=have is dtypes.int32,
                 )
             )

@@ -14,7 +14,7 @@ from ..core.grad_mode import no_grad
 from ..core.memory_order import in_order_of
 from ..core.quiet import IGNORE, restore, silence
 from ..core.variable import Variable
-from ._common import broadcast_shapes, is_number, promote, require_tensor
+from ._common import broadcast_shapes, promote, require_tensor
 from ._half import beside_half
 from ._inplace import inplace
 from ._operators import numbers_and_tensors
@@ -180,14 +180,7 @@ def equal(input, other) -> bool:
     return input._data.shape == other._data.shape and bool(K.all(_plain(input) == _plain(other)))
 
 
-def _comparison(function, if_neither):
-    def operator(self, other):
-        if isinstance(other, Variable) or is_number(other):
-            return function(self, other)
-        return if_neither
-
-    operator.__name__ = function.__name__
-    return operator
+_equals = numbers_and_tensors(eq)
 
 
 class ComparisonMethods:
@@ -207,14 +200,14 @@ class ComparisonMethods:
     def __eq__(self, other):
         if isinstance(other, np.ndarray):
             other = Function.as_tensor(other)
-        return eq(self, other) if isinstance(other, Variable) or is_number(other) else NotImplemented
+        return _equals(self, other)
 
-    __ne__ = _comparison(ne, NotImplemented)
-    __lt__, __le__ = _comparison(lt, NotImplemented), _comparison(le, NotImplemented)
-    __gt__, __ge__ = _comparison(gt, NotImplemented), _comparison(ge, NotImplemented)
-    __and__ = __rand__ = _comparison(bitwise_and, NotImplemented)
-    __or__ = __ror__ = _comparison(bitwise_or, NotImplemented)
-    __xor__ = __rxor__ = _comparison(bitwise_xor, NotImplemented)
+    __ne__ = numbers_and_tensors(ne)
+    __lt__, __le__ = numbers_and_tensors(lt), numbers_and_tensors(le)
+    __gt__, __ge__ = numbers_and_tensors(gt), numbers_and_tensors(ge)
+    __and__ = __rand__ = numbers_and_tensors(bitwise_and)
+    __or__ = __ror__ = numbers_and_tensors(bitwise_or)
+    __xor__ = __rxor__ = numbers_and_tensors(bitwise_xor)
 
     def __invert__(self: Any):
         if self._data.dtype.kind in "fV":

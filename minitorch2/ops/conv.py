@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import minitorch2_kernels as K
 
 from ..core.autocast import listed
-from ..core.dtypes import LOW_PRECISION
+from ..core.dtypes import LOW_PRECISION, c_name
 from ..core.function import Function, called
 from ._common import remembered, require_tensor
 from ._half import once_in_half
 from ._images import follows_format
 from .joining import cat
-from .linalg import c_name
 from .pad import pad_constant
 from .reduce import Sum
 from .views import squeeze, unsqueeze
@@ -133,19 +132,22 @@ def _require_numbers(op, x):
         raise NotImplementedError(f"\"{op}\" not implemented for '{x.dtype.torch_type}'; convert with .float()")
 
 
+def _check_dtypes(op, input, weight, bias):
+    for name, x in (("input", input), ("weight", weight)):
+        require_tensor(op, x, name)
+    kind = c_name(input._data.dtype)
+    for name, x, where in (("weight", weight, f" in {op}; convert one with .to()"), ("bias", bias, "")):
+        if x is not None and x._data.dtype != input._data.dtype:
+            raise RuntimeError(
+                f"Input type ({kind}) and {name} type ({c_name(x._data.dtype)}) should be the same{where}"
+            )
+    _require_numbers(op, input)
+
+
 def conv_arguments(op, dims, input, weight, bias, stride, padding, dilation, groups):
     """What a convolution in `dims` dims is called with, checked: the input with a batch and, for padding='same', with
     its odd zeros; (stride, padding, dilation, groups); whether the input came without a batch."""
-    for name, x in (("input", input), ("weight", weight)):
-        require_tensor(op, x, name)
-    if input._data.dtype != weight._data.dtype:
-        raise RuntimeError(
-            f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}; convert one "
-            "with .to()"
-        )
-    if bias is not None and bias._data.dtype != weight._data.dtype:
-        raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
-    _require_numbers(op, input)
+    _check_dtypes(op, input, weight, bias)
     bias_shape = None if bias is None else bias._data.shape
     arguments = input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
     stride, padding, dilation, same = _settings(op, dims, *arguments)
@@ -281,15 +283,7 @@ def conv1d(input, weight, bias=None, stride: Sizes = 1, padding: Sizes | str = 0
 def conv_transpose_arguments(op, dims, input, weight, bias, stride, padding, output_padding, groups, dilation):
     """What a transposed convolution in `dims` dims is called with, checked: the input with a batch; (stride, padding,
     dilation, groups); output_padding; the sizes of the output; whether the input came without a batch."""
-    for name, x in (("input", input), ("weight", weight)):
-        require_tensor(op, x, name)
-    if input._data.dtype != weight._data.dtype:
-        raise RuntimeError(
-            f"Input type ({c_name(input)}) and weight type ({c_name(weight)}) should be the same in {op}"
-        )
-    if bias is not None and bias._data.dtype != weight._data.dtype:
-        raise RuntimeError(f"Input type ({c_name(input)}) and bias type ({c_name(bias)}) should be the same")
-    _require_numbers(op, input)
+    _check_dtypes(op, input, weight, bias)
     x, w = list(input._data.shape), list(weight._data.shape)
     if len(x) not in (dims + 1, dims + 2):
         raise RuntimeError(

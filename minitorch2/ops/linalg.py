@@ -13,7 +13,7 @@ from minitorch2_kernels.reference.cast import cast
 
 from ..core import autocast
 from ..core.autocast import listed
-from ..core.dtypes import LOW_PRECISION, float32, from_numpy_dtype
+from ..core.dtypes import LOW_PRECISION, c_name, float32
 from ..core.function import Function, called
 from ..core.variable import Variable
 from ._common import fitting, is_number, require_tensor, result_type, to_dtype, wrap_dim
@@ -146,24 +146,12 @@ def _same_dtype(op, a, b, names=()):
             raise RuntimeError(
                 f"{' and '.join(names)} must have the same dtype, but got {a.dtype.torch_type} and {b.dtype.torch_type}"
             )
+        first, second = (c_name(x._data.dtype) for x in (a, b))
         raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {c_name(a)} != {c_name(b)} ({op}); convert one with "
-            ".to()"
+            f"expected m1 and m2 to have the same dtype, but got: {first} != {second} ({op}); convert one with .to()"
         )
     if a._data.dtype.kind == "b":
         raise NotImplementedError(f"\"{op}\" not implemented for 'Bool'; convert with .float() or .long() first")
-
-
-def c_name(x) -> str:
-    """The C++ name of x's dtype, as torch's messages about mismatches have it."""
-    name = from_numpy_dtype(x._data.dtype).torch_type
-    return {
-        "Long": "long int",
-        "BFloat16": "c10::BFloat16",
-        "Half": "c10::Half",
-        "Byte": "unsigned char",
-        "Char": "signed char",
-    }.get(name, name.lower())
 
 
 def matmul(input, other):
@@ -312,7 +300,7 @@ def addr(input, vec1, vec2, *, beta: float = 1, alpha: float = 1):
 def baddbmm(input, batch1, batch2, *, beta: float = 1, alpha: float = 1):
     """beta * input + alpha * bmm(batch1, batch2)."""
     if not autocast.regions and not input._data.dtype == batch1._data.dtype == batch2._data.dtype:
-        first, second, third = map(c_name, (input, batch1, batch2))
+        first, second, third = (c_name(x._data.dtype) for x in (input, batch1, batch2))
         raise RuntimeError(f"Input dtypes must be the same, got: input {first}, batch1: {second}, batch2: {third}")
     return _rounded_once(lambda x, a, b: _scaled(x, beta) + _scaled(bmm(a, b), alpha), input, batch1, batch2)
 

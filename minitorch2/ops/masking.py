@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..core.dtypes import c_name
 from ..core.meta import refuse
-from ..core.random_checks import c_name
 from ._common import broadcast_shapes, wrap_dim
 from ._inplace import inplace
 from .gathering import gather, zero_dim_value

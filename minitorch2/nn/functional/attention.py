@@ -9,11 +9,11 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ...core.autocast import listed
-from ...core.dtypes import float32
+from ...core.dtypes import c_name, float32
 from ...core.function import Function
 from ...ops._common import broadcast_shapes, require_tensor, wrap_dim
 from ...ops.attention import Attention
-from ...ops.linalg import c_name, matmul
+from ...ops.linalg import matmul
 from ...ops.random import resolved
 
 
@@ -55,7 +55,7 @@ def _check(query, key, value, mask):
     op, tensors = "scaled_dot_product_attention", (query, key, value)
     for i, (name, t) in enumerate(zip(("query", "key", "value"), tensors, strict=True), start=1):
         require_tensor(op, t, name, i)
-    dims, names = [t._data.ndim for t in tensors], [c_name(t) for t in tensors]
+    dims, names = [t._data.ndim for t in tensors], [c_name(t._data.dtype) for t in tensors]
     if min(dims) < 2:
         raise RuntimeError(
             "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
@@ -77,7 +77,7 @@ def _check(query, key, value, mask):
     if mask._data.dtype.kind != "b" and mask._data.dtype not in (query._data.dtype, float32.numpy):
         raise RuntimeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
-            f"{c_name(mask)} and  query.dtype: {names[0]} instead."
+            f"{c_name(mask._data.dtype)} and  query.dtype: {names[0]} instead."
         )
 
 

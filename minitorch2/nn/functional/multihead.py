@@ -7,11 +7,12 @@ import warnings
 
 from ...core.autocast import stacklevel
 from ...core.dtypes import bool as bool_
+from ...core.dtypes import c_name
 from ...creation import zeros, zeros_like
 from ...ops._common import require_tensor
 from ...ops.activation import softmax
 from ...ops.joining import cat
-from ...ops.linalg import c_name, linear, matmul
+from ...ops.linalg import linear, matmul
 from .attention import scaled_dot_product_attention
 from .dropout import dropout
 from .padding import pad
@@ -122,7 +123,7 @@ def multi_head_attention_forward(
 def _with_weights(q, k, v, mask, dropout_p):
     """(attention's result, the weights after dropout); a query that sees no key gets nan, as in torch."""
     if mask is not None and mask.dtype != q.dtype:
-        names = [c_name(t) for t in (mask, q, k)]
+        names = [c_name(t._data.dtype) for t in (mask, q, k)]
         raise RuntimeError(
             f"Input dtypes must be the same, got: input {names[0]}, batch1: {names[1]}, batch2: {names[2]}: a mask of "
             "numbers has the dtype of query"
