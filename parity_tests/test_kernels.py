@@ -367,13 +367,13 @@ def mapped(function, args):
     return type(args)(made)
 
 
-def copied(args):
-    return mapped(lambda a: a.copy(order="K"), args)
+def copied(a):
+    return a.copy(order="K")
 
 
-def results(function, args):
+def results(function, args, copied=copied):
     """What a kernel returns, and its arguments afterwards: the optimizer updates write to theirs."""
-    args = copied(args)
+    args = mapped(copied, args)
     with np.errstate(all="ignore"):
         result = function(*args)
     returned = result if isinstance(result, tuple) else (result,)

@@ -19,7 +19,11 @@ _f = np.float32
 
 
 def summing(function):
-    """Compiled so that sums are taken in any order, several at a time."""
+    """Compiled so that sums are taken in any order, several at a time.
+
+    No loop both takes a sum and writes to an array (test_layout looks): whether what it reads may overlap what it
+    writes would be asked at each call, and where addresses happen to be near, the sum be taken in another order. The
+    same program would not give the same numbers twice."""
     return jit(function, {"contract", "reassoc"}, "numpy")
 
 
@@ -181,13 +185,19 @@ def exp_total(row, top):
 
 
 @summing
-def _exps(row, top, out):
-    """out = exp(row - top); their sum."""
+def _sum(row):
     total = _0
     for j in range(row.size):
-        out[j] = exp(row[j] - top)
-        total += out[j]
+        total += row[j]
     return total
+
+
+@summing
+def _exps(row, top, out):
+    """out = exp(row - top); their sum."""
+    for j in range(row.size):
+        out[j] = exp(row[j] - top)
+    return _sum(out)
 
 
 @shareable
@@ -224,14 +234,6 @@ def log_softmax_rows(x, y, start, stop):
             out[j] = row[j] - top - log_total
 
 
-@summing
-def _sum(row):
-    total = _0
-    for j in range(row.size):
-        total += row[j]
-    return total
-
-
 @shareable
 @elementwise
 def log_softmax_grad_rows(g, y, dx, start, stop):
@@ -256,11 +258,10 @@ def layer_norm(x, weight, bias, eps, y, mean, rstd, start, stop):
         centre = total / _f(width)
         square = _0
         for j in range(width):
-            out[j] = row[j] - centre
-            square += out[j] * out[j]
+            square += (row[j] - centre) * (row[j] - centre)
         factor = _1 / np.sqrt(square / _f(width) + eps)
         for j in range(width):
-            out[j] = out[j] * factor * weight[j] + bias[j]
+            out[j] = (row[j] - centre) * factor * weight[j] + bias[j]
         mean[r, 0], rstd[r, 0] = centre, factor
 
 
@@ -271,15 +272,14 @@ def _layer_norm_grad(g, x, mean, rstd, weight, dx, dweight, dbias, start, stop):
         gradient, row, out, centre, factor = g[r], x[r], dx[r], mean[r, 0], rstd[r, 0]
         total = product = _0
         for j in range(width):
-            h = (row[j] - centre) * factor
             weighted = gradient[j] * weight[j]
             total += weighted
-            product += weighted * h
-            dweight[j] += gradient[j] * h
-            dbias[j] += gradient[j]
+            product += weighted * ((row[j] - centre) * factor)
         total, product = total / _f(width), product / _f(width)
         for j in range(width):
             h = (row[j] - centre) * factor
+            dweight[j] += gradient[j] * h
+            dbias[j] += gradient[j]
             out[j] = factor * (gradient[j] * weight[j] - total - h * product)
 
 
@@ -321,9 +321,9 @@ def rms_norm_grad(g, x, rstd, weight, dx, dweights, start, stop):
             gradient, row, out, factor = g[r], x[r], dx[r], rstd[r, 0]
             product = _0
             for j in range(width):
-                h = row[j] * factor
-                product += gradient[j] * weight[j] * h
-                dweight[j] += gradient[j] * h
+                product += gradient[j] * weight[j] * (row[j] * factor)
             product = product / _f(width)
             for j in range(width):
-                out[j] = factor * (gradient[j] * weight[j] - row[j] * factor * product)
+                h = row[j] * factor
+                dweight[j] += gradient[j] * h
+                out[j] = factor * (gradient[j] * weight[j] - h * product)
