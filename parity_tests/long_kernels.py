@@ -152,7 +152,7 @@ def copy(d):
 
     source = made()
     if d.of(False, False, True):
-        source = np.flip(source, d.int(0, len(shape) - 1))
+        source = np.flip(source, [axis for axis in range(len(shape)) if d.of(True, False)])
     elif d.of(False, False, True):
         source = np.broadcast_to(source[:1], shape)
     return made(), source

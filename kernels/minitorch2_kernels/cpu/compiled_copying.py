@@ -24,13 +24,13 @@ _NUMBERS = {size: np.empty(0, f"u{size}") for size in (1, 2, 4, 8)}
 
 @functools.lru_cache(maxsize=1024)
 def plan(shape, to, of, itemsize):
-    """(shares, sizes, strides to, strides of) for the loop `put`: the dims of one array put in order, and taken
-    together where they can be; strides in bytes. () where both have one order without gaps, None for what it does not
-    do."""
+    """(shares, (begin to, begin of), sizes, strides to, strides of) for the loop `put`: the dims of one array put in
+    order, and taken together where they can be, but for a flipped one, whose rows the threads share; in bytes. () where
+    both have one order without gaps, None for what it does not do."""
     dims = sorted(((t, o, n) for n, t, o in zip(shape, to, of, strict=True) if n > 1), reverse=True)
     merged: list[tuple[int, int, int]] = []
     for t, o, n in dims:
-        if merged and merged[-1][:2] == (n * t, n * o):
+        if merged and merged[-1][:2] == (n * t, n * o) and o >= 0:
             n *= merged.pop()[2]
         merged.append((t, o, n))
     if len(merged) == 1 and merged[0][:2] == (itemsize, itemsize):
@@ -38,12 +38,16 @@ def plan(shape, to, of, itemsize):
     if not 2 <= len(merged) <= OUTER + 2 or merged[-1][0] != itemsize:
         return None
     fastest = merged.pop()
+    begin = 0, 0
+    for i, (t, o, n) in enumerate(merged):
+        if o == -itemsize:  # from its other end: it is read without gaps
+            begin, merged[i] = ((n - 1) * t, (n - 1) * o), (-t, -o, n)
     if fastest[1] != itemsize:  # the dim that has no gaps where it is read is the other of the tile
         merged.sort(key=lambda dim: dim[1] == itemsize)
     dims = [(0, 0, 1)] * (OUTER + 1 - len(merged)) + merged
     outer = dims[0][2] * dims[1][2] * dims[2][2]
     tiles = -(-dims[3][2] // loops.TILE)
-    return outer * tiles, *(np.array([dim[i] for dim in (*dims, fastest)]) for i in (2, 0, 1))
+    return outer * tiles, begin, *(np.array([dim[i] for dim in (*dims, fastest)]) for i in (2, 0, 1))
 
 
 def _supports(out, x) -> bool:
@@ -67,8 +71,9 @@ def copy(out, x):
     if not found:
         share_loop(worth, loops.move, x.nbytes, *addresses)
         return
-    shares, *dims = found
-    share_loop(worth, loops.put, shares, _NUMBERS[x.itemsize], *addresses, *dims)
+    shares, begin, *dims = found
+    begin = (a + b for a, b in zip(addresses, begin, strict=True))
+    share_loop(worth, loops.put, shares, _NUMBERS[x.itemsize], *begin, *dims)
 
 
 def _casts(x, dtype) -> bool:

@@ -48,9 +48,24 @@ def _as_move(typing_context, to, of, size):
     return types.void(types.int64, types.int64, types.int64), generate
 
 
+def _as_reverse(typing_context, like, to, of):
+    """TILE numbers from address `of` to address `to`, the last of them first."""
+
+    def generate(context, builder, signature, arguments):
+        kind = ir.VectorType(context.get_value_type(like.dtype), TILE)
+        to, of = (builder.inttoptr(a, kind.as_pointer()) for a in arguments[1:])
+        numbers = builder.load(of, align=1)
+        order = ir.Constant(ir.VectorType(ir.IntType(32), TILE), list(range(TILE))[::-1])
+        builder.store(builder.shuffle_vector(numbers, numbers, order), to, align=1)
+        return context.get_dummy_value()
+
+    return types.void(like, types.int64, types.int64), generate
+
+
 _load: Any = intrinsic(_as_load)
 _store: Any = intrinsic(_as_store)
 _move: Any = intrinsic(_as_move)
+_reverse: Any = intrinsic(_as_reverse)
 
 
 @shareable
@@ -75,9 +90,9 @@ def put(like, to, of, sizes, to_strides, of_strides, start, stop):
     """The numbers at address `of` to address `to`: five dims of these sizes and strides (int64, in bytes), the last of
     them without gaps at `to`. Tiles start to stop of the fourth dim, counted through the three before it.
 
-    Where the last dim has no gaps in either, row by row. Where the fourth has none in what is read, a tile is whole
-    lines of the cache in both; it goes by way of 1 KiB that stays there, if the lines written would drive one another
-    out before they are full."""
+    Where the last dim has no gaps in either, row by row, forwards or backwards. Where the fourth has none in what is
+    read, a tile is whole lines of the cache in both; it goes by way of 1 KiB that stays there, if the lines written
+    would drive one another out before they are full."""
     _, b_size, c_size, p_size, q_size = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
     item, across, along = like.itemsize, of_strides[3], of_strides[4]
     tiles = (p_size + TILE - 1) // TILE
@@ -92,6 +107,13 @@ def put(like, to, of, sizes, to_strides, of_strides, start, stop):
         if along == item:
             for p in range(first, last):
                 _move(target + p * to_strides[3], source + p * across, q_size * item)
+        elif along == -item:
+            for p in range(first, last):
+                read, write, whole = source + p * across, target + p * to_strides[3], q_size // TILE * TILE
+                for q in range(0, whole, TILE):
+                    _reverse(like, write + q * item, read - (q + TILE - 1) * item)
+                for q in range(whole, q_size):
+                    _store(like, write + q * item, _load(like, read - q * item))
         elif along == 0 and q_size >= TILE:
             for p in range(first, last):
                 write, done = target + p * to_strides[3], 1
