@@ -221,6 +221,13 @@ def special(d):
     return (x if d.of(True, False) else abs(x),)
 
 
+def erfinv(d):
+    """On both sides of where its two polynomials meet, near 0.999, and at 1 and beyond."""
+    x = d.array(d.int(1, 9), d.int(1, 40), special=True)
+    with np.errstate(invalid="ignore"):
+        return (d.of(x, np.tanh(x), np.tanh(4 * x)),)
+
+
 def polygamma(d):
     return d.of(1, 1, 2), *special(d)
 
@@ -275,6 +282,7 @@ CASES = {
     "running_sums": (running_sums, EXACT),
     "long_cast": (cast, EXACT),
     "long_copy": (copy, EXACT),
+    "erfinv": (erfinv, ANOTHER_ORDER),
     "lgamma": (special, ANOTHER_ORDER),
     "digamma": (special, ANOTHER_ORDER),
     "polygamma": (polygamma, ANOTHER_ORDER),

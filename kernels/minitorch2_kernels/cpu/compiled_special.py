@@ -1,5 +1,5 @@
-"""lgamma, its derivatives and the incomplete gamma functions, compiled by numba: each number takes the terms it needs,
-where NumPy takes all steps for all of them."""
+"""lgamma, its derivatives, the incomplete gamma functions and erfinv, compiled by numba: each number takes the terms it
+needs, where NumPy takes all steps for all of them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def _of_each(loop, x):
     y = np.empty_like(x)
     share_loop(x.size / WORTH_SHARING, loop, x.size, x.reshape(-1), y.reshape(-1))
     return y
+
+
+def _many_float32(x) -> bool:
+    return _many(x) and x.dtype == np.float32
+
+
+def erfinv(y):
+    """erfinv, compiled."""
+    return _of_each(loops.erfinv, y)
 
 
 def lgamma(x):
@@ -72,6 +81,7 @@ def gammaincc(a, x):
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
+    special.erfinv.override(_many_float32)(erfinv)
     special.lgamma.override(_many)(lgamma)
     special.digamma.override(_many)(digamma)
     special.polygamma.override(_is_first)(trigamma)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ..reference.incomplete_gamma import _EPS, _LARGE, _ODD
-from ..reference.special import _BERNOULLI, _LGAMMA_P, _LGAMMA_Q, _PSI, _STIRLING
+from ..reference.special import _BERNOULLI, _ERFINV32, _ERFINV32_FAR, _LGAMMA_P, _LGAMMA_Q, _PSI, _STIRLING
 from . import jit as compiler
 from .share_loops import shareable
 
@@ -30,6 +30,22 @@ def _polynomial(coefficients, x):
     for c in coefficients:
         result = result * x + c
     return result
+
+
+@shareable
+@jit
+def erfinv(x, y, start, stop):
+    """Of float32."""
+    for i in range(start, stop):
+        v = np.float64(x[i])
+        if abs(v) == 1:
+            y[i] = v * math.inf
+            continue
+        w = -math.log((1 - v) * (1 + v))
+        if w > 6.25:
+            y[i] = v * _polynomial(_ERFINV32_FAR, (math.sqrt(w) - 3.25) / 0.75)
+        else:
+            y[i] = v * _polynomial(_ERFINV32, w * (1 / 3.125) - 1)
 
 
 @jit
