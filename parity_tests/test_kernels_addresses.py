@@ -19,7 +19,8 @@ from test_kernels import tiny_blocks as tiny_blocks
 
 import minitorch2_kernels as K
 
-FAR, NEAR = 1 << 13, 16  # bytes between arrays, and room at most that the compiler's question may add to their size
+FAR = 1 << 13  # bytes that stay free, at least, after an array that stands alone
+ALIGNED = 16  # bytes; malloc gives multiples of it
 MAKERS = ("empty", "empty_like", "zeros", "zeros_like")
 PLACEMENTS = 8
 
@@ -33,14 +34,14 @@ class Arena:
         self.close, self.far = 1 << 20, 0
 
     def place(self, size):
-        """Where there is room for so many bytes: a multiple of NEAR, as malloc gives it."""
+        """Where so many bytes are to lie."""
         if not self.near():
             begin, self.far = self.far, self.far + -(-size // FAR) * FAR + FAR
             return begin
         if not self.upwards:
-            self.close = (self.close - size) // NEAR * NEAR
+            self.close = (self.close - size) // ALIGNED * ALIGNED
             return self.close
-        begin, self.close = self.close, self.close + -(-size // NEAR) * NEAR
+        begin, self.close = self.close, self.close + -(-size // ALIGNED) * ALIGNED
         return begin
 
     def placed(self, a):

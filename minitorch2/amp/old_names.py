@@ -18,7 +18,8 @@ def warn_of(device: str, name: str) -> None:
 
 
 class OldGradScaler(GradScaler):
-    """torch.amp.GradScaler(the class's device, ...)."""
+    """torch.amp.GradScaler(the class's device, ...): its arguments but for the device, so that the first is init_scale
+    and what is said of wrong ones counts right, as in torch."""
 
     of_device: str
 

@@ -38,16 +38,17 @@ def plan(shape, to, of, itemsize):
     if not 2 <= len(merged) <= OUTER + 2 or merged[-1][0] != itemsize:
         return None
     fastest = merged.pop()
-    begin = 0, 0
+    begin_to = begin_of = 0
     for i, (t, o, n) in enumerate(merged):
         if o == -itemsize:  # from its other end: it is read without gaps
-            begin, merged[i] = ((n - 1) * t, (n - 1) * o), (-t, -o, n)
+            merged[i] = -t, -o, n
+            begin_to, begin_of = begin_to + (n - 1) * t, begin_of + (n - 1) * o
     if fastest[1] != itemsize:  # the dim that has no gaps where it is read is the other of the tile
         merged.sort(key=lambda dim: dim[1] == itemsize)
     dims = [(0, 0, 1)] * (OUTER + 1 - len(merged)) + merged
     outer = dims[0][2] * dims[1][2] * dims[2][2]
     tiles = -(-dims[3][2] // loops.TILE)
-    return outer * tiles, begin, *(np.array([dim[i] for dim in (*dims, fastest)]) for i in (2, 0, 1))
+    return outer * tiles, (begin_to, begin_of), *(np.array([dim[i] for dim in (*dims, fastest)]) for i in (2, 0, 1))
 
 
 def _supports(out, x) -> bool:
@@ -72,8 +73,8 @@ def copy(out, x):
         share_loop(worth, loops.move, x.nbytes, *addresses)
         return
     shares, begin, *dims = found
-    begin = (a + b for a, b in zip(addresses, begin, strict=True))
-    share_loop(worth, loops.put, shares, _NUMBERS[x.itemsize], *begin, *dims)
+    addresses = (a + b for a, b in zip(addresses, begin, strict=True))
+    share_loop(worth, loops.put, shares, _NUMBERS[x.itemsize], *addresses, *dims)
 
 
 def _casts(x, dtype) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..reference import incomplete_gamma, special
-from .alike import alike
+from .alike import alike, alike_float32
 from .jit import Loops
 from .pool import share_loop
 
@@ -27,7 +27,7 @@ def _of_each(loop, x):
 
 
 def _many_float32(x) -> bool:
-    return _many(x) and x.dtype == np.float32
+    return alike_float32(x) and x.size >= WORTH_IT
 
 
 def erfinv(y):

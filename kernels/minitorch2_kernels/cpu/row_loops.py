@@ -21,9 +21,9 @@ _f = np.float32
 def summing(function):
     """Compiled so that sums are taken in any order, several at a time.
 
-    No loop both takes a sum and writes to an array (test_layout looks): whether what it reads may overlap what it
-    writes would be asked at each call, and where addresses happen to be near, the sum be taken in another order. The
-    same program would not give the same numbers twice."""
+    No loop both takes a sum and writes to an array (test_kernels_addresses looks): whether what it reads may overlap
+    what it writes would be asked at each call, and where addresses happen to be near, the sum be taken in another
+    order. The same program would not give the same numbers twice."""
     return jit(function, {"contract", "reassoc"}, "numpy")
 
 
@@ -252,10 +252,7 @@ def layer_norm(x, weight, bias, eps, y, mean, rstd, start, stop):
     width = x.shape[1]
     for r in range(start, stop):
         row, out = x[r], y[r]
-        total = _0
-        for j in range(width):
-            total += row[j]
-        centre = total / _f(width)
+        centre = _sum(row) / _f(width)
         square = _0
         for j in range(width):
             square += (row[j] - centre) * (row[j] - centre)

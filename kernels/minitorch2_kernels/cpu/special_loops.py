@@ -35,7 +35,7 @@ def _polynomial(coefficients, x):
 @shareable
 @jit
 def erfinv(x, y, start, stop):
-    """Of float32."""
+    """y = erfinv(x), flat arrays of float32."""
     for i in range(start, stop):
         v = np.float64(x[i])
         if abs(v) == 1:
