@@ -18,6 +18,7 @@ import cuda_cases_shapes
 import norm_kernels
 import numpy as np
 import test_kernels
+from kernel_draws import copied
 from on_gpu import REAL, gpu
 
 from minitorch2.core import device
@@ -49,13 +50,13 @@ def sgd(d):
     """test_kernels.sgd with sizes that reach beyond one pack and one block's chunk."""
     param, grad, buffer, *rest = test_kernels.sgd(d)
     shape = (d.of(0, 1, 3, 4, 8, 63, 64, 2048, 2049, 4100),)
-    return tuple(None if a is None else d.array(*shape) for a in (param, grad, buffer)) + tuple(rest)
+    return tuple(None if a is None else d.array(*shape, own=True) for a in (param, grad, buffer)) + tuple(rest)
 
 
 def adam(d):
     param, grad, avg, square, top, *rest = test_kernels.adam(d)
     shape = (d.of(0, 1, 3, 4, 8, 63, 64, 2048, 2049, 4100),)
-    arrays = [None if a is None else d.array(*shape) for a in (param, grad, avg, square, top)]
+    arrays = [None if a is None else d.array(*shape, own=True) for a in (param, grad, avg, square, top)]
     return (*arrays[:3], *(None if a is None else abs(a) for a in arrays[3:]), *rest)
 
 
@@ -286,4 +287,4 @@ def fresh(args):
     """Copies, each laid out as its original."""
     if isinstance(args, list | tuple):
         return type(args)(fresh(a) for a in args)
-    return args.copy(order="K") if isinstance(args, np.ndarray) else args
+    return copied(args) if isinstance(args, np.ndarray) else args

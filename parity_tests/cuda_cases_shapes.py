@@ -146,7 +146,7 @@ def index_add(d):
     """Of any dtype; now and then wide rows, many repetitions."""
     out, index, values = row_kernels.index_add(d)
     if d.of(True, False):
-        out, index, values = d.array(3, 5, 7), d.rng.randint(0, 3, 60), d.array(60, 5, 7)
+        out, index, values = d.array(3, 5, 7, own=True), d.rng.randint(0, 3, 60), d.array(60, 5, 7)
     kind = d.of(None, None, "int64", "int32", "int16", "uint8", "int8", "bool")
     return (out, index, values) if kind is None else ((out * 50).astype(kind), index, (values * 50).astype(kind))
 

@@ -52,8 +52,8 @@ def positive(d):
 
 
 def interpolated(d):
-    a, b = (filled(d, shape) for shape in fitting(d, 2)) if d.of(True, False) else slope(d)
-    return a if a.shape else d.array(5, 20), b if b.shape else d.array(20), d.of(0.3, 0.5, -2.0, 1.5)
+    a, b = (filled(d, shape or (1,)) for shape in fitting(d, 2)) if d.of(True, False) else slope(d)
+    return a, b, d.of(0.3, 0.5, -2.0, 1.5)
 
 
 def choice(d):
@@ -100,10 +100,10 @@ def euclidean(d):
     """Some of the points in both sets, or far from the origin."""
     batch = d.of((), (), (2,), (2, 1))
     m = d.of(1, 3, 9, 20)
-    x1, x2 = d.array(*batch, d.int(1, 5), m), d.array(*batch, d.int(1, 5), m)
+    x1, x2 = d.array(*batch, d.int(1, 5), m, own=True), d.array(*batch, d.int(1, 5), m)
     if d.of(True, False):
         x1[..., 0, :] = x2[..., 0, :]
-    away = x1.dtype.type(d.of(0, 0, 30))
+    away = x1.dtype.type(d.of(0, 0, 30 if d.dtype == "float32" else 3))  # float64 has no digits to spare for more
     return x1 + away, x2 + away
 
 
@@ -119,7 +119,7 @@ def order(d):
 def first_few(d):
     """Without equals, of which any may be taken."""
     shape, axis = around(d, d.of(8, 70, 200))
-    return d.array(*shape), d.int(1, shape[axis] // 8), axis, d.of(False, True)
+    return d.array(*shape, own=True), d.int(1, shape[axis] // 8), axis, d.of(False, True)
 
 
 def running_sums(d):

@@ -118,7 +118,7 @@ def cross_entropy_mean_grad(d):
 
 
 def index_add(d):
-    out = d.array(d.int(1, 6), *(d.int(1, 4) for _ in range(d.int(0, 2))))
+    out = d.array(d.int(1, 6), *(d.int(1, 4) for _ in range(d.int(0, 2))), own=True)
     n = d.int(0, 12)
     return out, d.rng.randint(0, len(out), n), d.array(n, *out.shape[1:])
 
@@ -133,7 +133,7 @@ def _many(single, states):
             shape = tuple(d.int(1, 9) for _ in range(d.int(1, 2)))
             for i, arrays in enumerate(lists):
                 if arrays is not None:
-                    a = d.array(*shape)
+                    a = d.array(*shape, own=True)
                     arrays.append(abs(a) if i > 2 else a)
         return (*lists, *first[2 + states :])
 

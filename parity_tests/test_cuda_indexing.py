@@ -7,7 +7,7 @@ import pytest
 from cuda_cases import fresh, to_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_kernels import Draw
+from kernel_draws import Draw
 
 from minitorch2_kernels import determinism, index_add
 

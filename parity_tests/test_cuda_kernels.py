@@ -11,8 +11,9 @@ import pytest
 from cuda_cases import FUNCTIONS, KERNELS, fresh, results, to_device
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_draws import Draw
 from reached import assert_all_reached
-from test_kernels import Draw, assert_same
+from test_kernels import assert_same
 
 from minitorch2_kernels import KERNELS as ALL
 

@@ -15,8 +15,9 @@ import torch
 from cudnn_standin import proposal
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_draws import Draw
 from on_gpu import REAL, gpu, host
-from test_kernels import CASES, Draw
+from test_kernels import CASES
 
 import minitorch2 as mt
 from minitorch2 import nn

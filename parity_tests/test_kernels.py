@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import row_kernels
 import sequence_kernels
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
+from kernel_draws import Draw, copied
 from reached import assert_all_reached
 
 import minitorch2_kernels as K
@@ -44,7 +45,6 @@ from minitorch2_kernels.cpu import (
     shifted,
 )
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
-from minitorch2_kernels.reference.conv import out_size
 
 OVERRIDDEN = {name: kernel for name, kernel in KERNELS.items() if kernel.overrides}
 THREADS = (1, 2, 3)
@@ -99,69 +99,6 @@ def threads_as_found():
     set_num_threads(before[0])
     after = get_num_threads(), blas.get_threads() if blas.controllable else 0
     assert before == after, "NumPy's BLAS has another number of threads than before"
-
-
-class Draw:
-    """Arrays and numbers for one call."""
-
-    def __init__(self, draw):
-        self.draw = draw
-        self.rng = np.random.RandomState(draw(st.integers(0, 2**16)))
-        self.dtype = draw(st.sampled_from(["float32", "float64"]))
-
-    def int(self, low, high):
-        return self.draw(st.integers(low, high))
-
-    def pair(self, low, high):
-        return self.int(low, high), self.int(low, high)
-
-    def of(self, *choices):
-        return self.draw(st.sampled_from(choices))
-
-    def array(self, *shape, special=False):
-        """Normal numbers, in row-major order or not; with ties, infinities and NaN where `special`."""
-        x = self.rng.standard_normal(shape).astype(self.dtype)
-        if special and self.of(True, False):
-            x = self.rng.choice([-np.inf, np.inf, np.nan, 0.0, -0.0, 1.0], shape).astype(self.dtype)
-        elif special and self.of(True, False):
-            x = np.round(x)
-        order = self.of("rows", "rows", "columns", "every second")
-        if order == "columns":
-            return np.asarray(x, order="F")
-        if order == "every second":
-            wide = np.zeros((*shape[:-1], 2 * shape[-1]), self.dtype)
-            wide[..., ::2] = x
-            return wide[..., ::2]
-        return x
-
-    def convolution(self):
-        """(image sizes, weight sizes, output sizes, settings)"""
-        kind = self.of("any", "depthwise", "pointwise", "plain", "patches")  # what has overrides of its own
-        groups = 1 if kind in ("pointwise", "plain", "patches") else self.of(1, 2, 3)
-        n, c, o = self.int(1, 5), groups * self.int(1, 3), groups * self.int(1, 3)
-        c = groups if kind == "depthwise" else c
-        kernel, stride, padding, dilation = self.pair(1, 3), self.pair(1, 3), self.pair(0, 2), self.pair(1, 2)
-        if kind == "pointwise":
-            kernel, stride, padding = (1, 1), (1, 1), (0, 0)
-        stride = (1, 1) if kind == "plain" else stride
-        stride, padding = (kernel, (0, 0)) if kind == "patches" else (stride, padding)
-        h, w = self.pair(1, 8)
-        out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-        assume(min(out) > 0)
-        return (n, c, h, w), (o, c // groups, *kernel), (n, o, *out), (stride, padding, dilation, groups)
-
-    def pool(self, dilated=True):
-        """(image sizes, output sizes, settings); torch allows padding up to half the window"""
-        kernel, stride = self.pair(1, 3), self.pair(1, 3)
-        padding = tuple(self.int(0, k // 2) for k in kernel)
-        dilation = self.pair(1, 2) if dilated else (1, 1)
-        h, w = self.pair(1, 8)
-        more = self.int(0, 1)  # a window that begins inside and ends outside: ceil_mode
-        out = tuple(out_size((h, w)[i], kernel[i], stride[i], padding[i], dilation[i]) for i in (0, 1))
-        assume(min(out) > 0)
-        reach = [(out[i] - 1 + more) * stride[i] < (h, w)[i] + padding[i] for i in (0, 1)]
-        out = tuple(n + more * grows for n, grows in zip(out, reach, strict=True))
-        return (self.int(2, 5), self.int(1, 3), h, w), out, (kernel, stride, padding, dilation)
 
 
 def conv2d(d):
@@ -221,7 +158,7 @@ def avg_pool2d_put(d):
 def state(d, count, positive=()):
     """param, grad and `count` arrays of state; those of the given numbers not negative."""
     shape = tuple(d.int(1, 9) for _ in range(d.int(0, 2)))
-    arrays = [np.asarray(d.array(*shape)) if shape else np.asarray(d.array(1)[0]) for _ in range(2 + count)]
+    arrays = [d.array(*shape, own=True) if shape else np.asarray(d.array(1)[0]) for _ in range(2 + count)]
     return [np.asarray(np.abs(a)) if i in positive else a for i, a in enumerate(arrays)]
 
 
@@ -365,10 +302,6 @@ def mapped(function, args):
     """args with `function` of every array in them, and in lists of arrays."""
     made = (mapped(function, a) if type(a) is list else function(a) if isinstance(a, np.ndarray) else a for a in args)
     return type(args)(made)
-
-
-def copied(a):
-    return a.copy(order="K")
 
 
 def results(function, args, copied=copied):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_kernels import CASES, EXACT, HERE, OVERRIDDEN, Draw, assert_same, mapped, results
+from kernel_draws import Draw
+from test_kernels import CASES, EXACT, HERE, OVERRIDDEN, assert_same, mapped, results
 from test_kernels import threads_as_found as threads_as_found
 from test_kernels import tiny_blocks as tiny_blocks
 

@@ -73,6 +73,13 @@ def test_the_ends(dtype):
     assert_three_agree(0, lambda lib, c: lib._standard_gamma(c), numbers([0.0, nan, -0.5, -2.0], dtype))
 
 
+@pytest.mark.parametrize("loops", [True, False])
+def test_a_count_that_is_not_a_number(monkeypatch, loops):
+    """The result is none either; torch waits for ever."""
+    monkeypatch.setattr(rejection, "available", loops and rejection.available)
+    assert mt.binomial(mt.full((2,), float("nan")), mt.tensor([0.5, 0.7])).isnan().all()
+
+
 @compiled
 def test_a_stream_that_nothing_was_drawn_from():
     for rate in (0.0, 1.0):

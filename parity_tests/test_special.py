@@ -101,6 +101,19 @@ def test_below_zero(name):
         assert abs(result - wanted) <= 1e-13 * max(10.0, abs(wanted)) / min(1.0, abs(x - round(x))), x
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 7, 10])
+def test_polygamma_below_zero(n):
+    """To the last places even where derivatives of even order are small, between two poles."""
+    halves = -0.5 - np.arange(30.0)
+    points = np.concatenate([RNG.uniform(-25, 0.5, 150), halves, halves + 1e-9, [1e-7 - 3, -1000.25]])
+    for x, result in zip(points.tolist(), polygamma(n, points), strict=True):
+        with mpmath.workdps(60):
+            wanted = float(mpmath.polygamma(n, mpmath.mpf(x)))
+        assert result == pytest.approx(wanted, rel=1e-14), x
+    far, farther = polygamma(n, np.array([-1e5 - 0.25, -1e15 - 0.25]))  # no step for every pole
+    assert farther == pytest.approx(far, rel=1e-9)
+
+
 @pytest.mark.parametrize("upper", [False, True])
 def test_incomplete_gamma(upper):
     """To 1e-13 of the larger tail, and to 1e-12 of the smaller one down to 1e-200."""
@@ -115,6 +128,16 @@ def test_incomplete_gamma(upper):
             wanted = float(mpmath.gammainc(mpmath.mpf(p), *map(mpmath.mpf, limits), regularized=True))
         if wanted > 1e-200:
             assert abs(result - wanted) <= (1e-13 if wanted > 0.1 else 1e-12) * wanted, (p, y)
+
+
+def test_incomplete_gamma_far_out():
+    """Where a quotient of the two is beyond float64's numbers."""
+    a, x = np.array([1e18, 1e300, 1e300, 1e-300, 5e-324]), np.array([1.0, 1e-300, 1e18, 1e300, 1e18])
+    for override in (False, True):  # short arrays are the reference's
+        a, x = (np.tile(v, 4000) if override else v for v in (a, x))
+        with np.errstate(all="ignore"):
+            assert (gammainc(a, x) == np.resize([0.0, 0.0, 0.0, 1.0, 1.0], a.size)).all()
+            assert (gammaincc(a, x) == np.resize([1.0, 1.0, 1.0, 0.0, 0.0], a.size)).all()
 
 
 def test_special_points():

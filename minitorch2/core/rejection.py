@@ -80,7 +80,7 @@ def _poisson_of_many(draws: _Draws, rate: float) -> int:
         us = 0.5 - abs(u)
         if us == 0:  # k would be -inf
             continue
-        k = math.floor((2 * a / us + b) * u + rate + 0.43)
+        k = np.floor((2 * a / us + b) * u + rate + 0.43)
         if us >= 0.07 and v <= v_r:
             return k
         if k < 0 or (us < 0.013 and v > us):
@@ -104,7 +104,7 @@ def _binomial(draws: _Draws, count, prob):
         return count - _binomial(draws, count, prob.dtype.type(1) - prob)
     if count * prob >= 10:
         return _binomial_of_many(draws, count, prob)
-    if not prob > 0:
+    if not (prob > 0 and count > 0):  # one is NaN
         return math.nan
     # The number of trials up to a success is the log of a uniform in units of log(1 - prob), rounded up.
     successes, trials, unit = 0, 0, float(np.log1p(-prob))
@@ -132,7 +132,7 @@ def _binomial_of_many(draws: _Draws, count, prob) -> int:
         us = 0.5 - abs(u)
         if us == 0:  # k would be -inf
             continue
-        k = math.floor((2 * a / us + b) * u + mean + 0.5)
+        k = np.floor((2 * a / us + b) * u + mean + 0.5)
         if k < 0 or k > count:
             continue
         if us >= 0.07 and v <= v_r:

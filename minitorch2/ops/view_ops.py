@@ -82,14 +82,22 @@ class Expand(ViewOp):
     @staticmethod
     def forward(ctx, x, shape):
         ctx.shape = x.shape
-        view = K.broadcast_to(x, shape)
-        if type(view) is np.ndarray and x.flags.writeable:  # NumPy gives none that may be written
-            view.flags.writeable = True  # which is refused where elements share memory, and only there (_inplace.py)
-        return view
+        return K.namespace(x).lib.stride_tricks.as_strided(x, shape, _expanded_strides(x, shape))
 
     @staticmethod
     def backward(ctx, g):
         return sum_to(g, ctx.shape), None
+
+
+def _expanded_strides(x, shape) -> list[int]:
+    """In bytes: 0 along what is repeated; a new dim of one number is as long as all that follows it."""
+    missing, step = len(shape) - x.ndim, 0
+    strides = [0] * len(shape)
+    for d in range(len(shape) - 1, -1, -1):
+        have, step = (x.shape[d - missing], x.strides[d - missing]) if d >= missing else (1, step)
+        strides[d] = step = step if have == shape[d] else 0
+        step *= shape[d]
+    return strides
 
 
 class SumTo(Function):
@@ -124,12 +132,27 @@ class Slice(ViewOp):
     @staticmethod
     def forward(ctx, x, index):
         ctx.shape, ctx.index = x.shape, index
+        if None in index:  # NumPy's strides of the new dims are 0, torch's as long as what follows
+            x, index = _with_ones(x, index)
         view = x[index]
         return x[(*index, ...)] if isinstance(view, np.generic) else view  # NumPy gives a scalar for a full index
 
     @staticmethod
     def backward(ctx, g):
         return SliceBackward.apply(g, ctx.shape, ctx.index), None
+
+
+def _with_ones(x, index):
+    """x with a dim of one number for each None among the index, and the index without these."""
+    shape, kept = list(x.shape), list(index)
+    for d, item in enumerate(index):
+        if item is None:
+            shape.insert(d, 1)
+            kept[d] = _ALL
+    return x.reshape(shape), tuple(kept)
+
+
+_ALL = slice(None)
 
 
 class Select(Slice):

@@ -97,10 +97,10 @@ def _lie(shape, strides) -> Any:
     are apart in numbers). None if neither their rows nor their columns are without gaps."""
     *batch, rows, columns = shape
     *steps, down, right = strides
-    if right == 4 and down >= 4 * columns:
-        form, apart = PLAIN, down
-    elif down == 4 and right >= 4 * rows:
-        form, apart = TRANSPOSED, right
+    if (right == 4 or columns == 1) and (down >= 4 * columns or rows == 1):  # one of a dim may have any stride
+        form, apart = PLAIN, down if rows > 1 else 4 * columns
+    elif (down == 4 or rows == 1) and (right >= 4 * rows or columns == 1):
+        form, apart = TRANSPOSED, right if columns > 1 else 4 * rows
     else:
         return None
     places = np.zeros(1, np.int64)

@@ -67,11 +67,16 @@ def _narrowed(a):
     return a[tuple(slice(1) if s == 0 else slice(None) for s in a.strides)]
 
 
+def _is_spread(a) -> bool:
+    """Whether numbers of a repeat along a dim; one of a single number may have any stride."""
+    return 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True))
+
+
 def _one_is_spread(a, b, out=None) -> bool:
     """Whether one of two long arrays of floats was broadcast to the other's shape, as the gradient of a sum is."""
     if out is not None or not (type(a) is type(b) is np.ndarray and a.shape == b.shape and a.size >= LONG):
         return False
-    return a.dtype == b.dtype and a.dtype.char in "fd" and (0 in a.strides) != (0 in b.strides)
+    return a.dtype == b.dtype and a.dtype.char in "fd" and _is_spread(a) != _is_spread(b)
 
 
 def _register_spread(kernel) -> None:

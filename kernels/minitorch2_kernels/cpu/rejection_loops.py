@@ -98,7 +98,7 @@ def binomial(state, spare, counts, probs, out):
         else:
             if count * prob >= 10:
                 k = _binomial_of_many(state, count, prob, one)
-            elif prob > 0:
+            elif prob > 0 and count > 0:  # not where one is NaN
                 k = _waited(state, np.float64(count), np.float64(math.log1p(-prob)))
             else:
                 k = math.nan

@@ -134,7 +134,7 @@ def _log1p_minus(u, ratio):
     if -0.4 < u < 0.7:
         r = u / (2 + u)
         return r * (2 * r * r * _polynomial(_ODD, r * r) - u)
-    return math.log(ratio) - u
+    return -math.inf if u == math.inf else math.log(ratio) - u
 
 
 @jit
@@ -195,7 +195,8 @@ def _nearer_tail(a, x, points, weights):
     total = 0.0
     for k in range(len(points)):
         u = (start + width * ((points[k] + 1) / 2)) / root
-        total += weights[k] * (math.exp(a * _log1p_minus(u, 1 + u)) / (1 + u))
+        if u > -1:  # nothing is left where it is rounded to that
+            total += weights[k] * (math.exp(a * _log1p_minus(u, 1 + u)) / (1 + u))
     return total * (abs(width) / 2) * math.exp(-_stirling_error(a)) / math.sqrt(2 * math.pi)
 
 

@@ -36,12 +36,13 @@ def _runner(name, state):
 def rnn(gates, h0, w_hh, b_hh, relu, sizes, reverse):
     """rnn: two launches a step."""
     gates, h, weight = packed(gates), h0.copy(), w_hh.T
+    bias = None if b_hh is None else packed(b_hh)
     y, products = cupy.empty(gates.shape, gates.dtype), cupy.empty(h.shape, h.dtype)
     step, relu = _runner("rnn_step", h), np.int32(relu)
     for start, stop in reference.steps(sizes, reverse):
         n, at = stop - start, slice(start, stop)
         product = layer_product(h[:n], weight, out=products[:n])
-        step(n, gates[at], product, b_hh, relu, y[at], h[:n])
+        step(n, gates[at], product, bias, relu, y[at], h[:n])
     return y, h
 
 
@@ -104,13 +105,14 @@ def lstm_grad(dy, dh, dc, gates, cells, before, w_hh, w_hr, sizes, reverse):
 def gru(gates, h0, w_hh, b_hh, sizes, reverse):
     """gru: two launches a step."""
     h, weight = h0.copy(), w_hh.T
+    bias = None if b_hh is None else packed(b_hh)
     y, inner = (cupy.empty((len(gates), h.shape[1]), gates.dtype) for _ in range(2))
     products = cupy.empty((len(h), gates.shape[1]), gates.dtype)
     step = _runner("gru_step", h)
     for start, stop in reference.steps(sizes, reverse):
         n, at = stop - start, slice(start, stop)
         product = layer_product(h[:n], weight, out=products[:n])
-        step(n, gates[at], product, b_hh, h[:n], inner[at], y[at])
+        step(n, gates[at], product, bias, h[:n], inner[at], y[at])
     return y, h, gates, inner
 
 

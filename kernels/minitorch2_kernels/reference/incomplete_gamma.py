@@ -88,7 +88,8 @@ def _log1p_minus(u, ratio):
     v = xp.where(near, u, 0.0)
     r = v / (2 + v)
     close = r * (2 * r * r * polynomial(_ODD, r * r) - v)
-    return xp.where(near, close, xp.log(xp.where(near, 1.0, ratio)) - u)
+    far = xp.where(xp.isinf(u), -math.inf, xp.log(xp.where(near, 1.0, ratio)) - u)
+    return xp.where(near, close, far)
 
 
 def _series(a, x):
@@ -152,6 +153,8 @@ def _integral(a, x):
     points, weights = (xp.asarray(part) for part in _nodes())
     s = start[:, None] + xp.where(up, 1.0, -1.0)[:, None] * (width[:, None] * ((points + 1) / 2))  # (n, _NODES)
     u = s / root[:, None]
-    values = xp.exp(a[:, None] * _log1p_minus(u, 1 + u)) / (1 + u)
+    left = u > -1  # nothing is where it is rounded to that
+    u = xp.where(left, u, 0.0)
+    values = xp.where(left, xp.exp(a[:, None] * _log1p_minus(u, 1 + u)) / (1 + u), 0.0)
     scale = xp.exp(-stirling_error(a)) / math.sqrt(2 * math.pi)
     return (values * weights).sum(axis=1) * (width / 2) * scale

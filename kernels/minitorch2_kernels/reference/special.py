@@ -327,22 +327,36 @@ def _digamma(x):
 
 
 def _polygamma(n, x):
-    xp = namespace(x)
-    if n == 1:  # reflection: psi'(x) + psi'(1 - x) = (pi / sin(pi x))^2
-        mirrored = x < 0.5
-        direct = _hurwitz_zeta(2, xp.where(mirrored, 1 - x, x))
-        fraction = x - xp.rint(x)
+    """Below 1/2 by reflection: psi_n(x) = (-1)^n psi_n(1 - x) - pi (d/dx)^n cot(pi x)."""
+    xp, sign = namespace(x), (-1) ** n
+    mirrored = x < 0.5
+    direct = -sign * math.factorial(n) * _hurwitz_zeta(n + 1, xp.where(mirrored, 1 - x, x))
+    fraction = x - xp.rint(x)
+    if n == 1:
         return xp.where(mirrored, (math.pi / xp.sin(math.pi * fraction)) ** 2 - direct, direct)
-    return (-1) ** (n + 1) * math.factorial(n) * _hurwitz_zeta(n + 1, x)
+    complement = 0.5 - abs(fraction)  # near 0 the tangent has all its digits, near pi / 2 it has not
+    near_half = xp.copysign(xp.tan(math.pi * complement), fraction)
+    cotangent = xp.where(complement < 0.25, near_half, 1 / xp.tan(math.pi * fraction))
+    reflected = sign * direct - math.pi ** (n + 1) * _cotangent_derivative(n, cotangent)
+    result = xp.where(mirrored, reflected, direct)
+    return xp.where((x <= 0) & (xp.floor(x) == x), -sign * math.inf, result)  # -inf is such a pole, too
+
+
+def _cotangent_derivative(n, c):
+    """The n-th derivative of the cotangent as a polynomial in its value c: c' = -(1 + c^2)."""
+    terms = np.polynomial.Polynomial([0, 1])
+    for _ in range(n):
+        terms = terms.deriv() * np.polynomial.Polynomial([-1, 0, -1])
+    return polynomial(terms.coef[::-1].tolist(), c)
 
 
 def _hurwitz_zeta(s, q):
-    """The sum of (q + k)^-s over k >= 0, for an integer s >= 2, by Euler and Maclaurin's formula from q >
-    10 on."""
+    """The sum of (q + k)^-s over k >= 0, for an integer s >= 2 and q >= 1/2, by Euler and Maclaurin's formula from
+    q > 8 + s on."""
     xp = namespace(q)
     total = xp.zeros_like(q)
     while True:
-        below = q < 10
+        below = q < 8 + s
         if not below.any():
             break
         total = xp.where(below, total + q ** float(-s), total)
