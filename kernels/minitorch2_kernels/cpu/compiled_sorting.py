@@ -42,7 +42,8 @@ def _run(loop, x, axis, count, *settings):
 def order(x, axis, descending):
     """order, compiled."""
     n = x.shape[axis]
-    return _run(loops.order, x, axis, n, descending, 8 if n < MANY else 11)
+    found = _run(loops.order, x, axis, n, descending, 8 if n < MANY else 11)
+    return ascontiguousarray(found) if x.flags.c_contiguous else found
 
 
 def first_few(x, k, axis, largest):
