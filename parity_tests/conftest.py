@@ -45,6 +45,8 @@ ON_ANY_DEVICE = re.compile(
     r"|norms|ops_indexing|optim|optim_class|orthogonal|packing|parametrizations|prune|rnn|special|state_dict|strided"
     r"|strides|swa_utils|swap_tensors|tensor_methods|transformer)"
 )
+# Those that `--tiny-blocks` runs beside them.
+WITH_TINY_BLOCKS = re.compile(r"test_(one_liners|ops\w*|functional\w*|bridge_layers|inplace\w*)")
 
 
 def pytest_addoption(parser):
@@ -54,6 +56,11 @@ def pytest_addoption(parser):
         default="cpu",
         help="cuda: run the tests of ON_ANY_DEVICE (conftest.py) with every tensor on the GPU, against torch on it; "
         "without a GPU on the stand-in for CuPy, against torch on the CPU",
+    )
+    parser.addoption(
+        "--tiny-blocks",
+        action="store_true",
+        help="run the tests of ON_ANY_DEVICE and WITH_TINY_BLOCKS (conftest.py), small arrays computed as large ones",
     )
 
 
@@ -66,6 +73,19 @@ def device(request):
     from on_gpu import everything_on_gpu
 
     with everything_on_gpu():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def blocks(request):
+    """How large an array is that is cut, shared and compiled for."""
+    if not request.config.getoption("--tiny-blocks"):
+        yield
+        return
+    from tiny_blocks import tiny_everywhere
+
+    with pytest.MonkeyPatch.context() as patch:
+        tiny_everywhere(patch)
         yield
 
 
@@ -92,10 +112,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--device") == "cuda":
-        elsewhere = [item for item in items if not ON_ANY_DEVICE.fullmatch(item.path.stem)]
+    on_cuda, tiny = config.getoption("--device") == "cuda", config.getoption("--tiny-blocks")
+    if on_cuda or tiny:
+        chosen = [ON_ANY_DEVICE, WITH_TINY_BLOCKS] if tiny else [ON_ANY_DEVICE]
+        elsewhere = [item for item in items if not any(names.fullmatch(item.path.stem) for names in chosen)]
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in set(elsewhere)]
+    if on_cuda:
         for item in items:
             if (of_the_cpu := item.get_closest_marker("cpu")) is not None:
                 item.add_marker(pytest.mark.skip(reason=of_the_cpu.args[0]))

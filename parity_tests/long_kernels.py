@@ -1,7 +1,6 @@
 """Calls of the kernels that stand beside NumPy's own functions for long arrays, for test_kernels.py."""
 
 import numpy as np
-import pytest
 
 EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
 
@@ -238,26 +237,6 @@ def incomplete_gamma(d):
     a, x = abs(a) * a.dtype.type(d.of(1e-3, 1, 10, 300)), abs(x)
     with np.errstate(invalid="ignore"):
         return a, d.of(x, a * x, a * (1 + x / 10))
-
-
-def tiny(patch: pytest.MonkeyPatch) -> None:
-    """Has small arrays cut and shared as large ones are."""
-    from minitorch2_kernels.cpu import (
-        compiled_arithmetic,
-        compiled_copying,
-        compiled_extremes,
-        compiled_indexing,
-        compiled_sorting,
-        compiled_special,
-        compiled_sums,
-        gathered,
-    )
-
-    modules = compiled_arithmetic, compiled_copying, compiled_extremes, compiled_indexing, compiled_sorting
-    for module in (*modules, compiled_sums, gathered):
-        patch.setattr(module, "LONG", 1)
-    patch.setattr(compiled_special, "WORTH_IT", 1)
-    patch.setattr(compiled_special, "WORTH_SHARING", 1)
 
 
 CASES = {

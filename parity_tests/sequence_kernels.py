@@ -6,24 +6,10 @@ A case is (draw, tolerance), the tolerance in units of the dtype's eps and of th
 import numpy as np
 
 import minitorch2_kernels as K
-from minitorch2_kernels.cpu import attention as attention_blocks
-from minitorch2_kernels.cpu import gelu as gelu_blocks
-from minitorch2_kernels.cpu import layer_norm as layer_norm_blocks
-from minitorch2_kernels.cpu import rnn as rnn_parts
 
 ANOTHER_ORDER = 64.0
 # In float32, GELU is 2.9e-8 from the exact one, half an eps, and rounds in the last of some twenty steps.
 OTHER_FORMULA = 8.0
-
-
-def tiny_blocks(patch):
-    patch.setattr(attention_blocks, "BLOCK_BYTES", 64)
-    patch.setattr(attention_blocks, "WORTH_SHARING", 0)
-    patch.setattr(gelu_blocks, "BLOCK", 8)
-    patch.setattr(gelu_blocks, "WORTH_SHARING", 0)
-    patch.setattr(layer_norm_blocks, "BLOCK_BYTES", 64)
-    patch.setattr(layer_norm_blocks, "WORTH_SHARING", 0)
-    patch.setattr(rnn_parts, "FEWEST", 1)
 
 
 def attention(d):

@@ -13,37 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kernel_draws import Draw, copied
 from reached import assert_all_reached
+from tiny_blocks import forget_plans, tiny
 
 import minitorch2_kernels as K
 from minitorch2_kernels import KERNELS
-from minitorch2_kernels.cpu import (
-    blas,
-    compiled_attention,
-    compiled_bias,
-    compiled_class_loss,
-    compiled_dense,
-    compiled_formulas,
-    compiled_indexing,
-    compiled_norm,
-    compiled_optim,
-    compiled_patches,
-    compiled_places,
-    compiled_pooling,
-    compiled_products,
-    compiled_rnn,
-    compiled_rows,
-    conv,
-    depthwise_shifts,
-    gathered,
-    indexing,
-    jit,
-    matmul,
-    norm,
-    optim,
-    pooling,
-    rectifiers,
-    shifted,
-)
+from minitorch2_kernels.cpu import blas, gathered, jit
 from minitorch2_kernels.cpu.pool import get_num_threads, set_num_threads
 
 OVERRIDDEN = {name: kernel for name, kernel in KERNELS.items() if kernel.overrides}
@@ -53,43 +27,12 @@ EXACT = 0.0  # the override does the reference's own arithmetic, in the referenc
 ANOTHER_ORDER = 64.0  # eps times the sum of magnitudes: it sums the same products in another order
 
 
-TINY = {
-    conv: {"BLOCK_BYTES": 1024, "_SMALL": 0},
-    shifted: {"BLOCK": 300, "MANY": 2, "FEWEST": 1, "WORTH_IT": 0, "DENSE": 0.0},
-    depthwise_shifts: {"BLOCK": 100, "LARGE": 1},
-    pooling: {"BLOCK_BYTES": 256, "WORTH_SHARING": 0},
-    optim: {"BLOCK_BYTES": 64, "WORTH_SHARING": 2},
-    indexing: {"_BLOCK": 8},
-    matmul: {"ALONE": 0, "WORTH_SHARING": 50},
-    norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
-    **{m: {"WORTH_SHARING": 1} for m in (compiled_bias, compiled_class_loss)},
-    compiled_pooling: {"WORTH_SHARING": 1, "MANY": 0},
-    compiled_indexing: {"WORTH_SHARING": 1},
-    compiled_attention: {"WORTH_SHARING": 1},
-    compiled_dense: {"_WORTH_SHARING": 1},
-    compiled_places: {"_WORTH_SHARING": 1, "_MANY": 3, "_ENOUGH": 1},
-    compiled_formulas: {"WORTH_IT": 1, "WORTH_SHARING": 1, "WORTH_SHARING_EXPONENTIALS": 1},
-    compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
-    compiled_optim: {"WORTH_SHARING": 2},
-    compiled_rows: {"WORTH_SHARING": 1, "FEWEST": 1},
-    compiled_patches: {"WORTH_SHARING": 1, "WIDE": 1},
-    compiled_products: {"WORTH_SHARING": 1, "ALONE": 1, "SMALLEST": 1, "LONG_ARRAY": 1, "is_wide": lambda n: n > 8},
-    compiled_rnn: {"FEWEST": 1, "WORTH_SHARING": 1},
-    rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
-}
-
-
 @pytest.fixture(autouse=True, scope="module")
 def tiny_blocks():
     with pytest.MonkeyPatch.context() as patch:
-        for module, constants in TINY.items():
-            for name, value in constants.items():
-                patch.setattr(module, name, value)
-        sequence_kernels.tiny_blocks(patch)
-        long_kernels.tiny(patch)
-        shifted._planned.cache_clear()
+        tiny(patch)
         yield
-    shifted._planned.cache_clear()
+    forget_plans()
 
 
 @pytest.fixture(autouse=True)

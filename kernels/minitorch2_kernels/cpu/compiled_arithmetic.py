@@ -18,6 +18,7 @@ from ..reference import joining as reference_joining
 from ..reference.arithmetic import LONG
 from ..reference.copying import ascontiguousarray, copy_to
 from .alike import alike
+from .gathered import leading_order
 from .jit import Loops
 from .pool import share_loop
 
@@ -89,7 +90,9 @@ def _shared(name: str):
 
 
 def _chooses(condition, a, b) -> bool:
-    """A mask, and an array of floats and another, or a number."""
+    """A mask, and an array of floats and another, or a number; the result is row-major."""
+    if leading_order(condition, a, b) is not None:
+        return False
     if not isinstance(a, np.ndarray):
         a, b = b, a
     floats = type(a) is np.ndarray and a.dtype.char in "fd" and condition.dtype.char == "?"

@@ -106,6 +106,30 @@ def _register_copies(kernel) -> None:
         return kernel(*(ascontiguousarray(a) if a.__class__ is np.ndarray else a for a in args))
 
 
+def leading_order(*operands) -> Any:
+    """(axes, shape): the order of the first that has the shape of the result and repeats nothing; None if row-major."""
+    arrays = [x for x in operands if type(x) is np.ndarray]
+    if all(x.flags.c_contiguous for x in arrays):
+        return None
+    shape = np.broadcast_shapes(*(x.shape for x in arrays))
+    for x in arrays:
+        if x.shape == shape and not _is_spread(x):
+            axes = _order(x)
+            return None if axes == tuple(range(x.ndim)) else (axes, shape)
+    return None
+
+
+def _choice_to_be_ordered(condition, a, b) -> bool:
+    return leading_order(condition, a, b) is not None
+
+
+def long_where(condition, a, b):
+    """long_where of arrays in any order: in that of the first."""
+    axes, shape = leading_order(condition, a, b)
+    turned = (np.broadcast_to(x, shape).transpose(axes) if np.ndim(x) else x for x in (condition, a, b))
+    return _back(arithmetic.long_where(*turned), axes)
+
+
 def _sums_to_be_ordered(x, axes, keepdims) -> bool:
     return _to_be_ordered((x,)) and len(axes) > 0
 
@@ -143,6 +167,7 @@ def register() -> None:
     for name in ("plus", "minus", "times", "over"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
         _register_spread(getattr(arithmetic, f"long_{name}"))
+    arithmetic.long_where.override(_choice_to_be_ordered)(long_where)
     for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
         _register(getattr(arithmetic, f"long_{name}"), 1)
     for name in ("absolute_grad", "interpolated"):
