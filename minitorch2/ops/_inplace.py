@@ -130,7 +130,8 @@ def check_overlap(x, others, apart=False) -> None:
                 continue
             start, first = address_of(a), address_of(b)
             same = not apart and (start, a.nbytes, a.strides) == (first, b.nbytes, b.strides)
-            if start < first + b.nbytes and first < start + a.nbytes and not same:
+            overlap = start < first + b.nbytes and first < start + a.nbytes and not same
+            if overlap or (apart and other is x):  # an empty one, too
                 raise RuntimeError(
                     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
                     "single memory location. Please clone() the tensor before performing the operation."
