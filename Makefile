@@ -19,8 +19,8 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help mnist cifar finetune finetune-digits test test-cuda test-blocks deep lint format bench bench-ops bench-gpu gpu-check growth \
-	profile fuzz packages opinfo package sanitize clean
+.PHONY: help mnist cifar finetune finetune-digits test test-cuda test-blocks deep lint format bench bench-ops \
+	bench-gpu gpu-check growth profile fuzz packages opinfo package sanitize clean
 
 help: ## show this list
 	@echo "usage: make TARGET [ARGS='...'] [PYTHON=python3.12] [VENV=.venv]"

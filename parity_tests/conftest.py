@@ -46,7 +46,7 @@ ON_ANY_DEVICE = re.compile(
     r"|strides|swa_utils|swap_tensors|tensor_methods|transformer)"
 )
 # Those that `--tiny-blocks` runs beside them.
-WITH_TINY_BLOCKS = re.compile(r"test_(one_liners|ops\w*|functional\w*|bridge_layers|inplace\w*)")
+WITH_TINY_BLOCKS = re.compile(r"test_(one_liners|ops\w*|bridge_layers|inplace\w*)")
 
 
 def pytest_addoption(parser):

@@ -4,74 +4,43 @@ import sys
 
 import pytest
 
-from minitorch2_kernels.cpu import (
-    attention,
-    compiled_arithmetic,
-    compiled_attention,
-    compiled_bias,
-    compiled_class_loss,
-    compiled_copying,
-    compiled_dense,
-    compiled_extremes,
-    compiled_formulas,
-    compiled_indexing,
-    compiled_norm,
-    compiled_optim,
-    compiled_patches,
-    compiled_places,
-    compiled_pooling,
-    compiled_products,
-    compiled_rnn,
-    compiled_rows,
-    compiled_sorting,
-    compiled_special,
-    compiled_sums,
-    conv,
-    depthwise_shifts,
-    gathered,
-    gelu,
-    indexing,
-    layer_norm,
-    matmul,
-    norm,
-    optim,
-    pooling,
-    rectifiers,
-    rnn,
-    shifted,
-)
+from minitorch2_kernels import cpu
+from minitorch2_kernels.cpu import shifted
 from minitorch2_kernels.reference import arithmetic
 
-_TINY = {
-    conv: {"BLOCK_BYTES": 1024, "_SMALL": 0},
-    shifted: {"BLOCK": 300, "MANY": 2, "FEWEST": 1, "WORTH_IT": 0, "DENSE": 0.0},
-    depthwise_shifts: {"BLOCK": 100, "LARGE": 1},
-    pooling: {"BLOCK_BYTES": 256, "WORTH_SHARING": 0},
-    optim: {"BLOCK_BYTES": 64, "WORTH_SHARING": 2},
-    indexing: {"_BLOCK": 8},
-    matmul: {"ALONE": 0, "WORTH_SHARING": 50},
-    norm: {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
-    **{m: {"WORTH_SHARING": 1} for m in (compiled_bias, compiled_class_loss)},
-    compiled_pooling: {"WORTH_SHARING": 1, "MANY": 0},
-    compiled_indexing: {"WORTH_SHARING": 1, "LONG": 1},
-    compiled_attention: {"WORTH_SHARING": 1},
-    compiled_dense: {"_WORTH_SHARING": 1},
-    compiled_places: {"_WORTH_SHARING": 1, "_MANY": 3, "_ENOUGH": 1},
-    compiled_formulas: {"WORTH_IT": 1, "WORTH_SHARING": 1, "WORTH_SHARING_EXPONENTIALS": 1},
-    compiled_norm: {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
-    compiled_optim: {"WORTH_SHARING": 2},
-    compiled_rows: {"WORTH_SHARING": 1, "FEWEST": 1},
-    compiled_patches: {"WORTH_SHARING": 1, "WIDE": 1},
-    compiled_products: {"WORTH_SHARING": 1, "ALONE": 1, "SMALLEST": 1, "LONG_ARRAY": 1, "is_wide": lambda n: n > 8},
-    compiled_rnn: {"FEWEST": 1, "WORTH_SHARING": 1},
-    rectifiers: {"BLOCK": 8, "WORTH_SHARING": 0},
-    attention: {"BLOCK_BYTES": 64, "WORTH_SHARING": 0},
-    gelu: {"BLOCK": 8, "WORTH_SHARING": 0},
-    layer_norm: {"BLOCK_BYTES": 64, "WORTH_SHARING": 0},
-    rnn: {"FEWEST": 1},
-    compiled_sorting: {"LONG": 1},
-    compiled_special: {"WORTH_IT": 1, "WORTH_SHARING": 1},
-    **{m: {"LONG": 1} for m in (compiled_arithmetic, compiled_copying, compiled_extremes, compiled_sums, gathered)},
+_TINY = {  # of the modules of minitorch2_kernels.cpu
+    "conv": {"BLOCK_BYTES": 1024, "_SMALL": 0},
+    "shifted": {"BLOCK": 300, "MANY": 2, "FEWEST": 1, "WORTH_IT": 0, "DENSE": 0.0},
+    "depthwise_shifts": {"BLOCK": 100, "LARGE": 1},
+    "pooling": {"BLOCK_BYTES": 256, "WORTH_SHARING": 0},
+    "optim": {"BLOCK_BYTES": 64, "WORTH_SHARING": 2},
+    "indexing": {"_BLOCK": 8},
+    "matmul": {"ALONE": 0, "WORTH_SHARING": 50},
+    "norm": {"BLOCK_BYTES": 64, "LONG": 4, "WORTH_SHARING": 0},
+    **{m: {"WORTH_SHARING": 1} for m in ("compiled_bias", "compiled_class_loss")},
+    "compiled_pooling": {"WORTH_SHARING": 1, "MANY": 0},
+    "compiled_indexing": {"WORTH_SHARING": 1, "LONG": 1},
+    "compiled_attention": {"WORTH_SHARING": 1},
+    "compiled_dense": {"_WORTH_SHARING": 1},
+    "compiled_places": {"_WORTH_SHARING": 1, "_MANY": 3, "_ENOUGH": 1},
+    "compiled_formulas": {"WORTH_IT": 1, "WORTH_SHARING": 1, "WORTH_SHARING_EXPONENTIALS": 1},
+    "compiled_norm": {"WORTH_SHARING": 1, "BLOCK_BYTES": 64},
+    "compiled_optim": {"WORTH_SHARING": 2},
+    "compiled_rows": {"WORTH_SHARING": 1, "FEWEST": 1},
+    "compiled_patches": {"WORTH_SHARING": 1, "WIDE": 1},
+    "compiled_products": {"WORTH_SHARING": 1, "ALONE": 1, "SMALLEST": 1, "LONG_ARRAY": 1, "is_wide": lambda n: n > 8},
+    "compiled_rnn": {"FEWEST": 1, "WORTH_SHARING": 1},
+    "rectifiers": {"BLOCK": 8, "WORTH_SHARING": 0},
+    "attention": {"BLOCK_BYTES": 64, "WORTH_SHARING": 0},
+    "gelu": {"BLOCK": 8, "WORTH_SHARING": 0},
+    "layer_norm": {"BLOCK_BYTES": 64, "WORTH_SHARING": 0},
+    "rnn": {"FEWEST": 1},
+    "compiled_sorting": {"LONG": 1},
+    "compiled_special": {"WORTH_IT": 1, "WORTH_SHARING": 1},
+    **{
+        m: {"LONG": 1}
+        for m in ("compiled_arithmetic", "compiled_copying", "compiled_extremes", "compiled_sums", "gathered")
+    },
 }
 
 
@@ -79,7 +48,7 @@ def tiny(patch: pytest.MonkeyPatch) -> None:
     """Sets them, in this process."""
     for module, constants in _TINY.items():
         for name, value in constants.items():
-            patch.setattr(module, name, value)
+            patch.setattr(f"{cpu.__name__}.{module}.{name}", value)
     forget_plans()
 
 

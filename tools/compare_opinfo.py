@@ -286,8 +286,7 @@ def verdict(op, function, mine, sample, order: int) -> tuple[str, str]:
     """(kind of outcome, in words) for one sample."""
     sample = sample.transform(lambda x: x.detach().clone().requires_grad_(x.requires_grad) if _is_tensor(x) else x)
     args, kwargs = (sample.input, *sample.args), sample.kwargs
-    pairs: list = []
-    our_args, our_kwargs = in_ours(args, pairs), in_ours(kwargs, pairs)
+    our_args, our_kwargs = in_ours((args, kwargs), [])
     theirs = computed(torch, function, args, kwargs, order)
     ours = computed(mt, mine, our_args, our_kwargs, order)
     if isinstance(ours, Exception):
@@ -374,8 +373,7 @@ def errors(op, function, ours) -> Iterator[tuple[str, str, str]]:
         sample = wrong.sample_input
         args, kwargs = (sample.input, *sample.args), sample.kwargs
         try:
-            pairs: list = []
-            our_args, our_kwargs = in_ours(args, pairs), in_ours(kwargs, pairs)
+            our_args, our_kwargs = in_ours((args, kwargs), [])
         except Exception:  # complex, sparse, on the meta device
             continue
         theirs = computed(torch, function, args, kwargs, 0)

@@ -160,7 +160,7 @@ def in_order_of(result, operands) -> Any:
     """An elementwise op's result as torch lays it out: itself, or a copy. operands: arrays, and others."""
     arrays = [a for a in operands if is_array(a)]
     if all(a.flags.c_contiguous for a in arrays):
-        return result
+        return in_c_order(result)
     strides = [[0] * (result.ndim - a.ndim) + broadcast_strides(a) for a in arrays]
     axes = axes_in_order(result.shape, *strides)
     return result if result.transpose(axes).flags.c_contiguous else copy_in_order(result, axes)

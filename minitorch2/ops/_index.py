@@ -22,9 +22,7 @@ from ..core.meta import refuse
 from ..core.variable import Variable, type_name
 from ._data import array_of
 from .index_ops import UnsqueezeIndex
-from .view_ops import Select, Slice
-
-_FULL = slice(None)
+from .view_ops import FULL, Select, Slice
 
 
 def take_apart(data, index) -> tuple[Any, Any, Any]:
@@ -52,7 +50,7 @@ def take_apart(data, index) -> tuple[Any, Any, Any]:
     for item in items:
         if isinstance(item, slice):
             item = _checked_slice(item)
-            op = op if item == _FULL else Slice
+            op = op if item == FULL else Slice
             basic.append(item)
             arrays.append(None)
             dim += 1
@@ -61,12 +59,12 @@ def take_apart(data, index) -> tuple[Any, Any, Any]:
             basic.append(None)
             arrays.append(None)
         elif item is ...:
-            basic.extend([_FULL] * skipped)
+            basic.extend([FULL] * skipped)
             arrays.extend([None] * skipped)
             dim, skipped = dim + skipped, 0
         elif K.is_array(item) and (item.ndim or item.dtype.kind == "b"):
             op = op if item.ndim else UnsqueezeIndex
-            basic.extend([_FULL] * _dims_used(item) or [None])
+            basic.extend([FULL] * _dims_used(item) or [None])
             append_array(arrays, item)
             dim += _dims_used(item)
         else:
@@ -89,7 +87,7 @@ def _take_apart_plain(shape, items):
             if not -n <= item < n:
                 raise IndexError(f"index {item} is out of bounds for dimension {dim} with size {n}")
             op = Select
-        elif item != _FULL:
+        elif item != FULL:
             checked = _checked_slice(item)
             if checked is not item:
                 basic = (*basic[:dim], checked, *basic[dim + 1 :])
@@ -180,7 +178,7 @@ def append_array(arrays, array) -> None:
     """Adds an index array or a mask to the dims of `arrays`; a mask takes as many as it has."""
     if array.dtype.kind == "b" and array.ndim:
         arrays.append(array)
-        arrays.extend([_FULL] * (array.ndim - 1))  # placeholders: these dims belong to the mask
+        arrays.extend([FULL] * (array.ndim - 1))  # placeholders: these dims belong to the mask
     elif array.dtype.kind == "b":  # True reads all of a new dim of size 1, False none of it
         arrays.append(K.namespace(array).zeros(1 if array else 0, np.int64))
     else:
@@ -208,7 +206,7 @@ def among_slices(arrays) -> tuple:
     index: list = []
     for a in arrays:
         if a is None:
-            index.append(_FULL)
+            index.append(FULL)
         elif K.is_array(a):
             if a.dtype.kind == "b" and not alone:
                 index.extend(a.nonzero())

@@ -9,6 +9,8 @@ import minitorch2_kernels as K
 from ..core.function import Function
 from ..core.memory_order import can_view, in_c_order
 
+FULL = slice(None)
+
 
 class ViewOp(Function):
     is_view = True
@@ -148,11 +150,8 @@ def _with_ones(x, index):
     for d, item in enumerate(index):
         if item is None:
             shape.insert(d, 1)
-            kept[d] = _ALL
+            kept[d] = FULL
     return x.reshape(shape), tuple(kept)
-
-
-_ALL = slice(None)
 
 
 class Select(Slice):

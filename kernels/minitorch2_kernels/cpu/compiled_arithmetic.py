@@ -16,9 +16,9 @@ import numpy as np
 from ..reference import arithmetic as reference
 from ..reference import joining as reference_joining
 from ..reference.arithmetic import LONG
-from ..reference.copying import ascontiguousarray, copy_to
+from ..reference.copying import copy_to
 from .alike import alike
-from .gathered import leading_order
+from .gathered import axes_of, back, in_order, is_spread
 from .jit import Loops
 from .pool import share_loop
 
@@ -90,9 +90,7 @@ def _shared(name: str):
 
 
 def _chooses(condition, a, b) -> bool:
-    """A mask, and an array of floats and another, or a number; the result is row-major."""
-    if leading_order(condition, a, b) is not None:
-        return False
+    """A mask, and an array of floats and another, or a number."""
     if not isinstance(a, np.ndarray):
         a, b = b, a
     floats = type(a) is np.ndarray and a.dtype.char in "fd" and condition.dtype.char == "?"
@@ -100,17 +98,20 @@ def _chooses(condition, a, b) -> bool:
 
 
 def choose(condition, a, b):
-    """long_where, compiled."""
+    """long_where, compiled, in the order of the first array that has the shape of the result and repeats nothing."""
     dtype = next(x.dtype for x in (a, b) if isinstance(x, np.ndarray))
     a, b = (np.asarray(x, dtype) for x in (a, b))
     shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
-    y = np.empty(shape, dtype)
-    arrays = [ascontiguousarray(np.broadcast_to(condition, shape)).reshape(-1).view(np.uint8)]
-    arrays += [
-        x.reshape(1) if x.size == 1 else ascontiguousarray(np.broadcast_to(x, shape)).reshape(-1) for x in (a, b)
-    ]
+    first = next((x for x in (condition, a, b) if x.shape == shape and not is_spread(x)), None)
+    axes = tuple(range(len(shape))) if first is None else axes_of(first)
+
+    def numbers(x):
+        return in_order(np.broadcast_to(x, shape), axes).reshape(-1)
+
+    y = np.empty([shape[axis] for axis in axes], dtype)
+    arrays = numbers(condition).view(np.uint8), *(x.reshape(1) if x.size == 1 else numbers(x) for x in (a, b))
     share_loop(y.size / LONG, loops.choose, y.size, *arrays, y.reshape(-1))
-    return y
+    return back(y, axes)
 
 
 def _joins(arrays, axis) -> bool:

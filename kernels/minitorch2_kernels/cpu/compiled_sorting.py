@@ -42,8 +42,7 @@ def _run(loop, x, axis, count, *settings):
 def order(x, axis, descending):
     """order, compiled."""
     n = x.shape[axis]
-    found = _run(loops.order, x, axis, n, descending, 8 if n < MANY else 11)
-    return ascontiguousarray(found) if x.flags.c_contiguous else found
+    return _run(loops.order, x, axis, n, descending, 8 if n < MANY else 11)
 
 
 def first_few(x, k, axis, largest):

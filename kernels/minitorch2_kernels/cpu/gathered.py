@@ -16,7 +16,7 @@ from ..reference.arithmetic import LONG
 from ..reference.copying import ascontiguousarray
 
 
-def _order(x) -> tuple[int, ...]:
+def axes_of(x) -> tuple[int, ...]:
     """x's axes from the slowest in memory to the fastest; those of one element, or broadcast, where they stand."""
     strides = x.strides
     if 0 in strides or 1 in x.shape:
@@ -26,15 +26,15 @@ def _order(x) -> tuple[int, ...]:
     return tuple(sorted(range(x.ndim), key=lambda d: -abs(strides[d])))
 
 
-def _in_order(x, axes):
+def in_order(x, axes):
     """x with its axes in that order, without gaps."""
     return ascontiguousarray(x.transpose(axes))
 
 
-def _back(y, axes) -> Any:
-    """y, or each of a tuple, with the axes where they were before _in_order."""
+def back(y, axes) -> Any:
+    """y, or each of a tuple, with the axes where they were before in_order."""
     if isinstance(y, tuple):
-        return tuple(_back(part, axes) for part in y)
+        return tuple(back(part, axes) for part in y)
     return y.transpose(np.argsort(axes))
 
 
@@ -58,8 +58,8 @@ def _register(kernel, count: int) -> None:
     @kernel.override(supports)
     def ordered(*args):
         """of arrays in any order: in that of the first, and then whichever implementation takes those."""
-        axes = _order(args[0])
-        return _back(kernel(*(_in_order(a, axes) for a in args[:count]), *args[count:]), axes)
+        axes = axes_of(args[0])
+        return back(kernel(*(in_order(a, axes) for a in args[:count]), *args[count:]), axes)
 
 
 def _narrowed(a):
@@ -67,7 +67,7 @@ def _narrowed(a):
     return a[tuple(slice(1) if s == 0 else slice(None) for s in a.strides)]
 
 
-def _is_spread(a) -> bool:
+def is_spread(a) -> bool:
     """Whether numbers of a repeat along a dim; one of a single number may have any stride."""
     return 0 in a.strides and any(s == 0 and n > 1 for s, n in zip(a.strides, a.shape, strict=True))
 
@@ -76,7 +76,7 @@ def _one_is_spread(a, b, out=None) -> bool:
     """Whether one of two long arrays of floats was broadcast to the other's shape, as the gradient of a sum is."""
     if out is not None or not (type(a) is type(b) is np.ndarray and a.shape == b.shape and a.size >= LONG):
         return False
-    return a.dtype == b.dtype and a.dtype.char in "fd" and _is_spread(a) != _is_spread(b)
+    return a.dtype == b.dtype and a.dtype.char in "fd" and is_spread(a) != is_spread(b)
 
 
 def _register_spread(kernel) -> None:
@@ -106,30 +106,6 @@ def _register_copies(kernel) -> None:
         return kernel(*(ascontiguousarray(a) if a.__class__ is np.ndarray else a for a in args))
 
 
-def leading_order(*operands) -> Any:
-    """(axes, shape): the order of the first that has the shape of the result and repeats nothing; None if row-major."""
-    arrays = [x for x in operands if type(x) is np.ndarray]
-    if all(x.flags.c_contiguous for x in arrays):
-        return None
-    shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    for x in arrays:
-        if x.shape == shape and not _is_spread(x):
-            axes = _order(x)
-            return None if axes == tuple(range(x.ndim)) else (axes, shape)
-    return None
-
-
-def _choice_to_be_ordered(condition, a, b) -> bool:
-    return leading_order(condition, a, b) is not None
-
-
-def long_where(condition, a, b):
-    """long_where of arrays in any order: in that of the first."""
-    axes, shape = leading_order(condition, a, b)
-    turned = (np.broadcast_to(x, shape).transpose(axes) if np.ndim(x) else x for x in (condition, a, b))
-    return _back(arithmetic.long_where(*turned), axes)
-
-
 def _sums_to_be_ordered(x, axes, keepdims) -> bool:
     return _to_be_ordered((x,)) and len(axes) > 0
 
@@ -137,9 +113,9 @@ def _sums_to_be_ordered(x, axes, keepdims) -> bool:
 @sums.long_sums.override(_sums_to_be_ordered)
 def long_sums(x, axes, keepdims):
     """long_sums of an array in any order: of the axes that these are in its own."""
-    order = _order(x)
+    order = axes_of(x)
     among = tuple(sorted(order.index(axis) for axis in axes))
-    totals = _back(sums.long_sums(_in_order(x, order), among, True), order)
+    totals = back(sums.long_sums(in_order(x, order), among, True), order)
     return totals if keepdims else totals.reshape([n for d, n in enumerate(totals.shape) if d not in axes])
 
 
@@ -167,7 +143,6 @@ def register() -> None:
     for name in ("plus", "minus", "times", "over"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
         _register_spread(getattr(arithmetic, f"long_{name}"))
-    arithmetic.long_where.override(_choice_to_be_ordered)(long_where)
     for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
         _register(getattr(arithmetic, f"long_{name}"), 1)
     for name in ("absolute_grad", "interpolated"):
