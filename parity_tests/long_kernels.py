@@ -36,6 +36,18 @@ def two(d):
     return (a, b) if a.shape or b.shape else (d.array(5, 20), b)
 
 
+def two_and_where(d):
+    """As two, and perhaps the first as the place of the result."""
+    a, b = two(d)
+    fits = isinstance(a, np.ndarray) and a.shape == np.broadcast_shapes(a.shape, np.shape(b)) and 0 not in a.strides
+    return (a, b, a) if fits and d.of(True, False) else (a, b)
+
+
+def arrays(d):
+    a, b = (filled(d, shape) for shape in fitting(d, 2))
+    return a, b.astype(a.dtype)
+
+
 def one(d):
     return (d.array(d.int(1, 9), d.int(1, 40), special=True),)
 
@@ -240,7 +252,8 @@ def incomplete_gamma(d):
 
 
 CASES = {
-    **{name: (two, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
+    **{name: (two_and_where, EXACT) for name in ("long_plus", "long_minus", "long_times", "long_over")},
+    "prelu": (arrays, EXACT),
     "long_negative": (one, EXACT),
     "long_absolute": (one, EXACT),
     "long_absolute_grad": (slope, EXACT),

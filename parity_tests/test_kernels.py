@@ -242,9 +242,17 @@ def test_every_overridden_kernel_has_a_case():
 
 
 def mapped(function, args):
-    """args with `function` of every array in them, and in lists of arrays."""
-    made = (mapped(function, a) if type(a) is list else function(a) if isinstance(a, np.ndarray) else a for a in args)
-    return type(args)(made)
+    """args with `function` of every array in them, and in lists of arrays; one that comes twice stays one."""
+    made = {}
+
+    def of(a):
+        if type(a) is list:
+            return [of(each) for each in a]
+        if isinstance(a, np.ndarray) and id(a) not in made:
+            made[id(a)] = function(a)
+        return made.get(id(a), a)
+
+    return tuple(map(of, args))
 
 
 def results(function, args, copied=copied):

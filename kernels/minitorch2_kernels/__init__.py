@@ -228,6 +228,7 @@ from .reference.rectifiers import (
     hardtanh_grad,
     leaky_relu,
     leaky_relu_grad,
+    prelu,
     relu,
     relu_grad,
 )

@@ -104,7 +104,7 @@ class PReLU(Broadcasting):
         ctx.save_for_backward(x, weight)
         if weight.size == 1 and x.ndim and not K.on_device(x):  # a GPU would have to be asked for the number
             return K.leaky_relu(x, weight.item())
-        return K.choose(x > 0, x, K.times(x, weight))
+        return K.prelu(x, weight)
 
     @staticmethod
     def backward(ctx, g):

@@ -1,15 +1,11 @@
-"""The loops that numba compiles for compiled_arithmetic.py. Importing this module imports numba: do so when needed.
-
-Each of the four comes twice. `plus` takes flat arrays. `plus_rows` takes matrices y (R, L), a and b, one or both of
-which are broadcast: (R', L), or (R', 1) for a number to each row. `a_rows` and `b_rows`, (P, Q) each, say which of
-theirs belongs to row r of y: number r // P % Q."""
+"""The loops that numba compiles for compiled_arithmetic.py. Importing this module imports numba: do so when needed."""
 
 from __future__ import annotations
 
 import functools
 
 from . import jit as compiling
-from .share_loops import Formula, shareable
+from .share_loops import Formula, Rows, shareable
 
 jit = functools.partial(compiling.jit, error_model="numpy")
 
@@ -32,6 +28,11 @@ def times(a, b):
 @Formula
 def over(a, b):
     return a / b
+
+
+@Formula
+def prelu(a, b):
+    return a if a > 0 else a * b
 
 
 @shareable
@@ -60,69 +61,5 @@ def choose(condition, a, b, y, start, stop):
             y[i] = first if condition[i] else second
 
 
-@shareable
-@jit
-def plus_rows(a, b, y, a_rows, b_rows, start, stop):
-    """y = a + b of rows start to stop."""
-    for r in range(start, stop):
-        u, v, row = a[r // a_rows[0] % a_rows[1]], b[r // b_rows[0] % b_rows[1]], y[r]
-        if len(v) < len(row):
-            for i in range(len(row)):
-                row[i] = u[i] + v[0]
-        elif len(u) < len(row):
-            for i in range(len(row)):
-                row[i] = u[0] + v[i]
-        else:
-            for i in range(len(row)):
-                row[i] = u[i] + v[i]
-
-
-@shareable
-@jit
-def minus_rows(a, b, y, a_rows, b_rows, start, stop):
-    """y = a - b, as plus_rows."""
-    for r in range(start, stop):
-        u, v, row = a[r // a_rows[0] % a_rows[1]], b[r // b_rows[0] % b_rows[1]], y[r]
-        if len(v) < len(row):
-            for i in range(len(row)):
-                row[i] = u[i] - v[0]
-        elif len(u) < len(row):
-            for i in range(len(row)):
-                row[i] = u[0] - v[i]
-        else:
-            for i in range(len(row)):
-                row[i] = u[i] - v[i]
-
-
-@shareable
-@jit
-def times_rows(a, b, y, a_rows, b_rows, start, stop):
-    """y = a * b, as plus_rows."""
-    for r in range(start, stop):
-        u, v, row = a[r // a_rows[0] % a_rows[1]], b[r // b_rows[0] % b_rows[1]], y[r]
-        if len(v) < len(row):
-            for i in range(len(row)):
-                row[i] = u[i] * v[0]
-        elif len(u) < len(row):
-            for i in range(len(row)):
-                row[i] = u[0] * v[i]
-        else:
-            for i in range(len(row)):
-                row[i] = u[i] * v[i]
-
-
-@shareable
-@jit
-def over_rows(a, b, y, a_rows, b_rows, start, stop):
-    """y = a / b, as plus_rows."""
-    for r in range(start, stop):
-        u, v, row = a[r // a_rows[0] % a_rows[1]], b[r // b_rows[0] % b_rows[1]], y[r]
-        if len(v) < len(row):
-            for i in range(len(row)):
-                row[i] = u[i] / v[0]
-        elif len(u) < len(row):
-            for i in range(len(row)):
-                row[i] = u[0] / v[i]
-        else:
-            for i in range(len(row)):
-                row[i] = u[i] / v[i]
+# of arrays that are broadcast to one another
+plus_rows, minus_rows, times_rows, over_rows, prelu_rows = map(Rows, (plus, minus, times, over, prelu))

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..reference import arithmetic as reference
 from ..reference import joining as reference_joining
+from ..reference import rectifiers
 from ..reference.arithmetic import LONG
 from ..reference.copying import copy_to
 from .alike import alike
@@ -32,7 +33,7 @@ _NUMBERS = (float, int)
 @functools.lru_cache(maxsize=1024)
 def plan(a, b) -> Any:
     """How arrays of two shapes meet, as rows of numbers: (shape, rows, matrix of a, its rows, matrix of b, its rows),
-    as the loop `plus_rows` has them. None where an operand is broadcast in too many places, rows are short, or the
+    as share_loops.Rows has them. None where an operand is broadcast in too many places, rows are short, or the
     shapes do not fit."""
     ndim = max(len(a), len(b))
     a, b = ((1,) * (ndim - len(s)) + s for s in (a, b))
@@ -140,5 +141,6 @@ def register() -> None:
     """Puts the compiled kernels before the others."""
     for name in ("plus", "minus", "times", "over"):
         getattr(reference, f"long_{name}").override(_supports)(_shared(name))
+    rectifiers.prelu.override(_supports)(_shared("prelu"))
     reference.long_where.override(_chooses)(choose)
     reference_joining.joined.override(_joins)(joined)

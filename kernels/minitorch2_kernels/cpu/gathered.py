@@ -62,6 +62,42 @@ def _register(kernel, count: int) -> None:
         return back(kernel(*(in_order(a, axes) for a in args[:count]), *args[count:]), axes)
 
 
+def _meeting(a, b, out=None) -> bool:
+    """Whether these are a long array of floats, not row-major without gaps, and another that is broadcast to it, or a
+    number; and the result can be of its own or lie in the first, which then has no gaps."""
+    if type(a) is not np.ndarray or type(b) is not np.ndarray:
+        large, small = (a, b) if type(a) is np.ndarray else (b, a)
+        if not isinstance(small, (float, int)) or not _to_be_ordered((large,)):
+            return False
+    else:
+        large, small = (a, b) if a.size >= b.size else (b, a)
+        if large.dtype != small.dtype or large.dtype.char not in "fd" or large.size < LONG or large.ndim < small.ndim:
+            return False
+        if large.flags.c_contiguous and small.flags.c_contiguous:
+            return False
+        if any(m not in (1, n) for n, m in zip(large.shape[large.ndim - small.ndim :], small.shape, strict=True)):
+            return False
+    if is_spread(large):
+        return False
+    return out is None or (out is a is large and a.transpose(axes_of(a)).flags.c_contiguous)
+
+
+def _register_meeting(kernel) -> None:
+    @kernel.override(_meeting)
+    def ordered(a, b, out=None):
+        """of arrays in any order: in that of the one of the result's shape."""
+        large = b if type(a) is not np.ndarray or (type(b) is np.ndarray and b.size > a.size) else a
+        axes = axes_of(large)
+
+        def in_its_order(x):
+            if type(x) is not np.ndarray:
+                return x
+            return in_order(x.reshape((1,) * (large.ndim - x.ndim) + x.shape), axes)
+
+        a, b = in_its_order(a), in_its_order(b)
+        return back(kernel(a, b) if out is None else kernel(a, b, a), axes)
+
+
 def _narrowed(a):
     """a without the repetitions along dims that were broadcast."""
     return a[tuple(slice(1) if s == 0 else slice(None) for s in a.strides)]
@@ -141,8 +177,9 @@ def register() -> None:
         for name in names.split():
             _register_copies(getattr(module, name))
     for name in ("plus", "minus", "times", "over"):
-        _register(getattr(arithmetic, f"long_{name}"), 2)
+        _register_meeting(getattr(arithmetic, f"long_{name}"))
         _register_spread(getattr(arithmetic, f"long_{name}"))
+    _register_meeting(rectifiers.prelu)
     for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
         _register(getattr(arithmetic, f"long_{name}"), 1)
     for name in ("absolute_grad", "interpolated"):

@@ -15,6 +15,7 @@ stays in `attend` for a while, awake. Its slot, a row of numbers in memory, says
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 import platform
 import textwrap
@@ -284,11 +285,56 @@ class Formula:
         )
         (made,) = ast.parse(loop).body
         assert isinstance(made, ast.FunctionDef) and isinstance(made.body[-1], ast.For)
-        *steps, last = [_OfTheDtype().visit(step) for step in text.body if not _is_docstring(step)]
-        place: Any = ast.parse("result[i] = 0").body[0]
-        place.value = last.value
-        made.body[-1].body += [*steps, place]
+        made.body[-1].body += _steps(text, "result[i]")
         self.shared = jit(_shared(made, function), {"contract"}, "numpy")
+        self.function = function
+
+
+_ROWS = """
+def {name}_rows(all_{a}, all_{b}, result, {a}_at, {b}_at, start, stop):
+    for r in range(start, stop):
+        {a}_row, {b}_row = all_{a}[r // {a}_at[0] % {a}_at[1]], all_{b}[r // {b}_at[0] % {b}_at[1]]
+        row = result[r]
+        if len({b}_row) < len(row):
+            {b} = {b}_row[0]
+            for i in range(len(row)):
+                {a} = {a}_row[i]
+        elif len({a}_row) < len(row):
+            {a} = {a}_row[0]
+            for i in range(len(row)):
+                {b} = {b}_row[i]
+        else:
+            for i in range(len(row)):
+                {a}, {b} = {a}_row[i], {b}_row[i]
+"""
+
+
+class Rows:
+    """A Formula of two numbers as a loop over the rows of matrices, for arrays that are broadcast to one another:
+
+        loop(x, y, result, x_at, y_at, start, stop)
+
+    result (R, L); x and y (R', L), or (R', 1) for a number to each row. Row r of the result is made of row r // P % Q
+    of theirs, (P, Q) being x_at and y_at."""
+
+    def __init__(self, formula: Formula):
+        text = _text_of(formula.function)
+        a, b = (each.arg for each in text.args.args)
+        (made,) = ast.parse(_ROWS.format(name=text.name, a=a, b=b)).body
+        assert isinstance(made, ast.FunctionDef)
+        _, *loops = (node for node in ast.walk(made) if isinstance(node, ast.For))
+        for loop in loops:
+            loop.body += _steps(text, "row[i]")
+        self.shared = jit(_shared(made, formula.function), {"contract"}, "numpy")
+
+
+def _steps(text: ast.FunctionDef, place: str) -> list[ast.stmt]:
+    """The formula's statements, the last of them as an assignment to `place`."""
+    *steps, last = [_OfTheDtype().visit(step) for step in copy.deepcopy(text.body) if not _is_docstring(step)]
+    (made,) = ast.parse(f"{place} = 0").body
+    assert isinstance(made, ast.Assign) and isinstance(last, ast.Return) and last.value is not None
+    made.value = last.value
+    return [*steps, made]
 
 
 def _is_docstring(step) -> bool:

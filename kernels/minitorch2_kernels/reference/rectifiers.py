@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..dispatch import kernel, namespace
+from ..dispatch import kernel, namespace, where
 
 
 @kernel
@@ -42,6 +42,12 @@ def leaky_relu(x, slope):
 def leaky_relu_grad(g, x, slope):
     """g where x > 0, else slope * g. g and x are of one shape and dtype."""
     return namespace(x).where(x > 0, g, g * slope)
+
+
+@kernel
+def prelu(x, weight):
+    """x where x > 0, else weight * x; the two, of one dtype, broadcast."""
+    return where(x > 0, x, x * weight)
 
 
 @kernel
