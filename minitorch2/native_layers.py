@@ -18,7 +18,7 @@ from .core.function import Function
 from .core.grad_mode import no_grad
 from .creation import empty, empty_like, ones_like
 from .nn import functional as F
-from .nn.functional.bags import bags_of, largest_of_bags
+from .nn.functional.bags import bags_of
 from .nn.functional.rnn import recurrent_stack
 from .tensor import Tensor
 
@@ -126,7 +126,7 @@ def embedding_bag(
     else:
         sizes = most = K.bincount(counted, minlength=bags + 1)[:bags]
     if mode == 2:
-        rows = largest_of_bags(weight._data[flat], counted, bags)
+        _, rows = K.bag_largest(weight._data, flat.astype(K.int64), counted, bags)
         none = K.full_like(flat, 0, shape=(1,))
         most = K.concatenate([flat, none])[rows]
     return y, *(Function.as_tensor(found.astype(kind)) for found in (bag, sizes, most))

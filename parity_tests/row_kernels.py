@@ -123,6 +123,30 @@ def index_add(d):
     return out, d.rng.randint(0, len(out), n), d.array(n, *out.shape[1:])
 
 
+def bags(d):
+    """A table, indices and the bag of each: some empty, some indices in none."""
+    rows, count, n = d.int(1, 6), d.int(1, 6), d.int(0, 12)
+    bag = np.sort(d.rng.randint(0, count, n))
+    bag[d.rng.rand(n) < 0.2] = count
+    return d.array(rows, d.int(1, 9), special=True), d.rng.randint(0, rows, n), bag, count
+
+
+def bag_sums(d):
+    table, indices, bag, count = bags(d)
+    table = np.where(np.isfinite(table), table, 0)  # a product with infinity is no number, and its sign anyone's
+    return table, indices, bag, count, d.of(None, d.array(indices.size)) if indices.size else None
+
+
+def bag_sums_grad(d):
+    table, indices, bag, count, factors = bag_sums(d)
+    return d.array(count, table.shape[1]), indices, bag, len(table), factors
+
+
+def bag_factors_grad(d):
+    table, indices, bag, count, _ = bag_sums(d)
+    return d.array(count, table.shape[1]), table, indices, bag
+
+
 def _many(single, states):
     """Lists of what `single` draws, and of a few arrays more."""
 
@@ -153,6 +177,10 @@ def cases(sgd, adam, state):
         "rprop": (rprop, EXACT),
         "asgd": (asgd, EXACT),
         "joined": (joined, EXACT),
+        "bag_sums": (bag_sums, ANOTHER_ORDER),  # a product is rounded once with its sum
+        "bag_sums_grad": (bag_sums_grad, ANOTHER_ORDER),
+        "bag_factors_grad": (bag_factors_grad, ANOTHER_ORDER),
+        "bag_largest": (bags, EXACT),
         **{name: (relu, EXACT) for name in ("hardsigmoid", "hardswish")},
         **{f"{name}_grad": (relu_grad, EXACT) for name in ("hardsigmoid", "hardswish")},
         "leaky_relu": (lambda d: (*relu(d), 0.1), EXACT),

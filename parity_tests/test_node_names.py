@@ -127,6 +127,8 @@ x.nan_to_num()
 x.logaddexp(x)
 x.erf()
 x.atan2(x*2)
+F.embedding_bag(torch.tensor([[0,1],[1,1]]),x)
+F.embedding_bag(torch.tensor([0,1,1]),x,torch.tensor([0,1]),mode="max")
 """
 # Made of other ops here than there: 2 ** x, index_select, a linear layer without bias, einsum, recurrent layers,
 # bernoulli, scatter of a number, nearest interpolation, lerp, zero_.

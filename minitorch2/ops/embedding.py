@@ -6,6 +6,9 @@ import minitorch2_kernels as K
 
 from ..core.dtypes import LOW_PRECISION, float32
 from ..core.function import Function
+from .arithmetic import Where
+from .index_ops import ScatterAdd
+from .pad import Pad
 
 
 class Embedding(Function):
@@ -43,6 +46,69 @@ class EmbeddingGrad(Function):
         if ctx.scale is not None:
             gg = gg * (Function.as_tensor(ctx.scale) if ctx.create_graph else ctx.scale)
         return Embedding.apply(gg, ctx.constants[0], None, False), None, None, None, None
+
+
+class EmbeddingBag(Function):
+    """Of each bag the sum, the mean or, column by column, the largest of weight[indices]: (bags, D), zeros for an empty
+    one. For the sum, factors (n,) multiply the rows, or None.
+
+    bag (n,), ascending: which bag each index is in, `bags` for one that counts in none. by_frequency: as Embedding's.
+    """
+
+    @staticmethod
+    def forward(ctx, weight, factors, indices, bag, bags, mode, by_frequency):
+        ctx.save_for_backward(weight if ctx.needs_input_grad[1] else None, factors)
+        ctx.rows, ctx.mode, ctx.by_frequency, ctx.counts = weight.shape[0], mode, by_frequency, None
+        if mode == "max":
+            y, place = K.bag_largest(weight, indices, bag, bags)
+            none = place == indices.size
+            ctx.save_constants(K.concatenate([indices, K.zeros_like(indices, shape=(1,))])[place], none)
+            return y
+        y = K.bag_sums(weight, indices, bag, bags, factors)
+        if mode == "mean":
+            counts = K.bincount(bag, minlength=bags + 1)[:bags]
+            ctx.counts = K.maximum(counts, 1).astype(y.dtype)[:, None]
+            y /= ctx.counts
+        ctx.save_constants(indices, bag)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        none = (None,) * 5
+        if ctx.mode == "max":
+            rows, empty = ctx.constants
+            g = Where.apply(empty, 0.0, g)
+            return ScatterAdd.apply(g, rows, (ctx.rows, g.shape[1]), 0), None, *none
+        weight, factors = ctx.saved
+        indices, bag = ctx.constants
+        g = Embedding.apply(Pad.apply(_of_sums(ctx, g), (0, 0), (1, 0), 0), bag, None, False)  # (n, D)
+        dfactors = (Embedding.apply(weight, indices, None, False) * g).sum(1) if ctx.needs_input_grad[1] else None
+        g = g if factors is None else g * factors.reshape(-1, 1)
+        return EmbeddingGrad.apply(g, indices, ctx.rows, None, ctx.by_frequency), dfactors, *none
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        if ctx.mode == "max":
+            return EmbeddingBag.backward(ctx, g)
+        weight, factors = ctx.saved
+        indices, bag = ctx.constants
+        g = _of_sums(ctx, g)
+        need_weight, need_factors = ctx.needs_input_grad[:2]
+        dweight = dfactors = None
+        if need_weight:
+            dweight = K.bag_sums_grad(g, indices, bag, ctx.rows, factors)
+            if ctx.by_frequency:
+                dweight *= _scale(g, indices, ctx.rows, None, True)
+        if need_factors:
+            dfactors = K.bag_factors_grad(g, weight, indices, bag)
+        return dweight, dfactors, None, None, None, None, None
+
+
+def _of_sums(ctx, g):
+    """The gradient of a bag's sum, from that of its mean where this is what was asked for."""
+    if ctx.counts is None:
+        return g
+    return g / (Function.as_tensor(ctx.counts) if ctx.create_graph else ctx.counts)
 
 
 def _scale(g, indices, rows, padding, by_frequency):

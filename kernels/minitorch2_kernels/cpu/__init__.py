@@ -26,6 +26,7 @@ if jit.available:
     from . import (
         compiled_arithmetic,
         compiled_attention,
+        compiled_bags,
         compiled_bias,
         compiled_class_loss,
         compiled_copying,
@@ -60,6 +61,7 @@ if jit.available:
         compiled_attention,
         compiled_products,
         compiled_patches,
+        compiled_bags,
         compiled_bias,
         compiled_class_loss,
         compiled_copying,

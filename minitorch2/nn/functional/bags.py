@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import minitorch2_kernels as K
 
 from ...core.autocast import stacklevel
-from ...core.dtypes import LOW_PRECISION
-from ...core.function import Function
 from ...ops._common import require_tensor, within
-from ...ops.embedding import Embedding, limit_norms
-from ...ops.index_ops import Index, IndexAccumulate
-from ...ops.pad import Pad
+from ...ops.embedding import EmbeddingBag, limit_norms
 
 _MODES = ("sum", "mean", "max")
 
@@ -63,21 +58,8 @@ def embedding_bag(
         bag = K.where(indices == padding_idx % rows, bags, bag)
     if max_norm is not None:
         limit_norms(weight, indices, max_norm, norm_type)
-    low = weight._data.dtype
-    if low in LOW_PRECISION:  # rounded once, at the end
-        weight = weight.float()
-        per_sample_weights = None if per_sample_weights is None else per_sample_weights.float()
-    values = Embedding.apply(weight, indices, None, scale_grad_by_freq)  # (n, D)
-    if mode == "max":
-        y = _largest(values, bag, bags)
-    else:
-        if per_sample_weights is not None:
-            values = values * per_sample_weights.reshape(-1, 1)
-        y = IndexAccumulate.apply(values, (bags + 1, values._data.shape[1]), (bag,))[:bags]
-        if mode == "mean":
-            counts = K.bincount(bag, minlength=bags + 1)[:bags, None]
-            y = y / Function.as_tensor(K.maximum(counts, 1).astype(y._data.dtype))
-    return Function.to_dtype(y, low)
+    factors = None if per_sample_weights is None else per_sample_weights.reshape(-1)
+    return EmbeddingBag.apply(weight, factors, indices, bag, bags, mode, scale_grad_by_freq)
 
 
 def _check_settings(input, weight, mode, scale_grad_by_freq, sparse, per_sample_weights):
@@ -175,29 +157,6 @@ def _check_offsets(starts, n):
         )
     if (K.diff(starts) < 0).any():
         raise RuntimeError(f"offsets have to ascend, but got {starts.tolist()}")
-
-
-def _largest(values, bag, bags):
-    """The largest of each bag's values (n, D): (bags, D), zeros for an empty bag."""
-    winner = largest_of_bags(values._data, bag, bags)
-    values = Pad.apply(values, (0, 0), (1, 0), 0)  # the last row: what an empty bag has
-    return Index.apply(values, (winner, K.namespace(winner).arange(winner.shape[1])[None]))
-
-
-def largest_of_bags(array, bag, bags):
-    """Where each bag's largest values (n, D) are: rows (bags, D), n for an empty bag, the first of equals. A NaN counts
-    where it comes first."""
-    n, d = array.shape
-    xp = K.namespace(array)
-    first = K.full_like(bag, n, shape=(bags + 1,))
-    K.minimum.at(first, bag, xp.arange(n))  # (bags + 1,)
-    leads = (first[bag] == xp.arange(n))[:, None]
-    array = K.where(K.isnan(array), K.where(leads, array.dtype.type(math.inf), array.dtype.type(-math.inf)), array)
-    top = K.full_like(array, -math.inf, shape=(bags + 1, d))
-    K.maximum.at(top, bag, array)
-    winner = K.full_like(bag, n, shape=(bags + 1, d))
-    K.minimum.at(winner, bag, K.where(array == top[bag], xp.arange(n)[:, None], n))
-    return winner[:bags]
 
 
 __all__ = ["embedding_bag"]
