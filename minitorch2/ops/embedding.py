@@ -92,7 +92,7 @@ class EmbeddingBag(Function):
             return EmbeddingBag.backward(ctx, g)
         weight, factors = ctx.saved
         indices, bag = ctx.constants
-        g = _of_sums(ctx, g)
+        g = K.ascontiguousarray(_of_sums(ctx, g))
         need_weight, need_factors = ctx.needs_input_grad[:2]
         dweight = dfactors = None
         if need_weight:

@@ -15,7 +15,8 @@ from ...core.function import Function, called
 from ...core.layout import contiguous_format
 from ...creation import linspace
 from ...ops._common import require_floating, require_tensor
-from ...ops.index_ops import Index
+from ...ops.embedding import EmbeddingBag
+from ...ops.joining import stack
 from ...ops.linalg import bmm
 from ...ops.pad import Pad
 from ...ops.sampling import Folded, cubic_weights, fold_back
@@ -51,30 +52,31 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     table = input.permute(0, *range(2, dims + 2), 1).reshape(elements, c)
     table = Pad.apply(table, (0, 0), (1, 0), 0)  # the last row is what stands outside the image
     image = K.namespace(input._data).arange(n).reshape(n, *(1,) * dims)
-    y = _mixed(table, axes, image, image < 0)
+    y = _mixed(table, axes, image)
     y = y.permute(0, dims + 1, *range(1, dims + 1))
     y = y.clone(memory_format=contiguous_format)  # one channel too, which counts as contiguous
     return called(f"GridSampler{dims}DBackward0", y)
 
 
-def _mixed(table, axes, row, outside) -> Any:
+def _mixed(table, axes, image) -> Any:
     """The rows of table (elements + 1, C) at the neighbours along all axes, mixed by their weights: (N, *OUT, C).
 
-    axes: for each its size and its taps (see _taps), the outermost first. row, outside: which row of elements the axes
-    already gone through lead to, and whether that is none of the image's.
+    axes: for each its size and its taps (see _taps), the outermost first. image: the number of each image, as index.
     """
-    (n, taps), *inner = axes
-    y: Any = None
-    for i, weight in taps:
-        at, out = row * n + i, outside | (i < 0)
-        if inner:
-            part = _mixed(table, inner, at, out)
-        else:
-            rows, c = table._data.shape
-            part = Index.apply(table, (K.where(out, rows - 1, at).reshape(-1),)).reshape(*at.shape, c)
-        part = part * weight
-        y = part if y is None else y + part
-    return y
+    neighbours: list = [(image, image < 0, None)]
+    for n, taps in axes:
+        neighbours = [
+            (row * n + i, outside | (i < 0), weight if known is None else known * weight)
+            for row, outside, known in neighbours
+            for i, weight in taps
+        ]
+    rows, c = table._data.shape
+    index = K.stack([K.where(outside, rows - 1, row) for row, outside, _ in neighbours], -1)  # (N, *OUT, neighbours)
+    weights = stack([weight for *_, weight in neighbours], -1)
+    places = math.prod(index.shape[:-1])
+    bag = K.namespace(index).arange(places).repeat(len(neighbours))
+    y = EmbeddingBag.apply(table, weights.reshape(-1), index.reshape(-1), bag, places, "sum", False)
+    return y.reshape(*index.shape[:-1], c)
 
 
 def _check_grid_sample(input, grid, mode, padding_mode):
@@ -139,7 +141,7 @@ def _places(g, n, align_corners):
 
 def _taps(x, n, dims, mode, padding_mode, align_corners):
     """The neighbours of the places x (N, *OUT) along one of dims axes: for each its index, int64 like x, -1 outside the
-    image, and its weight (N, *OUT, 1)."""
+    image, and its weight (N, *OUT)."""
     if mode == "bicubic":  # its neighbours are brought back into the image, not the place itself
         left = K.floor(x._data)
         neighbours = [left + d for d in (-1, 0, 1, 2)]
@@ -161,7 +163,7 @@ def _taps(x, n, dims, mode, padding_mode, align_corners):
             neighbours = [left, left + 1]
             t = x - Function.as_tensor(left)
             weights = [1 - t, t]
-    return [(_index(k, n), weight.unsqueeze(-1)) for k, weight in zip(neighbours, weights, strict=True)]
+    return [(_index(k, n), weight) for k, weight in zip(neighbours, weights, strict=True)]
 
 
 def _index(k, n):
