@@ -79,11 +79,13 @@ def _optimizer(name: str, **options: Any) -> Case:
 
 
 SMALL, IMAGES, LARGE = (10, 10), (64, 32, 26, 26), (1024, 1024)
+GRID = (8, 32, 64, 64), (8, 64, 64, 2)
 case("add 10x10", lambda torch, a, b: a + b, SMALL, SMALL)
 case("add 1M", lambda torch, a, b: a + b, LARGE, LARGE)
 case("mul by a row", lambda torch, a, b: a * b, LARGE, (1024,))
 case("add a column", lambda torch, a, b: a + b, LARGE, (1024, 1))
 case("mul by channels", lambda torch, a, b: a * b, IMAGES, (64, 32, 1, 1))
+case("mul by channels, channels last", lambda torch, a, b: _channels_last(torch, a) * b, IMAGES, (64, 32, 1, 1))
 case("mul by a number", lambda torch, a: a * 2.5, LARGE)
 case("halves multiplied", lambda torch, a: torch.mul(*a.chunk(2, 1)), LARGE)
 case("where", lambda torch, a, b: torch.where(a > 0, a, b), LARGE, LARGE)
@@ -133,6 +135,8 @@ case("cat 2x0.5M", lambda torch, a, b: torch.cat([a, b], 1), (1024, 512), (1024,
 case("slice", lambda torch, x: x[:, ::2] * 2, LARGE)
 case("softmax 256x1000", lambda torch, x: torch.softmax(x, 1), (256, 1000))
 case("log softmax of channels", lambda torch, x: torch.log_softmax(x, 1), (8, 21, 64, 64))
+indexed("mean of bags", lambda torch, i, w: torch.nn.functional.embedding_bag(i, w), 9999, (64, 40), (10_000, 64))
+case("grid sample", lambda torch, x, g: torch.nn.functional.grid_sample(x, g, align_corners=False), *GRID)
 CASES["cross entropy 256x1000"] = _cross_entropy
 CASES["embedding 1024 of 1000x128"] = _embedding
 case("dropout 0.6M", lambda torch, x: torch.nn.functional.dropout(x, 0.5), (64, 9216))
@@ -190,6 +194,10 @@ def _output(nn: Any, recurrent: Any) -> Any:
             return self.recurrent(x)[0]
 
     return Output()
+
+
+def _channels_last(torch: Any, images: Any) -> Any:
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def median_time(action: Callable[[], Any], seconds: float) -> float:
