@@ -141,7 +141,7 @@ def from_numpy(ndarray) -> Tensor:
     check_memory_of(ndarray)
     dtypes.from_numpy_dtype(ndarray.dtype)
     warn_of_read_only(ndarray, "NumPy array", "array")
-    return Tensor._wrap(np.asarray(ndarray))._on_lent_memory()  # a matrix multiplies where an array does not
+    return Tensor._wrap(ndarray.view(np.ndarray))._on_lent_memory()  # a matrix multiplies where an array does not
 
 
 def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:

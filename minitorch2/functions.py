@@ -10,8 +10,7 @@ from __future__ import annotations
 from .ops._arguments import names_arguments
 from .ops.activation import log_softmax, softmax
 from .ops.arithmetic import (
-    add, addcdiv, addcmul, atan2, div, floor_divide, fmod, lerp, maximum, minimum, mul, remainder, rsub, sub,
-    where,
+    add, atan2, div, floor_divide, fmod, maximum, minimum, mul, remainder, rsub, sub, where,
 )
 from .ops.bessel import i0
 from .ops.clamping import clamp, clamp_max, clamp_min
@@ -45,6 +44,7 @@ from .ops.linalg import addbmm, addmm, addmv, addr, baddbmm, bmm, dot, matmul, m
 from .ops.lowrank import pca_lowrank, svd_lowrank
 from .ops.lu import lu, lu_solve, lu_unpack
 from .ops.masking import masked_fill, masked_scatter, masked_select, put, take, take_along_dim
+from .ops.mixing import addcdiv, addcmul, lerp
 from .ops.nans import nan_to_num, nanmean, nansum
 from .ops.norm import batch_norm
 from .ops.norms import frobenius_norm, norm_except_dim, nuclear_norm

@@ -7,7 +7,7 @@ from typing import Any, Union
 
 from .core import dtypes
 from .core.device import has_gpu
-from .ops._data import legacy_array
+from .ops._data import counter_of, legacy_array
 from .tensor import Tensor
 
 
@@ -19,7 +19,9 @@ class TensorType:
         self.__name__ = f"{dtype.torch_type}Tensor"
 
     def __call__(self, *args) -> Tensor:
-        return Tensor._wrap(legacy_array(args, self.dtype))
+        made = Tensor._wrap(legacy_array(args, self.dtype))
+        made._counter = counter_of(args)
+        return made
 
     def __instancecheck__(self, instance) -> bool:
         return isinstance(instance, Tensor) and instance.dtype is self.dtype

@@ -27,7 +27,7 @@ from .core.variable import Variable
 from .core.warned import warn_once
 from .ops._arguments import with_named_arguments
 from .ops._common import wrap_dim
-from .ops._data import TO_SCALAR, legacy_array
+from .ops._data import TO_SCALAR, counter_of, legacy_array
 from .ops.activation import ActivationMethods
 from .ops.arithmetic import ArithmeticMethods
 from .ops.comparison import ComparisonMethods
@@ -43,6 +43,7 @@ from .ops.like import LikeMethods
 from .ops.linalg import LinalgMethods
 from .ops.masking import MaskingMethods
 from .ops.matrix_methods import MatrixMethods
+from .ops.mixing import MixingMethods
 from .ops.nans import NanMethods
 from .ops.powers import PowerMethods
 from .ops.products import ProductMethods
@@ -69,6 +70,7 @@ _new = object.__new__
 
 class Tensor(
     ArithmeticMethods,
+    MixingMethods,
     PowerMethods,
     UnaryMethods,
     RoundingMethods,
@@ -115,6 +117,7 @@ class Tensor(
 
     def __init__(self, *args):
         super().__init__(legacy_array(args, dtypes.get_default_dtype()))
+        self._counter = counter_of(args)
 
     @staticmethod
     def _wrap(array) -> Tensor:
@@ -308,7 +311,7 @@ class Tensor(
     @property
     def data(self) -> Tensor:
         """The same memory, unknown to autograd: writes through it are not noticed."""
-        result = Tensor._wrap(self._data)
+        result = Tensor._wrap(self._data.view())
         result._inference = self._inference
         return result
 
@@ -318,7 +321,7 @@ class Tensor(
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         if self._requires_grad and value._data.dtype.kind not in "fV":
             raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
-        self._data = value._data
+        self._data = value._data.view()
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
         """Adds d(self)/d(leaf) to every leaf's `.grad` (torch.Tensor.backward)."""

@@ -82,7 +82,7 @@ def test_the_scale_settles_where_float16_holds():
     (ours, weights), (theirs, expected) = overflowing(mt), overflowing(torch)
     assert ours == theirs and theirs[0] > theirs[-1]
     for a, b in zip(weights, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-3, atol=1e-4)
+        np.testing.assert_allclose(a, b, rtol=1e-6)
 
 
 def clipped(lib):

@@ -18,6 +18,7 @@ from ..core.lost_views import CUSTOM, SEVERAL
 from ..core.node import Node, next_number
 from ..core.transforming import refuse_old_function
 from ..core.variable import Variable
+from ..ops._inplace import check_history, rebase
 from ..ops.conversion import detach
 
 
@@ -199,11 +200,15 @@ class _Application(Node):
         for nr, (before, o) in enumerate(zip(outputs, finished, strict=True)):
             if not isinstance(o, Variable) or any(before is f for f in ctx._flat) or o._data.dtype.kind not in "fV":
                 continue
-            if any(before is d for d in ctx._dirty):
-                if o._requires_grad and o._grad_fn is None:
-                    raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-                o._bump()
-            o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
+            if not any(before is d for d in ctx._dirty):
+                o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
+                continue
+            check_history(o)
+            o._bump()
+            written = o if o._base is None else Op.as_tensor(o._data)
+            written._requires_grad, written._grad_fn, written._output_nr = True, self, nr
+            if written is not o:
+                rebase(o, written)
 
     def __getattr__(self, name):
         if name == "ctx":  # not there yet

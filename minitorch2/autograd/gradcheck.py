@@ -5,6 +5,8 @@ Central differences along every input coordinate: (f(x + eps e) - f(x - eps e)) 
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from ..core.device import CPU, like, moved
@@ -38,8 +40,12 @@ def gradcheck(
     """Whether backward of func(*inputs) agrees with central differences; inputs in float64 (torch.autograd.gradcheck).
 
     Checks also that two backward passes agree within nondet_tol. Batched and forward-mode gradients do not exist here:
-    asking for them raises.
+    asking for them raises. Every element is checked, by fast_mode too; nodes get zeros for gradients that are
+    undefined unless they ask for None, which check_undefined_grad does not check; masked is of sparse tensors, which
+    are not here.
     """
+    if not (check_forward_ad or check_backward_ad):
+        raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
     if check_batched_grad or check_forward_ad:
         raise NotImplementedError("minitorch2: gradcheck has no batched and no forward-mode gradients to check")
     inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
@@ -54,6 +60,21 @@ def gradcheck(
 
 def _gradcheck(func, inputs, eps, atol, rtol, nondet_tol, check_dtypes) -> None:
     checked = [x for x in inputs if isinstance(x, Variable) and x.requires_grad]
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Variable) or not x.requires_grad:
+            continue
+        if x._data.dtype != np.float64:
+            warnings.warn(
+                f"Input #{i} requires gradient and is not a double precision floating point or complex. This check "
+                "will likely fail if all the inputs are not of double precision floating point or complex. ",
+                stacklevel=4,
+            )
+        if any(n > 1 and stride == 0 for n, stride in zip(x._data.shape, x._data.strides, strict=True)):
+            raise RuntimeError(
+                f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are "
+                "non-overlapping to be able to compute the numerical gradients correctly. You should call .contiguous "
+                "on the input before passing it to gradcheck."
+            )
     if not checked:
         raise ValueError(
             "gradcheck expects at least one input tensor to require gradient, but none of the them have "
@@ -116,6 +137,12 @@ def _numeric_jacobian(func, inputs, x, j, eps) -> np.ndarray:
     return jacobian
 
 
+def _seed(rng, array, gaps) -> Variable:
+    """Normal numbers of the array's shape and dtype, in its place; with gaps between those of a row, or without."""
+    numbers = rng.standard_normal((*array.shape, 1 + gaps)).astype(array.dtype)
+    return Function.as_tensor(like(numbers, array)[..., 0]).requires_grad_()
+
+
 def gradgradcheck(
     func,
     inputs,
@@ -135,16 +162,19 @@ def gradgradcheck(
     fast_mode=False,
     masked=False,
 ) -> bool:
-    """gradcheck of the gradient of func: its second derivatives against differences (torch.autograd.gradgradcheck)."""
+    """gradcheck of the gradient of func: its second derivatives against differences (torch.autograd.gradgradcheck).
+
+    grad_outputs: what its outputs' gradients are; random ones unless told, with gaps in memory where
+    gen_non_contig_grad_outputs. The other settings are gradcheck's."""
+    if not (check_fwd_over_rev or check_rev_over_rev):
+        raise AssertionError("Expected at least one of check_fwd_over_rev or check_rev_over_rev to be True")
     if check_fwd_over_rev:
         raise NotImplementedError("minitorch2: there is no forward mode to check")
     inputs = (inputs,) if isinstance(inputs, Variable) else tuple(inputs)
     if grad_outputs is None:
         rng = np.random.RandomState(0)
         grad_outputs = [
-            Function.as_tensor(like(rng.standard_normal(y._data.shape).astype(y._data.dtype), y._data)).requires_grad_()
-            for y in _tuple(func(*inputs))
-            if y.requires_grad
+            _seed(rng, y._data, gen_non_contig_grad_outputs) for y in _tuple(func(*inputs)) if y.requires_grad
         ]
     else:
         grad_outputs = [grad_outputs] if isinstance(grad_outputs, Variable) else list(grad_outputs)

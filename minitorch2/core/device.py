@@ -7,6 +7,7 @@ imported when a program first asks for a GPU.
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import numpy as np
@@ -66,12 +67,12 @@ class device:
         return (device, (str(self),))
 
     def __enter__(self) -> device:
-        _left.append(_default[0])
+        _here.left.append(_here.default)
         set_default(self)
         return self
 
     def __exit__(self, *exc) -> None:
-        _default[0] = _left.pop()
+        _here.default = _here.left.pop()
 
 
 CPU, META = device("cpu"), device("meta")
@@ -114,7 +115,7 @@ def has_gpu() -> bool:
 def check_available(where: device | str | int | None) -> device:
     """The device asked for, with its number, or an error that says why it cannot be had. None: the default device."""
     if where is None:
-        return _default[0]
+        return _here.default
     if not isinstance(where, device | str | int):
         raise TypeError(f"argument 'device' must be torch.device, str or int, not {type(where).__name__}")
     if isinstance(where, int) and not has_gpu():
@@ -139,17 +140,24 @@ def check_available(where: device | str | int | None) -> device:
     return found
 
 
-_default = [CPU]
-_left: list[device] = []  # the default devices outside the `with device(...)` blocks around us, the innermost last
+class _Here(threading.local):
+    """Where this thread makes tensors."""
+
+    def __init__(self) -> None:
+        self.default = CPU
+        self.left: list[device] = []  # the defaults outside the `with device(...)` blocks around, the innermost last
+
+
+_here = _Here()
 
 
 def set_default(where: device | str | int | None) -> None:
     """Where tensors are made that are made nowhere in particular; None: the CPU."""
-    _default[0] = CPU if where is None else check_available(where)
+    _here.default = CPU if where is None else check_available(where)
 
 
 def get_default() -> device:
-    return _default[0]
+    return _here.default
 
 
 def device_of(array) -> device:

@@ -12,18 +12,14 @@ import sys
 from heapq import heappop, heappush
 from typing import Any
 
-import numpy as np
-from numpy import ndarray
-
-import minitorch2_kernels as K
-from minitorch2_kernels.dispatch import ARRAYS, is_array, on_device
+from minitorch2_kernels.dispatch import is_array
 from minitorch2_kernels.reference.cast import BFLOAT16
 
 from . import anomaly
+from .accumulation import accumulate_into, plus
 from .function import Function
 from .grad_mode import state
-from .gradient_hooks import call_hooks, call_leaf_hooks, call_post_hooks
-from .memory_order import copied
+from .gradient_hooks import call_hooks, call_post_hooks
 from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
 
@@ -55,7 +51,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
         if have is None:
             slots[nr] = g
         elif create_graph or (node, nr) not in summed:
-            slots[nr] = _plus(have, g)
+            slots[nr] = plus(have, g)
             if is_array(slots[nr]) and slots[nr].dtype != BFLOAT16:
                 summed.add((node, nr))
         else:
@@ -96,7 +92,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                     if accumulate and (wanted is None or (node, 0) in wanted):
                         g = slots.pop()
                         nobody_else = sys.getrefcount(g) == 2  # g and getrefcount's argument: not within another call
-                        _accumulate(node.variable, g, nobody_else, create_graph)
+                        accumulate_into(node.variable, g, nobody_else, create_graph)
                     continue
                 if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
                     continue
@@ -119,7 +115,7 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                         g = Function.sum_to(g, node.input_shapes[i])
                     if type(child) is AccumulateGrad and wanted is None and waiting[child] == 1 and at_once(child):
                         nobody_else = sys.getrefcount(g) == 2
-                        _accumulate(child.variable, g, nobody_else, create_graph)
+                        accumulate_into(child.variable, g, nobody_else, create_graph)
                         g, waiting[child] = None, 0
                         continue
                     deliver(child, nr, g)
@@ -174,54 +170,3 @@ def _keep_ways_to(targets, roots, waiting, order, stop_at_wanted):
     return dict.fromkeys(roots, 0) | {
         node: sum(parent in kept for parent in parents[node]) for node in order if node in kept
     }
-
-
-def _accumulate(leaf, g, nobody_else, create_graph):
-    """leaf.grad += g. A first gradient is kept as it is if nobody else holds its memory, else copied."""
-    if g.shape != leaf._data.shape:
-        raise RuntimeError(
-            f"a backward gave a gradient of shape {list(g.shape)} for a leaf of {list(leaf._data.shape)}"
-        )
-    if create_graph:
-        leaf._grad = g if leaf._grad is None else leaf._grad + g
-    elif leaf._grad is None:
-        if not (nobody_else and type(g) is ndarray and g.base is None and g.flags.carray):  # most are all of this
-            g = _own(g, nobody_else)
-        leaf._grad = Function.as_tensor(g)
-    elif leaf._grad._requires_grad:  # it carries a graph of its own: never write into that
-        leaf._grad = Function.as_tensor(_plus(leaf._grad._data, g))
-    else:
-        if _is_bfloat16(g):
-            leaf._grad._data[...] = _plus(leaf._grad._data, g)
-        else:
-            leaf._grad._data += g
-        leaf._grad._bump()
-    if leaf._after_accumulate:
-        call_leaf_hooks(leaf)
-
-
-def _own(g, nobody_else):
-    """g itself if it may be kept, else a copy."""
-    if type(g) not in ARRAYS:
-        g = np.asarray(g)
-    flags = g.flags
-    if nobody_else and flags.forc and _whole(g) and (on_device(g) or flags.writeable):
-        return g
-    return g.copy(order="K") if flags.f_contiguous else copied(g)
-
-
-def _whole(g) -> bool:
-    """Whether g is all of its memory, and nobody else looks into that: a reshaped result is as good as a fresh one."""
-    base = g.base
-    if base is None:
-        return True
-    only_g = sys.getrefcount(base) == 3  # g's own, the name base and getrefcount's argument
-    return only_g and is_array(base) and base.base is None and base.nbytes == g.nbytes
-
-
-def _plus(a, b):
-    return K.add_bfloat16(a, b) if _is_bfloat16(a) else K.plus(a, b)
-
-
-def _is_bfloat16(g):
-    return is_array(g) and g.dtype == BFLOAT16

@@ -15,7 +15,9 @@
 
 `forward` sees arrays. `backward` is written once and runs twice: in an ordinary backward pass the engine hands it
 arrays and `g * b` is an array; under create_graph=True it hands tensors and the very same text records the graph of
-the gradient. Inside backward, therefore: operators, other ops' `apply`, and nothing else.
+the gradient. Inside backward, therefore: operators, other ops' `apply`, and nothing else. Where kernels give the same
+arrays in fewer passes, an op has them in a `fused_backward` beside it; or, where the backward is all kernels, the same
+function made of other ops in `composed`, which is then differentiated instead.
 """
 
 from __future__ import annotations
@@ -197,7 +199,7 @@ class Function(Node):
         if True in needs:
             ctx._record(args, arrays, needs, outputs)
         if cls.is_view:
-            ctx._link_views(args, outputs)
+            ctx._link_views(args, outputs, type(result) is tuple)
         return outputs if type(result) is tuple else outputs[0]
 
     def _rearranged(self, rearrange, result):
@@ -336,7 +338,7 @@ class Function(Node):
                 return -1 - i, output
         raise AssertionError(f"{self.name()} saves an array that is neither an input nor an output")
 
-    def _link_views(self, args, outputs) -> None:
+    def _link_views(self, args, outputs, several) -> None:
         source = args[0]
         for i, output in enumerate(outputs):
             output._counter = source._counter
@@ -347,7 +349,7 @@ class Function(Node):
                 output._inference = source._inference
             if not state.grad:
                 output._unwritable = INFERENCE if state.inference else NO_GRAD
-            elif len(outputs) > 1:
+            elif several:
                 output._unwritable = SEVERAL
             elif source._unwritable is not None:
                 output._unwritable = source._unwritable

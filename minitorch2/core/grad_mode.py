@@ -27,7 +27,7 @@ state = _State()
 
 
 class _Mode:
-    """Sets grad (and inference) for a block; one object may be entered again and again."""
+    """Sets grad (and inference) for a block; a thread may enter one object again and again."""
 
     def __init__(self):
         self._previous: list[tuple[bool, bool]] = []
@@ -41,6 +41,16 @@ class _Mode:
 
     def __exit__(self, *exc):
         state.grad, state.inference = self._previous.pop()
+
+    def _within(self, function, /, *args, **kwargs):
+        """function(*args, **kwargs) in this mode. What was before stands in no attribute: the mode of a function that
+        it decorates is one for all threads."""
+        before = state.grad, state.inference
+        state.grad, state.inference = self._wanted()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            state.grad, state.inference = before
 
     def __call__(self, function):
         if inspect.isclass(function):
@@ -56,8 +66,7 @@ class _Mode:
 
         @functools.wraps(function)
         def wrapped(*args, **kwargs):
-            with self:
-                return function(*args, **kwargs)
+            return self._within(function, *args, **kwargs)
 
         return wrapped
 
@@ -70,8 +79,7 @@ class _Mode:
             try:
                 while True:
                     try:
-                        with self:
-                            result = resume(value)
+                        result = self._within(resume, value)
                     except StopIteration as stop:
                         return stop.value
                     try:
@@ -81,8 +89,7 @@ class _Mode:
                     except BaseException as error:
                         resume, value = body.throw, error
             finally:
-                with self:
-                    body.close()
+                self._within(body.close)
 
         return wrapped
 

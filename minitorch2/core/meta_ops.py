@@ -7,7 +7,7 @@ from typing import Any
 from .device import describe_mismatch
 from .grad_mode import state
 from .meta import MetaArray, described, stand_in
-from .node import Node
+from .node import Node, next_number
 from .variable import Variable
 
 
@@ -38,7 +38,7 @@ class _History(Node):
     """Stands for the node of an op on the meta device, through which no gradient comes."""
 
     def __init__(self, op: Any) -> None:
-        self.op = op
+        self.op, self.number = op, next_number()
 
     def name(self) -> str:
         return self.op.__name__

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import threading
 import time
 from typing import Any
@@ -36,6 +37,7 @@ class Recorder:
 
     def __init__(self, shapes: bool = False) -> None:
         self.events: list[Event] = []
+        self._next_id = itertools.count().__next__  # threads may begin at the same moment
         self.shapes = shapes
         self._innermost = threading.local()
 
@@ -44,7 +46,7 @@ class Recorder:
         if args and type(args[0]) is list:  # the gradients that a node gets
             args = tuple(args[0])
         shapes = [list(getattr(a, "shape", ())) for a in args] if self.shapes else []
-        event = Event(len(self.events), name, threading.get_ident(), parent, shapes)
+        event = Event(self._next_id(), name, threading.get_ident(), parent, shapes)
         self.events.append(event)
         if parent is not None:
             parent.children.append(event)

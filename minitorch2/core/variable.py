@@ -26,7 +26,9 @@ class Variable:
     A fresh variable carries only its array and its version; everything else stands at the class's default until it
     is needed, which keeps making one cheap.
 
-    _data         the array; always an ndarray, 0-d for a scalar
+    _data         the array; always an ndarray, 0-d for a scalar. The object is this variable's alone, whatever else
+                  looks into its memory: by it a node knows which of its inputs a saved value is, and NumPy lets
+                  anyone who has it give it another shape
     _counter      [n], raised by every in-place write; one list shared by all views of the same memory
     _grad_fn      the node that computed it; None for a leaf
     _output_nr    which output of that node it is
@@ -48,6 +50,7 @@ class Variable:
     _seen = 0
     _unwritable: Any = None  # why this view may not be written to while gradients are recorded, where that is so
     _inference = False
+    _rearranged = False  # whether an op changed this base's dims in place: the ops of its older views fit no longer
     _lent = False  # whether the memory is NumPy's, or that of another owner: it does not grow
     _level: Any = None  # for a leaf that a transform of torch.func made: that transform
 
@@ -105,12 +108,18 @@ class Variable:
         grad_enabled, state.grad = state.grad, True
         try:
             view = base
-            for op, arguments, nr in self._replay:
+            for op, arguments, nr in self._path():
                 view = op.apply(view, *arguments)
                 view = view[nr] if isinstance(view, tuple) else view
         finally:
             state.grad = grad_enabled
         self._take_history(view._grad_fn, view._output_nr)
+
+    by_memory: Any = None  # what ops/strided.py puts here: the ops that find a view in its base's memory
+
+    def _path(self) -> tuple:
+        """The ops that make this view of its base: those that made it, unless the base has other dims now."""
+        return Variable.by_memory(self) if self._base._rearranged else self._replay
 
     def _take_history(self, node, output_nr) -> None:
         """This tensor was written to: from now on it is this output of that node. Hooks stay with what it was, but

@@ -50,7 +50,7 @@ def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
     if len(args) == 1 and not isinstance(args[0], int | Size):
         data = args[0]
         if isinstance(data, Variable):
-            return data._data
+            return data._data.view()
         if isinstance(data, float):
             raise TypeError(f"new(): data must be a sequence (got {type(data).__name__})")
         array = _to_array(_read(data))
@@ -59,6 +59,11 @@ def legacy_array(args, dtype: dtypes.dtype) -> np.ndarray:
     if any(n < 0 for n in shape):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(shape)}: {list(shape)}")
     return np.empty(shape, dtype.numpy)
+
+
+def counter_of(args) -> list:
+    """The version counter of what legacy_array makes: that of a tensor whose memory it is."""
+    return args[0]._counter if len(args) == 1 and isinstance(args[0], Variable) else [0]
 
 
 def _refuse_overflow(array, dtype):

@@ -27,19 +27,21 @@ _NUMBERS = (float, int)
 _EXACT = 1 << 24  # below, every int is a float32
 
 
-def inplace(function, shared_memory=False, of_several=False):
+def inplace(function, shared_memory=False, of_several=False, reads_first=False):
     """The method that writes function(self, ...) into self and returns self. Autocast does not change it.
 
     shared_memory: all elements get the same value, so that several may be one number of the memory (an expanded view).
     of_several: the function is several ops, one of which keeps self for backward: where gradients are recorded it works
     on a copy.
+    reads_first: torch takes what lies in self's own memory, too.
     """
     function = getattr(function, "outside_autocast", function)
 
     @functools.wraps(function)
     def method(self, *args, **kwargs):
         check_writable(self, shared_memory)
-        check_overlap(self, args)
+        if not reads_first:
+            check_overlap(self, args)
         source = self.clone() if of_several and state.grad and self.requires_grad else self
         return write(self, function(source, *args, **kwargs), function.__name__)
 
@@ -48,12 +50,17 @@ def inplace(function, shared_memory=False, of_several=False):
     return method
 
 
-def overwriting(method, into) -> Any:
-    """The in-place method; where nothing is recorded, of floats on the CPU, into(array, other) writes to the array."""
+def overwriting(method, into, scaled=False) -> Any:
+    """The in-place method; where nothing is recorded, of floats on the CPU, into(array, other) writes to the array.
+
+    scaled: the method takes alpha, which multiplies `other`."""
 
     @functools.wraps(method)
     def write(self, other, *args, alpha=None, **kwargs):
-        if args or kwargs or not is_plain(self, other) or not (alpha is None or type(alpha) in _NUMBERS):
+        if alpha is not None and not scaled:
+            raise TypeError(f"{method.__name__}() got an unexpected keyword argument 'alpha'")
+        simple = alpha is None or (scaled and type(alpha) in _NUMBERS)
+        if args or kwargs or not simple or not is_plain(self, other):
             return method(self, other, *args, **kwargs if alpha is None else kwargs | {"alpha": alpha})
         check_writable(self)
         check_overlap(self, (other,))
@@ -126,16 +133,24 @@ def check_overlap(x, others, apart=False) -> None:
     for other in others:
         if getattr(other, "_counter", None) is x._counter and (apart or other is not x):
             a, b = x._data, other._data
-            if not (_is_dense(a) and _is_dense(b)):
-                continue
-            start, first = address_of(a), address_of(b)
-            same = not apart and (start, a.nbytes, a.strides) == (first, b.nbytes, b.strides)
-            overlap = start < first + b.nbytes and first < start + a.nbytes and not same
-            if overlap or (apart and other is x):  # an empty one, too
-                raise RuntimeError(
-                    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
-                    "single memory location. Please clone() the tensor before performing the operation."
-                )
+            if is_partly_in(a, b, apart) or (apart and other is x):  # an empty one, too
+                refuse_overlap()
+
+
+def is_partly_in(a, b, apart=False) -> bool:
+    """Whether arrays without gaps overlap, but not element for element; apart: even then."""
+    if not (_is_dense(a) and _is_dense(b)):
+        return False
+    start, first = address_of(a), address_of(b)
+    same = not apart and (start, a.nbytes, a.strides) == (first, b.nbytes, b.strides)
+    return start < first + b.nbytes and first < start + a.nbytes and not same
+
+
+def refuse_overlap() -> None:
+    raise RuntimeError(
+        "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+        "location. Please clone() the tensor before performing the operation."
+    )
 
 
 def _is_dense(array) -> bool:
@@ -182,7 +197,7 @@ def write(x, result, op: str):
         _move_saved_output(node, result, x)
     if x._base is not None:
         if result._requires_grad or (state.grad and x._base.requires_grad):
-            _rebase(x, result)
+            rebase(x, result)
     elif result._requires_grad:
         if node is None:  # the result itself is a leaf
             x._requires_grad = True
@@ -244,10 +259,11 @@ def _region(array, replay):
     return region
 
 
-def _rebase(x, result) -> None:
+def rebase(x, result) -> None:
+    """The history of x, a view that was written to, and of its base: `result`'s, in the region of x."""
     base = x._base
     node: Any = ViewWrite()
-    node.number, node.replay, node.value_shape = next_number(), x._replay, x._data.shape
+    node.number, node.replay, node.value_shape = next_number(), x._path(), x._data.shape
     base_edge = base._edge() if base.requires_grad else None
     node.edges = (base_edge, result._edge() if result._requires_grad else None, None)
     node.needs_input_grad = tuple(edge is not None for edge in node.edges)

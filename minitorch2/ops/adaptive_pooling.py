@@ -90,12 +90,19 @@ class AddPlane(Function):
 
 
 def adaptive_max_indices(x, out):
-    """Where in its flattened plane (H, W) each window's largest element stands: int64 (N, C, OH, OW). NaN wins."""
+    """Where in its flattened plane (H, W) each window's largest element stands: int64 (N, C, OH, OW). The first of
+    equals; NaN wins, the last of several."""
     n, c, h, w = x.shape
+    has_nan = x.dtype.kind == "f" and (K.on_device(x) or bool(K.isnan(x).any()))
     indices = K.namespace(x).empty((n, c, *out), K.int64)
     for i, (top, bottom) in enumerate(segments(h, out[0])):
         for j, (left, right) in enumerate(segments(w, out[1])):
-            place = x[:, :, top:bottom, left:right].reshape(n, c, (bottom - top) * (right - left)).argmax(axis=2)
+            window = x[:, :, top:bottom, left:right].reshape(n, c, (bottom - top) * (right - left))
+            place = window.argmax(axis=2)
+            if has_nan:
+                nan = K.isnan(window)
+                last = window.shape[2] - 1 - nan[:, :, ::-1].argmax(axis=2)
+                place = K.where(nan.any(axis=2), last, place)
             width = right - left
             indices[:, :, i, j] = (top + place // width) * w + left + place % width
     return indices

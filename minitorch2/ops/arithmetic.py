@@ -19,13 +19,12 @@ from ._common import (
     fitting,
     is_number,
     promote,
-    require_floating,
     require_tensor,
     result_type,
     to_dtype,
     to_float,
 )
-from ._half import beside_half, in_half, is_half, rounded_once
+from ._half import beside_half, in_half, is_half
 from ._inplace import inplace, overwriting
 from ._operators import numbers_and_tensors, reflected
 from ._refusals import kind_of, refuse_bool_alpha, refuse_bool_subtraction, refuse_zero_divisor
@@ -190,20 +189,6 @@ class Where(Broadcasting):
         )
 
 
-class Lerp(Broadcasting):
-    """a + weight (b - a); weight a number"""
-
-    @staticmethod
-    def forward(ctx, a, b, weight):
-        ctx.weight = weight
-        return K.interpolated(a, b, weight)
-
-    @staticmethod
-    def backward(ctx, g):
-        need_a, need_b, _ = ctx.needs_input_grad
-        return K.times(g, 1 - ctx.weight) if need_a else None, K.times(g, ctx.weight) if need_b else None, None
-
-
 def add(input, other, last=None, *, alpha=1):
     """input + alpha * other, broadcast. (torch's old form, which still runs: add(input, alpha, other).)"""
     if last is not None:
@@ -326,53 +311,6 @@ def where(condition, input=None, other=None):
     return Where.apply(condition, input, other)
 
 
-def lerp(input, end, weight):
-    """input + weight * (end - input); weight a number or a tensor."""
-    for name, x in (("end", end), ("weight", weight)):
-        if isinstance(x, Variable) and x._data.dtype != input._data.dtype:
-            raise RuntimeError(
-                f"expected dtype {input.dtype.torch_type.lower()} for `{name}` but got dtype "
-                f"{x.dtype.torch_type.lower()}"
-            )
-    require_floating("lerp_kernel_scalar", input)
-    if is_half(input):
-        return rounded_once(lerp, input, end, weight)
-    if is_number(weight):
-        return Lerp.apply(input, end, float(input._data.dtype.type(weight)))
-    return input + weight * (end - input)
-
-
-def addcmul(input, tensor1, tensor2, last=None, *, value=1):
-    """input + value * tensor1 * tensor2. (torch's old form: addcmul(input, value, tensor1, tensor2).)"""
-    if last is not None:
-        (tensor1, tensor2), value = number_first("addcmul", tensor1, (tensor2, last))
-    dtype = result_type(input, tensor1, tensor2)
-    input, tensor1, tensor2 = (to_dtype(x, dtype.numpy) for x in (input, tensor1, tensor2))
-    if is_half(input):
-        return rounded_once(addcmul, input, tensor1, tensor2, value=value)
-    if dtype.category == "bool":
-        raise NotImplementedError("\"addcmul_cpu_out\" not implemented for 'Bool'; convert with .int()")
-    if dtype.category == "int":  # the number does not take part in the promotion
-        value = fitting(value, dtype.numpy)
-    return called("AddcmulBackward0", input + (tensor1 if value == 1 else value * tensor1) * tensor2)
-
-
-def addcdiv(input, tensor1, tensor2, last=None, *, value=1):
-    """input + value * tensor1 / tensor2. (torch's old form: addcdiv(input, value, tensor1, tensor2).)"""
-    if last is not None:
-        (tensor1, tensor2), value = number_first("addcdiv", tensor1, (tensor2, last))
-    if kind_of(tensor1) in "biu" and kind_of(tensor2) in "biu":
-        raise RuntimeError(
-            "Integer division with addcdiv is no longer supported: write input + value * torch.trunc(tensor1 / "
-            "tensor2) to round towards zero, or convert with .float() first"
-        )
-    dtype = result_type(input, tensor1, tensor2).numpy
-    input, tensor1, tensor2 = (to_dtype(x, dtype) for x in (input, tensor1, tensor2))
-    if is_half(input):
-        return rounded_once(addcdiv, input, tensor1, tensor2, value=value)
-    return called("AddcdivBackward0", input + (tensor1 if value == 1 else value * tensor1) / tensor2)
-
-
 def _in_halves(function, input, other, alpha):
     """add or sub in half precision: a number takes the tensor's dtype first, and so does alpha, as torch has it."""
     if isinstance(alpha, bool):
@@ -422,12 +360,11 @@ class ArithmeticMethods:
     subtract, multiply, divide, true_divide = sub, mul, div, div
     floor_divide, remainder, fmod, maximum, minimum = floor_divide, remainder, fmod, maximum, minimum
     atan2_ = arctan2_ = inplace(atan2)
-    atan2, arctan2, lerp, addcmul, addcdiv = atan2, atan2, lerp, addcmul, addcdiv
-    add_, sub_ = overwriting(inplace(add), K.plus_into), overwriting(inplace(sub), K.minus_into)
+    atan2 = arctan2 = atan2
+    add_, sub_ = overwriting(inplace(add), K.plus_into, True), overwriting(inplace(sub), K.minus_into, True)
     mul_, div_ = overwriting(inplace(mul), K.times_into), overwriting(inplace(div), K.over_into)
     subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
     floor_divide_, remainder_, fmod_ = inplace(floor_divide), inplace(remainder), inplace(fmod)
-    lerp_, addcmul_, addcdiv_ = inplace(lerp), inplace(addcmul), inplace(addcdiv)
 
     __add__ = __radd__ = numbers_and_tensors(add)
     __mul__ = __rmul__ = numbers_and_tensors(mul)

@@ -159,10 +159,13 @@ def isclose(input, other, rtol=1e-05, atol=1e-08, equal_nan=False):
     if input._data.dtype != other._data.dtype:
         raise RuntimeError(f"{_torch_type(input)} did not match {_torch_type(other)}")
     a, b = _plain(input), _plain(other)
-    if a.dtype.kind != "f":
-        a, b = (x.astype(get_default_dtype().numpy) for x in (a, b))
-    with np.errstate(all="ignore"):
-        close = (a == b) | ((K.abs(a - b) <= atol + K.abs(rtol * b)) & K.isfinite(a) & K.isfinite(b))
+    close = K.asarray(a == b)
+    if rtol or atol:  # else large integers that differ would be one number below, as floats
+        if a.dtype.kind != "f":
+            a, b = (x.astype(get_default_dtype().numpy) for x in (a, b))
+        with np.errstate(all="ignore"):
+            difference = K.abs(a - b)
+            close = close | ((difference <= atol + K.abs(rtol * b)) & K.isfinite(difference))
     return Function.as_tensor(close | (K.isnan(a) & K.isnan(b)) if equal_nan and a.dtype.kind == "f" else close)
 
 

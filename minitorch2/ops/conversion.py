@@ -271,7 +271,7 @@ def numpy(self, *, force=False):
         self = self.detach().cpu()
     if self._data.dtype.kind == "V":
         raise TypeError("Got unsupported ScalarType BFloat16: NumPy has none; convert with .float() first")
-    return self._data
+    return self._data.view()
 
 
 def __array__(self, dtype=None, copy=None):
@@ -307,7 +307,7 @@ def __dlpack_device__(self):
 
 def detach(self):
     """The same memory outside the graph. Writes through it are seen by the version counter."""
-    result = Function.as_tensor(self._data)
+    result = Function.as_tensor(self._data.view())
     result._counter = self._counter
     result._inference = self._inference
     return result

@@ -8,10 +8,11 @@ import numpy as np
 
 import minitorch2_kernels as K
 
-from ..core.function import Function
+from ..core.function import Function, zeros_beside
 from . import _return_types as return_types
-from ._common import two_floats
+from ._common import Broadcasting, two_floats
 from ._inplace import inplace
+from .arithmetic import Where
 from .comparison import eq
 
 
@@ -32,9 +33,26 @@ def isneginf(input):
 
 
 def nextafter(input, other):
-    """The next number after input in the direction of other. No gradient."""
-    a, b = (x._data for x in two_floats("nextafter", input, other))
-    return Function.as_tensor(_next_half(a, b) if a.itemsize == 2 else K.nextafter(a, b))
+    """The next number after input in the direction of other, as far from which it is as input was."""
+    return NextAfter.apply(*two_floats("nextafter", input, other))
+
+
+class NextAfter(Broadcasting):
+    """The number after a towards b: with a slope of 1 in a, or where it is b of 0."""
+
+    keeps_dtype = True
+    torch_name = "NextafterBackward0"
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_constants(a != b if a.dtype.kind == "f" else K.widen(a) != K.widen(b))
+        ctx.shape = b.shape
+        return _next_half(a, b) if a.itemsize == 2 else K.nextafter(a, b)
+
+    @staticmethod
+    def backward(ctx, g):
+        (moves,) = ctx.constants
+        return Where.apply(moves, g, 0.0), zeros_beside(g, ctx.shape)
 
 
 def _next_half(a, b):

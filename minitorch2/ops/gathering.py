@@ -124,7 +124,14 @@ def index_fill(input, dim, index, value):
 
 
 def gather(input, dim, index, *, sparse_grad=False):
-    """out[i][j][k] = input[i][index[i][j][k]][k] for dim 1, and so on; out has index's shape."""
+    """out[i][j][k] = input[i][index[i][j][k]][k] for dim 1, and so on; out has index's shape.
+
+    NotImplementedError for sparse_grad=True.
+    """
+    if sparse_grad:
+        raise NotImplementedError(
+            "minitorch2: gather(sparse_grad=True) is not supported: there are no sparse gradients; use False"
+        )
     dim = wrap_dim(dim, input._data.ndim)
     if not index._data.size:
         return Index.apply(input.reshape(-1), (index._data.astype(np.int64),))
@@ -191,4 +198,8 @@ listed(globals())
 
 class GatheringMethods:
     index_select, index_add, index_copy, index_fill, gather = (index_select, index_add, index_copy, index_fill, gather)
-    index_add_, index_copy_, index_fill_ = inplace(index_add), inplace(index_copy), inplace(index_fill)
+    index_add_, index_copy_, index_fill_ = (
+        inplace(index_add),
+        inplace(index_copy),
+        inplace(index_fill, reads_first=True),
+    )

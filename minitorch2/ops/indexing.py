@@ -16,7 +16,7 @@ from ..core.grad_mode import state
 from ..core.variable import Variable
 from ._common import element, fill_array, to_dtype
 from ._index import among_slices, append_array, array_from, check_masks, checked_int, take_apart, type_name
-from ._inplace import check_history, check_memory, check_writable, inplace, write
+from ._inplace import check_history, check_memory, check_writable, inplace, is_partly_in, refuse_overlap, write
 from .conversion import _fill_in_place as fill_
 from .conversion import copy_
 from .index_ops import AliasIndex, Index, IndexAccumulate, IndexPut, explain_out_of_range
@@ -58,6 +58,8 @@ def setitem(self, index, value):
             check_memory(target)
         index = among_slices(arrays)
         value = _matching_value(self, target.shape, index, value)
+    if isinstance(value, Variable) and value._counter is self._counter:
+        _check_apart(target, None if arrays is None else index, value._data)
     if arrays is None and not is_tensor:
         fill_array(target, value, overflows=True)
         self._bump()
@@ -78,6 +80,18 @@ def setitem(self, index, value):
     self._bump()
 
 
+def _check_apart(target, index, value) -> None:
+    """Raises where the array `value` lies in the memory of the target that it is written to: at places by index, which
+    is None for all of them, but not element for element. One number under masks is read first."""
+    if index is None:
+        refused = value.shape == target.shape and is_partly_in(target, value)
+    else:
+        masks = all(i.dtype.kind == "b" for i in index if K.is_array(i))
+        refused = not (masks and value.size == 1) and is_partly_in(target, value, apart=True)
+    if refused:
+        refuse_overlap()
+
+
 def _set_with_gradient(target, arrays, value):
     if arrays is None:
         if isinstance(value, Variable):
@@ -88,6 +102,8 @@ def _set_with_gradient(target, arrays, value):
         return
     index = among_slices(arrays)
     value = _matching_value(target, target._data.shape, index, value)
+    if isinstance(value, Variable) and value._counter is target._counter:
+        _check_apart(target._data, index, value._data)
     if not isinstance(value, Variable):
         value = Function.as_tensor(element(value, target._data.dtype, overflows=True))
     check_writable(target)

@@ -11,7 +11,7 @@ from ..core.function import Function
 from ..core.layout import check_layout, check_pin_memory
 from ..core.variable import Variable
 from ._common import fill_array, shape_from
-from ._data import array_of, legacy_array
+from ._data import array_of, counter_of, legacy_array
 
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
@@ -54,7 +54,9 @@ def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=F
 
 def new(self, *args):
     """torch's legacy constructor, in this one's dtype: sizes (uninitialised), or data."""
-    return Function.as_tensor(moved(legacy_array(args, self.dtype), device_of(self._data)))
+    made = Function.as_tensor(moved(legacy_array(args, self.dtype), device_of(self._data)))
+    made._counter = counter_of(args)
+    return made
 
 
 def _place(self, device):

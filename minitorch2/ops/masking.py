@@ -124,6 +124,6 @@ def _wrapped(indices, n):
 
 class MaskingMethods:
     masked_fill, masked_select, masked_scatter = masked_fill, masked_select, masked_scatter
-    masked_fill_, masked_scatter_ = inplace(masked_fill), inplace(masked_scatter)
+    masked_fill_, masked_scatter_ = inplace(masked_fill, reads_first=True), inplace(masked_scatter, reads_first=True)
     take, put, take_along_dim = take, put, take_along_dim
     put_ = inplace(put)

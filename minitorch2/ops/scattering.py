@@ -13,7 +13,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed, stacklevel
 from ..core.device import like
-from ..core.function import Function
+from ..core.function import Function, zeros_beside
 from ..core.variable import Variable
 from ..core.warned import warn_once
 from ._common import ToCopy, element, is_number, on_host, to_dtype, wrap_dim
@@ -21,7 +21,7 @@ from ._half import once_in_half
 from ._inplace import inplace
 from .arithmetic import Where
 from .gathering import as_int64, check_slices, refuse_out_of_range
-from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, open_grid
+from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, cut_to, open_grid
 from .view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .views import broadcast_to, reshape
 
@@ -101,9 +101,9 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         return input.clone()
     shape, own = input._data.shape, input
     came: Any = None
-    if reduce == "mean" or not include_self:
+    if reduce == "mean" or (reduce in ("sum", "prod") and not include_self):
         came = _scattered(shape, dim, index, Function.as_tensor(K.ones_like(index._data)))
-    if not include_self:
+    if not include_self and reduce not in ("amax", "amin"):
         untouched = came == 0
         neutral = Function.as_tensor(like(element(_neutral(reduce, input._data.dtype), input._data.dtype), input._data))
         own = Where.apply(untouched, input, neutral)
@@ -120,7 +120,8 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     if reduce == "prod":
         return _scatter_prod(own, dim, index, src)
     index, src = _same_dims(index, src, shape)
-    return ScatterExtreme.apply(own.reshape(shape or (1,)), index, src, dim, reduce).reshape(shape)
+    y = ScatterExtreme.apply(input.reshape(shape or (1,)), index, src, dim, reduce, include_self)
+    return y if shape else y.reshape(shape)
 
 
 def _neutral(reduce, numpy_dtype):
@@ -136,25 +137,32 @@ def _neutral(reduce, numpy_dtype):
 
 
 class ScatterExtreme(Function):
-    """The largest ('amax') or smallest of x's element and those of src that index sends there."""
+    """The largest ('amax') or smallest of x's element and those of src that index sends there; of those of src alone,
+    without include_self."""
 
     torch_name = "ScatterReduceBackward0"
 
     @staticmethod
-    def forward(ctx, x, index, src, dim, reduce):
+    def forward(ctx, x, index, src, dim, reduce, include_self):
         y = x.copy()
+        if not include_self:
+            neutral = K.asarray(_neutral(reduce, x.dtype), x.dtype)
+            K.put_along_axis(cut_to(y, index.shape, dim), index, like(neutral, y), axis=dim)
         K.scatter_extremes(y, index, src, dim, reduce == "amax")
-        ctx.dim, ctx.dtype = dim, x.dtype
+        ctx.dim, ctx.dtype, ctx.include_self = dim, x.dtype, include_self
         ctx.save_for_backward(x, index, src, y)
         return y
 
     @staticmethod
-    def backward(ctx, g):  # shared equally among those that reach the extreme
+    def backward(ctx, g):  # shared equally among those that reach the extreme, x's element too, as torch does it
         x, index, src, y = ctx.saved
         mine = ToCopy.apply(x == y, ctx.dtype)
         theirs = ToCopy.apply(src == Gather.apply(y, index, ctx.dim), ctx.dtype)
         share = g / (mine + ScatterAdd.apply(theirs, index, x.shape, ctx.dim))
-        return share * mine, None, Gather.apply(share, index, ctx.dim) * theirs, None, None
+        dx = share * mine
+        if not ctx.include_self:  # which has a share even so, but gets none
+            dx = Scatter.apply(dx, index, zeros_beside(dx, ()), ctx.dim)
+        return dx, None, Gather.apply(share, index, ctx.dim) * theirs, None, None, None
 
 
 def _scatter_prod(own, dim, index, src):

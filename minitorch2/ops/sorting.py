@@ -16,8 +16,8 @@ from ..core.memory_order import in_c_order, in_order_of
 from ..core.variable import Variable
 from . import _return_types as return_types
 from ._common import on_host, require_flags, wrap_dim
-from .arithmetic import lerp
 from .gathering import gather
+from .mixing import lerp
 from .reduce import PickAlong, keep_dims, spread
 from .views import movedim, reshape, squeeze, unsqueeze
 

@@ -58,7 +58,8 @@ def tensor_split(input, indices_or_sections, dim=0):
     if sections <= 0:
         raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
     size, larger = divmod(n, sections)
-    return split(input, [size + 1] * larger + [size] * (sections - larger), dim)
+    edges = itertools.pairwise(itertools.accumulate([size + 1] * larger + [size] * (sections - larger), initial=0))
+    return tuple(input.narrow(dim, start, end - start) for start, end in edges)
 
 
 @_by_any_name

@@ -19,14 +19,15 @@ from ..core.layout import (
     contiguous_format,
     preserve_format,
 )
-from ..core.memory_order import CHANNELS_LAST, is_channels_last, transposed_back
+from ..core.memory_order import CHANNELS_LAST, address_of, is_channels_last, memory_order, transposed_back
 from ..core.size import checked_numel
+from ..core.variable import Variable
 from ._common import require_tensor, shape_from
 from ._inplace import check_history, check_writable
 from .conversion import clone
 from .index_ops import IndexAccumulate
 from .storages import TypedStorage, UntypedStorage, storage, storage_type, untyped_storage
-from .view_ops import Reshape, ViewOp
+from .view_ops import Permute, Reshape, ViewOp
 from .views import ViewMethods, view_in_place
 
 
@@ -84,6 +85,23 @@ def as_strided(input, size, stride, storage_offset=None):
     return AsStrided.apply(base, size, stride, offset)
 
 
+def _by_memory(view) -> tuple:
+    """The ops that make a view of its base by where it lies, whatever dims the base has now."""
+    base, itemsize = view._base._data, view._data.itemsize
+    axes = tuple(memory_order(base))
+    stride = tuple(s // itemsize for s in view._data.strides)
+    offset = (address_of(view._data) - address_of(base)) // itemsize
+    if not base.transpose(axes).flags.c_contiguous or _reach(view._data.shape, stride, offset) > base.size:
+        raise NotImplementedError(
+            "minitorch2: this tensor is a view of one that as_strided_ has since made another, and its gradient is not "
+            "found there; make the view afterwards"
+        )
+    return (Permute, (axes,), 0), (AsStrided, (view._data.shape, stride, offset), 0)
+
+
+Variable.by_memory = staticmethod(_by_memory)
+
+
 def as_strided_scatter(input, src, size, stride, storage_offset=None):
     """input with src at the places that as_strided gives: a tensor of its own, in row-major order. The gradient of
     input is zero at these places (torch 2.13's is zero at the others)."""
@@ -128,7 +146,7 @@ def new_empty_strided(self, size, stride, *, dtype=None, layout=None, device=Non
 
 
 def resize_(self, *sizes, memory_format=None):
-    """Becomes a tensor of these sizes with its first elements, in order; what is new is not initialised.
+    """Becomes a tensor of these sizes with its first elements, as they lie in memory; what is new is not initialised.
 
     memory_format: the order that the elements are taken to lie in, row-major or channels_last.
     """
@@ -141,7 +159,8 @@ def resize_(self, *sizes, memory_format=None):
     check_writable(self)
     if self._base is not None:
         raise NotImplementedError("minitorch2: a view is not resized; call resize_ on the tensor, or clone() the view")
-    old, n = self._data.reshape(-1), math.prod(checked_numel(size))
+    axes, n = memory_order(self._data), math.prod(checked_numel(size))
+    old = self._data.transpose(axes).reshape(-1)
     if n < 0:
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(size)}: {list(size)}")
     if n > old.size:
@@ -193,7 +212,7 @@ def set_(self, source: Any = None, storage_offset=0, size=None, stride=None):
             f"Could not set tensor of type {source.dtype.name} to a tensor of type {self.dtype.name}; convert one with "
             ".to()"
         )
-    self._data = source._data
+    self._data = source._data.view()
     return self
 
 

@@ -1,4 +1,7 @@
-"""The ops behind views: the same memory under another shape. Every backward here is a view too, or a sum."""
+"""The ops behind views: the same memory under another shape.
+
+A backward here is a view too, a sum where the view repeated elements, or, where it left some out, zeros with the
+gradient in its place."""
 
 from __future__ import annotations
 

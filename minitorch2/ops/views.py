@@ -394,7 +394,9 @@ def view_in_place(function):
         if view._requires_grad:
             self._grad_fn, self._output_nr = view._grad_fn, view._output_nr
         self._bump()
-        if self._base is not None:
+        if self._base is None:
+            self._rearranged = True
+        else:
             self._replay, self._seen = view._replay, self._counter[0]
         return self
 

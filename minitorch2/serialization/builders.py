@@ -20,7 +20,7 @@ from ..nn.parameter import Buffer, Parameter
 from ..tensor import Tensor
 from . import numpy_values
 from .errors import damaged
-from .keys import check_key
+from .keys import Keys
 from .storages import STORAGE_NAMES, UNSUPPORTED_STORAGES, Storage, StorageType, view
 from .unpickler import Function, Unsupported, set_attributes
 
@@ -150,9 +150,9 @@ def _device(kind: Any, index: Any = None) -> device:
 def _ordered_dict(pairs: Any = ()) -> OrderedDict:
     if type(pairs) not in (list, tuple):
         damaged("an OrderedDict is not made of a list of pairs")
-    result = OrderedDict()
+    result, keys = OrderedDict(), Keys()
     for key, value in pairs:
-        check_key(key)
+        keys.check(key)
         result[key] = value
     return result
 
@@ -168,8 +168,9 @@ def _counter(counts: Any = None) -> Counter:
 def _set(items: Any = ()) -> set:
     if type(items) not in (list, tuple):
         damaged("a set is not made of a list")
+    keys = Keys()
     for item in items:
-        check_key(item)
+        keys.check(item)
     return set(items)
 
 

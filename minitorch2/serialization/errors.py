@@ -14,6 +14,14 @@ def damaged(what: str, cause: BaseException | None = None) -> NoReturn:
     ) from cause
 
 
+def refused(what: str, instead: str) -> NoReturn:
+    """Raises UnpicklingError: torch.save may have written `what`, but a file from anyone must not have it."""
+    raise pickle.UnpicklingError(
+        f"Weights only load failed: the file has {what}, by which a file could have us compute for hours, and which "
+        f"minitorch2 does not read. Where the file is saved, {instead}"
+    )
+
+
 def broken_archive(what: str) -> NoReturn:
     """Raises RuntimeError: the zip archive around the data is not as it should be."""
     raise RuntimeError(

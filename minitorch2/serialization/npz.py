@@ -58,7 +58,7 @@ def load_file(
     """{name: tensor} of an .npz archive, in its order; each has memory of its own. Fortran order is kept as strides.
 
     Args:
-        device: "cpu", the only one there is.
+        device: where they are wanted: "cpu", "cuda:0" ...
         mmap: map members that are stored at a multiple of their element's size (as save_file stores them; np.savez
             does so by chance) instead of reading them; writing to a tensor changes a private copy.
         verify: check the checksums of mapped members, which reads them once. Those of read ones are always checked.

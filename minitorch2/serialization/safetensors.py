@@ -65,7 +65,7 @@ def load_file(path: str | os.PathLike[str], device: Any = "cpu", mmap: bool = Tr
     """{name: tensor} of a .safetensors file, in the order in which they lie in it; each has memory of its own.
 
     Args:
-        device: "cpu", the only one there is.
+        device: where they are wanted: "cpu", "cuda:0" ...
         mmap: map the file: pages are read when used, writing to a tensor changes a private copy of the page, and
             files larger than the memory work. The file must not be changed in place meanwhile (replacing it, as
             `save_file` does, is fine). False reads everything now.

@@ -3,8 +3,8 @@
 It imports nothing and calls nothing of its own accord: a GLOBAL selects an entry of a fixed table (or of
 what the user registered as safe), REDUCE calls only such entries, BUILD sets only the attributes an
 OrderedDict may carry, the contents of a NumPy array, and the state of what the user registered. Every step
-consumes bytes of the stream, so work and memory are bounded by the stream's length. Opcodes: CPython's
-Lib/pickletools.py.
+consumes bytes of the stream, and what is made of one list, text or dict is made once, not again for each
+reference to it: so work and memory are bounded by the stream's length. Opcodes: CPython's Lib/pickletools.py.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ import numpy as np
 from ..nn.modules._torch_names import fill
 from ..nn.modules.module import Module
 from .errors import damaged
-from .keys import check_key
+from .keys import Keys
 from .numpy_values import NumpyDtype, set_array_state
 from .safe_globals import registered_by_path
 
 _MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
 _MAX_SETS = 500_000  # a set takes 216 bytes, for one in the file
+_FREE = 1 << 16  # elements, or bytes, that a stream of any length may have made into something else
+_MADE_PER_BYTE = 4
 _MAX_LINE = 1024  # characters of a name, or digits of a number written as text
 _TEXT_OPCODES = b"dlFVSpg"  # of protocol 0, whose references to storages torch.load cannot read either
 _UNSAFE_OPCODES = {
@@ -47,6 +49,9 @@ class Function:
     def __init__(self, path: str, build: Callable[..., Any]):
         self.path = path
         self.build = build
+
+
+_SIZED = str | bytes | bytearray | list | tuple | dict | set | frozenset
 
 
 class Stream(Protocol):
@@ -90,6 +95,8 @@ class Unpickler:
         self.marks: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
         self.sets = 0
+        self.keys = Keys()
+        self.taken = self.made = 0
 
     operations: ClassVar[dict[int, Callable[[Any], None]]]  # opcode -> what it does; under the class
 
@@ -116,6 +123,7 @@ class Unpickler:
         return self.stack.pop()
 
     def _take(self, count: int) -> bytes:
+        self.taken += count
         data = self.file.read(count)
         if len(data) != count:
             raise EOFError("minitorch2.load: ran out of input; the file is empty or was cut short")
@@ -126,6 +134,7 @@ class Unpickler:
 
     def _line(self) -> str:
         line = self.file.readline(_MAX_LINE)
+        self.taken += len(line)
         if not line.endswith(b"\n"):
             if len(line) == _MAX_LINE:
                 damaged(f"a name or number is longer than {_MAX_LINE} characters")
@@ -216,7 +225,7 @@ class Unpickler:
             damaged(f"the pickle sets items of a {type(target).__name__}")
         put: Any = OrderedDict.__setitem__ if isinstance(target, OrderedDict) else dict.__setitem__
         for key, value in zip(items[::2], items[1::2], strict=True):
-            check_key(key)
+            self.keys.check(key)
             put(target, key, value)
 
     def add_items(self) -> None:
@@ -235,7 +244,7 @@ class Unpickler:
         if self.sets > _MAX_SETS:
             damaged(f"the pickle makes more than {_MAX_SETS} sets, which no checkpoint does")
         for item in items:
-            check_key(item)
+            self.keys.check(item)
         return set(items)
 
     def get(self, index: int) -> None:
@@ -278,8 +287,7 @@ class Unpickler:
 
     def reduce(self) -> None:
         arguments, function = self.stack.pop(), self.stack[-1]
-        if type(arguments) is not tuple:
-            damaged("a call in the pickle has no tuple of arguments")
+        self._count(arguments)
         if isinstance(function, Function):
             self.stack[-1] = function.build(*arguments)
         elif self._is_trusted(function):
@@ -289,16 +297,26 @@ class Unpickler:
         else:
             damaged(f"the pickle tries to call a {type(function).__name__}")
 
+    def _count(self, arguments: Any) -> None:
+        """Counts what a call is given, as if it copied that."""
+        if type(arguments) is not tuple:
+            damaged("a call in the pickle has no tuple of arguments")
+        self.made += sum([len(one) for one in arguments if isinstance(one, _SIZED)])
+        if self.made > _FREE + _MADE_PER_BYTE * self.taken:
+            damaged("the pickle makes copies of one list, text or dict again and again")
+
     def new_object(self) -> None:
         arguments, cls = self.stack.pop(), self.stack[-1]
         if not (isinstance(cls, type) and self._is_trusted(cls) and type(arguments) is tuple):
             damaged("the pickle makes an object of a class that is not registered with add_safe_globals")
+        self._count(arguments)
         if arguments and issubclass(cls, Module):
             damaged(f"the pickle makes a module of the class {cls.__name__} with arguments")
         self.stack[-1] = cls.__new__(cls, *arguments)
 
     def build(self) -> None:
         state, target = self.stack.pop(), self.stack[-1]
+        self._count(state if type(state) is tuple else (state,))
         if type(target) is OrderedDict:
             set_attributes(target, state)
         elif type(target) is NumpyDtype:

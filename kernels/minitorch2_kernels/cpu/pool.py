@@ -49,6 +49,7 @@ class _Inside(threading.local):
 _threads = _default_threads()
 _jobs: queue.SimpleQueue = queue.SimpleQueue()
 _workers: list[threading.Thread] = []
+_starting = threading.Lock()  # held while workers are started: two of one number would do each job twice
 _inside = _Inside()
 _slots = np.zeros((0, _SLOT), np.int64)  # a row for each worker: share_loops.py
 _NOBODY = _slots  # for a loop that this thread does alone
@@ -166,23 +167,26 @@ def _start_workers(n: int) -> None:
     global _slots
     if len(_workers) >= n:
         return
-    if jit.available:
-        # Compiled here, so that no job waits for a worker that compiles. Those awake in the slots of before are heard
-        # of no more until the bell calls them.
-        slots = np.zeros((n, _SLOT), np.int64)
-        loops.attend(slots[0], _bell, -1, 0)
-        _slots = slots
-    while len(_workers) < n:
-        number = len(_workers)
-        worker = threading.Thread(target=_work, args=(_jobs, number), name=f"minitorch2-pool-{number}", daemon=True)
-        worker.start()
-        _workers.append(worker)
+    with _starting:
+        if len(_workers) >= n:  # another thread has started them meanwhile
+            return
+        if jit.available:
+            # Compiled here, so that no job waits for a worker that compiles. Those awake in the slots of before are
+            # heard of no more until the bell calls them.
+            slots = np.zeros((n, _SLOT), np.int64)
+            loops.attend(slots[0], _bell, -1, 0)
+            _slots = slots
+        while len(_workers) < n:
+            number = len(_workers)
+            worker = threading.Thread(target=_work, args=(_jobs, number), name=f"minitorch2-pool-{number}", daemon=True)
+            worker.start()
+            _workers.append(worker)
 
 
 def _forget() -> None:
     """A forked child has none of the threads: it starts its own when it needs them."""
-    global _jobs, _inside
-    _jobs, _inside = queue.SimpleQueue(), _Inside()
+    global _jobs, _inside, _starting
+    _jobs, _inside, _starting = queue.SimpleQueue(), _Inside(), threading.Lock()
     _slots[:] = 0  # nobody is awake in them
     _workers.clear()
 

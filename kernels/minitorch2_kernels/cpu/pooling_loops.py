@@ -30,8 +30,7 @@ def _anywhere(plane, lowest, y, winner, kh, kw, sh, sw, ph, pw, dh, dw):
                 row = plane[top + k * dh]
                 for m in range(first_m, last_m):
                     value = row[left + m * dw]
-                    # a NaN is taken and never given back; the first of equals stays
-                    better = (value > best) | ((value != value) & (best == best))
+                    better = (value > best) | (value != value)  # the first of equals, the last NaN
                     best = value if better else best  # selects, not jumps: no guess to get wrong
                     number = k * kw + m if better else number
             y[i, j] = best

@@ -7,7 +7,8 @@
 #define WINNER unsigned char
 #endif
 
-// y and winner (N, C, OH, OW): the largest of each window, a NaN above all, and the number of the first tap with it.
+// y and winner (N, C, OH, OW): the largest of each window and the number of the first tap with it; a NaN, above all,
+// and the last tap with one.
 extern "C" __global__ void max_pool2d(const REAL* __restrict__ x, REAL* __restrict__ y, WINNER* __restrict__ winner,
                                       i64 n, Windows s) {
     const Side &rows = s.rows, &columns = s.columns;
@@ -22,7 +23,7 @@ extern "C" __global__ void max_pool2d(const REAL* __restrict__ x, REAL* __restri
             const REAL* row = plane + (top + k * rows.dilation) * columns.size;
             for (int m = first_m; m < columns.taps && left + m * columns.dilation < columns.size; ++m) {
                 ACC v = row[left + m * columns.dilation];
-                if (v > best || (v != v && best == best)) {
+                if (v > best || v != v) {
                     best = v;
                     won = k * columns.taps + m;
                 }

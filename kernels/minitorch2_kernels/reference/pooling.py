@@ -41,7 +41,8 @@ def _first_taps(xp, kernel_size, stride, padding, dilation, out):
 
 @kernel
 def max_pool2d(x, kernel_size, stride, padding, dilation, out):
-    """(y, winner): the largest of each window, NaN above all, and the number of the first tap that had it."""
+    """(y, winner): the largest of each window, and the number of the first tap that had it; or NaN, above all, and the
+    last tap that had one, as torch has it."""
     xp = namespace(x)
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     x = padded(x, kernel_size, stride, padding, dilation, out, lowest)
@@ -59,7 +60,7 @@ def max_pool2d(x, kernel_size, stride, padding, dilation, out):
         xp.maximum(y, tap, out=y)
     lost = y != y  # a NaN wins its window, but is not greater than anything
     if lost.any():
-        for number, rows, cols in reversed(list(taps(kernel_size, stride, dilation, out))):
+        for number, rows, cols in taps(kernel_size, stride, dilation, out):
             tap = x[:, :, rows, cols]
             xp.copyto(winner, winner.dtype.type(number), where=lost & (tap != tap))
     return y, winner

@@ -117,7 +117,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     _require_float("LayerNormKernelImpl", input)
     _check_mixed(input, weight, bias)
     if not input._data.size:
-        return _of_nothing(input, weight, bias)
+        return _of_nothing(input, *(None if t is None else t.sum().reshape(1) for t in (weight, bias)))
     return to_dtype(LayerNorm.apply(input, weight, bias, len(sizes), eps), input._data.dtype)
 
 

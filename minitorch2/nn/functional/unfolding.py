@@ -109,7 +109,7 @@ def pixel_shuffle(input, upscale_factor):
     n = len(batch)
     x = input.reshape(*batch, c, r, r, h, w)
     x = x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2)  # (*, C, H, r, W, r)
-    return x.reshape(*batch, c, h * r, w * r)
+    return x.clone().reshape(*batch, c, h * r, w * r)  # one pixel to a block, too, is in memory of its own
 
 
 @follows_format
@@ -127,7 +127,7 @@ def pixel_unshuffle(input, downscale_factor):
     n = len(batch)
     x = input.reshape(*batch, c, h // r, r, w // r, r)
     x = x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)  # (*, C, r, r, H, W)
-    return x.reshape(*batch, c * r * r, h // r, w // r)
+    return x.clone().reshape(*batch, c * r * r, h // r, w // r)
 
 
 @follows_format

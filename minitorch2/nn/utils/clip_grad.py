@@ -40,9 +40,11 @@ def get_total_norm(
         return tensor(0.0)
     if order == 2 and len({t.dtype for t in tensors}) == 1 and all(is_plain(t, 1) for t in tensors):
         token = silence(IGNORE)
-        norms = K.stack([_length(t._data) for t in tensors])  # a third of the time of as many ops
-        total_norm = as_tensor(_length(norms))
-        restore(token)
+        try:
+            norms = K.stack([_length(t._data) for t in tensors])  # a third of the time of as many ops
+            total_norm = as_tensor(_length(norms))
+        finally:
+            restore(token)
     else:
         norms = [vector_norm(t, order).to(tensors[0].device) for t in tensors]
         total_norm = vector_norm(stack(norms), order)
