@@ -220,9 +220,6 @@ class ndarray:
     def __float__(self):
         return float(self._number())
 
-    def __index__(self):
-        return self._number().__index__()
-
     def __repr__(self):
         return repr(self._number())
 
