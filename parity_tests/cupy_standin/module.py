@@ -11,7 +11,8 @@ import numpy as np
 from cuda_emulation import CompileException, RawKernel, RawModule
 
 from . import cublas
-from .arrays import NAMES, in_c_order, ndarray, on_device, transfers, unwrapped, wrapped
+from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
+from .layout import laid_out
 
 _OUT_OF_NOTHING = {"array", "asarray", "ascontiguousarray", "asanyarray"}  # take what is on the host, openly
 
@@ -42,7 +43,7 @@ class ufunc:
             result = self._function(*(unwrapped(a, self.__name__) for a in args), casting=casting, **named)
         if out is not None:
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
-        return wrapped(in_c_order(result))
+        return wrapped(laid_out(result, self.__name__, None, None))
 
     def at(self, a, indices, b=None):
         if self.__name__ not in AT:
@@ -70,13 +71,9 @@ class ufunc:
 
 def _checked(function, name: str, parameters):
     """`function` for arrays on the device, refusing arguments that CuPy's of that name does not have."""
-    call = on_device(function, name)
+    call = on_device(function, name, parameters)
 
     def checked(*args, **kwargs):
-        if parameters is not None and not {"args", "kwargs"} & set(parameters):
-            unknown = [key for key in kwargs if key not in parameters]
-            if unknown or len(args) > len(parameters):
-                raise TypeError(f"cupy.{name} takes ({', '.join(parameters)}), not {unknown or len(args)}")
         with np.errstate(all="ignore"):
             return call(*args, **kwargs)
 
@@ -185,8 +182,18 @@ def broadcast_to(array, shape):
     return ndarray(np.lib.stride_tricks.as_strided(array, view.shape, view.strides))
 
 
+def where(condition, x=None, y=None):
+    """CuPy's asks its condition to convert itself, which a bool of Python's cannot."""
+    if isinstance(condition, bool):
+        raise AttributeError("'bool' object has no attribute 'astype'")
+    if x is None and y is None:
+        return on_device(np.where, "nonzero")(condition)
+    return on_device(np.where, "where")(condition, x, y)
+
+
 def take_along_axis(a, indices, axis):
-    return ndarray(np.take_along_axis(unwrapped(a, "take_along_axis"), unwrapped(indices, "take_along_axis"), axis))
+    taken = np.take_along_axis(unwrapped(a, "take_along_axis"), unwrapped(indices, "take_along_axis"), axis)
+    return ndarray(np.ascontiguousarray(taken))
 
 
 def may_share_memory(a, b, max_work=None):
@@ -202,7 +209,7 @@ def make() -> Module:
     cupy.__path__ = []  # a package: `import cupy.cuda` is looked up in sys.modules
     cupy.ndarray, cupy.ufunc = ndarray, ufunc
     cupy.copyto, cupy.may_share_memory, cupy.take_along_axis = copyto, may_share_memory, take_along_axis
-    cupy.broadcast_to = broadcast_to
+    cupy.broadcast_to, cupy.where = broadcast_to, where
     cupy.asnumpy = lambda a, **_: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np
     cupy.is_available = lambda: True
