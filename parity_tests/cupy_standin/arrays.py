@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import cuda
+from . import arithmetic, cuda
 from .layout import laid_out
 
 NAMES = json.loads(Path(__file__).with_name("names.json").read_text())
@@ -250,12 +250,15 @@ def _index(key):
 
 
 def _operator(name):
+    otherwise = arithmetic.operator(name)
+
     def apply(self, other, *rest):
         if isinstance(other, list | tuple | str | bytes) or other is None:
             return NotImplemented
         check_capture(name)
         with np.errstate(all="ignore"):
-            result = getattr(self._a, name)(unwrapped(other, name), *rest)
+            other = unwrapped(other, name)
+            result = getattr(self._a, name)(other, *rest) if otherwise is None else otherwise(self._a, other)
         if result is NotImplemented:
             return result
         return self if name.startswith("__i") and name != "__invert__" else wrapped(laid_out(result, name, None, None))

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 from cuda_emulation import CompileException, RawKernel, RawModule
 
-from . import cublas
+from . import arithmetic, cublas
 from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
 from .layout import laid_out
 
@@ -40,7 +40,11 @@ class ufunc:
         if out is not None:
             named["out"] = unwrapped(out, self.__name__)
         with np.errstate(all="ignore"):
-            result = self._function(*(unwrapped(a, self.__name__) for a in args), casting=casting, **named)
+            args = [unwrapped(a, self.__name__) for a in args]
+            if self.__name__ in arithmetic.OTHERWISE and not named:
+                result = arithmetic.OTHERWISE[self.__name__](*args)
+            else:
+                result = self._function(*args, casting=casting, **named)
         if out is not None:
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
         return wrapped(laid_out(result, self.__name__, None, None))
