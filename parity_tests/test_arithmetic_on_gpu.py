@@ -40,3 +40,15 @@ def test_division_by_a_number(name):
     for number in (0.3, -2, 0.0, np.inf):
         expected = getattr(torch, name)(torch.from_numpy(x), number)
         np.testing.assert_array_equal(getattr(mt, name)(mt.from_numpy(x).cuda(), number).cpu().numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_largest_of_a_bag_is_found_in_all_its_bits(dtype):
+    weight = 1 + np.random.default_rng(0).normal(size=(9, 4)).astype(dtype) * np.finfo(dtype).eps * 8
+    weight[4] = -weight[3]
+    index, offsets = np.array([0, 5, 8, 2, 3, 4, 4, 1]), np.array([0, 3, 3, 6])
+    results = []
+    for lib, where in ((torch, "cpu"), (mt, "cuda")):
+        given = (lib.from_numpy(x).to(where) for x in (index, weight, offsets))
+        results.append(lib.nn.functional.embedding_bag(*given, mode="max").cpu().numpy())
+    np.testing.assert_array_equal(*results)

@@ -56,7 +56,12 @@ class ufunc:
             raise TypeError(f"operand type(s) all returned NotImplemented from __array_ufunc__({self.__name__}, 'at')")
         if a.dtype.name not in AT[self.__name__]:
             raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(AT[self.__name__])} as data type")
-        self._function.at(*(unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b)))
+        a, indices, b = (unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b))
+        function = self._function
+        if a.dtype.kind == "f" and self.__name__ in ("maximum", "minimum"):  # by fmaxf: of float64 too, and a NaN loses
+            a[indices] = a[indices].astype(np.float32)
+            b, function = np.asarray(b, np.float32), {"maximum": np.fmax, "minimum": np.fmin}[self.__name__]
+        function.at(a, indices, b)
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
         return self._method("reduce", "add", "multiply")(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)

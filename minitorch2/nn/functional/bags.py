@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import warnings
 
+import numpy as np
+
 import minitorch2_kernels as K
 
 from ...core.autocast import stacklevel
@@ -193,11 +195,20 @@ def largest_of_bags(array, bag, bags):
     K.minimum.at(first, bag, xp.arange(n))  # (bags + 1,)
     leads = (first[bag] == xp.arange(n))[:, None]
     array = K.where(K.isnan(array), K.where(leads, array.dtype.type(math.inf), array.dtype.type(-math.inf)), array)
-    top = K.full_like(array, -math.inf, shape=(bags + 1, d))
-    K.maximum.at(top, bag, array)
+    ranks = _ranks(array)
+    top = K.full_like(ranks, np.iinfo(ranks.dtype).min, shape=(bags + 1, d))
+    K.maximum.at(top, bag, ranks)
     winner = K.full_like(bag, n, shape=(bags + 1, d))
-    K.minimum.at(winner, bag, K.where(array == top[bag], xp.arange(n)[:, None], n))
+    K.minimum.at(winner, bag, K.where(ranks == top[bag], xp.arange(n)[:, None], n))
     return winner[:bags]
+
+
+def _ranks(x):
+    """Integers in the order of the floats x, none of them NaN, -0 and 0 alike. CuPy's maximum.at is exact for integers;
+    float64 it rounds to float32."""
+    x = x.astype(np.promote_types(x.dtype, np.float32), copy=False) + 0.0  # -0 + 0 = 0
+    bits = x.view(np.int32 if x.itemsize == 4 else np.int64)
+    return K.where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
 
 
 __all__ = ["embedding_bag"]
