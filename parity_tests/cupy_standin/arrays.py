@@ -50,15 +50,16 @@ def wrapped(value):
     return value
 
 
-# What a capture cannot hold: results whose size the host must know; libraries under CuPy's own handles.
-_OF_UNKNOWN_SIZE = frozenset(("nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "trim_zeros"))
-_BY_LIBRARIES = frozenset(
-    ("matmul", "__matmul__", "dot", "vdot", "inner", "tensordot", "einsum", "cholesky", "inv", "lstsq", "qr", "solve")
-)
+# What a capture cannot hold: what the host must know a number of, or a sort, at whose end Thrust waits; libraries
+# under CuPy's own handles.
+_WAITING = {"nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "trim_zeros", "bincount", "delete"}
+_WAITING |= {"sort", "argsort", "lexsort", "partition", "argpartition", "median", "percentile", "isin", "histogram"}
+_BY_LIBRARIES = {"matmul", "__matmul__", "dot", "vdot", "inner", "tensordot", "einsum", "cholesky", "inv", "lstsq"}
+_BY_LIBRARIES |= {"qr", "solve", "svd", "eigh", "eigvalsh", "det", "slogdet", "pinv", "matrix_rank"}
 
 
 def check_capture(name: str) -> None:
-    if name in _OF_UNKNOWN_SIZE:
+    if name in _WAITING:
         cuda.forbid()
     if name in _BY_LIBRARIES:
         cuda.forbid("calling cuBLAS API during stream capture is currently unsupported", NotImplementedError)
