@@ -52,3 +52,11 @@ def test_the_largest_of_a_bag_is_found_in_all_its_bits(dtype):
         given = (lib.from_numpy(x).to(where) for x in (index, weight, offsets))
         results.append(lib.nn.functional.embedding_bag(*given, mode="max").cpu().numpy())
     np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_floats_below_0_as_bytes(dtype):
+    """Not what is beyond 64 bits, of which torch says nothing."""
+    numbers = [-1.5, -3.0, -300.0, 0.7, 255.5, 300.0]
+    expected = torch.tensor(numbers, dtype=getattr(torch, dtype)).to(torch.uint8)
+    assert mt.tensor(numbers, dtype=getattr(mt, dtype), device="cuda").to(mt.uint8).tolist() == expected.tolist()

@@ -1,4 +1,4 @@
-"""What CuPy computes otherwise than NumPy: division with a rest. (For maximum.at and minimum.at see module.py.)"""
+"""What CuPy computes otherwise than NumPy: division with a rest, and bytes of floats. (maximum.at: see module.py.)"""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ def fmod(x, y):
         return np.fmod(x, y)
     rest = np.fmod(np.asarray(x, np.float64), np.asarray(y, np.float64))
     return np.where(np.equal(y, 0), 0, rest).astype(dtype)
+
+
+def within_32_bits(x):
+    """Floats as a GPU makes unsigned integers of them, whose last bits are a uint8: 0 of NaN and of what is below 0."""
+    return np.nan_to_num(x, nan=0).clip(0, 2**32 - 1).astype(np.uint32) if x.dtype.kind == "f" else x
 
 
 OTHERWISE = {"floor_divide": floor_divide, "remainder": remainder, "fmod": fmod}

@@ -180,7 +180,8 @@ class ndarray:
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         with np.errstate(all="ignore"):
-            return ndarray(self._a.astype(dtype, order=order, copy=copy))
+            array = arithmetic.within_32_bits(self._a) if dtype == np.uint8 else self._a
+            return ndarray(array.astype(dtype, order=order, copy=copy))
 
     def diagonal(self, offset=0, axis1=0, axis2=1):
         view = self._a.diagonal(offset, axis1, axis2)
