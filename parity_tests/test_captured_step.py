@@ -346,3 +346,21 @@ def test_a_graph_keeps_alive_what_it_writes(cuda):
     fast.graph.replay()
     cuda.synchronize()
     assert all((t == 7).all().item() for t in filled)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [lambda x: F.layer_norm(x, (4100,), x[0], x[1]), lambda x: mt.cdist(x, x[:1] + 1), lambda x: F.group_norm(x, 2)],
+    ids=["a wide layer_norm", "cdist", "group_norm"],
+)
+def test_sums_of_products_are_captured(compute):
+    """None of them by the cuBLAS of CuPy's einsum."""
+    x = mt.randn(3, 4100, device="cuda", requires_grad=True)
+
+    def step(x):
+        return mt.autograd.grad(compute(x).square().sum(), x)[0]
+
+    expected, captured = step(x), mt.cuda.capture_step(step)
+    for _ in range(4):
+        np.testing.assert_allclose(captured(x).tolist(), expected.tolist(), rtol=1e-4, atol=1e-5)
+    assert captured.graph is not None

@@ -240,3 +240,19 @@ def test_a_target_out_of_range_gives_nan():
     scores = mt.zeros(2, 3, device="cuda")
     assert mt.isnan(nn.functional.cross_entropy(scores, mt.tensor([0, 7]).cuda())).item()
     assert not mt.isnan(nn.functional.cross_entropy(scores, mt.tensor([0, -100]).cuda())).item()
+
+
+def test_a_causal_bias_goes_where_the_query_is():
+    q, k, v = (mt.randn(2, n, 4, device="cuda") for n in (3, 5, 5))
+    for bias in (nn.attention.bias.causal_upper_left(3, 5), nn.attention.bias.causal_lower_right(3, 5)):
+        here = nn.functional.scaled_dot_product_attention(q.cpu(), k.cpu(), v.cpu(), bias)
+        there = nn.functional.scaled_dot_product_attention(q, k, v, bias)
+        assert there.is_cuda and mt.allclose(there.cpu(), here, atol=1e-6)
+
+
+def test_tensors_by_keyword_go_to_the_cpu_and_back():
+    """Where CuPy lacks the means."""
+    x = mt.tensor([3.0, 1.0, 3.0], device="cuda")
+    assert mt.unique(input=x).tolist() == [1.0, 3.0] and mt.unique(input=x).is_cuda
+    assert mt.isin(elements=x, test_elements=x[:1]).tolist() == [True, False, True]
+    assert mt.isin(element=1.0, test_elements=x).is_cuda

@@ -40,10 +40,8 @@ from numpy import (
     flip,
     float64,
     floor,
-    floor_divide,
     fmax,
     fmin,
-    fmod,
     gcd,
     greater,
     greater_equal,
@@ -85,7 +83,6 @@ from numpy import (
     power,
     put_along_axis,
     rad2deg,
-    remainder,
     repeat,
     right_shift,
     rint,
@@ -162,6 +159,7 @@ from .reference.copying import ascontiguousarray, copy_rolled, copy_to
 from .reference.ctc import ctc_loss, ctc_loss_grad
 from .reference.decompositions import cholesky, eigh, eigvalsh, geqrf, qr, svd, svdvals
 from .reference.distances import euclidean
+from .reference.division import floor_divide, fmod, remainder
 from .reference.dropout import masked_scale
 from .reference.elementwise_loss import huber, logits_loss, logits_loss_grad
 from .reference.exponentials import (

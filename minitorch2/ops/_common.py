@@ -170,7 +170,8 @@ def on_host(function):
 
     @functools.wraps(function)
     def call(*args, **kwargs):
-        where = next((device_of(a._data) for a in args if isinstance(a, Variable) and K.on_device(a._data)), None)
+        tensors = (a for a in (*args, *kwargs.values()) if isinstance(a, Variable))
+        where = next((device_of(t._data) for t in tensors if K.on_device(t._data)), None)
         if where is None:
             return function(*args, **kwargs)
         here = (to_device(a, CPU) if isinstance(a, Variable) else a for a in args)

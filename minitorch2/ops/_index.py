@@ -69,7 +69,8 @@ def take_apart(data, index) -> tuple[Any, Any, Any]:
             dim += _dims_used(item)
         else:
             op = Select
-            basic.append(checked_int(item, shape, dim))
+            # CuPy's arrays have no __index__
+            basic.append(checked_int(int(item) if K.is_array(item) else item, shape, dim))
             dim += 1
     if all(a is None for a in arrays):
         arrays = None

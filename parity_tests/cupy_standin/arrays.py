@@ -9,10 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import cuda
+from . import arithmetic, cuda
+from .layout import laid_out
 
 NAMES = json.loads(Path(__file__).with_name("names.json").read_text())
-MEMBERS = frozenset(NAMES["ndarray"])
+MEMBERS = NAMES["ndarray"]  # attributes and methods; the parameters of these
 
 
 class Transfers(collections.Counter):
@@ -49,37 +50,37 @@ def wrapped(value):
     return value
 
 
-# What takes the order of memory over from its argument; everything else that is new lies in C order.
-_IN_ITS_ORDER = frozenset(("copy", "empty_like", "full_like", "ones_like", "zeros_like"))
-
-
-def in_c_order(result):
-    """A result as CuPy lays it out: NumPy gives it the order of its operands."""
-    if isinstance(result, tuple):
-        return tuple(map(in_c_order, result))
-    if isinstance(result, np.ndarray) and result.base is None and not result.flags.c_contiguous:
-        return np.ascontiguousarray(result)
-    return result
-
-
-# What a capture cannot hold: results whose size the host must know; libraries under CuPy's own handles.
-_OF_UNKNOWN_SIZE = frozenset(("nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "trim_zeros"))
-_BY_LIBRARIES = frozenset(
-    ("matmul", "__matmul__", "dot", "vdot", "inner", "tensordot", "einsum", "cholesky", "inv", "lstsq", "qr", "solve")
-)
+# What a capture cannot hold: what the host must know a number of, or a sort, at whose end Thrust waits; libraries
+# under CuPy's own handles.
+_WAITING = {"nonzero", "flatnonzero", "argwhere", "unique", "extract", "compress", "trim_zeros", "bincount", "delete"}
+_WAITING |= {"sort", "argsort", "lexsort", "partition", "argpartition", "median", "percentile", "isin", "histogram"}
+_BY_LIBRARIES = {"matmul", "__matmul__", "dot", "vdot", "inner", "tensordot", "einsum", "cholesky", "inv", "lstsq"}
+_BY_LIBRARIES |= {"qr", "solve", "svd", "eigh", "eigvalsh", "det", "slogdet", "pinv", "matrix_rank"}
 
 
 def check_capture(name: str) -> None:
-    if name in _OF_UNKNOWN_SIZE:
+    if name in _WAITING:
         cuda.forbid()
     if name in _BY_LIBRARIES:
         cuda.forbid("calling cuBLAS API during stream capture is currently unsupported", NotImplementedError)
 
 
-def on_device(function, name: str):
+def check_arguments(name: str, parameters: list[str] | None, args, kwargs) -> None:
+    """TypeError where CuPy's function of that name lacks a keyword or takes fewer arguments; None: it does not tell."""
+    if parameters is None or {"args", "kwargs"} & set(parameters):
+        return
+    unknown = [key for key in kwargs if key not in parameters]
+    too_many = len(args) > len(parameters) and not any(each.startswith("*") for each in parameters)
+    if unknown or too_many:
+        raise TypeError(f"cupy's {name} takes ({', '.join(parameters)}), not {unknown or len(args)}")
+
+
+def on_device(function, name: str, parameters: list[str] | None = None):
     """`function`, a NumPy function or method, for arrays on the device."""
+    own = getattr(function, "__self__", None)
 
     def call(*args, **kwargs):
+        check_arguments(name, parameters, args, kwargs)
         check_capture(name)
         out = kwargs.get("out")
         args = [unwrapped(a, name) for a in args]
@@ -88,7 +89,8 @@ def on_device(function, name: str):
             return out[0] if len(out) == 1 else out
         if out is not None:
             return out
-        return wrapped(result if name in _IN_ITS_ORDER else in_c_order(result))
+        source, *rest = (own, *args) if isinstance(own, np.ndarray) else args or (None,)
+        return wrapped(laid_out(result, name, source, kwargs.get("axis", rest[0] if rest else None)))
 
     call.__name__ = name
     return call
@@ -162,9 +164,9 @@ class ndarray:
         transfers["to device"] += 1
         self._a[...] = array
 
-    def item(self, *args):
+    def item(self):
         transfers["to host"] += 1
-        return self._a.item(*args)
+        return self._a.item()
 
     def tolist(self):
         transfers["to host"] += 1
@@ -178,7 +180,8 @@ class ndarray:
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
         with np.errstate(all="ignore"):
-            return ndarray(self._a.astype(dtype, order=order, copy=copy))
+            array = arithmetic.within_32_bits(self._a) if dtype == np.uint8 else self._a
+            return ndarray(array.astype(dtype, order=order, copy=copy))
 
     def diagonal(self, offset=0, axis1=0, axis2=1):
         view = self._a.diagonal(offset, axis1, axis2)
@@ -189,7 +192,9 @@ class ndarray:
         if name.startswith("__") or name not in MEMBERS:
             raise AttributeError(f"'cupy.ndarray' object has no attribute {name!r}")
         value = getattr(self._a, name)
-        return on_device(value, name) if callable(value) else wrapped(value) if name != "shape" else value
+        if callable(value):
+            return on_device(value, name, MEMBERS[name])
+        return wrapped(value) if name != "shape" else value
 
     def __getitem__(self, key):
         key = _index(key)
@@ -220,9 +225,6 @@ class ndarray:
     def __float__(self):
         return float(self._number())
 
-    def __index__(self):
-        return self._number().__index__()
-
     def __repr__(self):
         return repr(self._number())
 
@@ -250,22 +252,25 @@ def _index(key):
 
 
 def _operator(name):
+    otherwise = arithmetic.operator(name)
+
     def apply(self, other, *rest):
         if isinstance(other, list | tuple | str | bytes) or other is None:
             return NotImplemented
         check_capture(name)
         with np.errstate(all="ignore"):
-            result = getattr(self._a, name)(unwrapped(other, name), *rest)
+            other = unwrapped(other, name)
+            result = getattr(self._a, name)(other, *rest) if otherwise is None else otherwise(self._a, other)
         if result is NotImplemented:
             return result
-        return self if name.startswith("__i") and name != "__invert__" else wrapped(in_c_order(result))
+        return self if name.startswith("__i") and name != "__invert__" else wrapped(laid_out(result, name, None, None))
 
     apply.__name__ = name
     return apply
 
 
 def _unary(name):
-    return lambda self: wrapped(in_c_order(getattr(self._a, name)()))
+    return lambda self: wrapped(laid_out(getattr(self._a, name)(), name, None, None))
 
 
 for _name in (

@@ -10,8 +10,9 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 from cuda_emulation import CompileException, RawKernel, RawModule
 
-from . import cublas
-from .arrays import NAMES, in_c_order, ndarray, on_device, transfers, unwrapped, wrapped
+from . import arithmetic, cublas
+from .arrays import NAMES, ndarray, on_device, transfers, unwrapped, wrapped
+from .layout import laid_out
 
 _OUT_OF_NOTHING = {"array", "asarray", "ascontiguousarray", "asanyarray"}  # take what is on the host, openly
 
@@ -39,10 +40,14 @@ class ufunc:
         if out is not None:
             named["out"] = unwrapped(out, self.__name__)
         with np.errstate(all="ignore"):
-            result = self._function(*(unwrapped(a, self.__name__) for a in args), casting=casting, **named)
+            args = [unwrapped(a, self.__name__) for a in args]
+            if self.__name__ in arithmetic.OTHERWISE and not named:
+                result = arithmetic.OTHERWISE[self.__name__](*args)
+            else:
+                result = self._function(*args, casting=casting, **named)
         if out is not None:
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
-        return wrapped(in_c_order(result))
+        return wrapped(laid_out(result, self.__name__, None, None))
 
     def at(self, a, indices, b=None):
         if self.__name__ not in AT:
@@ -51,7 +56,12 @@ class ufunc:
             raise TypeError(f"operand type(s) all returned NotImplemented from __array_ufunc__({self.__name__}, 'at')")
         if a.dtype.name not in AT[self.__name__]:
             raise TypeError(f"cupy.{self.__name__}.at only supports {', '.join(AT[self.__name__])} as data type")
-        self._function.at(*(unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b)))
+        a, indices, b = (unwrapped(x, f"{self.__name__}.at") for x in (a, indices, b))
+        function = self._function
+        if a.dtype.kind == "f" and self.__name__ in ("maximum", "minimum"):  # by fmaxf: of float64 too, and a NaN loses
+            a[indices] = a[indices].astype(np.float32)
+            b, function = np.asarray(b, np.float32), {"maximum": np.fmax, "minimum": np.fmin}[self.__name__]
+        function.at(a, indices, b)
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
         return self._method("reduce", "add", "multiply")(array, axis=axis, dtype=dtype, out=out, keepdims=keepdims)
@@ -70,13 +80,9 @@ class ufunc:
 
 def _checked(function, name: str, parameters):
     """`function` for arrays on the device, refusing arguments that CuPy's of that name does not have."""
-    call = on_device(function, name)
+    call = on_device(function, name, parameters)
 
     def checked(*args, **kwargs):
-        if parameters is not None and not {"args", "kwargs"} & set(parameters):
-            unknown = [key for key in kwargs if key not in parameters]
-            if unknown or len(args) > len(parameters):
-                raise TypeError(f"cupy.{name} takes ({', '.join(parameters)}), not {unknown or len(args)}")
         with np.errstate(all="ignore"):
             return call(*args, **kwargs)
 
@@ -185,8 +191,18 @@ def broadcast_to(array, shape):
     return ndarray(np.lib.stride_tricks.as_strided(array, view.shape, view.strides))
 
 
+def where(condition, x=None, y=None):
+    """CuPy's asks its condition to convert itself, which a bool of Python's cannot."""
+    if isinstance(condition, bool):
+        raise AttributeError("'bool' object has no attribute 'astype'")
+    if x is None and y is None:
+        return on_device(np.where, "nonzero")(condition)
+    return on_device(np.where, "where")(condition, x, y)
+
+
 def take_along_axis(a, indices, axis):
-    return ndarray(np.take_along_axis(unwrapped(a, "take_along_axis"), unwrapped(indices, "take_along_axis"), axis))
+    taken = np.take_along_axis(unwrapped(a, "take_along_axis"), unwrapped(indices, "take_along_axis"), axis)
+    return ndarray(np.ascontiguousarray(taken))
 
 
 def may_share_memory(a, b, max_work=None):
@@ -202,7 +218,7 @@ def make() -> Module:
     cupy.__path__ = []  # a package: `import cupy.cuda` is looked up in sys.modules
     cupy.ndarray, cupy.ufunc = ndarray, ufunc
     cupy.copyto, cupy.may_share_memory, cupy.take_along_axis = copyto, may_share_memory, take_along_axis
-    cupy.broadcast_to = broadcast_to
+    cupy.broadcast_to, cupy.where = broadcast_to, where
     cupy.asnumpy = lambda a, **_: a.get() if isinstance(a, ndarray) else np.asarray(a)
     cupy.get_array_module = lambda *arrays: cupy if any(isinstance(a, ndarray) for a in arrays) else np
     cupy.is_available = lambda: True

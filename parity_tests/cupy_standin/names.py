@@ -1,6 +1,6 @@
 """What CuPy offers, written down where CuPy is installed:
 
-    python parity_tests/cupy_standin/names.py > parity_tests/cupy_standin/names.json
+    python -P parity_tests/cupy_standin/names.py > parity_tests/cupy_standin/names.json
 
 CuPy imports without a driver, so no GPU is needed. The stand-in refuses every name and argument that is
 not in the list.
@@ -8,6 +8,7 @@ not in the list.
 
 import inspect
 import json
+import re
 import sys
 
 
@@ -17,6 +18,15 @@ def parameters(function):
         return list(inspect.signature(function).parameters)
     except (ValueError, TypeError):
         return None
+
+
+def of_method(method):
+    """The same of a method of arrays, compiled too, whose docstring begins with its signature."""
+    first = (getattr(method, "__doc__", None) or "").partition("\n")[0]
+    found = re.fullmatch(r"\w+\.\w+\(self(.*?)\)( -> \w+)?", first)
+    if not callable(method) or found is None:
+        return None
+    return [part.partition("=")[0].split()[-1] for part in found[1].split(",")[1:]]
 
 
 def table(module, ufunc):
@@ -36,7 +46,7 @@ def main():
     import cupy
 
     tables = {name: table(module, cupy.ufunc) for name, module in {"": cupy, "linalg": cupy.linalg}.items()}
-    members = sorted(name for name in dir(cupy.ndarray) if not name.startswith("__"))
+    members = {name: of_method(getattr(cupy.ndarray, name)) for name in dir(cupy.ndarray) if name[:2] != "__"}
     json.dump({"version": cupy.__version__, "functions": tables, "ndarray": members}, sys.stdout, indent=1)
     print()
 

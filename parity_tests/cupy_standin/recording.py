@@ -28,7 +28,7 @@ _SILENT = frozenset(  # what computes nothing, or what a capture refuses
             "__int__",
             "__float__",
         ),
-        *("__index__", "__reduce__", "_number", "get", "item", "tolist"),
+        *("__reduce__", "_number", "get", "item", "tolist"),
     )
 )
 

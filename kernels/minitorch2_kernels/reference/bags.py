@@ -43,6 +43,13 @@ def bag_factors_grad(g, table, indices, bag):
     return (take_slices(table, indices, 0) * _of_bags(g, bag)).sum(1)
 
 
+def _ranks(x):
+    """Integers in the order of the floats x, of 4 or 8 bytes, none of them NaN, -0 and 0 alike: CuPy's maximum.at is
+    exact for integers, and rounds float64 to float32."""
+    bits = (x + 0.0).view(np.int32 if x.itemsize == 4 else np.int64)  # -0 + 0 = 0
+    return where(bits < 0, bits ^ np.iinfo(bits.dtype).max, bits)
+
+
 @kernel
 def bag_largest(table, indices, bag, bags):
     """The largest of table[indices[i]] over the i of each bag, column by column, zeros for an empty one, and the i that
@@ -54,8 +61,9 @@ def bag_largest(table, indices, bag, bags):
     xp.minimum.at(first, bag, number)
     leads = (first[bag] == number)[:, None]
     values = take_slices(table, indices, 0)
-    ranks = where(np.isnan(values), where(leads, values.dtype.type(math.inf), values.dtype.type(-math.inf)), values)
-    top = full_like(ranks, -math.inf, shape=(bags + 1, width))
+    known = where(np.isnan(values), where(leads, values.dtype.type(math.inf), values.dtype.type(-math.inf)), values)
+    ranks = _ranks(known)
+    top = full_like(ranks, np.iinfo(ranks.dtype).min, shape=(bags + 1, width))
     xp.maximum.at(top, bag, ranks)
     place = full_like(bag, n, shape=(bags + 1, width))
     xp.minimum.at(place, bag, where(ranks == top[bag], number[:, None], n))

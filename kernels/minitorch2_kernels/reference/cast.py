@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import kernel, namespace
+from ..dispatch import kernel, namespace, on_device
 from .arithmetic import LONG
 
 BFLOAT16 = np.dtype([("bfloat16", "<u2")])
@@ -16,9 +16,11 @@ BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 def cast(x, dtype):
     """A copy of x with elements of `dtype`. Floats go to integers by truncation, to bool by `!= 0`."""
     if x.dtype == BFLOAT16:
-        return x.copy() if dtype == BFLOAT16 else widen(x).astype(dtype, copy=False)
+        return x.copy() if dtype == BFLOAT16 else cast(widen(x), dtype)
     if dtype == BFLOAT16:
         return narrow(x.astype(np.float32, copy=False))
+    if dtype == np.uint8 and x.dtype.kind == "f" and on_device(x):
+        x = x.astype(np.int64)  # of what is below 0 a GPU makes 0 at once, and torch the last eight bits
     return long_cast(x, dtype) if x.size >= LONG else x.astype(dtype)
 
 

@@ -6,6 +6,7 @@ Every normalisation is this one under another shape: batch norm has A = N, B = C
 from __future__ import annotations
 
 from ..dispatch import kernel, namespace
+from .sums import sums_of_products
 
 
 def _total(x):
@@ -16,7 +17,7 @@ def _total(x):
 
 def _dot(x, y):
     """The sum of x * y over A and L, without making the product. (B,)"""
-    return namespace(x).einsum("abl,abl->ab", x, y).sum(axis=0)
+    return sums_of_products(x, y, 2).sum(axis=0)
 
 
 @kernel
@@ -115,7 +116,7 @@ def layer_norm(x, weight, bias, eps):
     xp, width = namespace(x), x.dtype.type(x.shape[1])
     mean = x.sum(axis=1, keepdims=True) / width
     y = x - mean
-    rstd = 1 / xp.sqrt(xp.einsum("rd,rd->r", y, y)[:, None] / width + x.dtype.type(eps))
+    rstd = 1 / xp.sqrt(sums_of_products(y, y, 1)[:, None] / width + x.dtype.type(eps))
     y *= rstd
     if weight is not None:
         y *= weight
@@ -127,12 +128,12 @@ def layer_norm(x, weight, bias, eps):
 @kernel
 def layer_norm_grad(g, x, mean, rstd, weight):
     """(dx, dweight, dbias) of `layer_norm`; as `normalize_grad`, but weight runs along the row."""
-    xp, width = namespace(x), x.dtype.type(x.shape[1])
+    width = x.dtype.type(x.shape[1])
     h = x - mean
     h *= rstd
-    dweight, dbias = xp.einsum("rd,rd->d", g, h), g.sum(axis=0)
+    dweight, dbias = sums_of_products(g, h, 0), g.sum(axis=0)
     g = g if weight is None else g * weight
-    h *= xp.einsum("rd,rd->r", g, h)[:, None] / -width
+    h *= sums_of_products(g, h, 1)[:, None] / -width
     h += g
     h -= g.sum(axis=1, keepdims=True) / width
     h *= rstd

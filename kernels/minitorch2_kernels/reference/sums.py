@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import string
+
 import numpy as np
 
-from ..dispatch import asarray, kernel, namespace
+from ..dispatch import asarray, kernel, namespace, on_device
 from .arithmetic import LONG, asked_if_long
 from .cast import cast
 
@@ -30,6 +32,15 @@ def sums(x, axes, keepdims=False):
     if x.size >= LONG:
         return long_sums(x, tuple(sorted(axes)), keepdims)
     return x.sum(axis=axes, keepdims=keepdims, dtype=x.dtype)
+
+
+def sums_of_products(x, y, axis):
+    """The sums of x * y along `axis`. NumPy's einsum makes no product in memory; CuPy's calls cuBLAS by a handle that
+    cannot be captured in a graph."""
+    if on_device(x):
+        return (x * y).sum(axis=axis)
+    dims = string.ascii_letters[: x.ndim]
+    return np.einsum(f"{dims},{dims}->{dims.replace(dims[axis], '')}", x, y)
 
 
 @kernel
