@@ -264,6 +264,32 @@ def test_many_threads_at_once():
         assert g.tolist() == alone.tolist()
 
 
+@pytest.mark.parametrize("lib", BOTH)
+@pytest.mark.parametrize("mode", ["no_grad", "inference_mode", "enable_grad"])
+def test_threads_inside_one_decorated_function(lib, mode):
+    """Whoever leaves first leaves with what it came with."""
+    together, leave, found = threading.Barrier(2), threading.Event(), {}
+
+    @getattr(lib, mode)()
+    def inside(first):
+        together.wait(10)
+        if not first:
+            assert leave.wait(10)
+
+    def work(first):
+        lib.set_grad_enabled(first)
+        inside(first)
+        found[first] = lib.is_grad_enabled(), lib.is_inference_mode_enabled()
+        leave.set()
+
+    threads = [threading.Thread(target=work, args=(first,)) for first in (True, False)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert found == {True: (True, False), False: (False, False)}
+
+
 def test_a_backward_inside_a_backward():
     def run(lib):
         x = leaf(lib)

@@ -165,3 +165,9 @@ def test_tensors_larger_than_the_memory():
         return made[0].weight.shape, made[1].stride(), x.t().stride(), lib.ones(2**41, device="meta").shape
 
     assert run(mt) == run(torch)
+
+
+def test_backward_of_several_is_refused_by_what_it_is():
+    x = mt.ones(2, device="meta", requires_grad=True)
+    with pytest.raises(NotImplementedError, match="gradients on the meta device"):
+        mt.autograd.backward([(x * 2).sum(), (x * 3).sum()])

@@ -1,6 +1,7 @@
 """The pool of threads: loops shared without the interpreter's lock, sleeping, forking, and several callers at once."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -190,3 +191,36 @@ def test_a_forked_child_starts_threads_of_its_own(loops):
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert np.array_equal(relu_shared(loops, x, BIG), np.maximum(x, 0))
+
+
+_TWO_THAT_COME_FIRST_AT_ONCE = """
+import threading, time
+import numpy as np
+from minitorch2_kernels.cpu import formula_loops, pool
+
+begin = threading.Thread.start
+def slowly(thread):
+    begin(thread)
+    if thread.name.startswith("minitorch2-pool"):
+        time.sleep(0.1)  # the other caller's turn
+threading.Thread.start = slowly
+pool.set_num_threads(2)
+together, x = threading.Barrier(2), np.zeros(10**6, np.float32)
+def work():
+    together.wait()
+    pool.share_loop(1e9, formula_loops.relu, x.size, x, np.empty_like(x))
+callers = [threading.Thread(target=work) for _ in range(2)]
+for caller in callers:
+    caller.start()
+for caller in callers:
+    caller.join()
+print(sorted(t.name for t in threading.enumerate() if t.name.startswith("minitorch2-pool")))
+"""
+
+
+def test_two_that_come_first_at_once_start_one_worker():
+    """Two workers with one slot would do each job twice."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _TWO_THAT_COME_FIRST_AT_ONCE], capture_output=True, text=True, timeout=300
+    )
+    assert ran.stdout.strip() == "['minitorch2-pool-0']", ran.stderr

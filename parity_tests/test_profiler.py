@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import threading
 import warnings
 from typing import Any
@@ -130,6 +131,26 @@ def test_threads_nest_apart():
         thread.join()
     elsewhere = next(e for e in prof.events() if e.name == "elsewhere")
     assert elsewhere.cpu_parent is None and elsewhere.thread != prof.events()[0].thread
+
+
+def test_threads_that_begin_at_the_same_moment():
+    def work():
+        for _ in range(300):
+            with record_function("one of many"):
+                pass
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with profile() as prof:
+            threads = [threading.Thread(target=work) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert counts(prof.events())["one of many"] == 1200
 
 
 @record_function("decorated")

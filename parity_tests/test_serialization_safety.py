@@ -59,6 +59,26 @@ def test_pickles_that_run_a_program(protocol, wrap, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def colliding_pairs(count):
+    """Pickled pairs of whole numbers, all of one hash: CPython mixes with numbers that have an inverse."""
+    first, second, start, all_bits = 11400714785074694791, 14029467366897019727, 2870177450012600261, 2**64 - 1
+    inverse, pairs, a = pow(second, -1, 2**64), [], 0
+    while len(pairs) < count:
+        mixed = (start + a * second) & all_bits
+        mixed = ((mixed << 31 | mixed >> 33) & all_bits) * first & all_bits
+        b = (7 - mixed) * inverse & all_bits
+        if b < 2**61 - 1:
+            pairs.append((a, b))
+        a += 1
+    assert len({hash(pair) for pair in pairs}) == 1
+    return [number(a) + number(b) + b"\x86" for a, b in pairs]
+
+
+def again(what, function):
+    """A pickle that hands one and the same object to a function, thousands of times."""
+    return b"](" + what + b"q\x00" + function + b"q\x01" + b"h\x01h\x00\x85R" * 3000 + b"e."
+
+
 ATTACKS = {
     "INST": b"(" + text("touch broken") + b"ios\nsystem\n.",
     "OBJ": b"(cos\nsystem\n" + text("touch broken") + b"o.",
@@ -117,6 +137,32 @@ ATTACKS = {
     "a dict in itself": b"}q\x00K\x01h\x00s.",
     "a key that hashes forever": b"}K\x01q\x00" + b"h\x00\x86q\x00" * 70 + b"Ns.",
     "keys that collide": b"}(" + b"".join(number(i * (2**61 - 1)) + b"N" for i in range(20_000)) + b"u.",
+    "tuples that collide": b"}(" + b"".join(pair + b"N" for pair in colliding_pairs(20_000)) + b"u.",
+    "tuples that collide in a set": b"\x8f(" + b"".join(colliding_pairs(20_000)) + b"\x90.",
+    "tuples that collide in an OrderedDict": b"ccollections\nOrderedDict\n]("
+    + b"".join(pair + b"N\x86" for pair in colliding_pairs(20_000))
+    + b"e\x85R.",
+    "complex numbers that collide": b"cbuiltins\ncomplex\nq\x00}("
+    + b"".join(
+        b"h\x00G" + struct.pack(">d", 2.0**40 - 1000003 * k) + b"G" + struct.pack(">d", k) + b"\x86RN"
+        for k in range(9999)
+    )
+    + b"u\x86.",
+    "many sets of one list": again(b"](" + b"N" * 100_000 + b"e", b"cbuiltins\nset\n"),
+    "many OrderedDicts of one list": again(b"](" + b"K\x01N\x86" * 100_000 + b"e", b"ccollections\nOrderedDict\n"),
+    "many Counters of one dict": again(
+        b"}(" + b"".join(number(i) + b"N" for i in range(9999)) + b"u", b"ccollections\nCounter\n"
+    ),
+    "many bytes of one text": again(text("a" * 1_000_000), b"c_codecs\nencode\n"),
+    "many bytearrays of some bytes": again(
+        b"B" + struct.pack("<I", 1_000_000) + bytes(1_000_000), b"cbuiltins\nbytearray\n"
+    ),
+    "many sizes of one tuple": again(b"(" + b"K\x01" * 100_000 + b"t", b"ctorch\nSize\n"),
+    "many states of one dict": b"}("
+    + b"".join(text(f"a{i}") + b"N" for i in range(9999))
+    + b"uq\x00("
+    + b"ccollections\nOrderedDict\n)Rh\x00b" * 3000
+    + b"t\x86.",
     "protocol 99": b"\x80\x63}.",
     "protocol 0": b"(dp0\n.",
     "text of 2**63 bytes": b"\x8d" + b"\xff" * 7 + b"\x7fabc.",
