@@ -14,7 +14,7 @@ import torch
 import minitorch2 as mt
 from minitorch2.core import warned
 
-from .test_one_liners import SPECIFIED, plain, programs_between_lines, run
+from .test_one_liners import SPECIFIED, plain, programs_between_lines, run, skip_of_the_cpu
 
 FILES = sorted((Path(__file__).parent / "error_texts").glob("*.txt"))
 
@@ -43,6 +43,7 @@ def _neutral(text):
 @pytest.mark.skipif(not SPECIFIED, reason="the texts are those of another PyTorch")
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_errors_say_what_they_say_in_torch(file):
+    skip_of_the_cpu(file)
     different = []
     for program in programs_between_lines(file):
         (ours, said), (theirs, expected) = told(mt, program), told(torch, program)

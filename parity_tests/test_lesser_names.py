@@ -18,7 +18,7 @@ import torch.nn.attention.bias
 import torch.utils.benchmark
 import torch.utils.module_tracker
 import torch.utils.weak
-from side_by_side import BOTH, same
+from side_by_side import BOTH, needs_build_of_the_cpu, same
 
 import minitorch2
 import minitorch2.library
@@ -136,9 +136,8 @@ def test_they_may_be_asked_about():
         assert [(each.name, each.value) for each in lib.utils.benchmark.Language] == [("PYTHON", 0), ("CPP", 1)]
 
 
+@needs_build_of_the_cpu
 def test_tensors_of_the_gpu_by_their_old_name():
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
     same(lambda t: t.cuda.FloatTensor(2))
 
 
