@@ -246,7 +246,7 @@ class Tensor(
         return complex(self._one_number(warns=True))
 
     def _one_number(self, warns=False):
-        if warns and self.requires_grad:
+        if warns and self.requires_grad and state.grad:
             warn_once(TO_SCALAR, 2)
         if self._data.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
