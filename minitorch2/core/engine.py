@@ -22,7 +22,7 @@ from minitorch2_kernels.reference.cast import BFLOAT16
 from . import anomaly
 from .function import Function
 from .grad_mode import state
-from .gradient_hooks import call_hooks, call_leaf_hooks, call_post_hooks
+from .gradient_hooks import call_hooks, call_leaf_hooks, call_post_hooks, call_pre_hooks
 from .memory_order import copied
 from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
@@ -62,7 +62,8 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
             have += g
 
     def at_once(leaf):  # its only gradient, and no hook to see it or when it comes: it is added to .grad as it comes
-        return leaf not in received and not leaf.variable._hooks and not leaf.variable._after_accumulate
+        seen = leaf.variable._hooks or leaf.variable._after_accumulate or leaf.pre_hooks or leaf.post_hooks
+        return leaf not in received and not seen
 
     ready: list = []  # a heap of (-number, node)
     for (node, nr), g in zip(roots, grads, strict=True):
@@ -81,10 +82,13 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
             slots = received.pop(node, None)
             if slots is None:  # every path to this node was cut (a backward returned None)
                 results = (None,) * len(node.edges)
+                slots = [None] * node.n_outputs
                 if node.hooks:
-                    call_hooks(node.hooks, [None] * node.n_outputs)
+                    call_hooks(node.hooks, slots)
+                if node.pre_hooks:
+                    call_pre_hooks(node, slots)
                 if node.post_hooks:
-                    call_post_hooks(node, results, [None] * node.n_outputs, waiting)
+                    call_post_hooks(node, results, slots, waiting)
             else:
                 if node.hooks:
                     call_hooks(node.hooks, slots)
@@ -94,15 +98,24 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
                             wanted[node, nr] = g
                 if type(node) is AccumulateGrad:
                     if accumulate and (wanted is None or (node, 0) in wanted):
+                        if node.pre_hooks:
+                            call_pre_hooks(node, slots)
                         g = slots.pop()
                         nobody_else = sys.getrefcount(g) == 2  # g and getrefcount's argument: not within another call
                         _accumulate(node.variable, g, nobody_else, create_graph)
+                        if node.post_hooks:
+                            call_post_hooks(node, (), [g], waiting)
                     continue
                 if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
                     continue
                 if node.recompute is not None:
                     node.recompute()
-                results = anomaly.run(node, slots, create_graph) if watched else node.run(slots, create_graph)
+                if node.pre_hooks:
+                    call_pre_hooks(node, slots)
+                if node.pre_hooks and all(g is None for g in slots):
+                    results = (None,) * len(node.edges)
+                else:
+                    results = anomaly.run(node, slots, create_graph) if watched else node.run(slots, create_graph)
                 if node.post_hooks:
                     results = call_post_hooks(node, results, slots, waiting)
                 slots = None
