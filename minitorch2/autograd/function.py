@@ -201,7 +201,7 @@ class _Application(Node):
                 continue
             if any(before is d for d in ctx._dirty):
                 if o._requires_grad and o._grad_fn is None:
-                    raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+                    raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
                 o._bump()
             o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
 
