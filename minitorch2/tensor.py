@@ -14,6 +14,7 @@ from numpy import ndarray
 from minitorch2_kernels.dispatch import on_device
 
 from .autograd.backward import backward as _backward
+from .autograd.backward import check_assigned
 from .core import dtypes
 from .core.device import CPU, device_of
 from .core.function import Function
@@ -249,7 +250,7 @@ class Tensor(
         return complex(self._one_number(warns=True))
 
     def _one_number(self, warns=False):
-        if warns and self.requires_grad:
+        if warns and self.requires_grad and state.grad:
             warn_once(TO_SCALAR, 2)
         if self._data.size != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
@@ -289,19 +290,7 @@ class Tensor(
     @grad.setter
     def grad(self, value):
         if value is not None:
-            if not isinstance(value, Variable):
-                raise TypeError(
-                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
-                )
-            if value is self:
-                raise RuntimeError("can't assign Variable as its own grad")
-            if value._data.shape != self._data.shape:
-                raise RuntimeError(
-                    f"assigned grad has data of a different size: got {list(value._data.shape)}, expected "
-                    f"{list(self._data.shape)}"
-                )
-            if value._data.dtype != self._data.dtype:
-                raise RuntimeError("assigned grad has data of a different type")
+            check_assigned(self, value)
         self._grad = value
 
     @grad.deleter

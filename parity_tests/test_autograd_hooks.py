@@ -147,8 +147,72 @@ def test_hooks_of_nodes():
         return seen, x.grad, y.grad, type(handle).__name__
 
     same(run)
-    with pytest.raises(NotImplementedError, match="register_hook is not supported for an AccumulateGrad"):
-        (leaf(mt) * 2).grad_fn.next_functions[0][0].register_hook(print)
+
+
+def test_prehooks_of_nodes():
+    """They come after the hooks of tensors and after what grad() gives, and the node's own hooks see what they left."""
+
+    def run(lib):
+        x, seen = leaf(lib), []
+        y = x * 2
+        node = y.grad_fn
+        handle = node.register_prehook(lambda outputs: (outputs[0] * 3,))
+        node.register_prehook(lambda outputs: seen.append(("prehook", outputs)))
+        node.register_hook(lambda inputs, outputs: seen.append(("hook", inputs[0], outputs)))
+        y.register_hook(lambda g: seen.append(("tensor", g)))
+        y.sum().backward(retain_graph=True)
+        grads = lib.autograd.grad(y.sum(), (x, y), create_graph=True)
+        handle.remove()
+        y.sum().backward(retain_graph=True)
+        node.register_prehook(lambda outputs: (None,))
+        y.sum().backward()
+        first = x.detach().requires_grad_().unbind()[0]
+        first.grad_fn.register_prehook(lambda outputs: seen.append(outputs))
+        first.sum().backward()
+        return seen, x.grad, grads
+
+    same(run)
+
+
+def test_hooks_of_a_leafs_node():
+    """They are called where the gradient is added to .grad: not by grad(), and before and after the leaf's own."""
+
+    def run(lib):
+        x, seen = leaf(lib), []
+        node = (x * 2).grad_fn.next_functions[0][0]
+        node.register_prehook(lambda outputs: (outputs[0] * 2,))
+        node.register_hook(lambda inputs, outputs: seen.append((inputs, outputs, x.grad.clone())))
+        x.register_post_accumulate_grad_hook(lambda x: seen.append(x.grad.clone()))
+        x.register_hook(lambda g: seen.append(g))
+        for _ in range(2):
+            (x * 3 + x).sum().backward()
+            (x * 5).sum().backward()
+        lib.autograd.grad((x * 7).sum(), x)
+        return seen, x.grad
+
+    same(run)
+
+
+PREHOOKS = [
+    lambda lib, outputs: outputs[0] * 3,
+    lambda lib, outputs: [outputs[0]],
+    lambda lib, outputs: (outputs[0], outputs[0]),
+    lambda lib, outputs: (lib.ones(7),),
+    lambda lib, outputs: (outputs[0].to(lib.float16),),
+]
+
+
+@pytest.mark.parametrize("hook", PREHOOKS)
+def test_what_a_prehook_may_not_return(hook):
+    def run(lib):
+        y = leaf(lib) * 2
+        y.grad_fn.register_prehook(lambda outputs: hook(lib, outputs))
+        try:
+            y.sum().backward()
+        except (RuntimeError, TypeError) as error:
+            return type(error).__name__
+
+    same(run)
 
 
 def test_retained_gradients_add_up():

@@ -120,12 +120,21 @@ def with_attribute(name, value):
     return layer
 
 
+def compiled():
+    """torch.compile imports what turns the checks of torch.distributions off."""
+    checks = torch.distributions.Distribution._validate_args
+    try:
+        return torch.compile(torch.nn.ReLU())
+    finally:
+        torch.distributions.Distribution.set_default_validate_args(checks)
+
+
 REFUSED = [
     (Block, TypeError, r"Block is a Module class of yours.*classes=\{Block: OurBlock\}"),
     (lambda: torch.nn.CrossMapLRN2d(2), TypeError, "is a module that minitorch2 does not have"),
     (lambda: torch.nn.LazyLinear(2), TypeError, "LazyLinear has no weights yet"),
     (lambda: torch.nn.DataParallel(torch.nn.ReLU()), TypeError, r"wrapper: .*model\.module"),
-    (lambda: torch.compile(torch.nn.ReLU()), TypeError, r"wrapper: .*_orig_mod"),
+    (compiled, TypeError, r"wrapper: .*_orig_mod"),
     (lambda: torch.jit.script(torch.nn.ReLU()), TypeError, "ScriptModule"),
     (parametrized, TypeError, "remove_parametrizations"),
     (pruned, ValueError, "Linear comes with _forward_pre_hooks"),

@@ -132,7 +132,7 @@ def test_methods_of_the_users():
         class EveryOther(prune.BasePruningMethod):
             PRUNING_TYPE = "unstructured"
 
-            def compute_mask(self, t, default_mask):
+            def compute_mask(self, t, *, default_mask):  # which is given by name
                 mask = default_mask.clone()
                 mask.view(-1)[::2] = 0
                 return mask

@@ -69,7 +69,11 @@ def asarray(x, dtype=None):
 
 
 def _like(function):
-    """NumPy's `function`(x, ..., shape=None), which makes an array like x. CuPy takes shape=() for no shape at all."""
+    """NumPy's `function`(x, ..., shape=None), which makes an array like x. CuPy takes shape=() for no shape at all.
+
+    One of another shape lies in x's order, but in rows where x, the gradient of a sum for instance, has one number for
+    many places: NumPy takes such a dim for the innermost.
+    """
 
     @functools.wraps(function)
     def make(x, *args, shape=None, **kwargs):
@@ -77,6 +81,8 @@ def _like(function):
             return function(x, *args, **kwargs)
         if shape == () and on_device(x):
             return function(x, *args, shape=(1,), **kwargs).reshape(())
+        if 0 in x.strides:
+            kwargs.setdefault("order", "C")
         return function(x, *args, shape=shape, **kwargs)
 
     return make

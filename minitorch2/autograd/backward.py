@@ -6,6 +6,8 @@ from typing import Any
 
 import minitorch2_kernels as K
 
+from ..core import dtypes
+from ..core.device import device_of
 from ..core.engine import run_backward
 from ..core.function import Function
 from ..core.grad_mode import enable_grad, state
@@ -91,7 +93,7 @@ def grad(
     arrived = run_backward([_edge(t) for t in outputs], grads, retain, create_graph, unique, accumulate=False)
     found = dict(zip(unique, arrived, strict=True))
     results = []
-    for x, edge in zip(inputs, edges, strict=True):
+    for i, (x, edge) in enumerate(zip(inputs, edges, strict=True)):
         g = found[edge]
         if g is None and materialize_grads:
             if isinstance(x, GradientEdge):
@@ -99,8 +101,8 @@ def grad(
             g = Function.as_tensor(K.zeros_like(x._data)).requires_grad_(create_graph)
         elif g is None and not allow_unused:
             raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True "
-                "if this is the desired behavior."
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set "
+                "allow_unused=True if this is the desired behavior."
             )
         results.append(g if g is None or isinstance(g, Variable) else Function.as_tensor(g))
     return tuple(results)
@@ -203,3 +205,30 @@ def vjp_of_composed(composed, args, needs, grads) -> tuple:
 
 
 Function.vjp = staticmethod(vjp_of_composed)
+
+
+def check_assigned(tensor, gradient) -> None:
+    """Refuses what `tensor.grad = gradient` may not be."""
+    if not isinstance(gradient, Variable):
+        raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(gradient).__name__}")
+    if gradient is tensor:
+        raise RuntimeError("can't assign Variable as its own grad")
+    if gradient._data.dtype != tensor._data.dtype:
+        raise RuntimeError(
+            f"attempting to assign a gradient with dtype '{dtypes.c_name(gradient._data.dtype)}' to a tensor with "
+            f"grad_dtype '{tensor.dtype.torch_type}'. The gradient must match the tensor's grad_dtype (defaults to "
+            "the tensor's dtype). You can set the tensor's grad_dtype attribute with a specific dtype, or None to "
+            "allow any dtype. Set grad_dtype with caution. Diverging the dtypes of a tensor and its gradient may break "
+            "downstream systems that assume they match. minitorch2 keeps it at the tensor's dtype."
+        )
+    given, own = device_of(gradient._data).type, device_of(tensor._data).type
+    if given != own:
+        raise RuntimeError(
+            f"attempting to assign a gradient with device type '{given}' to a tensor with device type '{own}'. "
+            "Please ensure that the gradient and the tensor are on the same device"
+        )
+    if gradient._data.shape != tensor._data.shape:
+        raise RuntimeError(
+            f"attempting to assign a gradient of size '{list(gradient._data.shape)}' to a tensor of size "
+            f"'{list(tensor._data.shape)}'. Please ensure that the gradient and the tensor are the same size"
+        )

@@ -203,6 +203,8 @@ class _Application(Node):
             if not any(before is d for d in ctx._dirty):
                 o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
                 continue
+            if o._requires_grad and o._grad_fn is None:
+                raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
             check_history(o)
             o._bump()
             written = o if o._base is None else Op.as_tensor(o._data)

@@ -126,7 +126,8 @@ def set_default_dtype(d: dtype) -> None:
     """Sets the dtype that Python floats become; a floating dtype, else TypeError."""
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
-        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
+        invalid = "" if isinstance(d, dtype) else "invalid dtype object: "
+        raise TypeError(f"{invalid}only floating-point types are supported as the default type, got {d!r}")
     _default = d
 
 
@@ -230,8 +231,7 @@ class finfo(_Info):
 class iinfo(_Info):
     """Limits of an integer dtype: bits, min, max."""
 
-    def __repr__(self):
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+    shown = ("min", "max")
 
     def __init__(self, type: dtype):
         if type.limits is not None and not type.is_floating_point:

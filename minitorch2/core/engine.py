@@ -19,7 +19,7 @@ from . import anomaly
 from .accumulation import accumulate_into, plus
 from .function import Function
 from .grad_mode import state
-from .gradient_hooks import call_hooks, call_post_hooks
+from .gradient_hooks import call_hooks, call_post_hooks, call_pre_hooks
 from .node import AccumulateGrad
 from .quiet import IGNORE, restore, silence
 
@@ -58,7 +58,8 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
             have += g
 
     def at_once(leaf):  # its only gradient, and no hook to see it or when it comes: it is added to .grad as it comes
-        return leaf not in received and not leaf.variable._hooks and not leaf.variable._after_accumulate
+        seen = leaf.variable._hooks or leaf.variable._after_accumulate or leaf.pre_hooks or leaf.post_hooks
+        return leaf not in received and not seen
 
     ready: list = []  # a heap of (-number, node)
     for (node, nr), g in zip(roots, grads, strict=True):
@@ -75,35 +76,41 @@ def run_backward(roots, grads, retain_graph, create_graph, wanted=None, accumula
         while ready:
             _, node = heappop(ready)
             slots = received.pop(node, None)
-            if slots is None:  # every path to this node was cut (a backward returned None)
-                results = (None,) * len(node.edges)
-                if node.hooks:
-                    call_hooks(node.hooks, [None] * node.n_outputs)
-                if node.post_hooks:
-                    call_post_hooks(node, results, [None] * node.n_outputs, waiting)
-            else:
-                if node.hooks:
-                    call_hooks(node.hooks, slots)
-                if wanted is not None:
-                    for nr, g in enumerate(slots):
-                        if (node, nr) in wanted:
-                            wanted[node, nr] = g
-                if type(node) is AccumulateGrad:
-                    if accumulate and (wanted is None or (node, 0) in wanted):
-                        g = slots.pop()
+            cut = slots is None  # every path to this node was: a backward returned None
+            slots = [None] * node.n_outputs if cut else slots
+            if node.hooks:
+                call_hooks(node.hooks, slots)
+            if wanted is not None:
+                for nr, g in enumerate(slots):
+                    if (node, nr) in wanted:
+                        wanted[node, nr] = g
+            if type(node) is AccumulateGrad:
+                if accumulate and (wanted is None or (node, 0) in wanted):
+                    if node.pre_hooks:
+                        call_pre_hooks(node, slots)
+                    g = slots.pop()
+                    if g is not None:
                         nobody_else = sys.getrefcount(g) == 2  # g and getrefcount's argument: not within another call
                         accumulate_into(node.variable, g, nobody_else, create_graph)
-                    continue
-                if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
-                    continue
+                    if node.post_hooks:
+                        call_post_hooks(node, (), [g], waiting)
+                continue
+            if wanted is not None and not any(edge is not None and edge[0] in waiting for edge in node.edges):
+                continue
+            if node.pre_hooks:
+                call_pre_hooks(node, slots)
+                cut = all(g is None for g in slots)
+            if cut:
+                results = (None,) * len(node.edges)
+            else:
                 if node.recompute is not None:
                     node.recompute()
                 results = anomaly.run(node, slots, create_graph) if watched else node.run(slots, create_graph)
-                if node.post_hooks:
-                    results = call_post_hooks(node, results, slots, waiting)
-                slots = None
-                if not retain_graph:
-                    node.release()
+            if node.post_hooks:
+                results = call_post_hooks(node, results, slots, waiting)
+            slots = None
+            if not retain_graph:
+                node.release()
             results = list(results)
             for i, edge in enumerate(node.edges):
                 if edge is None or edge[0] not in waiting:

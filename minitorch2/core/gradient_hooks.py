@@ -1,4 +1,4 @@
-"""Hooks that a backward pass calls: those of tensors before a node runs, those of nodes after it."""
+"""Hooks that a backward pass calls: those of tensors before a node runs, those of nodes before and after it."""
 
 from __future__ import annotations
 
@@ -26,6 +26,18 @@ def call_leaf_hooks(leaf):
         returned = function(leaf)
         if returned is not None:
             _check_variable(returned)
+
+
+def call_pre_hooks(node, slots):
+    """Leaves in slots what Node.register_prehook's functions make of the gradients there."""
+    are_arrays = any(is_array(g) for g in slots)
+    gradients = tuple(map(_as_tensor, slots))
+    for function in list(node.pre_hooks.values()):
+        returned = function(gradients)
+        if returned is not None:
+            _check_tuple(function, returned, gradients)
+            gradients = returned
+    slots[:] = [g._data if are_arrays and g is not None else g for g in gradients]
 
 
 def call_post_hooks(node, results, slots, waiting):

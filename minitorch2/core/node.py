@@ -21,6 +21,7 @@ class Node:
     number = 0  # of the nodes that are ready, the one made last is run first, as in torch
     edges: Any = ()  # one (node, output number) per input, None where no gradient is wanted
     hooks: Any = None  # {output number: [function(gradient) -> gradient | None]}
+    pre_hooks: Any = None  # {id: function(gradients of the outputs) -> the same | None}
     post_hooks: Any = None  # {id: function(gradients of the inputs, of the outputs) -> the former | None}
     n_outputs = 1
     holds: tuple = ()  # the attributes that keep values for backward
@@ -61,9 +62,16 @@ class Node:
         """
         if self.post_hooks is None:
             self.post_hooks = OrderedDict()
-        handle = RemovableHandle(self.post_hooks)
-        self.post_hooks[handle.id] = fn
-        return handle
+        return _added(fn, self.post_hooks)
+
+    def register_prehook(self, fn) -> RemovableHandle:
+        """Calls fn(grad_outputs) before this node's backward; a tuple it returns is what the node gets instead.
+
+        The hooks of the node's outputs come first, and torch.autograd.grad gives the gradients as those leave them.
+        """
+        if self.pre_hooks is None:
+            self.pre_hooks = OrderedDict()
+        return _added(fn, self.pre_hooks)
 
     def run(self, grads: list, create_graph: bool) -> tuple:
         """The gradients of the inputs, one per edge, from those of the outputs (None where there is none)."""
@@ -98,6 +106,12 @@ for _name in SAVED_NAMES:  # each a property: a __getattr__ would make every att
     setattr(Node, f"_saved_{_name}", property(functools.partial(saved_value, name=_name)))
 
 
+def _added(fn, hooks: OrderedDict) -> RemovableHandle:
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = fn
+    return handle
+
+
 class GradientEdge(NamedTuple):
     """Where a gradient goes: a node, and the number of its output that the gradient belongs to."""
 
@@ -109,6 +123,7 @@ class AccumulateGrad(Node):
     """The end of the line: adds what arrives to its leaf's `.grad` (the engine does it)."""
 
     number = _LEAF
+    broadcasts = False
 
     def __init__(self, variable):
         self.variable = variable
@@ -119,12 +134,6 @@ class AccumulateGrad(Node):
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
-
-    def register_hook(self, fn):
-        raise NotImplementedError(
-            "minitorch2: register_hook is not supported for an AccumulateGrad node; use the leaf's register_hook or "
-            "register_post_accumulate_grad_hook."
-        )
 
     @property
     def hooks(self):

@@ -12,6 +12,7 @@ import minitorch2_kernels as K
 
 from ..core import dtypes
 from ..core.autocast import stacklevel
+from ..core.grad_mode import state
 from ..core.quiet import quietly
 from ..core.size import Size
 from ..core.variable import Variable
@@ -106,11 +107,8 @@ def _warn_of_elements(data) -> None:
             "a single numpy.ndarray with numpy.array() before converting to a tensor.",
             stacklevel=stacklevel(5),
         )
-    elif any(isinstance(d, Variable) and d.requires_grad for d in data):
-        warnings.warn(
-            TO_SCALAR,
-            stacklevel=stacklevel(5),
-        )
+    elif state.grad and any(isinstance(d, Variable) and d.requires_grad for d in data):
+        warnings.warn(TO_SCALAR, stacklevel=stacklevel(5))
 
 
 def warn_of_read_only(array, kind: str, noun: str) -> None:

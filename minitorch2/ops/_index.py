@@ -116,7 +116,7 @@ def _as_items(index):
         "use x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, "
         "x[torch.tensor(seq)], which will result either in an error or a different result",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
     return tuple(index)
 

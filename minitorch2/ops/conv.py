@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 
 import minitorch2_kernels as K
@@ -113,7 +114,7 @@ def pair(value: Sizes, n: int, op: str, name: str) -> tuple[int, ...]:
         raise RuntimeError(
             f"{op}(): expected {name} to be a single integer value or a list of {n} values, got {list(values)}"
         )
-    return tuple(int(v) for v in values)
+    return tuple(map(operator.index, values))
 
 
 def _pad_odd(input, dims, same):

@@ -18,34 +18,29 @@ from .views import permute
 
 
 class Einsum(Function):
-    """einsum over plain letters, each once per operand; every gradient is an einsum again."""
+    """einsum of two operands over plain letters, each once per operand; both gradients are einsums again."""
 
     @staticmethod
-    def forward(ctx, inputs, output, *operands):
+    def forward(ctx, inputs, output, a, b):
         ctx.inputs, ctx.output = inputs, output
-        ctx.save_for_backward(*operands)
-        rank = {c: i for i, c in enumerate([*output, *sorted(set("".join(inputs)) - set(output))])}
-        left = list(zip(inputs, operands, strict=True))
-        while len(left) > 1:  # from left to right, as torch does it
-            (names, a), (others, b), *left = left
-            needed = set(output).union(*(n for n, _ in left))
-            a = _summed(names, a, needed | set(others))
-            b = _summed(others, b, needed | set(names))
-            left.insert(0, _contract(*a, *b, needed, rank))
-        names, y = _summed(left[0][0], left[0][1], set(output))
-        return K.asarray(y.transpose([names.index(c) for c in output]))
+        ctx.save_for_backward(a, b)
+        names, others = inputs
+        rank = {c: i for i, c in enumerate([*output, *sorted({*names, *others} - set(output))])}
+        a = _summed(names, a, {*output, *others})
+        b = _summed(others, b, {*output, *names})
+        letters, y = _contract(*a, *b, set(output), rank)
+        return K.asarray(y.transpose([letters.index(c) for c in output]))
 
     @staticmethod
-    def backward(ctx, g):  # to one operand: the einsum of g with all the others, onto that operand's letters
+    def backward(ctx, g):  # to one operand: the einsum of g with the other, onto that operand's letters
         operands, grads = ctx.saved, []
         for i, letters in enumerate(ctx.inputs):
             if not ctx.needs_input_grad[2 + i]:
                 grads.append(None)
                 continue
-            others = [o for j, o in enumerate(operands) if j != i]
-            names = [ctx.output, *(n for j, n in enumerate(ctx.inputs) if j != i)]
+            names = (ctx.output, ctx.inputs[1 - i])
             present = "".join(c for c in letters if any(c in n for n in names))
-            grad = Einsum.apply(tuple(names), present, g, *others)
+            grad = Einsum.apply(names, present, g, operands[1 - i])
             lone = tuple(k for k, c in enumerate(letters) if c not in present)  # summed away: the same for every index
             grads.append(spread(grad, operands[i].shape, lone) if lone else grad)
         return None, None, *grads
@@ -129,7 +124,19 @@ def einsum(equation, *operands):
         letters = "".join(names)
         if any(letters.count(c) == 1 and c not in output for c in letters):  # a sum of one, not a product
             operands = [to_dtype(x, K.int64) if x._data.dtype.kind in "biu" else x for x in operands]
-    return Einsum.apply(tuple(names), output, *operands)
+    return _from_left_to_right(names, operands, output)
+
+
+def _from_left_to_right(names, operands, output):
+    """The operands contracted pair by pair, as torch does it: each pair's gradient is then of a pair too, where one of
+    the whole product to its first operand would begin with an outer product of the others."""
+    order = [*output, *sorted(set("".join(names)) - set(output))]
+    (letters, *names), (y, *operands) = names, operands
+    for i, (others, x) in enumerate(zip(names, operands, strict=True), 1):
+        needed = set(output).union(*names[i:]) & {*letters, *others}
+        kept = "".join(c for c in order if c in needed)
+        y, letters = Einsum.apply((letters, others), kept, y, x), kept
+    return y
 
 
 def _rearranged(names, x, output):

@@ -30,9 +30,12 @@ def index_select(input, dim, index):
         return input.reshape(1).index_select(0, index).reshape(())
     bad = _out_of_range(index._data, input._data.shape[dim])
     if bad is not None:
-        if input._data.ndim == 1:
-            raise IndexError("index out of range in self")
-        raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={input._data.shape[dim]}")
+        n = input._data.shape[dim]
+        if dim == 1:  # torch's loops differ, and so do their errors
+            raise RuntimeError(f"INDICES element is out of DATA bounds, id={bad} axis_dim={n}")
+        if n == 0 and input._data.ndim > 1:
+            raise RuntimeError("index_select(): self indexing axis dim should be positive")
+        raise IndexError("index out of range in self")
     return IndexSelect.apply(input, _along(dim, index._data))
 
 

@@ -31,6 +31,8 @@ def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=Fa
     check_layout(layout)
     check_pin_memory(pin_memory)
     shape = shape_from(sizes if size is None else size)
+    if (negative := next((n for n in shape if n < 0), None)) is not None:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {negative}: {list(shape)}")
     array = module_on(_place(self, device)).empty(shape, _dtype(self, dtype).numpy)
     return Function.as_tensor(array)._requiring(requires_grad)
 

@@ -253,9 +253,9 @@ def dot(input, tensor):
 
 def outer(input, vec2):
     """The outer product of two vectors."""
-    for x in (input, vec2):
+    for x, name in ((input, "self"), (vec2, "vec2")):
         if x._data.ndim != 1:
-            raise RuntimeError(f"outer: Expected 1-D argument, but got {x._data.ndim}-D")
+            raise RuntimeError(f"outer: Expected 1-D argument {name}, but got {x._data.ndim}-D")
     return unsqueeze(input, 1) * vec2
 
 

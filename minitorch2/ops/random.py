@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Any
 
 from ..core import generator as core
@@ -221,7 +222,7 @@ def multinomial(input, num_samples: int, replacement: bool = False, *, generator
     """
     g = resolved(generator, device_of(input._data))
     draw = g.categories if isinstance(g, CudaGenerator) else functools.partial(draw_categories, g)
-    return Function.as_tensor(draw(input._data, num_samples, replacement))
+    return Function.as_tensor(draw(input._data, operator.index(num_samples), replacement))
 
 
 def poisson(input, generator: Generator | None = None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import warnings
 from typing import Any
 
@@ -135,7 +136,7 @@ def rot90(input, k=1, dims=(0, 1)):
     if dims[0] == dims[1] or abs(dims[0] - dims[1]) == ndim:
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
     a, b = (wrap_dim(d, ndim) for d in dims)
-    k %= 4
+    k = operator.index(k) % 4
     if k == 0:
         return input.clone()
     if k == 2:
@@ -161,7 +162,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
 
 def _repeated(n, repeats, xp) -> Any:
     if not isinstance(repeats, Variable):
-        if repeats < 0:
+        if operator.index(repeats) < 0:
             raise RuntimeError("Repeats must be non-negative")
         return xp.repeat(xp.arange(n), repeats)
     counts = repeats._data
@@ -195,7 +196,7 @@ def triu(input, diagonal=0):
 def _triangle(op, name, input, diagonal):
     if input._data.ndim < 2:
         raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
-    return op.apply(input, diagonal)
+    return op.apply(input, operator.index(diagonal))
 
 
 def tril_indices(row, col, offset=0, *, dtype=dtypes.int64, device=None, layout=None, pin_memory=False):
@@ -211,7 +212,7 @@ def triu_indices(row, col, offset=0, *, dtype=dtypes.int64, device=None, layout=
 def _triangle_indices(of, row, col, offset, dtype, device, layout, pin_memory):
     check_layout(layout)
     check_pin_memory(pin_memory)
-    if row < 0 or col < 0:
+    if operator.index(row) < 0 or operator.index(col) < 0:
         name, n = ("row", row) if row < 0 else ("col", col)
         raise RuntimeError(f"{name} must be non-negative, got{n}")
     indices = np.stack(of(row, offset, col)).astype(dtypes.as_dtype(dtype, "indices").numpy)

@@ -5,6 +5,8 @@ What is sorted are indices; the values are then picked by them, so one op carrie
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 import minitorch2_kernels as K
@@ -58,7 +60,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
 def kthvalue(input, k, dim=-1, keepdim=False):
     """(value, index) of the k-th smallest element along `dim`, counted from 1."""
     _refuse_bool("kthvalue", input)
-    dim, n = _nonempty_dim("kthvalue", input, dim)
+    (dim, n), k = _nonempty_dim("kthvalue", input, dim), operator.index(k)
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
 
@@ -204,7 +206,7 @@ def _checked_q(name, input, q, interpolation):
         )
     if not isinstance(q, Variable):
         if not 0 <= q <= 1:
-            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q}")
+            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
         return Function.as_tensor(like(np.asarray(q, dtype), input._data))
     if q._data.ndim > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")

@@ -225,6 +225,8 @@ def expand(input, *sizes, size=None):
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton "
                 f"dimension {i}.  Target sizes: {list(sizes)}.  Tensor sizes: {list(shape)}"
             )
+        if n < 0:
+            raise RuntimeError("numel: integer multiplication overflow")
         target.append(n)
     return Expand.apply(input, tuple(target))
 

@@ -20,6 +20,13 @@ def alike(*arrays) -> bool:
     return True
 
 
+def of_one_dtype(*arrays) -> bool:
+    """Whether all are float32 or all float64, in any order: kernels that copy what is not in row-major order take the
+    gradient of a sum or a mean too, which has one number for many places."""
+    dtype = arrays[0].dtype
+    return dtype.char in "fd" and all(type(a) is ndarray and a.dtype == dtype for a in arrays)
+
+
 def alike_float32(*arrays) -> bool:
     """Whether all are float32, and each in row-major order."""
     return alike(*arrays) and arrays[0].dtype.char == "f"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import indexing as reference
-from .alike import alike
+from .alike import alike, of_one_dtype
 from .jit import Loops
 from .pool import share_loop
 
@@ -34,14 +34,19 @@ def _parts(x, axis) -> Any:
 
 def _supports(out, index, values) -> bool:
     """Whole rows: of single numbers NumPy's own loop is as good."""
-    return alike(out, values) and out.ndim > 1 and out.size > 0 and index.dtype == np.int64 and index.flags.c_contiguous
+    rows = alike(out) and of_one_dtype(out, values) and out.ndim > 1 and out.size > 0
+    return rows and index.dtype == np.int64 and index.flags.c_contiguous
+
+
+def _rows(values, width) -> Any:
+    return np.ascontiguousarray(values).reshape(-1, width)
 
 
 def index_add(out, index, values):
     """index_add, compiled; every thread takes some of the columns."""
     rows = out.reshape(len(out), -1)
     width = rows.shape[1]
-    share_loop(values.size / WORTH_SHARING, loops.index_add, width, rows, index, values.reshape(len(index), width))
+    share_loop(values.size / WORTH_SHARING, loops.index_add, width, rows, index, _rows(values, width))
     return out
 
 
@@ -65,11 +70,12 @@ def take_slices(x, index, axis):
 
 
 def _adds_slices(out, index, values, axis) -> bool:
-    return alike(out, values) and _whole(values, index) and axis > 0
+    return alike(out) and of_one_dtype(out, values) and _whole(out, index) and values.size > 0 and axis > 0
 
 
 def add_slices(out, index, values, axis):
     """add_slices, compiled."""
+    values = np.ascontiguousarray(values)
     parts = _parts(out, axis), index, _parts(values, axis)
     share_loop(values.size / WORTH_SHARING, loops.add_slices, len(parts[0]), *parts)
 
@@ -116,7 +122,7 @@ def gather(x, index, axis):
 
 def _scatters(out, index, values, axis, *_) -> bool:
     around = out.shape[:axis] + out.shape[axis + 1 :] == index.shape[:axis] + index.shape[axis + 1 :]
-    return alike(out, values) and values.size > 0 and index.dtype == np.int64 and around
+    return alike(out) and of_one_dtype(out, values) and values.size > 0 and index.dtype == np.int64 and around
 
 
 def scatter_add(out, index, values, axis):
@@ -130,7 +136,7 @@ def scatter_extremes(out, index, values, axis, largest):
 
 
 def _scatter(loop, out, index, values, axis, *numbers) -> None:
-    parts = [_parts(a, axis) for a in (out, np.ascontiguousarray(index), values)]
+    parts = [_parts(a, axis) for a in (out, np.ascontiguousarray(index), np.ascontiguousarray(values))]
     by_columns = len(parts[0]) == 1
     shares = parts[0].shape[2] if by_columns else len(parts[0])
     share_loop(values.size / WORTH_SHARING, loop, shares, *parts, *numbers, by_columns)

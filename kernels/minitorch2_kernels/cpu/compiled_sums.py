@@ -10,7 +10,7 @@ import numpy as np
 
 from ..reference import sums as reference
 from ..reference.arithmetic import LONG
-from .alike import alike
+from .alike import alike, of_one_dtype
 from .jit import Loops
 from .pool import share_loop
 
@@ -92,12 +92,12 @@ def runs_of(axes) -> list[tuple[int, int]]:
 
 
 def _runs(x, axis, backwards) -> bool:
-    return alike(x) and x.size >= LONG
+    return of_one_dtype(x) and x.size >= LONG
 
 
 def running_sums(x, axis, backwards):
     """running_sums, compiled: rows are shared, or what is after the axis."""
-    y, before = np.empty(x.shape, x.dtype), math.prod(x.shape[:axis])
+    x, y, before = np.ascontiguousarray(x), np.empty(x.shape, x.dtype), math.prod(x.shape[:axis])
     parts = [a.reshape(before, x.shape[axis], -1) for a in (x, y)]
     pieces = -(-parts[0].shape[2] // loops.PIECE)
     share_loop(x.size / LONG, loops.running_sums, before * pieces, *parts, backwards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 from ...core.function import Function
@@ -100,7 +101,7 @@ def output_sizes(op, dims, input, output_size, one_is_mean=False) -> tuple[int, 
         raise RuntimeError(f"{op}(): Expected {dims + 1}D or {dims + 2}D tensor, but got {list(shape)}")
     if len(out) != dims:
         raise RuntimeError(f"{op}: output_size must be {dims}")
-    out = tuple(n if o is None else int(o) for n, o in zip(shape[-dims:], out, strict=True))
+    out = tuple(n if o is None else operator.index(o) for n, o in zip(shape[-dims:], out, strict=True))
     if min(out) < 0:
         raise RuntimeError(
             f"{op}: elements of output_size must be greater than or equal to 0 but received "

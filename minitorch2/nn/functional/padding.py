@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 from ...core.autocast import listed
 from ...ops._images import follows_format
 from ...ops.pad import pad_circular, pad_constant, pad_reflect, pad_replicate
@@ -16,7 +18,7 @@ def pad(input, pad, mode="constant", value=None):
     mode: 'constant' (of `value`, 0 unless told; any dims), 'reflect', 'replicate' or 'circular' (the last 1, 2 or 3
     dims of an input with one or two dims more). A negative amount cuts away.
     """
-    pads, shape = [int(p) for p in pad], input._data.shape
+    pads, shape = [operator.index(p) for p in pad], input._data.shape
     ndim = len(shape)
     if len(pads) % 2:
         raise RuntimeError("Padding length must be divisible by 2")

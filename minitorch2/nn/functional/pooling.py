@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ def sizes(op, dims, name, value) -> tuple[int, ...]:
         one = "an int, or a tuple of one int"
         many = one if dims == 1 else f"a single int, or a tuple of {'two' if dims == 2 else 'three'} ints"
         raise RuntimeError(f"{op}: {name} must either be {many}, but got {value}")
-    return tuple(int(v) for v in values)
+    return tuple(map(operator.index, values))
 
 
 @remembered

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import minitorch2_kernels as K
 
 from ...core.function import Function
@@ -33,7 +35,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
             raise AssertionError("Padding_idx must be within num_embeddings")
-        padding_idx %= rows
+        padding_idx = operator.index(padding_idx) % rows
     if not within(indices, rows):
         raise IndexError("index out of range in self")
     if max_norm is not None:
@@ -44,7 +46,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0, sca
 def one_hot(input, num_classes=-1):
     """input (*) of class numbers as (*, num_classes) of zeros and ones, int64; -1: the largest class plus one."""
     require_tensor("one_hot", input)
-    classes = input._data
+    classes, num_classes = input._data, operator.index(num_classes)
     if classes.dtype != K.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
     if not classes.size:

@@ -95,7 +95,9 @@ class BasePruningMethod(ABC):
         else:
             default_mask = getattr(module, f"{name}_mask").detach().clone()
         try:
-            mask = method.compute_mask(tensor if importance_scores is None else importance_scores, default_mask)
+            mask = method.compute_mask(
+                tensor if importance_scores is None else importance_scores, default_mask=default_mask
+            )
             module.register_buffer(f"{name}_mask", mask)
             method(module, None)
             module.register_forward_pre_hook(method)
@@ -113,7 +115,7 @@ class BasePruningMethod(ABC):
                 f"importance_scores should have the same shape as tensor t, got {importance_scores.shape} vs {t.shape}"
             )
         scores = t if importance_scores is None else importance_scores
-        return t * self.compute_mask(scores, ones_like(t) if default_mask is None else default_mask)
+        return t * self.compute_mask(scores, default_mask=ones_like(t) if default_mask is None else default_mask)
 
     def remove(self, module: Module) -> None:
         """Makes the pruned tensor the parameter: the very one, so that an optimizer goes on with it."""
@@ -182,7 +184,7 @@ class PruningContainer(BasePruningMethod):
         method: Any = self._pruning_methods[-1]
         mask = default_mask.to(t.dtype)
         part = self._left(method, t, default_mask)
-        mask[part] = method.compute_mask(t[part], default_mask[part]).to(mask.dtype)
+        mask[part] = method.compute_mask(t[part], default_mask=default_mask[part]).to(mask.dtype)
         return mask
 
     @staticmethod
