@@ -148,8 +148,8 @@ ATTACKS = {
         for k in range(9999)
     )
     + b"u\x86.",
-    "many sets of one list": again(b"](" + b"N" * 100_000 + b"e", b"cbuiltins\nset\n"),
-    "many OrderedDicts of one list": again(b"](" + b"K\x01N\x86" * 100_000 + b"e", b"ccollections\nOrderedDict\n"),
+    "many sets of one list": again(b"](" + b"N" * 20_000 + b"e", b"cbuiltins\nset\n"),
+    "many OrderedDicts of one list": again(b"](" + b"K\x01N\x86" * 20_000 + b"e", b"ccollections\nOrderedDict\n"),
     "many Counters of one dict": again(
         b"}(" + b"".join(number(i) + b"N" for i in range(9999)) + b"u", b"ccollections\nCounter\n"
     ),
@@ -157,9 +157,9 @@ ATTACKS = {
     "many bytearrays of some bytes": again(
         b"B" + struct.pack("<I", 1_000_000) + bytes(1_000_000), b"cbuiltins\nbytearray\n"
     ),
-    "many sizes of one tuple": again(b"(" + b"K\x01" * 100_000 + b"t", b"ctorch\nSize\n"),
+    "many sizes of one tuple": again(b"(" + b"K\x01" * 20_000 + b"t", b"ctorch\nSize\n"),
     "many states of one dict": b"}("
-    + b"".join(text(f"a{i}") + b"N" for i in range(9999))
+    + b"".join(text(f"a{i}") + b"N" for i in range(2000))
     + b"uq\x00("
     + b"ccollections\nOrderedDict\n)Rh\x00b" * 3000
     + b"t\x86.",

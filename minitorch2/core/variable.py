@@ -115,11 +115,11 @@ class Variable:
             state.grad = grad_enabled
         self._take_history(view._grad_fn, view._output_nr)
 
-    by_memory: Any = None  # what ops/strided.py puts here: the ops that find a view in its base's memory
+    _by_memory: Any = None  # what ops/strided.py puts here: the ops that find a view in its base's memory
 
     def _path(self) -> tuple:
         """The ops that make this view of its base: those that made it, unless the base has other dims now."""
-        return Variable.by_memory(self) if self._base._rearranged else self._replay
+        return Variable._by_memory(self) if self._base._rearranged else self._replay
 
     def _take_history(self, node, output_nr) -> None:
         """This tensor was written to: from now on it is this output of that node. Hooks stay with what it was, but

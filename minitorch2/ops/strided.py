@@ -99,7 +99,7 @@ def _by_memory(view) -> tuple:
     return (Permute, (axes,), 0), (AsStrided, (view._data.shape, stride, offset), 0)
 
 
-Variable.by_memory = staticmethod(_by_memory)
+Variable._by_memory = staticmethod(_by_memory)
 
 
 def as_strided_scatter(input, src, size, stride, storage_offset=None):

@@ -27,7 +27,7 @@ from .safe_globals import registered_by_path
 _MAX_MARKS = 500  # containers being built inside one another; Python's own pickler gives up at a similar depth
 _MAX_SETS = 500_000  # a set takes 216 bytes, for one in the file
 _FREE = 1 << 16  # elements, or bytes, that a stream of any length may have made into something else
-_MADE_PER_BYTE = 4
+_MADE_PER_BYTE = 2
 _MAX_LINE = 1024  # characters of a name, or digits of a number written as text
 _TEXT_OPCODES = b"dlFVSpg"  # of protocol 0, whose references to storages torch.load cannot read either
 _UNSAFE_OPCODES = {
