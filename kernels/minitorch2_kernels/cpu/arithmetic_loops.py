@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from . import jit as compiling
-from .share_loops import Formula, Rows, shareable
+from .share_loops import Formula, Onto, Rows, shareable
 
 jit = functools.partial(compiling.jit, error_model="numpy")
 
@@ -63,3 +63,5 @@ def choose(condition, a, b, y, start, stop):
 
 # of arrays that are broadcast to one another
 plus_rows, minus_rows, times_rows, over_rows, prelu_rows = map(Rows, (plus, minus, times, over, prelu))
+# onto the first of them
+plus_onto, minus_onto, times_onto, over_onto = map(Onto, (plus, minus, times, over))

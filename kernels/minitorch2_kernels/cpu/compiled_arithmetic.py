@@ -27,14 +27,15 @@ loops = Loops("arithmetic_loops")
 
 _ROWS = 64  # parts of an array that has no rows
 NARROW = 16  # numbers; NumPy is as fast on rows of fewer
+WIDE = 512  # numbers in a row, from which on it does not matter what it takes to begin one
 _NUMBERS = (float, int)
 
 
 @functools.lru_cache(maxsize=1024)
 def plan(a, b) -> Any:
-    """How arrays of two shapes meet, as rows of numbers: (shape, rows, matrix of a, its rows, matrix of b, its rows),
-    as share_loops.Rows has them. None where an operand is broadcast in too many places, rows are short, or the
-    shapes do not fit."""
+    """How arrays of two shapes meet, as rows of numbers: (shape, rows, matrix of a, its rows, how often in turn one of
+    them is repeated, the same of b), as share_loops.Rows has them. None where an operand is broadcast in too many
+    places, rows are short, or the shapes do not fit."""
     ndim = max(len(a), len(b))
     a, b = ((1,) * (ndim - len(s)) + s for s in (a, b))
     shape = tuple(map(max, a, b))
@@ -46,21 +47,30 @@ def plan(a, b) -> Any:
         n = groups.pop()[0]
         rows = min(n & -n, _ROWS)
         groups = [(rows, *kinds[0][1:]), (n // rows, *kinds[0][1:])]
-    if not 0 < len(groups) <= 3 or groups[-1][0] < NARROW:
+    if not 0 < len(groups) <= 3:
         return None
     *before, (width, *whole) = groups
+    times = 1, 1
+    if width < WIDE and all(whole):  # several rows are one, which meets as many copies of the other's
+        n, *has = before[-1]
+        times = tuple(1 if mine else min(n & -n, 1 << (WIDE // width).bit_length() - 1) for mine in has)
+        before[-1], width = (n // max(times), *has), width * max(times)
+    if width < NARROW:
+        return None
     matrices = []
-    for has, ends in zip(list(zip(*before, strict=True))[1:], whole, strict=True):
+    for has, ends, copies in zip(list(zip(*before, strict=True))[1:], whole, times, strict=True):
         own = math.prod(n for (n, *_), mine in zip(before, has, strict=True) if mine)
         repeated = 1 if has[-1] else before[-1][0]  # how many rows in turn meet one of its own
-        matrices += [(own, width if ends else 1), (repeated, own)]
+        matrices += [(own, width // copies if ends else 1), (repeated, own), copies]
     return shape, math.prod(n for n, *_ in before), *matrices
 
 
 def _supports(a, b, out=None) -> bool:
     if out is not None:
-        apart = b is a or b.__class__ in _NUMBERS or (type(b) is np.ndarray and not np.may_share_memory(a, b))
-        return out is a and apart and _supports(a, b) and (b.__class__ in _NUMBERS or b.size <= a.size)
+        if b.__class__ in _NUMBERS:
+            return out is a and _supports(a, b)
+        apart = type(b) is np.ndarray and (b is a or not np.may_share_memory(a, b))
+        return out is a and apart and alike(a, b) and b.size <= a.size and plan(a.shape, b.shape) is not None
     if a.__class__ in _NUMBERS:
         return alike(b) and plan((), b.shape) is not None
     if b.__class__ in _NUMBERS:
@@ -76,14 +86,20 @@ def _shared(name: str):
             a = np.array(a, b.dtype)
         elif b.__class__ in _NUMBERS:
             b = np.array(b, a.dtype)
-        if a.shape == b.shape:
-            y = np.empty(a.shape, a.dtype) if out is None else out
+        if a.shape == b.shape and out is None:
+            y = np.empty(a.shape, a.dtype)
             share_loop(y.size / LONG, getattr(loops, name), y.size, *(x.reshape(-1) for x in (a, b, y)))
             return y
-        shape, rows, of_a, a_rows, of_b, b_rows = plan(a.shape, b.shape)
-        y = np.empty(shape, a.dtype) if out is None else out
-        arrays = a.reshape(of_a), b.reshape(of_b), y.reshape(rows, -1)
-        share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, *arrays, a_rows, b_rows)
+        shape, rows, of_a, a_rows, a_times, of_b, b_rows, b_times = plan(a.shape, b.shape)
+        b = b.reshape(of_b)
+        b = b if b_times == 1 else np.tile(b, b_times)
+        if out is not None:
+            loop, places = getattr(loops, f"{name}_onto"), out.reshape(rows, -1)
+            share_loop(out.size / LONG, loop, rows, b, places, b_rows)
+            return out
+        a = a.reshape(of_a)
+        a, y = a if a_times == 1 else np.tile(a, a_times), np.empty(shape, a.dtype)
+        share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, a, b, y.reshape(rows, -1), a_rows, b_rows)
         return y
 
     override.__doc__ = f"{name}, compiled."

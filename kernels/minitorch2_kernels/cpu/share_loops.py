@@ -317,15 +317,42 @@ class Rows:
     result (R, L); x and y (R', L), or (R', 1) for a number to each row. Row r of the result is made of row r // P % Q
     of theirs, (P, Q) being x_at and y_at."""
 
+    template = _ROWS
+
     def __init__(self, formula: Formula):
         text = _text_of(formula.function)
         a, b = (each.arg for each in text.args.args)
-        (made,) = ast.parse(_ROWS.format(name=text.name, a=a, b=b)).body
+        (made,) = ast.parse(self.template.format(name=text.name, a=a, b=b)).body
         assert isinstance(made, ast.FunctionDef)
         _, *loops = (node for node in ast.walk(made) if isinstance(node, ast.For))
         for loop in loops:
             loop.body += _steps(text, "row[i]")
         self.shared = jit(_shared(made, formula.function), {"contract"}, "numpy")
+
+
+_ONTO = """
+def {name}_onto(all_{b}, result, {b}_at, start, stop):
+    for r in range(start, stop):
+        {b}_row, row = all_{b}[r // {b}_at[0] % {b}_at[1]], result[r]
+        if len({b}_row) < len(row):
+            {b} = {b}_row[0]
+            for i in range(len(row)):
+                {a} = row[i]
+        else:
+            for i in range(len(row)):
+                {a}, {b} = row[i], {b}_row[i]
+"""
+
+
+class Onto(Rows):
+    """As Rows, the result being x itself:
+
+        loop(y, result, y_at, start, stop)
+
+    Of two arguments that are one array, a compiler that is not told so must assume the worst: that each number written
+    is the next one read. The vector units then stand idle."""
+
+    template = _ONTO
 
 
 def _steps(text: ast.FunctionDef, place: str) -> list[ast.stmt]:
