@@ -16,6 +16,7 @@ from .core.device import check_available, device_of, module_on, moved
 from .core.layout import channels_last, check_layout, check_memory_format, check_pin_memory, contiguous_format
 from .core.memory_order import CHANNELS_LAST
 from .core.size import checked_numel
+from .ops._arguments import one_number
 from .ops._common import fill_array, fitting, is_number, require_tensor, to_device, to_dtype
 from .ops._data import RANGE_DEPRECATED, array_of, cast_quietly, check_memory_of, warn_of_read_only
 from .ops._index import type_name
@@ -248,7 +249,7 @@ def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False, layout
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False) -> Tensor:
     """All `fill_value`, in the dtype inferred from it unless told."""
     if isinstance(fill_value, Tensor):
-        dtype, fill_value = dtype or fill_value.dtype, fill_value.item()
+        dtype, fill_value = dtype or fill_value.dtype, one_number("full", "fill_value", fill_value)
     if not isinstance(size, tuple | list):
         raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
     if dtype is None:
@@ -309,6 +310,7 @@ def full_like(
     pin_memory=False,
 ) -> Tensor:
     """One value everywhere, with the shape, dtype and strides of `input` unless told."""
+    fill_value = one_number("full_like", "fill_value", fill_value)
     return _like("full_like", input, fill_value, dtype, layout, device, requires_grad, memory_format, pin_memory)
 
 
@@ -326,7 +328,7 @@ def arange(
     """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
     if end is None or start is None:
         start, end = 0, start if end is None else end
-    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    start, end, step = (one_number("arange", "start, end or step", x) for x in (start, end, step))
     for argument, x in (("start", start), ("end", end), ("step", step)):
         if not is_number(x):
             raise TypeError(f"arange(): argument '{argument}' must be Number, not {type(x).__name__}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
+from typing import Any
 
 from ..core import autocast
 from ..core.variable import Variable, type_name
@@ -28,6 +30,51 @@ _TRUTHS = {"pca_lowrank", "svd_lowrank"}
 
 autocast.WRAPPERS.add(__file__)
 
+# Parameters that are one number each: torch takes a tensor without dims for one, unless it has a gradient to lose.
+_NUMBERS = {"alpha", "atol", "beta", "correction", "delta", "eps", "fill_value", "label_smoothing", "lambd", "lower"}
+_NUMBERS |= {"margin", "max_val", "maxnorm", "min_val", "momentum", "nan", "negative_slope", "neginf", "p", "posinf"}
+_NUMBERS |= {"rtol", "threshold", "upper"}
+_NUMBERS_OF = {"value": {"addcdiv", "addcmul", "pad"}, "mean": {"normal_"}, "std": {"normal_"}}
+_NUMBERS_OF |= {"from_": {"uniform_"}, "to": {"uniform_"}}
+# What torch has in Python, by operations that take tensors, or with tensors for tolerances.
+_TENSORS_TOO = {"bernoulli_", "gaussian_nll_loss", "gumbel_softmax", "local_response_norm", "normalize"}
+_TENSORS_TOO |= {"triplet_margin_with_distance_loss", "linalg_matrix_rank", "linalg_pinv", "matrix_rank", "pinv"}
+
+
+def numbers_of(function, name: str) -> dict[str, int]:
+    """The parameters that are one number each, with their positions."""
+    if name in _TENSORS_TOO:
+        return {}
+    code = inspect.unwrap(function).__code__
+    count = code.co_argcount
+    return {
+        argument: i if i < count else sys.maxsize
+        for i, argument in enumerate(code.co_varnames[: count + code.co_kwonlyargcount])
+        if argument in _NUMBERS or name in _NUMBERS_OF.get(argument, ())
+    }
+
+
+def require_numbers(name: str, numbers: dict[str, int], args, kwargs) -> None:
+    """TypeError where one of these arguments is a tensor that has a gradient, which would be lost without a word."""
+    n = len(args)
+    for argument, position in numbers.items():
+        refuse_gradient(name, argument, args[position] if position < n else kwargs.get(argument))
+
+
+def refuse_gradient(name: str, argument: str, value) -> None:
+    if isinstance(value, Variable) and value.requires_grad:
+        raise TypeError(
+            f"{name}(): argument '{argument}' must be Number, not Tensor: its gradient would be lost; use .item() or "
+            ".detach()"
+        )
+
+
+def one_number(name: str, argument: str, value: Any) -> Any:
+    """The value, or what a tensor without dims holds."""
+    refuse_gradient(name, argument, value)
+    tensor: Any = value
+    return tensor.item() if isinstance(value, Variable) else value
+
 
 def names_arguments(function, name: str, is_method: bool = False, takes_out: bool = False):
     """`function` under this name, taking its arguments by torch's other names for them, too, and whose error for a list
@@ -43,6 +90,8 @@ def names_arguments(function, name: str, is_method: bool = False, takes_out: boo
     names = {other: name for name in own for other in _OTHER_NAMES.get(name, ()) if other not in own}
     flags = {} if hasattr(function, "other_names") or name in _TRUTHS else flags_of(function)
 
+    numbers = numbers_of(function, name)
+
     @functools.wraps(function)
     def call(*args, **kwargs):
         if takes_out and "out" in kwargs:
@@ -52,6 +101,8 @@ def names_arguments(function, name: str, is_method: bool = False, takes_out: boo
             kwargs = {names.get(name, name): value for name, value in kwargs.items()}
         if flags:
             require_flags(name, flags, args, kwargs)
+        if numbers:
+            require_numbers(name, numbers, args, kwargs)
         try:
             return (function if autocast.regions else plain)(*args, **kwargs)
         except AttributeError as error:
@@ -119,16 +170,18 @@ _TENSORS = frozenset(
 
 
 def with_named_arguments(mixin: type) -> dict:
-    """The methods of a mixin that take a second tensor, or a dim under one name only, as names_arguments makes them."""
+    """The methods of a mixin that take a second tensor, one number, or a dim under one name only, as names_arguments
+    makes them."""
 
-    def gains(method):
+    def gains(name, method):
         own = _parameters(method)
-        return _TENSORS.intersection(own) or ("dim" in own and not hasattr(method, "other_names"))
+        dim = "dim" in own and not hasattr(method, "other_names")
+        return dim or _TENSORS.intersection(own) or numbers_of(method, name)
 
     return {
         name: names_arguments(method, name, is_method=True)
         for name, method in inspect.getmembers(mixin, inspect.isfunction)
-        if not name.startswith("_") and gains(method)
+        if not name.startswith("_") and gains(name, method)
     }
 
 

@@ -11,7 +11,7 @@ from ..core.dtypes import LOW_PRECISION, float32
 from ..core.function import Function, called
 from ..core.variable import Variable
 from ..core.warned import warn_once
-from ._arguments import number_first
+from ._arguments import number_first, refuse_gradient
 from ._common import (
     Broadcasting,
     Zeros,
@@ -328,6 +328,7 @@ def _scaled(op, input, other, alpha):
     """alpha * other, in the dtype of the sum."""
     if isinstance(alpha, bool):
         refuse_bool_alpha(input, other)
+    refuse_gradient(op, "alpha", alpha)
     if alpha == 1:
         return other
     if isinstance(alpha, float) and all(kind_of(x) in ("i", "u", "b", "") for x in (input, other)):

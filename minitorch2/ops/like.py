@@ -10,6 +10,7 @@ from ..core.dtypes import as_dtype
 from ..core.function import Function
 from ..core.layout import check_layout, check_pin_memory
 from ..core.variable import Variable
+from ._arguments import one_number
 from ._common import fill_array, shape_from
 from ._data import array_of, counter_of, legacy_array
 
@@ -50,7 +51,7 @@ def new_ones(self, *sizes, size=None, **options):
 def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False, layout=None, pin_memory=False):
     """A tensor of one value in this one's dtype unless told."""
     made = new_empty(self, size=size, dtype=dtype, device=device, layout=layout, pin_memory=pin_memory)
-    fill_array(made._data, fill_value)
+    fill_array(made._data, one_number("new_full", "fill_value", fill_value))
     return made._requiring(requires_grad)
 
 
