@@ -54,7 +54,7 @@ def _finish(array, requires_grad, pin_memory=False) -> Tensor:
     result = Tensor._wrap(array)
     if requires_grad and not result.dtype.is_floating_point:  # the setter's own words begin with a small letter
         raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-    return result._requiring(True) if requires_grad else result
+    return result._requiring(requires_grad) if requires_grad else result
 
 
 def _sizes(sizes, size=None) -> tuple[int, ...]:

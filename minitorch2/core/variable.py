@@ -137,7 +137,8 @@ class Variable:
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        value = bool(value)
+        if value is not True and value is not False:
+            raise RuntimeError("requires_grad must be a bool")
         if value == self._requires_grad:
             return
         if value and self._data.dtype.kind not in "fV":
@@ -157,6 +158,10 @@ class Variable:
 
     def _requiring(self, requires_grad: bool) -> Any:
         """Itself, requires_grad set: requires_grad_ for what the library makes, within torch.func's transforms, too."""
+        if requires_grad is None:
+            requires_grad = False
+        if requires_grad is not True and requires_grad is not False:
+            raise TypeError(f"argument 'requires_grad' must be bool, not {type_name(requires_grad)}")
         if requires_grad and self._data.dtype.kind not in "fV":  # in other words than the attribute's, as in torch
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self.requires_grad = requires_grad
