@@ -4,8 +4,20 @@ What the arguments are, reference/bags.py says; factors are (n,) or, for ones, (
 
 from __future__ import annotations
 
-from .loops import jit
+from .loops import inner, jit
 from .share_loops import shareable
+
+
+@inner
+def _add(row, factors, i, to):
+    """to += row, flat arrays, times factors[i] where there are any."""
+    if len(factors) > 0:
+        factor = factors[i]
+        for j in range(len(to)):
+            to[j] += row[j] * factor
+    else:
+        for j in range(len(to)):
+            to[j] += row[j]
 
 
 @shareable
@@ -18,14 +30,7 @@ def sums(table, indices, bag, factors, y, start, stop):
             row[j] = 0
     for i in range(len(indices)):
         if start <= bag[i] < stop:
-            row, more = y[bag[i]], table[indices[i]]
-            if len(factors) > 0:
-                factor = factors[i]
-                for j in range(len(row)):
-                    row[j] += more[j] * factor
-            else:
-                for j in range(len(row)):
-                    row[j] += more[j]
+            _add(table[indices[i]], factors, i, y[bag[i]])
 
 
 @shareable
@@ -34,14 +39,7 @@ def sums_grad(g, indices, bag, factors, dtable, start, stop):
     """dtable[indices[i]] += g[bag[i]] factors[i]; columns start to stop."""
     for i in range(len(indices)):
         if bag[i] < len(g):
-            row, more = dtable[indices[i], start:stop], g[bag[i], start:stop]
-            if len(factors) > 0:
-                factor = factors[i]
-                for j in range(len(row)):
-                    row[j] += more[j] * factor
-            else:
-                for j in range(len(row)):
-                    row[j] += more[j]
+            _add(g[bag[i], start:stop], factors, i, dtable[indices[i], start:stop])
 
 
 @shareable
