@@ -120,7 +120,8 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     if reduce == "prod":
         return _scatter_prod(own, dim, index, src)
     index, src = _same_dims(index, src, shape)
-    y = ScatterExtreme.apply(input.reshape(shape or (1,)), index, src, dim, reduce, include_self)
+    x = input if shape else input.reshape(1)  # itself where it can be: in place, the node keeps what it was
+    y = ScatterExtreme.apply(x, index, src, dim, reduce, include_self)
     return y if shape else y.reshape(shape)
 
 
