@@ -30,6 +30,10 @@ def into(out: Any, name: str, function, args, kwargs, created: bool = False):
     if isinstance(out, Variable):
         lists = [a for a in args if isinstance(a, tuple | list)]
         check_overlap(out, [*args, *itertools.chain(*lists)], apart=name in _APART)
+    elif name in _PAIRS_APART and isinstance(out, tuple | list):
+        for each in out:
+            if isinstance(each, Variable):
+                check_overlap(each, args, apart=name in _APART)
     result = function(*args, **kwargs)
     refused = None if created else _SAME if kwargs.get("dtype") is not None else _REFUSED.get(name)
     if not isinstance(result, tuple):
@@ -72,7 +76,7 @@ _REFUSED = {
     **dict.fromkeys(("trunc", "absolute", "negative", "clip", "fix"), _FOUND),
     **dict.fromkeys(("addmm", "argmax", "argmin", "bmm", "baddbmm", "gather", "log_softmax", "matmul", "mm"), _SAME),
     **dict.fromkeys(("linalg_inv", "linalg_vector_norm", "max", "min", "softmax", "sort", "topk", "tril"), _SAME),
-    **dict.fromkeys(("triu", "norm", "aminmax"), _SAME),
+    **dict.fromkeys(("triu", "norm", "aminmax", "kthvalue", "median", "mode", "nanmedian"), _SAME),
     **dict.fromkeys(("isposinf", "isneginf", "signbit"), _NOT_BOOL),
     **dict.fromkeys(("all", "any"), "{name} only supports bool tensor for result, got: {out}"),
     "amax": "Expected the dtype for input and out to match, but got {result} for input's dtype and {out} for out's "
@@ -95,7 +99,8 @@ _REFUSED = {
     "cummin": "expected scalar_type {result} but found {out}",
 }
 _REFUSED["amin"], _REFUSED["bucketize"] = _REFUSED["amax"], _REFUSED["searchsorted"]
-_APART = ("cat", "gather", "masked_select", "take")  # which may not write where they read
+_APART = ("cat", "gather", "kthvalue", "masked_select", "take")  # which may not write where they read
+_PAIRS_APART = ("kthvalue", "max", "median", "min", "mode", "nanmedian", "sort", "topk")  # in part, that is
 _OF_PAIRS = ("max", "min")  # without dim they convert
 
 

@@ -60,6 +60,8 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
 def kthvalue(input, k, dim=-1, keepdim=False):
     """(value, index) of the k-th smallest element along `dim`, counted from 1."""
     _refuse_bool("kthvalue", input)
+    if isinstance(k, bool):
+        raise TypeError("kthvalue(): argument 'k' (position 2) must be int, not bool")
     (dim, n), k = _nonempty_dim("kthvalue", input, dim), operator.index(k)
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
