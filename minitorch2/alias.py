@@ -7,7 +7,8 @@
     import einops                # a package that imports torch by itself
 
 `python -m minitorch2 run train.py` does the same around a program as it stands. A name that this library lacks is an
-ImportError or an AttributeError; nothing falls back to PyTorch.
+ImportError or an AttributeError; nothing falls back to PyTorch. The imports above are a program's: no module of this
+library but bridge/ imports torch, which test_layout.py reads from the syntax of each.
 """
 
 from __future__ import annotations

@@ -328,10 +328,12 @@ def arange(
     """start, start + step, ... below end. int64 if all three are integers, else the default dtype."""
     if end is None or start is None:
         start, end = 0, start if end is None else end
-    start, end, step = (one_number("arange", "start, end or step", x) for x in (start, end, step))
-    for argument, x in (("start", start), ("end", end), ("step", step)):
-        if not is_number(x):
-            raise TypeError(f"arange(): argument '{argument}' must be Number, not {type(x).__name__}")
+    numbers = []
+    for argument, given in (("start", start), ("end", end), ("step", step)):
+        numbers.append(one_number("arange", argument, given))
+        if not is_number(numbers[-1]):
+            raise TypeError(f"arange(): argument '{argument}' must be Number, not {type(given).__name__}")
+    start, end, step = numbers
     if step == 0:
         raise RuntimeError("step must be nonzero")
     if not all(map(math.isfinite, (start, end))):

@@ -203,7 +203,7 @@ class _Application(Node):
             if not any(before is d for d in ctx._dirty):
                 o._requires_grad, o._grad_fn, o._output_nr = True, self, nr
                 continue
-            if o._requires_grad and o._grad_fn is None:
+            if o._requires_grad and o._grad_fn is None:  # in other words than check_history's, as in torch
                 raise RuntimeError("a leaf Variable that requires grad has been used in an in-place operation.")
             check_history(o)
             o._bump()

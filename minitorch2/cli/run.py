@@ -13,6 +13,7 @@ from ..alias import install
 
 def add_to(commands: Any) -> None:
     """Adds the command to argparse's subparsers."""
+    # The import in the description is the program's, which finds this library there; here nothing imports torch.
     parser = commands.add_parser(
         "run",
         help="run a PyTorch program with minitorch2 in PyTorch's place",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 from typing import Any
 
 from ..core import autocast
@@ -43,14 +42,10 @@ _TENSORS_TOO |= {"triplet_margin_with_distance_loss", "linalg_matrix_rank", "lin
 
 def numbers_of(function, name: str) -> dict[str, int]:
     """The parameters that are one number each, with their positions."""
-    if name in _TENSORS_TOO:
-        return {}
-    code = inspect.unwrap(function).__code__
-    count = code.co_argcount
     return {
-        argument: i if i < count else sys.maxsize
-        for i, argument in enumerate(code.co_varnames[: count + code.co_kwonlyargcount])
-        if argument in _NUMBERS or name in _NUMBERS_OF.get(argument, ())
+        argument: i
+        for i, argument in enumerate(_parameters(function))
+        if name not in _TENSORS_TOO and (argument in _NUMBERS or name in _NUMBERS_OF.get(argument, ()))
     }
 
 
@@ -89,7 +84,6 @@ def names_arguments(function, name: str, is_method: bool = False, takes_out: boo
     own = _parameters(function)
     names = {other: name for name in own for other in _OTHER_NAMES.get(name, ()) if other not in own}
     flags = {} if hasattr(function, "other_names") or name in _TRUTHS else flags_of(function)
-
     numbers = numbers_of(function, name)
 
     @functools.wraps(function)

@@ -61,8 +61,9 @@ class EmbeddingBag(Function):
         ctx.rows, ctx.mode, ctx.by_frequency, ctx.counts = weight.shape[0], mode, by_frequency, None
         if mode == "max":
             y, place = K.bag_largest(weight, indices, bag, bags)
-            none = place == indices.size
-            ctx.save_constants(K.concatenate([indices, K.zeros_like(indices, shape=(1,))])[place], none)
+            if ctx.needs_input_grad[0]:
+                rows = K.concatenate([indices, K.zeros_like(indices, shape=(1,))])[place]
+                ctx.save_constants(rows, place == indices.size)
             return y
         y = K.bag_sums(weight, indices, bag, bags, factors)
         if mode == "mean":

@@ -201,8 +201,5 @@ listed(globals())
 
 class GatheringMethods:
     index_select, index_add, index_copy, index_fill, gather = (index_select, index_add, index_copy, index_fill, gather)
-    index_add_, index_copy_, index_fill_ = (
-        inplace(index_add),
-        inplace(index_copy),
-        inplace(index_fill, reads_first=True),
-    )
+    index_add_, index_copy_ = inplace(index_add), inplace(index_copy)
+    index_fill_ = inplace(index_fill, reads_first=True)

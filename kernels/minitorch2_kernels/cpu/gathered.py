@@ -62,15 +62,22 @@ def _register(kernel, count: int) -> None:
         return back(kernel(*(in_order(a, axes) for a in args[:count]), *args[count:]), axes)
 
 
+def _larger(a, b) -> Any:
+    """The one that the other, a number perhaps, is broadcast to."""
+    if type(a) is np.ndarray and type(b) is np.ndarray:
+        return a if a.size >= b.size else b
+    return a if type(a) is np.ndarray else b
+
+
 def _meeting(a, b, out=None) -> bool:
     """Whether these are a long array of floats, not row-major without gaps, and another that is broadcast to it, or a
     number; and the result can be of its own or lie in the first, which then has no gaps."""
-    if type(a) is not np.ndarray or type(b) is not np.ndarray:
-        large, small = (a, b) if type(a) is np.ndarray else (b, a)
+    large = _larger(a, b)
+    small = b if large is a else a
+    if type(small) is not np.ndarray:
         if not isinstance(small, (float, int)) or not _to_be_ordered((large,)):
             return False
     else:
-        large, small = (a, b) if a.size >= b.size else (b, a)
         if large.dtype != small.dtype or large.dtype.char not in "fd" or large.size < LONG or large.ndim < small.ndim:
             return False
         if large.flags.c_contiguous and small.flags.c_contiguous:
@@ -86,7 +93,7 @@ def _register_meeting(kernel) -> None:
     @kernel.override(_meeting)
     def ordered(a, b, out=None):
         """of arrays in any order: in that of the one of the result's shape."""
-        large = b if type(a) is not np.ndarray or (type(b) is np.ndarray and b.size > a.size) else a
+        large = _larger(a, b)
         axes = axes_of(large)
 
         def in_its_order(x):

@@ -28,9 +28,9 @@ def scaled_dot_product_attention(
     multiple of key's and value's heads (dim -3). A row without any key gives zeros. The weights (*, L, S) are kept for
     backward. Source: Vaswani et al., "Attention Is All You Need", 2017.
     """
-    to_device = getattr(attn_mask, "_materialize", None)
-    if to_device is not None:  # a CausalBias, which goes to where it is used
-        attn_mask = to_device(query.device)
+    materialize = getattr(attn_mask, "_materialize", None)
+    if materialize is not None:  # a CausalBias, which goes to where it is used
+        attn_mask = materialize(query.device)
     _check(query, key, value, attn_mask)
     if attn_mask is not None and is_causal and not _takes_both(query, key, value, attn_mask, dropout_p, enable_gqa):
         raise RuntimeError("_scaled_dot_product_attention: Explicit attn_mask should not be set when is_causal=True")
