@@ -201,6 +201,11 @@ def unmix_slices(d):
     return np.ascontiguousarray(x), index, weights, values, axis
 
 
+def all_within(d):
+    index = d.rng.randint(d.of(-1, 0), d.int(1, 9), (d.int(1, 4), d.int(1, 9)))
+    return index.astype(d.of(np.int32, np.int64)), d.int(5, 9)
+
+
 def gather(d):
     shape, axis = around(d, d.int(1, 6))
     wanted = (*shape[:axis], d.int(1, 9), *shape[axis + 1 :])
@@ -280,12 +285,14 @@ CASES = {
     "polygamma": (polygamma, ANOTHER_ORDER),
     "gammainc": (incomplete_gamma, ANOTHER_ORDER),
     "gammaincc": (incomplete_gamma, ANOTHER_ORDER),
+    "all_within": (all_within, EXACT),
     "take_slices": (take_slices, EXACT),
     "gather": (gather, EXACT),
     "mix_slices": (mix_slices, ANOTHER_ORDER),
     "unmix_slices": (unmix_slices, ANOTHER_ORDER),
     # the reference adds to zeros first where the axis is not the first
     "add_slices": (add_slices, ANOTHER_ORDER),
+    "scatter": (scatter_add, EXACT),
     "scatter_add": (scatter_add, ANOTHER_ORDER),
     "scatter_extremes": (scatter_extremes, EXACT),
 }

@@ -81,7 +81,6 @@ from numpy import (
     partition,
     permute_dims,
     power,
-    put_along_axis,
     rad2deg,
     repeat,
     right_shift,
@@ -184,10 +183,12 @@ from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import (
     add_slices,
+    all_within,
     gather,
     index_add,
     linear_index,
     mix_slices,
+    scatter,
     scatter_add,
     scatter_extremes,
     take_slices,

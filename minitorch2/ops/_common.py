@@ -162,7 +162,7 @@ def within(index, n: int) -> bool:
     """
     if (K.on_device(index) and not CHECK_ON_GPU) or device_of(index) == META:
         return True
-    return not index.size or bool(index.min() >= 0 and index.max() < n)
+    return K.all_within(index, n)
 
 
 def on_host(function):

@@ -7,7 +7,7 @@ import minitorch2_kernels as K
 from ..core.dtypes import LOW_PRECISION, float32
 from ..core.function import Function
 from .arithmetic import Where
-from .index_ops import ScatterAdd
+from .index_ops import Ungather
 from .pad import Pad
 
 
@@ -79,7 +79,7 @@ class EmbeddingBag(Function):
         if ctx.mode == "max":
             rows, empty = ctx.constants
             g = Where.apply(empty, 0.0, g)
-            return ScatterAdd.apply(g, rows, (ctx.rows, g.shape[1]), 0), None, *none
+            return Ungather.apply(g, rows, (ctx.rows, g.shape[1]), 0), None, *none
         weight, factors = ctx.saved
         indices, bag = ctx.constants
         g = Embedding.apply(Pad.apply(_of_sums(ctx, g), (0, 0), (1, 0), 0), bag, None, False)  # (n, D)

@@ -12,7 +12,7 @@ from ..core.function import Function
 from ..core.variable import Variable
 from ._common import element, fitting, to_dtype, within, wrap_dim
 from ._inplace import inplace
-from .index_ops import Gather, Index, IndexAccumulate, IndexPut, IndexSelect
+from .index_ops import Gather, Index, IndexAdd, IndexPut, IndexSelect
 
 
 def index_select(input, dim, index):
@@ -41,7 +41,13 @@ def index_select(input, dim, index):
 
 def index_add(input, dim, index, source, *, alpha=1):
     """input with alpha * source added to the slices at index along `dim`; what repeats in index adds up."""
-    return input + _accumulated("index_add_", input, dim, index, source, alpha)
+    dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
+    check_slices("index_add_", input, dim, index, source)
+    alpha = fitting(alpha, source._data.dtype)
+    source = source if alpha == 1 else source * alpha
+    if not shape:
+        return IndexAdd.apply(input.reshape(1), source.reshape(1), _along(0, index._data)).reshape(())
+    return IndexAdd.apply(input, source, _along(dim, index._data))
 
 
 def check_slices(name, input, dim, index, source) -> None:
@@ -66,16 +72,6 @@ def check_slices(name, input, dim, index, source) -> None:
         )
     if shape and _out_of_range(index._data, shape[dim]) is not None:
         raise IndexError("index out of range in self")
-
-
-def _accumulated(name, input, dim, index, source, alpha=1):
-    dim, shape = wrap_dim(dim, input._data.ndim), input._data.shape
-    check_slices(name, input, dim, index, source)
-    alpha = fitting(alpha, source._data.dtype)
-    source = source if alpha == 1 else source * alpha
-    if not shape:
-        return IndexAccumulate.apply(source.reshape(1), (1,), (index._data,)).reshape(())
-    return IndexAccumulate.apply(source, shape, _along(dim, index._data))
 
 
 def index_copy(input, dim, index, source):

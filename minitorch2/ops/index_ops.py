@@ -113,15 +113,28 @@ class IndexAccumulate(Function):
     @staticmethod
     def forward(ctx, g, shape, index):
         ctx.index = index
-        x = K.zeros_like(g, shape=shape)
-        if any(i.dtype.kind == "b" for i in index if not isinstance(i, slice)):
-            x[index] = g  # a mask names no element twice
-            return x
-        return accumulate(x, index, g)
+        return accumulate(K.zeros_like(g, shape=shape), index, g)
 
     @staticmethod
     def backward(ctx, gg):
         return Index.apply(gg, ctx.index), None, None
+
+
+class IndexAdd(Function):
+    """x with `values`, of the shape of x[index], added at index; what repeats in index adds up."""
+
+    @staticmethod
+    def forward(ctx, x, values, index):
+        ctx.index = index
+        return accumulate(copy_like(x), index, values)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g, Index.apply(g, ctx.index) if ctx.needs_input_grad[1] else None, None
+
+
+class IndexPutAdd(IndexAdd):
+    torch_name = "IndexPutBackward0"
 
 
 class IndexPut(Function):
@@ -174,10 +187,10 @@ class Gather(Function):
     @staticmethod
     def backward(ctx, g):
         (index,) = ctx.saved
-        return ScatterAdd.apply(g, index, ctx.shape, ctx.dim), None, None
+        return Ungather.apply(g, index, ctx.shape, ctx.dim), None, None
 
 
-class ScatterAdd(Function):
+class Ungather(Function):
     """Zeros of `shape` with every g added where its index says along `dim`: Gather's transpose."""
 
     torch_name = "ScatterAddBackward0"
@@ -186,15 +199,34 @@ class ScatterAdd(Function):
     def forward(ctx, g, index, shape, dim):
         ctx.save_for_backward(index)
         ctx.dim = dim
-        x = K.zeros_like(g, shape=shape)
-        if g.size:
-            K.scatter_add(x, index, g, dim)
-        return x
+        return _scatter_add(K.zeros_like(g, shape=shape), index, g, dim)
 
     @staticmethod
     def backward(ctx, gg):
         (index,) = ctx.saved
         return Gather.apply(gg, index, ctx.dim), None, None, None
+
+
+class ScatterAdd(Function):
+    """x with every element of src added where its index says along `dim`; src has index's shape."""
+
+    @staticmethod
+    def forward(ctx, x, index, src, dim):
+        ctx.save_for_backward(index)
+        ctx.dim = dim
+        return _scatter_add(copy_like(x), index, src, dim)
+
+    @staticmethod
+    def backward(ctx, g):
+        (index,) = ctx.saved
+        return g, None, Gather.apply(g, index, ctx.dim) if ctx.needs_input_grad[2] else None, None
+
+
+def _scatter_add(out, index, values, dim):
+    """Writes to `out` and returns it."""
+    if values.size:
+        K.scatter_add(cut_to(out, index.shape, dim), index, values, dim)
+    return out
 
 
 class Scatter(Function):
@@ -206,9 +238,9 @@ class Scatter(Function):
     def forward(ctx, x, index, src, dim):
         ctx.save_for_backward(index)
         ctx.dim, ctx.src_shape = dim, src.shape
-        result = x.copy()
+        result = copy_like(x)
         part = tuple(slice(n) for n in index.shape)
-        K.put_along_axis(cut_to(result, index.shape, dim), index, src[part] if src.ndim else src, axis=dim)
+        K.scatter(cut_to(result, index.shape, dim), index, src[part] if src.ndim else src, dim)
         return result
 
     @staticmethod
@@ -313,6 +345,9 @@ def accumulate(x, index, g):
     """x[index] += g with repeated elements adding up; index holds integer arrays among full slices. Writes
     to x."""
     if not g.size:
+        return x
+    if any(i.dtype.kind == "b" for i in index if not isinstance(i, slice)):
+        x[index] += g  # a mask names no element twice
         return x
     axis = _only_axis(index)
     if axis is not None:

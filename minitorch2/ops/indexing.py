@@ -19,7 +19,7 @@ from ._index import among_slices, append_array, array_from, check_masks, checked
 from ._inplace import check_history, check_memory, check_writable, inplace, is_partly_in, refuse_overlap, write
 from .conversion import _fill_in_place as fill_
 from .conversion import copy_
-from .index_ops import AliasIndex, Index, IndexAccumulate, IndexPut, explain_out_of_range
+from .index_ops import AliasIndex, Index, IndexPut, IndexPutAdd, explain_out_of_range
 from .view_ops import Select
 from .views import expand
 
@@ -128,7 +128,7 @@ def index_put(input, indices, values, accumulate=False):
     if not accumulate:
         return _put(input, index, value)
     shape = _result_shape(input._data.shape, index)
-    return input + IndexAccumulate.apply(expand(_fitting(value, shape), shape), input._data.shape, index)
+    return IndexPutAdd.apply(input, expand(_fitting(value, shape), shape), index)
 
 
 def _put(input, index, value):

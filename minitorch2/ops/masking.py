@@ -9,7 +9,7 @@ from ..core.meta import refuse
 from ._common import broadcast_shapes, wrap_dim
 from ._inplace import inplace
 from .gathering import gather, zero_dim_value
-from .index_ops import IndexAccumulate, IndexPut, MaskedFill, MaskedScatter, MaskedSelect, Take
+from .index_ops import IndexPut, IndexPutAdd, MaskedFill, MaskedScatter, MaskedSelect, Take
 from .views import broadcast_to
 
 
@@ -78,11 +78,7 @@ def put(input, index, source, accumulate=False):
         )
     _check_numbers(index._data, input._data.size)
     flat, values, where = input.reshape(-1), source.reshape(-1), (index._data.reshape(-1).copy(),)
-    if accumulate:
-        flat = flat + IndexAccumulate.apply(values, flat._data.shape, where)
-    else:
-        flat = IndexPut.apply(flat, values, where)
-    return flat.reshape(input._data.shape)
+    return (IndexPutAdd if accumulate else IndexPut).apply(flat, values, where).reshape(input._data.shape)
 
 
 def _require_long(op, index):

@@ -152,7 +152,7 @@ class PutAlong(Function):
         ctx.save_constants(indices)
         ctx.dim = dim
         x = K.zeros_like(g, shape=shape)
-        K.put_along_axis(x, indices, g, axis=dim)
+        K.scatter(x, indices, g, dim)
         return x
 
     @staticmethod

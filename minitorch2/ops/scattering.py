@@ -21,7 +21,7 @@ from ._half import once_in_half
 from ._inplace import inplace
 from .arithmetic import Where
 from .gathering import as_int64, check_slices, refuse_out_of_range
-from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, cut_to, open_grid
+from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, Ungather, cut_to, open_grid
 from .view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .views import broadcast_to, reshape
 
@@ -69,7 +69,7 @@ def scatter_add(input, dim, index, src):
     dim, index = _check_scatter("scatter", input, dim, index, src)
     if not index._data.size:
         return input.clone()
-    return input + _scattered(input._data.shape, dim, index, src)
+    return _scatter_add(input, dim, index, src)
 
 
 def _on_host_unless_sum(function):
@@ -84,10 +84,13 @@ def _on_host_unless_sum(function):
     return call
 
 
-def _scattered(shape, dim, index, src):
-    """The sum of the elements of src that index sends to each place of `shape`."""
+def _scatter_add(input, dim, index, src):
+    """scatter_add of what was checked."""
+    shape = input._data.shape
     index, src = _same_dims(index, src, shape)
-    return ScatterAdd.apply(src, index, shape or (1,), dim).reshape(shape)
+    if not shape:
+        return ScatterAdd.apply(input.reshape(1), index, src, dim).reshape(())
+    return ScatterAdd.apply(input, index, src, dim)
 
 
 @_on_host_unless_sum
@@ -102,13 +105,14 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     shape, own = input._data.shape, input
     came: Any = None
     if reduce == "mean" or (reduce in ("sum", "prod") and not include_self):
-        came = _scattered(shape, dim, index, Function.as_tensor(K.ones_like(index._data)))
+        zeros = Function.as_tensor(K.zeros_like(index._data, shape=shape))
+        came = _scatter_add(zeros, dim, index, Function.as_tensor(K.ones_like(index._data)))
     if not include_self and reduce not in ("amax", "amin"):
         untouched = came == 0
         neutral = Function.as_tensor(like(element(_neutral(reduce, input._data.dtype), input._data.dtype), input._data))
         own = Where.apply(untouched, input, neutral)
     if reduce in ("sum", "mean"):
-        total = own + _scattered(shape, dim, index, src)
+        total = _scatter_add(own, dim, index, src)
         if reduce == "sum":
             return total
         count = came + 1 if include_self else came.clamp(min=1)
@@ -148,7 +152,7 @@ class ScatterExtreme(Function):
         y = x.copy()
         if not include_self:
             neutral = K.asarray(_neutral(reduce, x.dtype), x.dtype)
-            K.put_along_axis(cut_to(y, index.shape, dim), index, like(neutral, y), axis=dim)
+            K.scatter(cut_to(y, index.shape, dim), index, like(neutral, y), dim)
         K.scatter_extremes(y, index, src, dim, reduce == "amax")
         ctx.dim, ctx.dtype, ctx.include_self = dim, x.dtype, include_self
         ctx.save_for_backward(x, index, src, y)
@@ -159,7 +163,7 @@ class ScatterExtreme(Function):
         x, index, src, y = ctx.saved
         mine = ToCopy.apply(x == y, ctx.dtype)
         theirs = ToCopy.apply(src == Gather.apply(y, index, ctx.dim), ctx.dtype)
-        share = g / (mine + ScatterAdd.apply(theirs, index, x.shape, ctx.dim))
+        share = g / (mine + Ungather.apply(theirs, index, x.shape, ctx.dim))
         dx = share * mine
         if not ctx.include_self:  # which has a share even so, but gets none
             dx = Scatter.apply(dx, index, zeros_beside(dx, ()), ctx.dim)

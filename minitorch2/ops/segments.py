@@ -12,7 +12,7 @@ import minitorch2_kernels as K
 from ..core.function import Function, called
 from ._common import ToCopy, on_host, require_floating, to_dtype
 from .arithmetic import Where
-from .index_ops import Gather, ScatterAdd
+from .index_ops import Gather, Ungather
 from .scattering import scatter_reduce
 from .views import expand, narrow, reshape
 
@@ -33,7 +33,7 @@ class Extremes(Function):
     def backward(ctx, g):
         x, y, index = ctx.saved
         reached = ToCopy.apply(x == Gather.apply(y, index, ctx.dim), ctx.dtype)
-        count = ScatterAdd.apply(reached, index, y.shape, ctx.dim)
+        count = Ungather.apply(reached, index, y.shape, ctx.dim)
         share = g / Where.apply(count == 0, 1.0, count)
         return Gather.apply(share, index, ctx.dim) * reached, None, None, None
 

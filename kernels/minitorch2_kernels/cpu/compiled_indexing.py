@@ -32,6 +32,17 @@ def _parts(x, axis) -> Any:
     return x.reshape(math.prod(x.shape[:axis]), x.shape[axis], -1)
 
 
+def _is_long(index, size) -> bool:
+    return type(index) is np.ndarray and index.dtype.char in "il" and index.size >= LONG and index.flags.c_contiguous
+
+
+def all_within(index, size):
+    """all_within, compiled: one pass for two."""
+    found = np.zeros(1, bool)
+    share_loop(index.size / WORTH_SHARING, loops.find_outside, index.size, index.reshape(-1), size, found)
+    return not found[0]
+
+
 def _supports(out, index, values) -> bool:
     """Whole rows: of single numbers NumPy's own loop is as good."""
     rows = alike(out) and of_one_dtype(out, values) and out.ndim > 1 and out.size > 0
@@ -115,8 +126,13 @@ def _gathers(x, index, axis) -> bool:
 def gather(x, index, axis):
     """gather, compiled."""
     y = np.empty(index.shape, x.dtype)
+    worth = y.size / WORTH_SHARING
+    if axis == x.ndim - 1:
+        rows = _rows(x, x.shape[axis]), _rows(index, y.shape[axis]), _rows(y, y.shape[axis])
+        share_loop(worth, loops.gather_numbers, len(rows[0]), *rows)
+        return y
     parts = [_parts(a, axis) for a in (x, index, y)]
-    share_loop(y.size / WORTH_SHARING, loops.gather, parts[1].shape[0] * parts[1].shape[1], *parts)
+    share_loop(worth, loops.gather, parts[1].shape[0] * parts[1].shape[1], *parts)
     return y
 
 
@@ -125,21 +141,37 @@ def _scatters(out, index, values, axis, *_) -> bool:
     return alike(out) and of_one_dtype(out, values) and values.size > 0 and index.dtype == np.int64 and around
 
 
+def _scatters_long(out, index, values, axis) -> bool:
+    return out.dtype.char in _READ and index.size >= LONG and _scatters(out, index, values, axis)
+
+
+def scatter(out, index, values, axis):
+    """scatter, compiled; shared as scatter_add is."""
+    _scatter(loops.scatter, loops.scatter_numbers, out, index, values, axis)
+
+
 def scatter_add(out, index, values, axis):
     """scatter_add, compiled; the threads share what is before the axis, or if nothing is, what is after it."""
-    _scatter(loops.scatter_add, out, index, values, axis)
+    _scatter(loops.scatter_add, loops.scatter_add_numbers, out, index, values, axis)
 
 
 def scatter_extremes(out, index, values, axis, largest):
     """scatter_extremes, compiled."""
-    _scatter(loops.scatter_extremes, out, index, values, axis, out.dtype.type(1 if largest else -1))
+    _scatter(loops.scatter_extremes, None, out, index, values, axis, out.dtype.type(1 if largest else -1))
 
 
-def _scatter(loop, out, index, values, axis, *numbers) -> None:
-    parts = [_parts(a, axis) for a in (out, np.ascontiguousarray(index), np.ascontiguousarray(values))]
+def _scatter(loop, loop_of_numbers, out, index, values, axis, *numbers) -> None:
+    """By loop_of_numbers where nothing comes after the axis and there is one."""
+    index, values = np.ascontiguousarray(index), np.ascontiguousarray(values)
+    worth = values.size / WORTH_SHARING
+    if axis == out.ndim - 1 and loop_of_numbers is not None:
+        rows = _rows(out, out.shape[axis]), _rows(index, index.shape[axis]), _rows(values, index.shape[axis])
+        share_loop(worth, loop_of_numbers, len(rows[0]), *rows)
+        return
+    parts = [_parts(a, axis) for a in (out, index, values)]
     by_columns = len(parts[0]) == 1
     shares = parts[0].shape[2] if by_columns else len(parts[0])
-    share_loop(values.size / WORTH_SHARING, loop, shares, *parts, *numbers, by_columns)
+    share_loop(worth, loop, shares, *parts, *numbers, by_columns)
 
 
 def register() -> None:
@@ -150,5 +182,7 @@ def register() -> None:
     reference.mix_slices.override(_mixes)(mix_slices)
     reference.unmix_slices.override(_unmixes)(unmix_slices)
     reference.gather.override(_gathers)(gather)
+    reference.all_within.override(_is_long)(all_within)
+    reference.scatter.override(_scatters_long)(scatter)
     reference.scatter_add.override(_scatters)(scatter_add)
     reference.scatter_extremes.override(_scatters)(scatter_extremes)

@@ -12,6 +12,17 @@ from .share_loops import shareable
 
 @shareable
 @jit
+def find_outside(index, size, found, start, stop):
+    """Sets found[0] where one of index[start:stop] is not in [0, size)."""
+    outside = 0
+    for i in index[start:stop]:
+        outside += (i < 0) | (i >= size)
+    if outside:
+        found[0] = True
+
+
+@shareable
+@jit
 def index_add(out, index, values, start, stop):
     """Columns start to stop of out[index[i]] += values[i], in the order of i; out (M, W), values (n, W)."""
     for i in range(len(index)):
@@ -67,15 +78,22 @@ def add_slices(out, index, values, start, stop):
 
 @shareable
 @jit
+def gather_numbers(x, index, y, start, stop):
+    """y[a, j] = x[a, index[a, j]]: x (A, n), index and y (A, m); a from start to stop."""
+    for a in range(start, stop):
+        row, at, out = x[a], index[a], y[a]
+        for j in range(len(out)):
+            out[j] = row[np.uintp(at[j])]
+
+
+@shareable
+@jit
 def gather(x, index, y, start, stop):
     """y[a, j, b] = x[a, index[a, j, b], b], for the rows start to stop of A*m."""
     count, width = y.shape[1], y.shape[2]
     for a in range(start // count, (stop + count - 1) // count):
         table = x[a]
         for j in range(max(start - a * count, 0), min(stop - a * count, count)):
-            if width == 1:
-                y[a, j, 0] = table[index[a, j, 0], 0]
-                continue
             at, out = index[a, j], y[a, j]
             for b in range(width):
                 out[b] = table[at[b], b]
@@ -83,16 +101,48 @@ def gather(x, index, y, start, stop):
 
 @shareable
 @jit
-def scatter_add(out, index, values, by_columns, start, stop):
-    """out[a, index[a, j, b], b] += values[a, j, b], in the order of j; a, or by_columns b, from start to stop."""
+def scatter_numbers(out, index, values, start, stop):
+    """out[a, index[a, j]] = values[a, j], in the order of j: out (A, n), index and values (A, m); a from start to
+    stop."""
+    for a in range(start, stop):
+        row, at, new = out[a], index[a], values[a]
+        for j in range(len(new)):
+            row[np.uintp(at[j])] = new[j]
+
+
+@shareable
+@jit
+def scatter_add_numbers(out, index, values, start, stop):
+    """As scatter_numbers, but values are added to what is there."""
+    for a in range(start, stop):
+        row, at, more = out[a], index[a], values[a]
+        for j in range(len(more)):
+            row[np.uintp(at[j])] += more[j]
+
+
+@shareable
+@jit
+def scatter(out, index, values, by_columns, start, stop):
+    """out[a, index[a, j, b], b] = values[a, j, b], in the order of j; a, or by_columns b, from start to stop."""
     first, last = (0, len(out)) if by_columns else (start, stop)
     left, right = (start, stop) if by_columns else (0, out.shape[2])
     for a in range(first, last):
         table = out[a]
         for j in range(index.shape[1]):
-            if out.shape[2] == 1:
-                table[index[a, j, 0], 0] += values[a, j, 0]
-                continue
+            at, new = index[a, j], values[a, j]
+            for b in range(left, right):
+                table[at[b], b] = new[b]
+
+
+@shareable
+@jit
+def scatter_add(out, index, values, by_columns, start, stop):
+    """As scatter, but values are added to what is there."""
+    first, last = (0, len(out)) if by_columns else (start, stop)
+    left, right = (start, stop) if by_columns else (0, out.shape[2])
+    for a in range(first, last):
+        table = out[a]
+        for j in range(index.shape[1]):
             at, more = index[a, j], values[a, j]
             for b in range(left, right):
                 table[at[b], b] += more[b]

@@ -12,6 +12,12 @@ from ..dispatch import kernel, namespace
 
 
 @kernel
+def all_within(index, size):
+    """Whether all elements lie in [0, size). index: any shape, of integers."""
+    return not index.size or bool(index.min() >= 0 and index.max() < size)
+
+
+@kernel
 def index_add(out, index, values):
     """out[index[i]] += values[i] for every i, repeated indices included. Writes to `out` and returns it.
 
@@ -71,6 +77,14 @@ def unmix_slices(out, index, weights, values, axis):
 def gather(x, index, axis):
     """x[i, index[i, j], k] for axis 1, and so on. x: of index's shape but for `axis`; index: int64, in range."""
     return namespace(x).take_along_axis(x, index, axis=axis)
+
+
+@kernel
+def scatter(out, index, values, axis):
+    """out[i, index[i, j], k] = values[i, j, k] for axis 1, and so on; the last stays of what meets. Writes to `out`.
+
+    index: int64, in range, no larger than out but along `axis`; values: of its shape or one number, in out's dtype."""
+    namespace(out).put_along_axis(out, index, values, axis=axis)
 
 
 @kernel
