@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from .ops._arguments import names_arguments
-from .ops.activation import log_softmax, softmax
+from .ops.activation import log_softmax, logsumexp, softmax
 from .ops.arithmetic import (
     add, atan2, div, floor_divide, fmod, maximum, minimum, mul, remainder, rsub, sub, where,
 )
@@ -57,7 +57,7 @@ from .ops.rearranging import (
     tril, tril_indices, triu, triu_indices,
 )
 from .ops.reduce import (
-    amax, amin, aminmax, argmax, argmin, logsumexp, max, mean, min, prod, std, std_mean, sum, var, var_mean,
+    amax, amin, aminmax, argmax, argmin, max, mean, min, prod, std, std_mean, sum, var, var_mean,
 )
 from .ops.rounding import ceil, floor, frac, round, sign, trunc
 from .ops.scan import cummax, cummin, cumprod, cumsum, diff, logcumsumexp

@@ -1,4 +1,4 @@
-"""Softmax and the activations."""
+"""Softmax, what it divides by, and the activations."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed
 from ..core.dtypes import as_dtype
-from ..core.function import Function
-from ._common import numpy_names, require_floating, to_dtype, wrap_dim
+from ..core.function import Function, called
+from ._common import numpy_names, require_floating, to_dtype, to_float, wrap_dim
 from .rectifiers import RectifierMethods
-from .reduce import Sum
+from .reduce import Sum, reduced_dims
 from .unary import Exp
 
 
@@ -82,6 +82,37 @@ class LogSoftmaxGrad(Function):
         return h - Sum.apply(hp, dims, True), -(hp * Sum.apply(g, dims, True)), None
 
 
+class LogSumExp(Function):
+    """log(sum(exp(x))) over dims, which stay with size 1."""
+
+    row_major = True
+    torch_name = "LogsumexpBackward0"
+
+    @staticmethod
+    def forward(ctx, x, dims):
+        top = K.extremes(x, dims, True, True) if x.size else K.sums(x, dims, True)
+        top = K.where(K.isfinite(top), top, 0)  # inf - inf would be NaN
+        y = K.log(K.sums(K.exp(K.minus(x, top)), dims, True)) + top
+        ctx.save_for_backward(x, y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):  # dx = softmax(x) g
+        x, y = ctx.saved
+        return K.times(Exp.apply(x - y), g), None
+
+
+@numpy_names
+def logsumexp(input, dim, keepdim=False):
+    """log(sum(exp(input))) over dim(s), without overflow."""
+    input = to_float(input)
+    dims = reduced_dims(dim, input)
+    total = LogSumExp.apply(input, tuple(sorted(dims)))
+    if not keepdim:
+        total = total.reshape([n for i, n in enumerate(input._data.shape) if i not in dims])
+    return called("LogsumexpBackward0", total)
+
+
 @numpy_names
 def softmax(input, dim, dtype=None):
     """exp(input) / sum(exp(input)) along dim: non-negative, sums to 1."""
@@ -111,4 +142,4 @@ listed(globals())
 
 
 class ActivationMethods(RectifierMethods):
-    softmax, log_softmax = softmax, log_softmax
+    softmax, log_softmax, logsumexp = softmax, log_softmax, logsumexp

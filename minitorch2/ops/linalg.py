@@ -71,7 +71,7 @@ class Mv(Function):
     def backward(ctx, g):  # dA = g v^T, dv = A^T g
         a, v = ctx.saved
         return (
-            None if v is None else Reshape.apply(g, (-1, 1)) * v,
+            None if v is None else K.times(Reshape.apply(g, (-1, 1)), v),
             None if a is None else Mv.apply(matrix_transpose(a), g),
         )
 
@@ -90,7 +90,7 @@ class Dot(Function):
     def backward(ctx, g):
         a, b = ctx.saved
         need_a, need_b = ctx.needs_input_grad
-        return g * b if need_a else None, g * a if need_b else None
+        return K.times(g, b) if need_a else None, K.times(g, a) if need_b else None
 
 
 class Linear(Function):

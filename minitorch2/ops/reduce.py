@@ -11,10 +11,9 @@ import minitorch2_kernels as K
 from ..core import dtypes
 from ..core.autocast import listed, stacklevel
 from ..core.function import Function, called
-from ..core.grad_mode import no_grad
 from ..core.variable import Variable
 from . import _return_types as return_types
-from ._common import ToCopy, asked_dtype, numpy_names, require_tensor, to_dtype, to_float, wrap_dim, wrap_dims
+from ._common import ToCopy, asked_dtype, numpy_names, require_tensor, to_dtype, wrap_dim, wrap_dims
 from .arithmetic import Where, maximum, minimum
 from .view_ops import Cat, Expand, Reshape, Slice
 
@@ -410,21 +409,6 @@ class Prod(Function):
         return spread(g, x.shape, (ctx.dim,)) * slope, None, None
 
 
-@numpy_names
-def logsumexp(input, dim, keepdim=False):
-    """log(sum(exp(input))) over dim(s), without overflow."""
-    input = to_float(input)
-    dims = reduced_dims(dim, input)
-    with no_grad():
-        top = Amax.apply(input.detach(), dims, True) if input._data.size else sum(input.detach(), dims, True)
-        top = Where.apply(top.isfinite(), top, 0.0)
-    shifted = (input - top).exp()
-    total = Sum.apply(shifted, dims, True).log() + top
-    if not keepdim:
-        total = total.reshape([n for i, n in enumerate(input._data.shape) if i not in dims])
-    return called("LogsumexpBackward0", total)
-
-
 def reduced_dims(dim, input) -> tuple[int, ...]:
     """The dims to reduce; torch takes an empty list for all of them."""
     if isinstance(dim, tuple | list) and not dim:
@@ -446,4 +430,3 @@ listed(globals())
 class ReduceMethods:
     sum, mean, var, std, prod = sum, mean, var, std, prod
     amax, amin, aminmax, max, min, argmax, argmin = amax, amin, aminmax, max, min, argmax, argmin
-    logsumexp = logsumexp

@@ -76,7 +76,7 @@ def _listen() -> None:
         def on_end(self, event: Any) -> None:
             self.depth -= 1
             seconds = time.perf_counter() - self.started
-            module = getattr(event.data.get("dispatcher"), "__module__", "")
+            module = str(getattr(event.data.get("dispatcher"), "__module__", None))  # that of a text may be None
             if self.depth == 0 and seconds > NOTICE_AFTER and module.startswith(__name__.partition(".")[0]):
                 lost = type(event.data["dispatcher"]._cache).__name__ == "NullCache"
                 kept = "no folder to keep it in" if lost else "kept for the next process"
