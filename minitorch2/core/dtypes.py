@@ -80,6 +80,7 @@ bool = dtype("bool", np.bool_, "bool", "Bool")
 ALL = (float16, float32, float64, bfloat16, uint8, int8, int16, int32, int64, bool)
 BY_NUMPY = {d.numpy: d for d in ALL}
 BY_NAME = {d.name: d for d in ALL}
+INDICES = frozenset((int32.numpy, int64.numpy))
 LOW_PRECISION = frozenset((float16.numpy, BFLOAT16_STORAGE))  # computed in float32, rounded once
 
 _default = float32

@@ -18,6 +18,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 from ..core.device import like
+from ..core.dtypes import INDICES
 from ..core.meta import refuse
 from ..core.variable import Variable, type_name
 from ._data import array_of
@@ -38,6 +39,8 @@ def take_apart(data, index) -> tuple[Any, Any, Any]:
     items = index if type(index) is tuple else _as_items(index)
     if len(items) <= len(shape) and all(type(i) is int or type(i) is slice for i in items):
         return _take_apart_plain(shape, items)
+    if len(items) <= len(shape) and all(map(_is_plain, items)):
+        return None, None, [like(array_from(i), data) for i in items]
     items: Any = [like(array_from(i), data) if _is_array_like(i) else i for i in items]
     used = sum(_dims_used(i) for i in items)
     if used > len(shape):
@@ -139,13 +142,18 @@ def _is_array_like(item) -> bool:
     return False
 
 
+_FOR_INDICES = INDICES | {np.dtype(np.uint8), np.dtype(np.bool_)}
+
+
+def _is_plain(item) -> bool:
+    return isinstance(item, Variable) and item._data.dtype in INDICES and item._data.ndim > 0
+
+
 def array_from(item, one_dim=False) -> Any:
     """int64 indices or a mask, in memory of its own: the graph may keep it."""
     if isinstance(item, Variable):
         array = item._data
-        if array.dtype.name not in ("int64", "int32", "uint8", "bool") and not (
-            array.dtype.kind == "i" and not array.ndim
-        ):
+        if array.dtype not in _FOR_INDICES and not (array.dtype.kind == "i" and not array.ndim):
             raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     elif isinstance(item, bool):
         array = np.asarray(item)

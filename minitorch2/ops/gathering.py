@@ -20,7 +20,7 @@ def index_select(input, dim, index):
     dim = wrap_dim(dim, input._data.ndim)
     if index._data.ndim > 1:
         raise IndexError("index_select(): Index is supposed to be a vector")
-    if index._data.dtype.name not in ("int32", "int64"):
+    if index._data.dtype not in dtypes.INDICES:
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     if not input._data.ndim:
         if index._data.size != 1:
@@ -134,7 +134,7 @@ def gather(input, dim, index, *, sparse_grad=False):
     dim = wrap_dim(dim, input._data.ndim)
     if not index._data.size:
         return Index.apply(input.reshape(-1), (index._data.astype(np.int64),))
-    if index._data.dtype.name not in ("int32", "int64"):
+    if index._data.dtype not in dtypes.INDICES:
         raise RuntimeError("gather(): Expected dtype int32/int64 for index")
     shape, want = input._data.shape or (1,), index._data.shape or (1,)
     if len(want) != len(shape):
@@ -154,7 +154,7 @@ def gather(input, dim, index, *, sparse_grad=False):
 def _check_vector(name, index):
     if index._data.ndim > 1:
         raise IndexError(f"{name}(): Index should have dimension 1 or 0 (got {index._data.ndim})")
-    if index._data.dtype.name not in ("int32", "int64"):
+    if index._data.dtype not in dtypes.INDICES:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.torch_type}")
 
 

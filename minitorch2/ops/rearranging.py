@@ -166,7 +166,7 @@ def _repeated(n, repeats, xp) -> Any:
             raise RuntimeError("Repeats must be non-negative")
         return xp.repeat(xp.arange(n), repeats)
     counts = repeats._data
-    if counts.dtype.name not in ("int64", "int32"):
+    if counts.dtype not in dtypes.INDICES:
         raise NotImplementedError(
             f"\"repeat_interleave_cpu\" not implemented for '{repeats.dtype.torch_type}'; repeats are integers"
         )

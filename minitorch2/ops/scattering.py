@@ -13,6 +13,7 @@ import minitorch2_kernels as K
 
 from ..core.autocast import listed, stacklevel
 from ..core.device import like
+from ..core.dtypes import INDICES
 from ..core.function import Function, zeros_beside
 from ..core.variable import Variable
 from ..core.warned import warn_once
@@ -204,7 +205,7 @@ def _same_dims(index, src, shape) -> tuple[Any, Any]:
 def _check_scatter(name, input, dim, index, src):
     """(dim, index) made ready; torch's errors where dtypes, dims or sizes do not fit together."""
     dim = wrap_dim(dim, input._data.ndim)
-    if index._data.size and index._data.dtype.name not in ("int32", "int64"):
+    if index._data.size and index._data.dtype not in INDICES:
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
     if src is not None and src._data.dtype != input._data.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")

@@ -9,6 +9,7 @@ import numpy as np
 
 import minitorch2_kernels as K
 
+from ..core.dtypes import INDICES
 from ..core.function import Function, called
 from ._common import ToCopy, on_host, require_floating, to_dtype
 from .arithmetic import Where
@@ -79,7 +80,7 @@ def _checked(data, reduce, lengths, indices, offsets, axis) -> str:
     if lengths is None and offsets is None:
         raise RuntimeError("segment_reduce(): Either lengths or offsets must be defined.")
     given: Any = lengths if offsets is None else offsets
-    if given._data.dtype.name not in ("int32", "int64"):
+    if given._data.dtype not in INDICES:
         kind = given.dtype.torch_type
         raise NotImplementedError(f"\"_segment_reduce_lengths_cpu_kernel1\" not implemented for '{kind}'")
     require_floating("_segment_reduce_cpu", data)
