@@ -160,9 +160,19 @@ def within(index, n: int) -> bool:
     there it is yes unless MINITORCH2_CHECK_INDICES=1 in the environment asks for the check. What an op reads or writes
     for an index out of range is not defined then (torch stops the program with a device-side assertion).
     """
-    if (K.on_device(index) and not CHECK_ON_GPU) or device_of(index) == META:
+    return not _can_be_asked(index) or K.all_within(index, n)
+
+
+def between(array, low, high) -> bool:
+    """Whether all elements of this floating array lie in [low, high], which NaN does not; on a GPU as `within`."""
+    if not _can_be_asked(array) or not array.size:
         return True
-    return K.all_within(index, n)
+    array = K.cast(array, np.float32) if array.dtype in dtypes.LOW_PRECISION else array
+    return bool(array.min() >= low and array.max() <= high)
+
+
+def _can_be_asked(array) -> bool:
+    return (CHECK_ON_GPU or not K.on_device(array)) and device_of(array) != META
 
 
 def on_host(function):
@@ -320,6 +330,8 @@ def _promote_with_number(op: str, tensor, number):
 
 def broadcast_shapes(op: str, *shapes) -> tuple[int, ...]:
     """The common shape, or torch's error naming the last dimension that does not fit."""
+    if shapes and shapes.count(shapes[0]) == len(shapes):
+        return tuple(shapes[0])
     ndim = max((len(s) for s in shapes), default=0)
     result = [1] * ndim
     for shape in shapes:
@@ -378,10 +390,16 @@ def fitting(value, numpy_dtype):
         fits = finite and lowest <= int(value) <= limits.max
         value = value if not fits else int(value) & limits.max if kind == "u" else int(value)
     else:
-        fits = not math.isfinite(value) or abs(value) <= dtypes.finfo(dtypes.from_numpy_dtype(numpy_dtype)).max
+        fits = not math.isfinite(value) or abs(value) <= _largest(numpy_dtype)
     if not fits:
         raise RuntimeError(f"value cannot be converted to type {_name_in_c(numpy_dtype)} without overflow")
     return value
+
+
+@functools.cache
+def _largest(numpy_dtype) -> float:
+    """The largest finite number of a floating dtype."""
+    return dtypes.finfo(dtypes.from_numpy_dtype(numpy_dtype)).max
 
 
 def _name_in_c(numpy_dtype) -> str:

@@ -41,6 +41,10 @@ def take_apart(data, index) -> tuple[Any, Any, Any]:
         return _take_apart_plain(shape, items)
     if len(items) <= len(shape) and all(map(_is_plain, items)):
         return None, None, [like(array_from(i), data) for i in items]
+    if len(items) == 1 and _is_mask(items[0], shape):
+        arrays = []
+        append_array(arrays, like(array_from(items[0]), data))
+        return None, None, arrays
     items: Any = [like(array_from(i), data) if _is_array_like(i) else i for i in items]
     used = sum(_dims_used(i) for i in items)
     if used > len(shape):
@@ -147,6 +151,12 @@ _FOR_INDICES = INDICES | {np.dtype(np.uint8), np.dtype(np.bool_)}
 
 def _is_plain(item) -> bool:
     return isinstance(item, Variable) and item._data.dtype in INDICES and item._data.ndim > 0
+
+
+def _is_mask(item, shape) -> bool:
+    """Whether it is a mask of the first dims of `shape`."""
+    mask = item._data if isinstance(item, Variable) else None
+    return mask is not None and mask.dtype.kind == "b" and mask.ndim > 0 and mask.shape == shape[: mask.ndim]
 
 
 def array_from(item, one_dim=False) -> Any:

@@ -307,7 +307,8 @@ def where(condition, input=None, other=None):
     if is_number(input) != is_number(other) and (dtype := result_type(input, other).numpy) not in LOW_PRECISION:
         input, other = (fitting(x, dtype) if is_number(x) else x for x in (input, other))
     input, other = promote("where", input, other)
-    broadcast_shapes("where", condition.shape, *(x.shape for x in (input, other) if isinstance(x, Variable)))
+    shapes = (x._data.shape for x in (condition, input, other) if isinstance(x, Variable))
+    broadcast_shapes("where", *shapes)
     return Where.apply(condition, input, other)
 
 

@@ -125,7 +125,7 @@ class IndexAdd(Function):
 
     @staticmethod
     def forward(ctx, x, values, index):
-        ctx.index = index
+        ctx.index, ctx.single_use = index, ctx.single_use or ctx.needs_input_grad[1]
         return accumulate(copy_like(x), index, values)
 
     @staticmethod
@@ -135,6 +135,7 @@ class IndexAdd(Function):
 
 class IndexPutAdd(IndexAdd):
     torch_name = "IndexPutBackward0"
+    single_use = True
 
 
 class IndexPut(Function):
@@ -212,14 +213,14 @@ class ScatterAdd(Function):
 
     @staticmethod
     def forward(ctx, x, index, src, dim):
-        ctx.save_for_backward(index)
+        if ctx.needs_input_grad[2]:
+            ctx.save_for_backward(index)
         ctx.dim = dim
         return _scatter_add(copy_like(x), index, src, dim)
 
     @staticmethod
     def backward(ctx, g):
-        (index,) = ctx.saved
-        return g, None, Gather.apply(g, index, ctx.dim) if ctx.needs_input_grad[2] else None, None
+        return g, None, Gather.apply(g, *ctx.saved, ctx.dim) if ctx.saved else None, None
 
 
 def _scatter_add(out, index, values, dim):

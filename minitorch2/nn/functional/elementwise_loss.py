@@ -8,7 +8,7 @@ import warnings
 from ...core.autocast import listed, stacklevel
 from ...core.function import called
 from ...core.grad_mode import no_grad
-from ...ops._common import broadcast_shapes, require_floating, require_tensor, result_type, to_dtype
+from ...ops._common import between, broadcast_shapes, require_floating, require_tensor, result_type, to_dtype
 from ...ops.arithmetic import Where
 from ...ops.inquiry import broadcast_tensors
 from ...ops.loss import BinaryCrossEntropy, BinaryCrossEntropyWithLogits, Huber
@@ -114,7 +114,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if input._data.dtype != target._data.dtype:
         raise RuntimeError(f"Found dtype {target.dtype.torch_type} but expected {input.dtype.torch_type}")
     for name, t in (("input", input), ("target", target)):
-        if not ((t >= 0) & (t <= 1)).all().item():
+        if not between(t._data, 0, 1):
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
     losses = _weighted(BinaryCrossEntropy.apply(input, target), weight, "binary_cross_entropy")
     return called("BinaryCrossEntropyBackward0", reduced(losses, reduction))
