@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+import minitorch2_kernels as K
+
 from ..core import dtypes
 from ..core.autocast import listed
 from ..core.function import Function
 from ..core.variable import Variable
 from ._common import element, fitting, to_dtype, within, wrap_dim
 from ._inplace import inplace
-from .index_ops import Gather, Index, IndexAdd, IndexPut, IndexSelect
+from .index_ops import Gather, Index, IndexAdd, IndexFill, IndexPut, IndexSelect
 
 
 def index_select(input, dim, index):
@@ -115,11 +117,13 @@ def index_fill(input, dim, index, value):
     if not input._data.ndim:
         return index_fill(input.reshape(1), 0, index, value).reshape(())
     n = input._data.shape[dim]
-    bad = index._data[(index._data < -n) | (index._data >= n)]
-    if bad.size:
-        raise IndexError(f"index {bad[0]} is out of bounds for dimension {dim} with size {n}")
-    # each slice once: value is written there once, however often index names it
-    return IndexPut.apply(input, value, _along(dim, np.unique(index._data % max(n, 1))))
+    if not within(index._data + n, 2 * n):
+        bad = index._data[(index._data < -n) | (index._data >= n)]
+        raise IndexError(f"index {bad.reshape(-1)[0]} is out of bounds for dimension {dim} with size {n}")
+    filled = K.zeros_like(index._data, bool, shape=(n,))
+    filled[index._data.reshape(-1) % max(n, 1)] = True
+    shape = [n if d == dim else 1 for d in range(input._data.ndim)]
+    return IndexFill.apply(Function.as_tensor(filled.reshape(shape)), value, input)
 
 
 def gather(input, dim, index, *, sparse_grad=False):

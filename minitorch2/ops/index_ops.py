@@ -301,6 +301,10 @@ class MaskedFill(Where):
     row_major = True
 
 
+class IndexFill(Where):
+    """The same of whole slices, in x's order in memory."""
+
+
 class MaskedSelect(Function):
     """The elements of x where mask, in row-major order; x and mask have one shape."""
 
