@@ -142,12 +142,12 @@ def _scatters(out, index, values, axis, *_) -> bool:
 
 
 def _scatters_long(out, index, values, axis) -> bool:
-    return out.dtype.char in _READ and index.size >= LONG and _scatters(out, index, values, axis)
+    return index.size >= LONG and _scatters(out, index, values, axis)
 
 
 def scatter(out, index, values, axis):
     """scatter, compiled; shared as scatter_add is."""
-    _scatter(loops.scatter, loops.scatter_numbers, out, index, values, axis)
+    _scatter(loops.scatter, loops.scatter_numbers, out, index, np.broadcast_to(values, index.shape), axis)
 
 
 def scatter_add(out, index, values, axis):
