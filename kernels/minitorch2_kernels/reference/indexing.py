@@ -84,7 +84,7 @@ def scatter(out, index, values, axis):
     """out[i, index[i, j], k] = values[i, j, k] for axis 1, and so on; the last stays of what meets. Writes to `out`.
 
     index: int64, in range, no larger than out but along `axis`; values: of its shape or one number, in out's dtype."""
-    namespace(out).put_along_axis(out, index, values, axis=axis)
+    out[tuple(_grid(index, axis))] = values
 
 
 @kernel
