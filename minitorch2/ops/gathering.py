@@ -120,8 +120,8 @@ def index_fill(input, dim, index, value):
     if not within(index._data + n, 2 * n):
         bad = index._data[(index._data < -n) | (index._data >= n)]
         raise IndexError(f"index {bad.reshape(-1)[0]} is out of bounds for dimension {dim} with size {n}")
-    filled = K.zeros_like(index._data, bool, shape=(n,))
-    filled[index._data.reshape(-1) % max(n, 1)] = True
+    places = index._data.reshape(-1) % max(n, 1)
+    filled = K.index_add(K.zeros_like(places, shape=(n,)), places, K.ones_like(places)) > 0
     shape = [n if d == dim else 1 for d in range(input._data.ndim)]
     return IndexFill.apply(Function.as_tensor(filled.reshape(shape)), value, input)
 
