@@ -147,6 +147,24 @@ def bag_factors_grad(d):
     return d.array(count, table.shape[1]), table, indices, bag
 
 
+def grid_sample(d):
+    """Places in the image and around it, some of them infinite."""
+    n, c, h, w = d.int(1, 4), d.int(1, 3), d.int(1, 5), d.int(1, 5)
+    grid = d.array(n, d.int(1, 4), d.int(1, 5), 2, special=True)
+    return d.array(n, c, h, w), grid, d.of("zeros", "border", "reflection"), d.of(True, False)
+
+
+def grid_sample_grad(d):
+    x, grid, *settings = grid_sample(d)
+    return (
+        d.array(*x.shape[:2], *grid.shape[1:3]),
+        x,
+        grid,
+        *settings,
+        *d.of((True, True), (True, False), (False, True)),
+    )
+
+
 def _many(single, states):
     """Lists of what `single` draws, and of a few arrays more."""
 
@@ -181,6 +199,8 @@ def cases(sgd, adam, state):
         "bag_sums_grad": (bag_sums_grad, ANOTHER_ORDER),
         "bag_factors_grad": (bag_factors_grad, ANOTHER_ORDER),
         "bag_largest": (bags, EXACT),
+        "grid_sample": (grid_sample, ANOTHER_ORDER),  # products are rounded once with their sums
+        "grid_sample_grad": (grid_sample_grad, ANOTHER_ORDER),
         **{name: (relu, EXACT) for name in ("hardsigmoid", "hardswish")},
         **{f"{name}_grad": (relu_grad, EXACT) for name in ("hardsigmoid", "hardswish")},
         "leaky_relu": (lambda d: (*relu(d), 0.1), EXACT),

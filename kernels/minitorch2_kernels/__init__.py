@@ -233,6 +233,7 @@ from .reference.rectifiers import (
     relu_grad,
 )
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
+from .reference.sampling import fold_back, grid_sample, grid_sample_grad, unnormalized
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 from .reference.sorting import first_few, order

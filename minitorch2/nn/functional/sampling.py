@@ -7,19 +7,13 @@ import operator
 import warnings
 from typing import Any
 
-import minitorch2_kernels as K
-
 from ...core.autocast import listed, stacklevel
 from ...core.dtypes import LOW_PRECISION
 from ...core.function import Function, called
-from ...core.layout import contiguous_format
 from ...creation import linspace
 from ...ops._common import require_floating, require_tensor
-from ...ops.embedding import EmbeddingBag
-from ...ops.joining import stack
 from ...ops.linalg import bmm
-from ...ops.pad import Pad
-from ...ops.sampling import Folded, cubic_weights, fold_back
+from ...ops.sampling import BilinearSample, sample
 
 _MODES = ("bilinear", "nearest", "bicubic")
 _PADDING_MODES = ("zeros", "border", "reflection")
@@ -42,41 +36,10 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     low = input._data.dtype
     if low in LOW_PRECISION:
         return Function.to_dtype(grid_sample(input.float(), grid.float(), mode, padding_mode, align_corners), low)
-    n, c, *size = input._data.shape
-    dims, elements = len(size), n * math.prod(size)
-    axes = [  # x is the last of the image's dims, and the first in grid
-        (k, _taps(_places(grid[..., i], k, align_corners), k, dims, mode, padding_mode, align_corners))
-        for k, i in zip(size, reversed(range(dims)), strict=True)
-    ]
-    input = input.reshape(-1).reshape(n, c, *size)  # its gradient comes back through one row, and so in row-major order
-    table = input.permute(0, *range(2, dims + 2), 1).reshape(elements, c)
-    table = Pad.apply(table, (0, 0), (1, 0), 0)  # the last row is what stands outside the image
-    image = K.namespace(input._data).arange(n).reshape(n, *(1,) * dims)
-    y = _mixed(table, axes, image)
-    y = y.permute(0, dims + 1, *range(1, dims + 1))
-    y = y.clone(memory_format=contiguous_format)  # one channel too, which counts as contiguous
-    return called(f"GridSampler{dims}DBackward0", y)
-
-
-def _mixed(table, axes, image) -> Any:
-    """The rows of table (elements + 1, C) at the neighbours along all axes, mixed by their weights: (N, *OUT, C).
-
-    axes: for each its size and its taps (see _taps), the outermost first. image: the number of each image, as index.
-    """
-    neighbours: list = [(image, image < 0, None)]
-    for n, taps in axes:
-        neighbours = [
-            (row * n + i, outside | (i < 0), weight if known is None else known * weight)
-            for row, outside, known in neighbours
-            for i, weight in taps
-        ]
-    rows, c = table._data.shape
-    index = K.stack([K.where(outside, rows - 1, row) for row, outside, _ in neighbours], -1)  # (N, *OUT, neighbours)
-    weights = stack([weight for *_, weight in neighbours], -1)
-    places = math.prod(index.shape[:-1])
-    bag = K.namespace(index).arange(places).repeat(len(neighbours))
-    y = EmbeddingBag.apply(table, weights.reshape(-1), index.reshape(-1), bag, places, "sum", False)
-    return y.reshape(*index.shape[:-1], c)
+    if mode == "bilinear" and input._data.ndim == 4:
+        return BilinearSample.apply(input, grid, padding_mode, align_corners)
+    y = sample(input, grid, mode, padding_mode, align_corners)
+    return called(f"GridSampler{input._data.ndim - 2}DBackward0", y)
 
 
 def _check_grid_sample(input, grid, mode, padding_mode):
@@ -132,43 +95,6 @@ def _aligned(align_corners) -> bool:
             stacklevel=stacklevel(3),
         )
     return bool(align_corners)
-
-
-def _places(g, n, align_corners):
-    """The places g, from -1 to 1, in elements: 0 is the centre of the first, n - 1 that of the last."""
-    return (g + 1) * ((n - 1) / 2) if align_corners else ((g + 1) * n - 1) / 2
-
-
-def _taps(x, n, dims, mode, padding_mode, align_corners):
-    """The neighbours of the places x (N, *OUT) along one of dims axes: for each its index, int64 like x, -1 outside the
-    image, and its weight (N, *OUT)."""
-    if mode == "bicubic":  # its neighbours are brought back into the image, not the place itself
-        left = K.floor(x._data)
-        neighbours = [left + d for d in (-1, 0, 1, 2)]
-        if padding_mode != "zeros":
-            neighbours = [fold_back(k, n, padding_mode, align_corners, 0)[0] for k in neighbours]
-        weights = cubic_weights(x - Function.as_tensor(left))
-    else:
-        if padding_mode != "zeros":
-            nan = 0 if dims == 2 else n - 1  # as torch's two kernels have it
-            x = Folded.apply(x, *fold_back(x._data, n, padding_mode, align_corners, nan))
-        elif dims == 3:  # torch moves what int32 does not hold to a place outside: no infinity meets the weights
-            held = K.abs(x._data) < 2**31
-            x = Folded.apply(x, K.where(held, x._data, -100.0).astype(x._data.dtype), held.astype(x._data.dtype))
-        if mode == "nearest":
-            neighbours = [K.rint(x._data)]
-            weights = [Folded.apply(x, K.ones_like(x._data), K.zeros_like(x._data))]
-        else:
-            left = K.floor(x._data)
-            neighbours = [left, left + 1]
-            t = x - Function.as_tensor(left)
-            weights = [1 - t, t]
-    return [(_index(k, n), weight) for k, weight in zip(neighbours, weights, strict=True)]
-
-
-def _index(k, n):
-    """The whole numbers k as int64, -1 where they are not in [0, n): NaN and what int64 cannot hold among them."""
-    return K.where((k >= 0) & (k < n), k, -1).astype(K.int64)
 
 
 def affine_grid(theta, size, align_corners=None):
