@@ -98,6 +98,26 @@ def avg_pool2d_put(d):
     return d.array(*x[:2], *out), d.array(*out) ** 2 + 1, x[2:], kernel, stride, padding
 
 
+def adaptive_pool2d(d):
+    batch = d.of((), (2,), (2, 3))
+    return d.array(*batch, *d.pair(1, 8), special=True), d.pair(1, 5)
+
+
+def adaptive_avg_pool2d(d):
+    x, out = adaptive_pool2d(d)
+    return np.where(np.isfinite(x), x, 1), out
+
+
+def adaptive_avg_pool2d_put(d):
+    batch = d.of((), (2,), (2, 3))
+    return d.array(*batch, *d.pair(1, 5)), d.pair(1, 8)
+
+
+def plane_put(d):
+    g, size = d.array(d.int(1, 3), d.int(1, 3), d.int(1, 9)), d.int(1, 9)
+    return g, d.rng.randint(0, size, g.shape), size
+
+
 def state(d, count, positive=()):
     """param, grad and `count` arrays of state; those of the given numbers not negative."""
     shape = tuple(d.int(1, 9) for _ in range(d.int(0, 2)))
@@ -219,6 +239,10 @@ CASES = {
     "max_pool2d_pick": (max_pool2d_pick, EXACT),
     "avg_pool2d": (avg_pool2d, ANOTHER_ORDER),
     "avg_pool2d_put": (avg_pool2d_put, ANOTHER_ORDER),
+    "adaptive_avg_pool2d": (adaptive_avg_pool2d, ANOTHER_ORDER),
+    "adaptive_avg_pool2d_put": (adaptive_avg_pool2d_put, ANOTHER_ORDER),
+    "adaptive_max_pool2d": (adaptive_pool2d, EXACT),
+    "plane_put": (plane_put, EXACT),
     "sgd": (sgd, EXACT),
     "adam": (adam, EXACT),
     "rmsprop": (rmsprop, EXACT),

@@ -121,6 +121,7 @@ from .dispatch import (
     where,
     zeros_like,
 )
+from .reference.adaptive_pooling import adaptive_avg_pool2d, adaptive_avg_pool2d_put, adaptive_max_pool2d, plane_put
 from .reference.arithmetic import (
     absolute,
     absolute_grad,

@@ -5,11 +5,10 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from ...core.function import Function
 from ...ops._common import require_floating
 from ...ops._half import once_in_half
 from ...ops._images import follows_format
-from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices
+from ...ops.adaptive_pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from .pooling import avg_pool2d, max_pool2d
 
 
@@ -30,8 +29,7 @@ def adaptive_avg_pool2d(input, output_size):
     kernel = even_windows(input, out)
     if kernel:
         return avg_pool2d(input, kernel)
-    ndim = input._data.ndim
-    return SegmentMean.apply(SegmentMean.apply(input, out[0], ndim - 2), out[1], ndim - 1)
+    return AdaptiveAvgPool2d.apply(input, out)
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False):
@@ -52,10 +50,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False):
     if kernel:
         return max_pool2d(input, kernel, return_indices=return_indices)
     x = input if input._data.ndim == 4 else input.unsqueeze(0)
-    wide = x.float() if x._data.itemsize == 2 else x
-    indices = adaptive_max_indices(wide._data, out)
-    where = Function.as_tensor(indices)
-    y = TakePlane.apply(x, where)
+    y, where = AdaptiveMaxPool2d.apply(x, out)
     if x is not input:
         y, where = y.squeeze(0), where.squeeze(0)
     return (y, where) if return_indices else y

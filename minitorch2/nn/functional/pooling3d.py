@@ -15,7 +15,7 @@ from ...core.autocast import listed
 from ...core.function import Function
 from ...ops._common import require_floating, require_tensor
 from ...ops._half import once_in_half
-from ...ops.adaptive_pooling import SegmentMean, TakePlane, adaptive_max_indices, segments
+from ...ops.adaptive_pooling import AdaptiveAvgPool2d, AdaptiveMaxPool2d
 from ...ops.conv import Sizes
 from ...ops.pooling import AvgPool2d, MaxPool2d
 from .adaptive_pooling import even_windows, output_sizes
@@ -149,10 +149,9 @@ def adaptive_avg_pool3d(input, output_size):
     kernel = even_windows(input, out)
     if kernel:
         return avg_pool3d(input, kernel)
-    y = input.float() if input._data.itemsize == 2 else input
-    for dim, count in zip((-3, -2, -1), out, strict=True):
-        y = SegmentMean.apply(y, count, input._data.ndim + dim)
-    return Function.to_dtype(y, input._data.dtype)
+    y = AdaptiveAvgPool2d.apply(input, out[1:])
+    *batch, d, oh, ow = y._data.shape
+    return AdaptiveAvgPool2d.apply(y.reshape(*batch, d, oh * ow), (out[0], oh * ow)).reshape(*batch, *out)
 
 
 def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
@@ -167,24 +166,15 @@ def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
     if kernel:
         return max_pool3d(input, kernel, return_indices=return_indices)
     x, unbatched = _volumes(input)
-    indices = _adaptive_max_indices((x.float() if x._data.itemsize == 2 else x)._data, out)
-    where = Function.as_tensor(indices)
-    y = TakePlane.apply(x, where)
-    if unbatched:
-        y, where = y.squeeze(0), where.squeeze(0)
-    return (y, where) if return_indices else y
-
-
-def _adaptive_max_indices(x, out):
-    """Where in its flattened volume (D, H, W) each window's largest element stands: int64 (N, C, OD, OH, OW)."""
-    n, c, d, h, w = x.shape
-    plane = adaptive_max_indices(x.reshape(n, c * d, h, w), out[1:])
-    flat = plane.reshape(n, c, d, math.prod(out[1:]))
-    best = K.take_along_axis(x.reshape(n, c, d, h * w), flat, axis=3)
-    depth = K.namespace(x).empty((n, c, out[0], flat.shape[3]), K.int64)
-    for i, (start, stop) in enumerate(segments(d, out[0])):
-        depth[:, :, i] = start + best[:, :, start:stop].argmax(axis=2)
-    return _in_volume(depth, flat, h * w).reshape(n, c, *out)
+    between, rows = (*x._data.shape[:3], *out[1:]), math.prod(out[1:])
+    y, in_plane = AdaptiveMaxPool2d.apply(x.reshape(_planes(x._data.shape)), out[1:])
+    y, in_depth = AdaptiveMaxPool2d.apply(y.reshape(_columns(between)), (out[0], rows))
+    y = y.reshape(*between[:2], *out)
+    if return_indices:
+        plane, place = in_plane._data.reshape(between), in_depth._data.reshape(y._data.shape)
+        where = Function.as_tensor(_in_volume(place // rows, plane, math.prod(x._data.shape[3:])))
+        return (y.squeeze(0), where.squeeze(0)) if unbatched else (y, where)
+    return y.squeeze(0) if unbatched else y
 
 
 def adaptive_max_pool3d_with_indices(input, output_size, return_indices=False):
