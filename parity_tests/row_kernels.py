@@ -123,6 +123,21 @@ def index_add(d):
     return out, d.rng.randint(0, len(out), n), d.array(n, *out.shape[1:])
 
 
+def take_mesh(d):
+    """Rows and columns at random, or a stretch of these with some before and after it."""
+    x = d.array(*d.of((), (2,), (2, 3)), d.int(1, 5), d.int(1, 9), special=True)
+    h, w = x.shape[-2:]
+    rows, columns = d.rng.randint(0, h, d.int(1, 6)), d.rng.randint(0, w, d.int(1, 9))
+    if d.of(True, False):
+        columns = np.concatenate([columns[:2], np.arange(w), columns[2:]])
+    return x, rows, columns
+
+
+def add_mesh(d):
+    x, rows, columns = take_mesh(d)
+    return d.array(*x.shape[:-2], len(rows), len(columns)), rows, columns, x.shape[-2:]
+
+
 def bags(d):
     """A table, indices and the bag of each: some empty, some indices in none."""
     rows, count, n = d.int(1, 6), d.int(1, 6), d.int(0, 12)
@@ -195,6 +210,8 @@ def cases(sgd, adam, state):
         "rprop": (rprop, EXACT),
         "asgd": (asgd, EXACT),
         "joined": (joined, EXACT),
+        "take_mesh": (take_mesh, EXACT),
+        "add_mesh": (add_mesh, ANOTHER_ORDER),
         "bag_sums": (bag_sums, ANOTHER_ORDER),  # a product is rounded once with its sum
         "bag_sums_grad": (bag_sums_grad, ANOTHER_ORDER),
         "bag_factors_grad": (bag_factors_grad, ANOTHER_ORDER),

@@ -183,6 +183,7 @@ from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import (
+    add_mesh,
     add_slices,
     all_within,
     gather,
@@ -192,6 +193,7 @@ from .reference.indexing import (
     scatter,
     scatter_add,
     scatter_extremes,
+    take_mesh,
     take_slices,
     unmix_slices,
 )

@@ -29,19 +29,44 @@ class Pad(Function):
         return Slice.apply(g, ctx.inside), None, None, None
 
 
-class TakeSlices(IndexSelect):
-    """What index_select reads, under the name of x[:, index]."""
+class TakeMesh(Function):
+    """x (..., H, W) at rows (OH,) and columns (OW,), arrays from 0 on."""
 
+    keeps_dtype = True
+    single_use = True
     torch_name = "IndexBackward0"
 
+    @staticmethod
+    def forward(ctx, x, rows, columns):
+        ctx.at, ctx.hw = (rows, columns), x.shape[-2:]
+        return K.take_mesh(x, rows, columns)
 
-class NearestSlices(TakeSlices):
+    @staticmethod
+    def backward(ctx, g):
+        return AddMesh.apply(g, *ctx.at, ctx.hw), None, None
+
+
+class AddMesh(Function):
+    """TakeMesh's transpose."""
+
+    @staticmethod
+    def forward(ctx, g, rows, columns, hw):
+        ctx.at = rows, columns
+        return K.add_mesh(g, rows, columns, hw)
+
+    @staticmethod
+    def backward(ctx, gg):
+        return TakeMesh.apply(gg, *ctx.at), None, None, None
+
+
+class NearestSlices(IndexSelect):
     """Each slice's nearest, of which torch's keeps no index."""
 
     single_use = False
+    torch_name = "IndexBackward0"
 
 
-def take_along(x, index, dim, op: type[IndexSelect] = TakeSlices):
+def take_along(x, index, dim, op: type[IndexSelect] = IndexSelect):
     """x at index (m,), an array from 0 on, along dim."""
     return op.apply(x, (slice(None),) * dim + (index,))
 
@@ -91,26 +116,33 @@ def pad_constant(x, before, after, value):
     return Pad.apply(x, before, after, value) if any(before) or any(after) else x.clone()
 
 
-def pad_replicate(x, dim, before, after):
-    """The edges of `dim` repeated; a negative amount cuts away."""
-    n = x._data.shape[dim]
-    return take_along(x, _places(x, n, before, after).clip(0, n - 1), dim)
+def pad_by_index(x, places, before, after):
+    """x with elements of its own on each side of every dim; a negative amount cuts away. places(i, n, before, after):
+    which of a dim's n elements stand at i, from -before on."""
+    shape, ndim = x._data.shape, x._data.ndim
+
+    def index(dim):
+        n, b, a = shape[dim], before[dim], after[dim]
+        return places(K.namespace(x._data).arange(-b, n + a), n, b, a)
+
+    padded = [dim for dim in range(ndim) if before[dim] or after[dim]]
+    for dim in padded:
+        if dim < ndim - 2:
+            x = take_along(x, index(dim), dim)
+    return TakeMesh.apply(x, index(-2), index(-1)) if padded and padded[-1] >= ndim - 2 else x
 
 
-def pad_reflect(x, dim, before, after):
-    """`dim` mirrored at its edges, which are not repeated; a negative amount cuts away."""
-    n = x._data.shape[dim]
-    return take_along(x, n - 1 - abs(n - 1 - abs(_places(x, n, before, after))), dim)
+def replicated(i, n, before, after):
+    """The edges repeated."""
+    return i.clip(0, n - 1)
 
 
-def pad_circular(x, dim, before, after):
-    """`dim` repeated as if it were a ring; a negative amount cuts away first."""
-    n = x._data.shape[dim]
+def reflected(i, n, before, after):
+    """Mirrored at the edges, which are not repeated."""
+    return n - 1 - abs(n - 1 - abs(i))
+
+
+def circular(i, n, before, after):
+    """Repeated as if it were a ring; a negative amount cuts away first."""
     start, stop = max(-before, 0), n - max(-after, 0)
-    ring = _places(x, n, before, after) - start
-    return take_along(x, ring % max(stop - start, 1) + start, dim)
-
-
-def _places(x, n, before, after):
-    """Where the elements of the padded dim would lie among n, from -before on."""
-    return K.namespace(x._data).arange(-before, n + after)
+    return (i - start) % max(stop - start, 1) + start

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import indexing as reference
+from ..reference.copying import ascontiguousarray
 from .alike import alike, of_one_dtype
 from .jit import Loops
 from .pool import share_loop
@@ -174,6 +175,39 @@ def _scatter(loop, loop_of_numbers, out, index, values, axis, *numbers) -> None:
     share_loop(worth, loop, shares, *parts, *numbers, by_columns)
 
 
+def _meshes(x, rows, columns, *hw) -> bool:
+    return type(x) is np.ndarray and x.size > 0 and _whole(rows) and _whole(columns)
+
+
+def _takes_mesh(x, rows, columns) -> bool:
+    return x.dtype.char in _READ and _meshes(x, rows, columns)
+
+
+def _adds_mesh(g, rows, columns, hw) -> bool:
+    return g.dtype.char in "fd" and _meshes(g, rows, columns)
+
+
+def _planes(x):
+    """x (..., H, W) as (P, H, W), in row-major order."""
+    return ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
+
+
+def take_mesh(x, rows, columns):
+    """take_mesh, compiled: rows and columns at once."""
+    y = np.empty((*x.shape[:-2], rows.size, columns.size), x.dtype)
+    planes = _planes(y)
+    share_loop(y.size / WORTH_SHARING, loops.take_mesh, len(planes), _planes(x), rows, columns, planes)
+    return y
+
+
+def add_mesh(g, rows, columns, hw):
+    """add_mesh, compiled."""
+    x = np.zeros((*g.shape[:-2], *hw), g.dtype)
+    planes = _planes(x)
+    share_loop(g.size / WORTH_SHARING, loops.add_mesh, len(planes), _planes(g), rows, columns, planes)
+    return x
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
     reference.index_add.override(_supports)(index_add)
@@ -186,3 +220,5 @@ def register() -> None:
     reference.scatter.override(_scatters_long)(scatter)
     reference.scatter_add.override(_scatters)(scatter_add)
     reference.scatter_extremes.override(_scatters)(scatter_extremes)
+    reference.take_mesh.override(_takes_mesh)(take_mesh)
+    reference.add_mesh.override(_adds_mesh)(add_mesh)

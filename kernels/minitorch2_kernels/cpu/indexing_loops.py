@@ -8,6 +8,7 @@ import numpy as np
 
 from .loops import jit
 from .share_loops import shareable
+from .tile import copy_row
 
 
 @shareable
@@ -74,6 +75,53 @@ def add_slices(out, index, values, start, stop):
             row, more = out[a, at], values[a, j]
             for b in range(len(row)):
                 row[b] += more[b]
+
+
+@jit
+def _longest_stretch(index):
+    """(start, stop) of the longest part of index (n,) in which each number is the one before and 1."""
+    start, best, longest = 0, 0, 0
+    for i in range(len(index)):
+        start = start if i > 0 and index[i] == index[i - 1] + 1 else i
+        if i + 1 - start > longest:
+            best, longest = start, i + 1 - start
+    return best, best + longest
+
+
+@shareable
+@jit
+def take_mesh(x, rows, columns, y, start, stop):
+    """y (P, OH, OW) = x (P, H, W) at rows and columns, planes start to stop. Most of a padded row is a stretch of x's,
+    and copied as such."""
+    first, last = _longest_stretch(columns)
+    height, width = x.shape[1:]
+    flat, out, to = x.reshape(-1), y.reshape(-1), start * len(rows) * len(columns)
+    for p in range(start, stop):
+        for i in range(len(rows)):
+            at = (p * height + rows[i]) * width
+            for j in range(first):
+                out[np.uintp(to + j)] = flat[np.uintp(at + columns[j])]
+            copy_row(flat, at + columns[first], out, to + first, last - first)
+            for j in range(last, len(columns)):
+                out[np.uintp(to + j)] = flat[np.uintp(at + columns[j])]
+            to += len(columns)
+
+
+@shareable
+@jit
+def add_mesh(g, rows, columns, x, start, stop):
+    """x (P, H, W), zeros, += g (P, OH, OW) at rows and columns, planes start to stop."""
+    first, last = _longest_stretch(columns)
+    for p in range(start, stop):
+        for i in range(len(rows)):
+            row, more = x[p, rows[i]], g[p, i]
+            for j in range(first):
+                row[np.uintp(columns[j])] += more[j]
+            along, stretch = row[columns[first] :], more[first:last]
+            for j in range(len(stretch)):
+                along[j] += stretch[j]
+            for j in range(last, len(more)):
+                row[np.uintp(columns[j])] += more[j]
 
 
 @shareable

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dispatch import kernel, namespace
+from ..dispatch import kernel, namespace, zeros_like
 
 
 @kernel
@@ -51,6 +51,24 @@ def add_slices(out, index, values, axis):
         index_add(target, index, rows)
     else:
         target += index_add(xp.zeros(target.shape, out.dtype), index, rows)
+
+
+@kernel
+def take_mesh(x, rows, columns):
+    """x[..., rows, :][..., columns], (..., OH, OW), of x (..., H, W); rows (OH,) and columns (OW,) int64, from 0 on, in
+    range."""
+    return take_slices(take_slices(x, rows, x.ndim - 2), columns, x.ndim - 1)
+
+
+@kernel
+def add_mesh(g, rows, columns, hw):
+    """take_mesh's transpose: zeros (..., H, W), hw = (H, W), with g (..., OH, OW) added where each was read."""
+    axis = g.ndim - 2
+    across = zeros_like(g, shape=(*g.shape[: axis + 1], hw[1]), order="C")
+    add_slices(across, columns, g, axis + 1)
+    x = zeros_like(g, shape=(*g.shape[:axis], *hw), order="C")
+    add_slices(x, rows, across, axis)
+    return x
 
 
 def _column(weights, x, axis):

@@ -6,9 +6,9 @@ import operator
 
 from ...core.autocast import listed
 from ...ops._images import follows_format
-from ...ops.pad import pad_circular, pad_constant, pad_reflect, pad_replicate
+from ...ops.pad import circular, pad_by_index, pad_constant, reflected, replicated
 
-_BY_MODE = {"reflect": pad_reflect, "replicate": pad_replicate, "circular": pad_circular}
+_BY_MODE = {"reflect": reflected, "replicate": replicated, "circular": circular}
 
 
 @follows_format
@@ -37,10 +37,7 @@ def pad(input, pad, mode="constant", value=None):
     if value not in (None, 0):
         raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
     _check(shape, pads, before, after, mode)
-    for dim in range(ndim - len(pads) // 2, ndim):
-        if before[dim] or after[dim]:
-            input = _BY_MODE[mode](input, dim, before[dim], after[dim])
-    return input
+    return pad_by_index(input, _BY_MODE[mode], before, after)
 
 
 def _check(shape, pads, before, after, mode):
