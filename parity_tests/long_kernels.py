@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import minitorch2_kernels as K
+
 EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
 
 SHAPES = [(), (1,), (20,), (5, 20), (5, 1), (3, 5, 20), (3, 1, 20), (3, 5, 1), (1, 5, 1), (2, 3, 5, 20), (1, 3, 1, 20)]
@@ -233,7 +235,23 @@ def scatter_extremes(d):
 def cast(d):
     x = d.array(d.int(1, 4), d.int(1, 9), special=True)
     x = np.asarray(d.of(x, x > 0, np.round(d.array(3, 5)).astype(d.of(np.int32, np.int64))))
-    return x, np.dtype(d.of("float32", "float64"))
+    return x, np.dtype(d.of("float32", "float64", "float16", "bool"))
+
+
+def float32s(d):
+    """Every exponent, and what lies halfway between two float16 or two bfloat16."""
+    bits = d.rng.randint(0, 2**32, (d.int(1, 9), d.int(1, 40)), np.uint32)
+    halfway = d.of(0xFFFFFFFF, 0xFFFF8000, 0xFFFFF000)
+    return ((bits & np.uint32(halfway)).view(np.float32),)
+
+
+def halves(d):
+    with np.errstate(all="ignore"):
+        return (K.to_half.reference(float32s(d)[0]),)
+
+
+def bfloat16s(d):
+    return (K.narrow.reference(float32s(d)[0]),)
 
 
 def special(d):
@@ -283,6 +301,10 @@ CASES = {
     "first_few": (first_few, EXACT),
     "running_sums": (running_sums, EXACT),
     "long_cast": (cast, EXACT),
+    "to_half": (float32s, EXACT),
+    "from_half": (halves, EXACT),
+    "narrow": (float32s, EXACT),
+    "widen": (bfloat16s, EXACT),
     "long_copy": (copy, EXACT),
     "erfinv": (erfinv, ANOTHER_ORDER),
     "lgamma": (special, ANOTHER_ORDER),

@@ -70,3 +70,10 @@ def test_gradients_of_fused_functions(dtype):
             if theirs is not None:
                 # torch's backward rounds after each of its products, ours once
                 np.testing.assert_allclose(ours, theirs, rtol=3 * 2.0 ** (-10 if dtype == "float16" else -7))
+
+
+def test_a_float64_is_rounded_to_float32_first():
+    """Twice, as torch does: to what lies halfway between two float16, and from there to even, or to infinity."""
+    numbers = [1 + 2**-11 + 2**-40, 65519.999999999, -(2**-25) - 2**-60, 0.1]
+    for lib in BOTH:
+        assert lib.tensor(numbers, dtype=lib.float64).half().tolist() == [1.0, float("inf"), -0.0, 0.0999755859375]

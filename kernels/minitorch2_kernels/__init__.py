@@ -144,7 +144,7 @@ from .reference.attention import attention, attention_grad, hidden
 from .reference.bags import bag_factors_grad, bag_largest, bag_sums, bag_sums_grad
 from .reference.bessel import i0, i0e, i1, i1e
 from .reference.bias import add_bias
-from .reference.cast import BFLOAT16, add_bfloat16, cast, narrow, widen
+from .reference.cast import BFLOAT16, add_bfloat16, cast, from_half, narrow, to_half, widen
 from .reference.class_loss import (
     class_scale,
     cross_entropy_mean,

@@ -10,14 +10,12 @@ import functools
 import numpy as np
 
 from ..reference.arithmetic import LONG
-from ..reference.cast import long_cast
 from ..reference.copying import long_copy
 from .jit import Loops
 from .pool import share_loop
 
 loops = Loops("copying_loops")
 
-_FROM = "fd?ilq"  # dtypes that numba reads
 OUTER = 3  # dims of the loop before the two that a tile has
 _NUMBERS = {size: np.empty(0, f"u{size}") for size in (1, 2, 4, 8)}
 
@@ -77,21 +75,6 @@ def copy(out, x):
     share_loop(worth, loops.put, shares, _NUMBERS[x.itemsize], *addresses, *dims)
 
 
-def _casts(x, dtype) -> bool:
-    """To floats alone: what becomes of a NaN that is made an integer is NumPy's business."""
-    dtypes = x.dtype.char in _FROM and np.dtype(dtype).char in "fd"
-    return dtypes and type(x) is np.ndarray and x.flags.c_contiguous and x.size >= LONG
-
-
-def cast(x, dtype):
-    """long_cast, compiled."""
-    y = np.empty(x.shape, dtype)
-    flat = x.reshape(-1).view(np.uint8) if x.dtype.char == "?" else x.reshape(-1)
-    share_loop(x.size / LONG, loops.cast, x.size, flat, y.reshape(-1))
-    return y
-
-
 def register() -> None:
     """Puts the compiled kernels before the others."""
     long_copy.override(_supports)(copy)
-    long_cast.override(_casts)(cast)

@@ -70,15 +70,6 @@ _reverse: Any = intrinsic(_as_reverse)
 
 @shareable
 @jit
-def cast(x, y, start, stop):
-    """y = x in y's dtype, flat arrays, elements start to stop."""
-    x, y = x[start:stop], y[start:stop]
-    for i in range(len(y)):
-        y[i] = x[i]
-
-
-@shareable
-@jit
 def move(to, of, start, stop):
     """Bytes start to stop from address `of` to address `to`, without gaps."""
     _move(to + start, of + start, stop - start)

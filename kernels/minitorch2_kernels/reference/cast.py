@@ -19,6 +19,10 @@ def cast(x, dtype):
         return x.copy() if dtype == BFLOAT16 else cast(widen(x), dtype)
     if dtype == BFLOAT16:
         return narrow(x.astype(np.float32, copy=False))
+    if x.dtype.char == "e" and np.dtype(dtype).char in "fd":
+        return from_half(x).astype(dtype, copy=False)
+    if np.dtype(dtype).char == "e" and x.dtype.char in "fd":
+        return to_half(x.astype(np.float32, copy=False))
     if dtype == np.uint8 and x.dtype.kind == "f" and on_device(x):
         x = x.astype(np.int64)  # of what is below 0 a GPU makes 0 at once, and torch the last eight bits
     return long_cast(x, dtype) if x.size >= LONG else x.astype(dtype)
@@ -28,6 +32,18 @@ def cast(x, dtype):
 def long_cast(x, dtype):
     """cast of NumPy's and CuPy's own dtypes."""
     return x.astype(dtype)
+
+
+@kernel
+def from_half(x):
+    """float16 -> float32, exactly."""
+    return x.astype(np.float32)
+
+
+@kernel
+def to_half(x):
+    """float32 -> float16, to nearest, ties to even. (Of a float64, torch rounds a float32.)"""
+    return x.astype(np.float16)
 
 
 @kernel
