@@ -5,6 +5,7 @@ import numpy as np
 import minitorch2_kernels as K
 
 EXACT, ANOTHER_ORDER = 0.0, 64.0  # as in test_kernels.py
+ANOTHER_EXP = 4.0  # as in row_kernels.py
 
 SHAPES = [(), (1,), (20,), (5, 20), (5, 1), (3, 5, 20), (3, 1, 20), (3, 5, 1), (1, 5, 1), (2, 3, 5, 20), (1, 3, 1, 20)]
 SHAPES += [(1, 3, 1, 1), (7,), (3, 7)]
@@ -48,6 +49,14 @@ def two_and_where(d):
 def arrays(d):
     a, b = (filled(d, shape) for shape in fitting(d, 2))
     return a, b.astype(a.dtype)
+
+
+def two_with_dims(d):
+    return tuple(filled(d, shape or (1,)) for shape in fitting(d, 2))
+
+
+def three_with_dims(d):
+    return tuple(filled(d, shape or (1,)) for shape in fitting(d, 3))
 
 
 def one(d):
@@ -291,6 +300,15 @@ CASES = {
     # a product is rounded with its sum, which a difference may follow that leaves a few digits
     "long_interpolated": (interpolated, ANOTHER_ORDER),
     "long_where": (choice, EXACT),
+    **{f"long_{name}": (one, EXACT) for name in ("sign", "floor", "ceil", "rint", "trunc", "frac")},
+    "long_finite": (lambda d: (*one(d), d.of(0.0, 0.5), 3e38, -3e38), EXACT),
+    **{name: (two_with_dims, EXACT) for name in ("maximum", "minimum", "copysign")},
+    "hypot": (two_with_dims, ANOTHER_EXP),
+    "hypot_grad": (three_with_dims, EXACT),
+    "logaddexp": (two_with_dims, ANOTHER_EXP),
+    "logaddexp_grad": (three_with_dims, ANOTHER_EXP),
+    **{name: (special, ANOTHER_EXP) for name in ("log", "log1p", "logit")},
+    **{f"{name}_grad": (slope, EXACT) for name in ("log1p", "logit")},
     "long_sums": (sums, ANOTHER_ORDER),
     "long_products": (products, ANOTHER_ORDER),
     "long_running_positions": (running_positions, EXACT),

@@ -1,4 +1,5 @@
-"""exp, tanh, the logistic function and silu, compiled: how far from the exact numbers, and where there are none."""
+"""exp, log, tanh, the logistic function and silu, compiled: how far from the exact numbers, and where there are
+none."""
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ pytestmark = pytest.mark.skipif(not jit.available, reason="numba is not installe
 WITHIN = {
     "exp": (np.exp, 1.0),
     "expm1": (np.expm1, 4.5),
+    "log": (np.log, 1.0),  # NumPy's is within 3.7
+    "log1p": (np.log1p, 1.5),
     "tanh": (np.tanh, 1.4),
     "sigmoid": (lambda x: 1 / (1 + np.exp(-x)), 2.5),
     "silu": (lambda x: x / (1 + np.exp(-x)), 3.0),

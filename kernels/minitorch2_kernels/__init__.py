@@ -24,9 +24,7 @@ from numpy import (
     bool,
     broadcast_arrays,
     broadcast_to,
-    ceil,
     concatenate,
-    copysign,
     copyto,
     cos,
     cosh,
@@ -39,14 +37,12 @@ from numpy import (
     exp2,
     flip,
     float64,
-    floor,
     fmax,
     fmin,
     gcd,
     greater,
     greater_equal,
     heaviside,
-    hypot,
     int32,
     int64,
     invert,
@@ -59,19 +55,14 @@ from numpy import (
     less,
     less_equal,
     lexsort,
-    log,
-    log1p,
     log2,
     log10,
-    logaddexp,
     logaddexp2,
     logical_and,
     logical_not,
     logical_or,
     logical_xor,
-    maximum,
     may_share_memory,
-    minimum,
     moveaxis,
     multiply,
     nan_to_num,
@@ -84,10 +75,8 @@ from numpy import (
     rad2deg,
     repeat,
     right_shift,
-    rint,
     rot90,
     searchsorted,
-    sign,
     signbit,
     sin,
     sinc,
@@ -101,7 +90,6 @@ from numpy import (
     tile,
     tril,
     triu,
-    trunc,
     uint8,
     unique,
 )
@@ -199,6 +187,7 @@ from .reference.indexing import (
 )
 from .reference.joining import joined
 from .reference.linear_class_loss import linear_class_loss
+from .reference.logarithms import log, log1p, log1p_grad, logaddexp, logaddexp_grad, logit, logit_grad
 from .reference.lu import lu_factor, row_order
 from .reference.matmul import linear, linear_grad, matmul
 from .reference.norm import (
@@ -213,6 +202,7 @@ from .reference.norm import (
     rms_norm_grad,
 )
 from .reference.normal_tails import erfcx, log_ndtr, ndtri
+from .reference.pairs import copysign, hypot, hypot_grad, maximum, minimum
 from .reference.picking import pick, put
 from .reference.pooling import (
     avg_pool2d,
@@ -223,6 +213,7 @@ from .reference.pooling import (
     winner_indices,
 )
 from .reference.rectifiers import (
+    hardshrink,
     hardsigmoid,
     hardsigmoid_grad,
     hardswish,
@@ -234,8 +225,13 @@ from .reference.rectifiers import (
     prelu,
     relu,
     relu_grad,
+    shrink_grad,
+    softshrink,
+    threshold,
+    threshold_grad,
 )
 from .reference.rnn import gru, gru_grad, lstm, lstm_grad, rnn, rnn_grad, states_before
+from .reference.rounding import ceil, finite, floor, frac, rint, sign, trunc
 from .reference.sampling import fold_back, grid_sample, grid_sample_grad, unnormalized
 from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_grad
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular

@@ -28,12 +28,16 @@ class Threshold(Elementwise):
             raise NotImplementedError("\"threshold_cpu\" not implemented for 'Bool'; convert with .int()")
         ctx.save_for_backward(x)
         ctx.threshold = threshold
-        return K.choose(x <= threshold, x.dtype.type(value), x)
+        return K.threshold(x, threshold, value)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return Where.apply(x <= ctx.threshold, 0.0, g), None, None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.threshold_grad(g, *ctx.saved, ctx.threshold), None, None
 
 
 class Hardtanh(Elementwise):
@@ -183,12 +187,16 @@ class Hardshrink(Elementwise):
     def forward(ctx, x, lambd):
         ctx.save_for_backward(x)
         ctx.lambd = lambd
-        return K.choose((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
+        return K.hardshrink(x, lambd)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return Where.apply((x >= -ctx.lambd) & (x <= ctx.lambd), 0.0, g), None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.shrink_grad(g, *ctx.saved, ctx.lambd), None
 
 
 class Softshrink(Elementwise):
@@ -200,12 +208,16 @@ class Softshrink(Elementwise):
     def forward(ctx, x, lambd):
         ctx.save_for_backward(x)
         ctx.lambd = lambd
-        return K.choose(x > lambd, x - lambd, K.choose(x < -lambd, x + lambd, x * 0))
+        return K.softshrink(x, lambd)
 
     @staticmethod
     def backward(ctx, g):
         (x,) = ctx.saved
         return Where.apply((x >= -ctx.lambd) & (x <= ctx.lambd), 0.0, g), None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.shrink_grad(g, *ctx.saved, ctx.lambd), None
 
 
 def prelu(input, weight):

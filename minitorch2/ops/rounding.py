@@ -12,7 +12,7 @@ from ._inplace import inplace
 class Sign(Elementwise):
     @staticmethod
     def forward(ctx, x):
-        return (x > 0).astype(x.dtype) - (x < 0) if x.dtype.kind == "f" else K.sign(x)  # nan has sign 0 in torch
+        return K.sign(x)
 
     @staticmethod
     def backward(ctx, g):
@@ -62,6 +62,18 @@ class Trunc(_Step):
     compute = staticmethod(K.trunc)
 
 
+class Frac(Elementwise):
+    """x - trunc(x)"""
+
+    @staticmethod
+    def forward(ctx, x):
+        return K.frac(x)
+
+    @staticmethod
+    def backward(ctx, g):
+        return g
+
+
 def sign(input):
     """-1, 0 or 1."""
     return Sign.apply(input) if input._data.dtype.kind != "b" else input.clone()
@@ -95,7 +107,7 @@ def trunc(input):
 def frac(input):
     """input - trunc(input)."""
     require_floating("frac_cpu", input)
-    return input - Trunc.apply(input)
+    return Frac.apply(input)
 
 
 def _no_bools(op, input):

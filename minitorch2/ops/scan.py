@@ -127,7 +127,7 @@ class LogCumsumExp(Function):
 
     @staticmethod
     def forward(ctx, x, dim):
-        y = K.logaddexp.accumulate(x, axis=dim)
+        y = np.logaddexp.accumulate(x, axis=dim)
         ctx.save_for_backward(x, y)
         ctx.dim = dim
         return y

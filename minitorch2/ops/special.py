@@ -36,6 +36,11 @@ class Logaddexp(Binary):
         a, b = ctx.saved
         return g / (1 + Exp.apply(b - a)), g / (1 + Exp.apply(a - b))
 
+    @staticmethod
+    def fused_backward(ctx, g):
+        a, b = ctx.saved
+        return K.logaddexp_grad(g, a, b), K.logaddexp_grad(g, b, a)
+
 
 class Logaddexp2(Binary):
     @staticmethod
@@ -60,6 +65,11 @@ class Hypot(Binary):
     def backward(ctx, g):  # d hypot = (a da + b db) / hypot
         a, b, y = ctx.saved
         return g * (a / y), g * (b / y)
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        a, b, y = ctx.saved
+        return K.hypot_grad(g, a, y), K.hypot_grad(g, b, y)
 
 
 class Xlogy(Binary):
@@ -107,13 +117,13 @@ class Copysign(Binary):
     @staticmethod
     def forward(ctx, a, b):
         y = K.copysign(a, b)
-        ctx.save_constants(K.where(a == 0, 0, y / a).astype(a.dtype))
+        if ctx.needs_input_grad[0]:
+            ctx.save_constants(K.where(a == 0, 0, y / a).astype(a.dtype))
         return y
 
     @staticmethod
     def backward(ctx, g):
-        (slope,) = ctx.constants
-        return g * slope, Zeros.apply(g)
+        return g * ctx.constants[0] if ctx.needs_input_grad[0] else None, Zeros.apply(g)
 
 
 class Sinc(Elementwise):
@@ -137,12 +147,16 @@ class Logit(Elementwise):
     @staticmethod
     def forward(ctx, x):
         ctx.save_for_backward(x)
-        return K.log(x / (1 - x))
+        return K.logit(x)
 
     @staticmethod
     def backward(ctx, g):  # nan outside (0, 1), where there is no logit
         (x,) = ctx.saved
         return Where.apply((x < 0) | (x > 1), math.nan, g / (x * (1 - x)))
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.logit_grad(g, *ctx.saved)
 
 
 class Erfinv(Elementwise):

@@ -129,6 +129,10 @@ class Log1p(Elementwise):
         (x,) = ctx.saved
         return g / (x + 1)
 
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.log1p_grad(g, *ctx.saved)
+
 
 class Sqrt(Elementwise):
     @staticmethod

@@ -19,7 +19,7 @@ from ..reference import rectifiers
 from ..reference.arithmetic import LONG
 from ..reference.copying import copy_to
 from .alike import alike
-from .gathered import axes_of, back, in_order, is_spread
+from .gathered import back, together
 from .jit import Loops
 from .pool import share_loop
 
@@ -119,14 +119,7 @@ def choose(condition, a, b):
     dtype = next(x.dtype for x in (a, b) if isinstance(x, np.ndarray))
     a, b = (np.asarray(x, dtype) for x in (a, b))
     shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
-    first = next((x for x in (condition, a, b) if x.shape == shape and not is_spread(x)), None)
-    axes = tuple(range(len(shape))) if first is None else axes_of(first)
-
-    def numbers(x):
-        return in_order(np.broadcast_to(x, shape), axes).reshape(-1)
-
-    y = np.empty([shape[axis] for axis in axes], dtype)
-    arrays = numbers(condition).view(np.uint8), *(x.reshape(1) if x.size == 1 else numbers(x) for x in (a, b))
+    arrays, y, axes = together((np.broadcast_to(condition.view(np.uint8), shape), a, b), dtype)
     share_loop(y.size / LONG, loops.choose, y.size, *arrays, y.reshape(-1))
     return back(y, axes)
 

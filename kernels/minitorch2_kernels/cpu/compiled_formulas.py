@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..reference import arithmetic, dropout, elementwise_loss, exponentials, rectifiers
+from ..reference import arithmetic, dropout, elementwise_loss, exponentials, logarithms, pairs, rectifiers, rounding
 from .alike import alike, alike_float32
+from .gathered import back, together
 from .jit import Loops
 from .pool import share_loop
 
@@ -56,6 +57,28 @@ def _register_exponential(kernel, arrays: int, numbers=lambda: ()) -> None:
     override.__doc__ = f"{kernel.__name__}, compiled."
 
 
+def _register_meeting(kernel, count: int, dtypes: str, costly: bool) -> None:
+    """The formula for a kernel of so many arrays that broadcast."""
+
+    def supports(*arrays) -> bool:
+        first, size = arrays[0], WORTH_IT if costly else WORTH_SHARING
+        if type(first) is not np.ndarray or first.dtype.char not in dtypes:
+            return False
+        return all(type(a) is np.ndarray and a.dtype == first.dtype for a in arrays) and (
+            max(a.size for a in arrays) >= size
+        )
+
+    @kernel.override(supports)
+    def override(*arrays):
+        met, y, axes = together(arrays, arrays[0].dtype)
+        worth = y.size / (WORTH_SHARING_EXPONENTIALS if costly else WORTH_SHARING)
+        met = (a if a.size == y.size else np.full(y.size, a[0], y.dtype) for a in met)
+        share_loop(worth, getattr(loops, kernel.__name__), y.size, *met, y.reshape(-1))
+        return back(y, axes)
+
+    override.__doc__ = f"{kernel.__name__}, compiled."
+
+
 def _masks(x, mask, keep) -> bool:
     return alike(x) and mask.dtype.char == "?" and mask.flags.c_contiguous and mask.shape == x.shape
 
@@ -87,6 +110,31 @@ def register() -> None:
     for name, numbers in (("relu", 0), ("hardtanh", 2), ("leaky_relu", 1), ("hardsigmoid", 0), ("hardswish", 0)):
         _register(getattr(rectifiers, name), 1, numbers)
         _register(getattr(rectifiers, f"{name}_grad"), 2, numbers)
+    for name in ("hardshrink", "softshrink"):
+        _register(getattr(rectifiers, name), 1, 1)
+    _register(rectifiers.shrink_grad, 2, 1)
+    _register(rectifiers.threshold, 1, 2)
+    _register(rectifiers.threshold_grad, 2, 1)
+    for name, numbers in (
+        ("sign", 0),
+        ("floor", 0),
+        ("ceil", 0),
+        ("rint", 0),
+        ("trunc", 0),
+        ("frac", 0),
+        ("finite", 3),
+    ):
+        _register(getattr(rounding, f"long_{name}"), 1, numbers, name)
+    for name in ("maximum", "minimum", "copysign"):
+        _register_meeting(getattr(pairs, name), 2, "fd", False)
+    _register_meeting(pairs.hypot, 2, "f", True)  # by way of float64
+    _register_meeting(pairs.hypot_grad, 3, "fd", False)
+    for name in ("log", "log1p", "logit"):
+        _register_exponential(getattr(logarithms, name), 1)
+    _register(logarithms.log1p_grad, 2)
+    _register(logarithms.logit_grad, 2)
+    _register_meeting(logarithms.logaddexp, 2, "f", True)
+    _register_meeting(logarithms.logaddexp_grad, 3, "f", True)
     for name in ("exp", "expm1", "tanh", "sigmoid", "silu", "log_sigmoid"):
         _register_exponential(getattr(exponentials, name), 1)
     for name in ("tanh_grad", "sigmoid_grad", "silu_grad", "log_sigmoid_grad"):

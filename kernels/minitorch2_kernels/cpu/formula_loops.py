@@ -118,6 +118,132 @@ def hardswish_grad(g, x):
 
 
 @Formula
+def threshold(x, *, threshold, value):
+    return value if x <= threshold else x
+
+
+@Formula
+def threshold_grad(g, x, *, threshold):
+    return 0 if x <= threshold else g
+
+
+@Formula
+def hardshrink(x, *, lambd):
+    return 0 if (x >= -lambd) & (x <= lambd) else x
+
+
+@Formula
+def softshrink(x, *, lambd):
+    below = x + lambd if x < -lambd else x * 0
+    return x - lambd if x > lambd else below
+
+
+@Formula
+def shrink_grad(g, x, *, lambd):
+    return 0 if (x >= -lambd) & (x <= lambd) else g
+
+
+@Formula
+def sign(x):
+    return 1 if x > 0 else -1 if x < 0 else 0
+
+
+@Formula
+def floor(x):
+    return np.floor(x)
+
+
+@Formula
+def ceil(x):
+    return np.ceil(x)
+
+
+@Formula
+def rint(x):
+    return np.rint(x)
+
+
+@Formula
+def trunc(x):
+    return np.trunc(x)
+
+
+@Formula
+def frac(x):
+    return x - np.trunc(x)
+
+
+@Formula
+def finite(x, *, nan, posinf, neginf):
+    y = posinf if x == np.inf else neginf if x == -np.inf else x
+    return nan if x != x else y
+
+
+@Formula
+def maximum(a, b):
+    return a if (a > b) | (a != a) else b
+
+
+@Formula
+def minimum(a, b):
+    return a if (a < b) | (a != a) else b
+
+
+@Formula
+def copysign(a, b):
+    return np.copysign(a, b)
+
+
+@Formula
+def hypot(a, b):
+    y = np.sqrt(np.float64(a) * a + np.float64(b) * b)
+    return np.inf if (abs(a) == np.inf) | (abs(b) == np.inf) else y
+
+
+@Formula
+def hypot_grad(g, a, y):
+    return g * (a / y)
+
+
+@Formula
+def log(x):
+    return scalars.log(x)
+
+
+@Formula
+def log1p(x):
+    return scalars.log1p(x)
+
+
+@Formula
+def log1p_grad(g, x):
+    return g / (x + 1)
+
+
+@Formula
+def logit(x):
+    return scalars.log(x / (1 - x))
+
+
+@Formula
+def logit_grad(g, x):
+    slope = g / (x * (1 - x))
+    return np.nan if (x < 0) | (x > 1) else slope
+
+
+@Formula
+def logaddexp(a, b):
+    larger = a if a > b else b
+    distance = 0 if a == b else abs(a - b)  # of two infinities, too
+    return larger - scalars.log_sigmoid(distance)
+
+
+@Formula
+def logaddexp_grad(g, a, b):
+    return g / (1 + scalars.exp(b - a))
+
+
+@Formula
 def exp(x):
     return scalars.exp(x)
 

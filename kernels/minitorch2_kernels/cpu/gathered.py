@@ -11,7 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from ..reference import arithmetic, conv, exponentials, gelu, matmul, norm, rectifiers, softmax, sums
+from ..reference import (
+    arithmetic,
+    conv,
+    exponentials,
+    gelu,
+    logarithms,
+    matmul,
+    norm,
+    rectifiers,
+    rounding,
+    softmax,
+    sums,
+)
 from ..reference.arithmetic import LONG
 from ..reference.copying import ascontiguousarray
 
@@ -36,6 +48,17 @@ def back(y, axes) -> Any:
     if isinstance(y, tuple):
         return tuple(back(part, axes) for part in y)
     return y.transpose(np.argsort(axes))
+
+
+def together(arrays, dtype) -> tuple[list, Any, tuple[int, ...]]:
+    """Arrays that broadcast, as flat ones of one length but those of a single number; an array of `dtype` for what is
+    made of them; and its axes, to bring it `back`: in the order of the first array that has its shape and repeats
+    nothing."""
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    first = next((a for a in arrays if a.shape == shape and not is_spread(a)), None)
+    axes = tuple(range(len(shape))) if first is None else axes_of(first)
+    flat = [a.reshape(1) if a.size == 1 else in_order(np.broadcast_to(a, shape), axes).reshape(-1) for a in arrays]
+    return flat, np.empty([shape[axis] for axis in axes], dtype), axes
 
 
 def _to_be_ordered(arrays) -> bool:
@@ -189,15 +212,24 @@ def register() -> None:
     _register_meeting(rectifiers.prelu)
     for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
         _register(getattr(arithmetic, f"long_{name}"), 1)
+    for name in ("sign", "floor", "ceil", "rint", "trunc", "frac", "finite"):
+        _register(getattr(rounding, f"long_{name}"), 1)
     for name in ("absolute_grad", "interpolated"):
         _register(getattr(arithmetic, f"long_{name}"), 2)
     for name in ("exp", "expm1", "tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):
         _register(getattr(exponentials, name), 1)
     for name in ("tanh", "sigmoid", "log_sigmoid", "silu", "elu", "softplus"):
         _register(getattr(exponentials, f"{name}_grad"), 2)
-    for name in ("relu", "hardtanh", "leaky_relu", "hardsigmoid", "hardswish"):
+    for name in ("relu", "hardtanh", "leaky_relu", "hardsigmoid", "hardswish", "threshold"):
         _register(getattr(rectifiers, name), 1)
         _register(getattr(rectifiers, f"{name}_grad"), 2)
+    for name in ("hardshrink", "softshrink"):
+        _register(getattr(rectifiers, name), 1)
+    _register(rectifiers.shrink_grad, 2)
+    for name in ("log", "log1p", "logit"):
+        _register(getattr(logarithms, name), 1)
+    for name in ("log1p", "logit"):
+        _register(getattr(logarithms, f"{name}_grad"), 2)
     for name in ("gelu", "gelu_tanh"):
         _register(getattr(gelu, name), 1)
         _register(getattr(gelu, f"{name}_grad"), 3)

@@ -75,3 +75,33 @@ def hardswish_grad(g, x):
     """0 where x <= -3, g (x / 3 + 1 / 2) where it is below 3, else g. g and x are of one shape and dtype."""
     xp = namespace(x)
     return xp.where(x <= -3, g.dtype.type(0), xp.where(x < 3, g * (x / 3 + x.dtype.type(0.5)), g))
+
+
+@kernel
+def threshold(x, threshold, value):
+    """value where x <= threshold, else x; both numbers."""
+    return where(x <= threshold, x.dtype.type(value), x)
+
+
+@kernel
+def threshold_grad(g, x, threshold):
+    """0 where x <= threshold, else g. g and x are of one shape and dtype."""
+    return where(x <= threshold, g.dtype.type(0), g)
+
+
+@kernel
+def hardshrink(x, lambd):
+    """0 where |x| <= lambd, a number, else x."""
+    return where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
+
+
+@kernel
+def softshrink(x, lambd):
+    """x brought lambd, a number, closer to 0, which it does not pass."""
+    return where(x > lambd, x - lambd, where(x < -lambd, x + lambd, x * 0))
+
+
+@kernel
+def shrink_grad(g, x, lambd):
+    """The gradient of both: 0 where |x| <= lambd, else g. g and x are of one shape and dtype."""
+    return where((x >= -lambd) & (x <= lambd), g.dtype.type(0), g)
