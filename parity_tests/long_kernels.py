@@ -59,6 +59,25 @@ def three_with_dims(d):
     return tuple(filled(d, shape or (1,)) for shape in fitting(d, 3))
 
 
+def fmod(d):
+    """With quotients of all sizes; two arrays, or one and a number."""
+    a, b = two_with_dims(d)
+    with np.errstate(all="ignore"):
+        b = b * a.dtype.type(d.of(1, 1e-3, 1e-12, 1e-30))
+    return d.of((a, b), (a, 0.5), (a, 3), (-1.5, b))
+
+
+def division(d):
+    """As fmod, or of integers, none by 0."""
+    if d.of(False, True):
+        return fmod(d)
+    dtype, (a, b) = d.of(np.int32, np.int64), two_with_dims(d)
+    high = d.of(10, np.iinfo(dtype).max)
+    a, b = (d.rng.randint(-high, high, x.shape, dtype) for x in (a, b))
+    b[b == 0] = -1
+    return d.of((a, b), (a, 7), (-3, b))
+
+
 def one(d):
     return (d.array(d.int(1, 9), d.int(1, 40), special=True),)
 
@@ -303,6 +322,10 @@ CASES = {
     **{f"long_{name}": (one, EXACT) for name in ("sign", "floor", "ceil", "rint", "trunc", "frac")},
     "long_finite": (lambda d: (*one(d), d.of(0.0, 0.5), 3e38, -3e38), EXACT),
     **{name: (two_with_dims, EXACT) for name in ("maximum", "minimum", "copysign")},
+    "maximum_grad": (three_with_dims, EXACT),
+    "fmod": (fmod, EXACT),
+    "remainder": (division, EXACT),
+    "floor_divide": (division, EXACT),
     "hypot": (two_with_dims, ANOTHER_EXP),
     "hypot_grad": (three_with_dims, EXACT),
     "logaddexp": (two_with_dims, ANOTHER_EXP),

@@ -202,7 +202,7 @@ from .reference.norm import (
     rms_norm_grad,
 )
 from .reference.normal_tails import erfcx, log_ndtr, ndtri
-from .reference.pairs import copysign, hypot, hypot_grad, maximum, minimum
+from .reference.pairs import copysign, hypot, hypot_grad, maximum, maximum_grad, minimum
 from .reference.picking import pick, put
 from .reference.pooling import (
     avg_pool2d,

@@ -91,7 +91,7 @@ class Remainder(Binary):
     @staticmethod
     def backward(ctx, g):  # a % b = a - b floor(a/b)
         a, b = ctx.saved
-        return g, -g * FloorQuotient.apply(a, b) if ctx.needs_input_grad[1] else None
+        return g, K.times(K.negative(g), FloorQuotient.apply(a, b)) if ctx.needs_input_grad[1] else None
 
 
 class Fmod(Binary):
@@ -103,7 +103,7 @@ class Fmod(Binary):
     @staticmethod
     def backward(ctx, g):  # fmod(a, b) = a - b trunc(a/b)
         a, b = ctx.saved
-        return g, -g * Trunc.apply(a / b) if ctx.needs_input_grad[1] else None
+        return g, K.times(K.negative(g), Trunc.apply(K.over(a, b))) if ctx.needs_input_grad[1] else None
 
 
 class FloorDivide(Binary):
@@ -129,7 +129,7 @@ class FloorQuotient(FloorDivide):
 class TruncQuotient(FloorQuotient):
     @staticmethod
     def forward(ctx, a, b):
-        return K.trunc(a / b)
+        return K.trunc(K.over(a, b))
 
 
 class Maximum(Binary):
@@ -150,6 +150,12 @@ class Maximum(Binary):
             Where.apply(equal, half, Where.apply(second, 0.0, g)),
             Where.apply(equal, half, Where.apply(first, 0.0, g)),
         )
+
+    @classmethod
+    def fused_backward(cls, ctx, g):
+        a, b = ctx.saved
+        grads = K.maximum_grad(g, a, b), K.maximum_grad(g, b, a)
+        return grads if cls is Maximum else grads[::-1]
 
 
 class Minimum(Maximum):

@@ -70,11 +70,13 @@ def _register_meeting(kernel, count: int, dtypes: str, costly: bool) -> None:
 
     @kernel.override(supports)
     def override(*arrays):
-        met, y, axes = together(arrays, arrays[0].dtype)
-        worth = y.size / (WORTH_SHARING_EXPONENTIALS if costly else WORTH_SHARING)
-        met = (a if a.size == y.size else np.full(y.size, a[0], y.dtype) for a in met)
-        share_loop(worth, getattr(loops, kernel.__name__), y.size, *met, y.reshape(-1))
-        return back(y, axes)
+        loop, worth_sharing = getattr(loops, kernel.__name__), WORTH_SHARING_EXPONENTIALS if costly else WORTH_SHARING
+        first = arrays[0]
+        if alike(*arrays) and all(a.shape == first.shape for a in arrays):
+            return _computed(loop, first.size / worth_sharing, arrays)
+        met, y, axes = together(arrays, first.dtype)
+        flat = [a if a.size == y.size else np.full(y.size, a[0], y.dtype) for a in met]
+        return back(_computed(loop, y.size / worth_sharing, flat, out=y), axes)
 
     override.__doc__ = f"{kernel.__name__}, compiled."
 
@@ -127,6 +129,7 @@ def register() -> None:
         _register(getattr(rounding, f"long_{name}"), 1, numbers, name)
     for name in ("maximum", "minimum", "copysign"):
         _register_meeting(getattr(pairs, name), 2, "fd", False)
+    _register_meeting(pairs.maximum_grad, 3, "fd", False)
     _register_meeting(pairs.hypot, 2, "f", True)  # by way of float64
     _register_meeting(pairs.hypot_grad, 3, "fd", False)
     for name in ("log", "log1p", "logit"):

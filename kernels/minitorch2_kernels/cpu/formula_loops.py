@@ -190,6 +190,12 @@ def minimum(a, b):
 
 
 @Formula
+def maximum_grad(g, a, b):
+    half = g / 2
+    return half if a == b else 0 if a < b else g
+
+
+@Formula
 def copysign(a, b):
     return np.copysign(a, b)
 

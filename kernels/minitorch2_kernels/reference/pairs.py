@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..dispatch import kernel
+from ..dispatch import kernel, where
 
 
 @kernel
@@ -17,6 +17,13 @@ def maximum(a, b):
 def minimum(a, b):
     """The smaller; NaN where one is."""
     return np.minimum(a, b)
+
+
+@kernel
+def maximum_grad(g, a, b):
+    """The gradient to a of the larger: g, half of it where they are equal, 0 where b is larger. It is that to b of the
+    smaller, too."""
+    return where(a == b, g / 2, where(a < b, g.dtype.type(0), g))
 
 
 @kernel
