@@ -55,6 +55,16 @@ def silu_grad(d):
     return d.array(*x.shape), x
 
 
+def glu(d):
+    shape, dim = d.of(((20,), 0), ((3, 40), 1), ((6, 20), 0), ((3, 4, 9), 1))
+    return d.array(*shape) * d.of(1, 10), dim
+
+
+def glu_grad(d):
+    x, dim = glu(d)
+    return d.array(*(n // 2 if axis == dim else n for axis, n in enumerate(x.shape))), x, dim
+
+
 def logits_loss(d):
     x = d.array(d.int(1, 9), d.int(1, 40)) * d.of(1, 10)
     return x, d.rng.rand(*x.shape).astype(x.dtype)
@@ -249,6 +259,8 @@ def cases(sgd, adam, state):
         "log_sigmoid_grad": (tanh_grad, ANOTHER_EXP),
         "silu": (silu, ANOTHER_EXP),
         "silu_grad": (silu_grad, ANOTHER_EXP),
+        "glu": (glu, ANOTHER_EXP),
+        "glu_grad": (glu_grad, ANOTHER_EXP),
         "softmax": (softmax, ANOTHER_ORDER),
         "softmax_grad": (softmax_grad, ANOTHER_ORDER),
         "log_softmax": (softmax, ANOTHER_ORDER),

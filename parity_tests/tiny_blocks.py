@@ -20,6 +20,7 @@ _TINY = {  # of the modules of minitorch2_kernels.cpu
     **{m: {"WORTH_SHARING": 1} for m in ("compiled_bags", "compiled_bias", "compiled_class_loss", "compiled_sampling")},
     "compiled_casts": {"LONG": 1, "MANY": 1},
     "compiled_division": {"WORTH_IT": 1, "WORTH_SHARING": 1},
+    "compiled_glu": {"WORTH_IT": 1, "WORTH_SHARING": 1},
     "compiled_pooling": {"WORTH_SHARING": 1, "MANY": 0},
     "compiled_indexing": {"WORTH_SHARING": 1, "LONG": 1},
     "compiled_attention": {"WORTH_SHARING": 1},

@@ -6,9 +6,10 @@ import math
 
 import minitorch2_kernels as K
 
-from ..core.function import Elementwise
+from ..core.function import Elementwise, Function
 from .arithmetic import Where
 from .unary import Erf, Sigmoid, Tanh
+from .view_ops import Cat, Split
 
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
@@ -109,6 +110,27 @@ class Softplus(Elementwise):
     @staticmethod
     def fused_backward(ctx, g):
         return K.softplus_grad(g, *ctx.saved, ctx.beta, ctx.threshold), None, None
+
+
+class Glu(Function):
+    """a sigmoid(b), a and b the halves along `dim`."""
+
+    @staticmethod
+    def forward(ctx, x, dim):
+        ctx.save_for_backward(x)
+        ctx.dim = dim
+        return K.glu(x, dim)
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved
+        a, b = Split.apply(x, (x.shape[ctx.dim] // 2,) * 2, ctx.dim)
+        s = Sigmoid.apply(b)
+        return Cat.apply(ctx.dim, g * s, g * a * (s * (1 - s))), None
+
+    @staticmethod
+    def fused_backward(ctx, g):
+        return K.glu_grad(g, *ctx.saved, ctx.dim), None
 
 
 class LogSigmoid(Elementwise):

@@ -27,9 +27,8 @@ from ...ops.rectifiers import (
     prelu,
 )
 from ...ops.reduce import PutAlong
-from ...ops.smooth_activations import Gelu, GeluTanh, LogSigmoid, Mish, Silu, Softplus
+from ...ops.smooth_activations import Gelu, GeluTanh, Glu, LogSigmoid, Mish, Silu, Softplus
 from ...ops.unary import sigmoid, tanh
-from ...ops.view_ops import Split
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
@@ -231,8 +230,7 @@ def glu(input, dim=-1):
     n = input._data.shape[dim]
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {n}")
-    a, b = Split.apply(input, (n // 2, n // 2), dim)
-    return a * sigmoid(b)
+    return Glu.apply(input, dim)
 
 
 def softmax(input, dim=None, _stacklevel=3, dtype=None):
