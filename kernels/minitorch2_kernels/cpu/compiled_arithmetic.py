@@ -19,22 +19,21 @@ from ..reference import rectifiers
 from ..reference.arithmetic import LONG
 from ..reference.copying import copy_to
 from .alike import alike
-from .gathered import back, together
+from .gathered import NARROW, back, together
 from .jit import Loops
 from .pool import share_loop
 
 loops = Loops("arithmetic_loops")
 
 _ROWS = 64  # parts of an array that has no rows
-NARROW = 16  # numbers; NumPy is as fast on rows of fewer
 WIDE = 512  # numbers in a row, from which on it does not matter what it takes to begin one
 _NUMBERS = (float, int)
 
 
 @functools.lru_cache(maxsize=1024)
 def plan(a, b) -> Any:
-    """How arrays of two shapes meet, as rows of numbers: (shape, rows, matrix of a, its rows, how often in turn one of
-    them is repeated, the same of b), as share_loops.Rows has them. None where an operand is broadcast in too many
+    """How arrays of two shapes meet, as rows of numbers: (shape, rows, a's rows as share_loops.Rows has them, how often
+    in turn a row of a is repeated to make one of these, the same of b). None where an operand is broadcast in too many
     places, rows are short, or the shapes do not fit."""
     ndim = max(len(a), len(b))
     a, b = ((1,) * (ndim - len(s)) + s for s in (a, b))
@@ -57,12 +56,13 @@ def plan(a, b) -> Any:
         before[-1], width = (n // max(times), *has), width * max(times)
     if width < NARROW:
         return None
-    matrices = []
+    rows_of_both = []
     for has, ends, copies in zip(list(zip(*before, strict=True))[1:], whole, times, strict=True):
         own = math.prod(n for (n, *_), mine in zip(before, has, strict=True) if mine)
         repeated = 1 if has[-1] else before[-1][0]  # how many rows in turn meet one of its own
-        matrices += [(own, width // copies if ends else 1), (repeated, own), copies]
-    return shape, math.prod(n for n, *_ in before), *matrices
+        own_width = width if ends else 1
+        rows_of_both += [(repeated, own, own_width, own_width), copies]
+    return shape, math.prod(n for n, *_ in before), *rows_of_both
 
 
 def _supports(a, b, out=None) -> bool:
@@ -78,6 +78,11 @@ def _supports(a, b, out=None) -> bool:
     return alike(a, b) and (a.shape == b.shape or plan(a.shape, b.shape) is not None)
 
 
+def _repeated(x, at, times):
+    """x, flat; each of its rows so many times in turn."""
+    return x.reshape(-1) if times == 1 else np.tile(x.reshape(at[1], -1), times).reshape(-1)
+
+
 def _shared(name: str):
     """The override with the loops of that name."""
 
@@ -90,16 +95,14 @@ def _shared(name: str):
             y = np.empty(a.shape, a.dtype)
             share_loop(y.size / LONG, getattr(loops, name), y.size, *(x.reshape(-1) for x in (a, b, y)))
             return y
-        shape, rows, of_a, a_rows, a_times, of_b, b_rows, b_times = plan(a.shape, b.shape)
-        b = b.reshape(of_b)
-        b = b if b_times == 1 else np.tile(b, b_times)
+        shape, rows, a_at, a_times, b_at, b_times = plan(a.shape, b.shape)
+        b = _repeated(b, b_at, b_times)
         if out is not None:
             loop, places = getattr(loops, f"{name}_onto"), out.reshape(rows, -1)
-            share_loop(out.size / LONG, loop, rows, b, places, b_rows)
+            share_loop(out.size / LONG, loop, rows, b, places, b_at)
             return out
-        a = a.reshape(of_a)
-        a, y = a if a_times == 1 else np.tile(a, a_times), np.empty(shape, a.dtype)
-        share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, a, b, y.reshape(rows, -1), a_rows, b_rows)
+        a, y = _repeated(a, a_at, a_times), np.empty(shape, a.dtype)
+        share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, a, b, y.reshape(rows, -1), a_at, b_at)
         return y
 
     override.__doc__ = f"{name}, compiled."

@@ -7,6 +7,7 @@ for the time of the call."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,12 @@ from ..reference import (
 )
 from ..reference.arithmetic import LONG
 from ..reference.copying import ascontiguousarray
+from .jit import Loops
+from .pool import share_loop
+
+loops = Loops("arithmetic_loops")
+
+NARROW = 16  # numbers; NumPy is as fast on rows of fewer
 
 
 def axes_of(x) -> tuple[int, ...]:
@@ -152,6 +159,54 @@ def _register_spread(kernel) -> None:
         return kernel(_narrowed(a), _narrowed(b))
 
 
+@functools.lru_cache(maxsize=1024)
+def spaced(shape, strides, itemsize) -> Any:
+    """(numbers in a row, how many numbers on the next one begins) of an array in row-major order that has gaps between
+    its rows, all as wide; None for another."""
+    width, step = 1, 0
+    for n, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if n == 1:
+            continue
+        if not step and stride == width * itemsize:
+            width *= n
+            continue
+        if not step:
+            step = rows_end = stride
+        if stride != rows_end:
+            return None
+        rows_end = stride * n
+    return (width, step // itemsize) if step > width * itemsize and step % itemsize == 0 and width >= NARROW else None
+
+
+def _have_gaps(a, b, out=None) -> bool:
+    """Whether these are long arrays of floats, of one shape, at least one with gaps between its rows."""
+    if out is not None or not (type(a) is type(b) is np.ndarray and a.dtype == b.dtype and a.dtype.char in "fd"):
+        return False
+    if a.shape != b.shape or a.size < LONG:
+        return False
+    rows = {x.flags.c_contiguous or spaced(x.shape, x.strides, x.itemsize) for x in (a, b)} - {True}
+    return None not in rows and len({width for width, _ in rows}) == 1
+
+
+def _register_gaps(name: str) -> None:
+    """The loop over rows of such arrays, which are read where they lie."""
+    kernel = getattr(arithmetic, f"long_{name}")
+
+    @kernel.override(_have_gaps)
+    def override(a, b):
+        width = next(spaced(x.shape, x.strides, x.itemsize)[0] for x in (a, b) if not x.flags.c_contiguous)
+        y, rows = np.empty(a.shape, a.dtype), a.size // width
+        flat, places = [], []
+        for x in (a, b):
+            step = width if x.flags.c_contiguous else spaced(x.shape, x.strides, x.itemsize)[1]
+            flat.append(np.lib.stride_tricks.as_strided(x, ((rows - 1) * step + width,), (x.itemsize,)))
+            places.append((1, rows, step, width))
+        share_loop(y.size / LONG, getattr(loops, f"{name}_rows"), rows, *flat, y.reshape(rows, width), *places)
+        return y
+
+    override.__doc__ = f"{name} of rows with gaps between them, compiled."
+
+
 def _any_has_gaps(*args) -> bool:
     """Whether the arrays among these are of floats and one of them is not row-major without gaps."""
     ordered = True
@@ -209,6 +264,7 @@ def register() -> None:
     for name in ("plus", "minus", "times", "over"):
         _register_meeting(getattr(arithmetic, f"long_{name}"))
         _register_spread(getattr(arithmetic, f"long_{name}"))
+        _register_gaps(name)
     _register_meeting(rectifiers.prelu)
     for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
         _register(getattr(arithmetic, f"long_{name}"), 1)

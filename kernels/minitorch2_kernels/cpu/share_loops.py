@@ -293,7 +293,9 @@ class Formula:
 _ROWS = """
 def {name}_rows(all_{a}, all_{b}, result, {a}_at, {b}_at, start, stop):
     for r in range(start, stop):
-        {a}_row, {b}_row = all_{a}[r // {a}_at[0] % {a}_at[1]], all_{b}[r // {b}_at[0] % {b}_at[1]]
+        {a}_first = r // {a}_at[0] % {a}_at[1] * {a}_at[2]
+        {b}_first = r // {b}_at[0] % {b}_at[1] * {b}_at[2]
+        {a}_row, {b}_row = all_{a}[{a}_first : {a}_first + {a}_at[3]], all_{b}[{b}_first : {b}_first + {b}_at[3]]
         row = result[r]
         if len({b}_row) < len(row):
             {b} = {b}_row[0]
@@ -310,12 +312,12 @@ def {name}_rows(all_{a}, all_{b}, result, {a}_at, {b}_at, start, stop):
 
 
 class Rows:
-    """A Formula of two numbers as a loop over the rows of matrices, for arrays that are broadcast to one another:
+    """A Formula of two numbers as a loop over rows, for arrays that are broadcast to one another or have gaps:
 
         loop(x, y, result, x_at, y_at, start, stop)
 
-    result (R, L); x and y (R', L), or (R', 1) for a number to each row. Row r of the result is made of row r // P % Q
-    of theirs, (P, Q) being x_at and y_at."""
+    result (R, L); x and y flat, with whatever lies between their rows. Row r of the result is made of row r // P % Q
+    of theirs, which begins that many times S on and has W numbers, L or one: (P, Q, S, W) being x_at and y_at."""
 
     template = _ROWS
 
@@ -333,7 +335,8 @@ class Rows:
 _ONTO = """
 def {name}_onto(all_{b}, result, {b}_at, start, stop):
     for r in range(start, stop):
-        {b}_row, row = all_{b}[r // {b}_at[0] % {b}_at[1]], result[r]
+        {b}_first = r // {b}_at[0] % {b}_at[1] * {b}_at[2]
+        {b}_row, row = all_{b}[{b}_first : {b}_first + {b}_at[3]], result[r]
         if len({b}_row) < len(row):
             {b} = {b}_row[0]
             for i in range(len(row)):
