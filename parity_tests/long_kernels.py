@@ -175,6 +175,10 @@ def products(d):
     return d.array(*shape), axis, d.of(False, True)
 
 
+def running_products(d):
+    return running_sums(d)[:2]
+
+
 def running_positions(d):
     shape, axis = around(d, d.int(1, 9))
     return d.array(*shape, special=True), axis, d.of(False, True)
@@ -316,6 +320,7 @@ CASES = {
     "long_square_root": (positive, EXACT),
     "long_reciprocal_square_root": (positive, EXACT),
     "long_reciprocal": (one, EXACT),
+    "long_cube": (one, EXACT),
     # a product is rounded with its sum, which a difference may follow that leaves a few digits
     "long_interpolated": (interpolated, ANOTHER_ORDER),
     "long_where": (choice, EXACT),
@@ -341,6 +346,7 @@ CASES = {
     "order": (order, EXACT),
     "first_few": (first_few, EXACT),
     "running_sums": (running_sums, EXACT),
+    "running_products": (running_products, EXACT),
     "long_cast": (cast, EXACT),
     "to_half": (float32s, EXACT),
     "from_half": (halves, EXACT),

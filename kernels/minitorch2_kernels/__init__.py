@@ -28,7 +28,6 @@ from numpy import (
     copyto,
     cos,
     cosh,
-    cumprod,
     cumsum,
     deg2rad,
     diff,
@@ -114,6 +113,7 @@ from .reference.arithmetic import (
     absolute,
     absolute_grad,
     choose,
+    cube,
     interpolated,
     minus,
     minus_into,
@@ -238,5 +238,5 @@ from .reference.softmax import log_softmax, log_softmax_grad, softmax, softmax_g
 from .reference.solving import det, inv, matrix_exp, slogdet, solve, solve_triangular
 from .reference.sorting import first_few, order
 from .reference.special import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .reference.sums import bias_grad, channel_sums, products, running_sums, sums
+from .reference.sums import bias_grad, channel_sums, products, running_products, running_sums, sums
 from .reference.unfold import fold, places, unfold

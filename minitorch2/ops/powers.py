@@ -48,7 +48,7 @@ def _integer_power(a, b):
 # Exponents for which torch has no power computed; the numbers are its own then, to the last bit.
 _POWERS = {
     2: lambda a: K.times(a, a),
-    3: lambda a: K.times(K.times(a, a), a),
+    3: K.cube,
     -2: lambda a: 1 / K.square(a),
     0.5: K.square_root,
     -0.5: K.reciprocal_square_root,

@@ -102,9 +102,9 @@ class Cumprod(Function):
 
     @staticmethod
     def forward(ctx, x, dim):
-        y = K.cumprod(x, axis=dim, dtype=x.dtype)
+        y = K.running_products(x, dim)
         ctx.save_for_backward(x, y)
-        ctx.dim, ctx.has_zeros = dim, not K.all(x)
+        ctx.dim, ctx.has_zeros = dim, ctx.needs_input_grad[0] and not K.all(x)
         return y
 
     @staticmethod
@@ -112,7 +112,7 @@ class Cumprod(Function):
         x, y = ctx.saved
         dim = ctx.dim
         if not ctx.has_zeros:
-            return from_the_end(g * y, dim) / x, None
+            return K.over(from_the_end(K.times(g, y), dim), x), None
         # else before_k s_k, with before_k the product up to k and s_k = g_k + x_(k+1) s_(k+1)
         before = (slice(None),) * dim
         first = Slice.apply(x, (*before, slice(1)))

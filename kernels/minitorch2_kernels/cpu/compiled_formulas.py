@@ -57,16 +57,16 @@ def _register_exponential(kernel, arrays: int, numbers=lambda: ()) -> None:
     override.__doc__ = f"{kernel.__name__}, compiled."
 
 
-def _register_meeting(kernel, count: int, dtypes: str, costly: bool) -> None:
-    """The formula for a kernel of so many arrays that broadcast."""
+def _register_meeting(kernel, dtypes: str, costly: bool) -> None:
+    """The formula for a kernel of arrays that broadcast, of these dtypes."""
 
     def supports(*arrays) -> bool:
-        first, size = arrays[0], WORTH_IT if costly else WORTH_SHARING
-        if type(first) is not np.ndarray or first.dtype.char not in dtypes:
-            return False
-        return all(type(a) is np.ndarray and a.dtype == first.dtype for a in arrays) and (
-            max(a.size for a in arrays) >= size
-        )
+        first, least, many = arrays[0], WORTH_IT if costly else WORTH_SHARING, False
+        for a in arrays:
+            if type(a) is not np.ndarray or a.dtype != first.dtype:
+                return False
+            many = many or a.size >= least
+        return many and first.dtype.char in dtypes
 
     @kernel.override(supports)
     def override(*arrays):
@@ -103,7 +103,7 @@ def interpolated(a, b, weight):
 
 def register() -> None:
     """Puts the compiled kernels before the others."""
-    for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
+    for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal", "cube"):
         _register(getattr(arithmetic, f"long_{name}"), 1, name=name)
     _register(arithmetic.long_absolute_grad, 2, name="absolute_grad")
     arithmetic.long_interpolated.override(_ends)(interpolated)
@@ -128,16 +128,16 @@ def register() -> None:
     ):
         _register(getattr(rounding, f"long_{name}"), 1, numbers, name)
     for name in ("maximum", "minimum", "copysign"):
-        _register_meeting(getattr(pairs, name), 2, "fd", False)
-    _register_meeting(pairs.maximum_grad, 3, "fd", False)
-    _register_meeting(pairs.hypot, 2, "f", True)  # by way of float64
-    _register_meeting(pairs.hypot_grad, 3, "fd", False)
+        _register_meeting(getattr(pairs, name), "fd", False)
+    _register_meeting(pairs.maximum_grad, "fd", False)
+    _register_meeting(pairs.hypot, "f", True)  # by way of float64
+    _register_meeting(pairs.hypot_grad, "fd", False)
     for name in ("log", "log1p", "logit"):
         _register_exponential(getattr(logarithms, name), 1)
     _register(logarithms.log1p_grad, 2)
     _register(logarithms.logit_grad, 2)
-    _register_meeting(logarithms.logaddexp, 2, "f", True)
-    _register_meeting(logarithms.logaddexp_grad, 3, "f", True)
+    _register_meeting(logarithms.logaddexp, "f", True)
+    _register_meeting(logarithms.logaddexp_grad, "f", True)
     for name in ("exp", "expm1", "tanh", "sigmoid", "silu", "log_sigmoid"):
         _register_exponential(getattr(exponentials, name), 1)
     for name in ("tanh_grad", "sigmoid_grad", "silu_grad", "log_sigmoid_grad"):

@@ -104,9 +104,23 @@ def running_sums(x, axis, backwards):
     return y
 
 
+def _multiplies(x, axis) -> bool:
+    return _runs(x, axis, False)
+
+
+def running_products(x, axis):
+    """running_products, compiled: rows are shared, or what is after the axis."""
+    x, y, before = np.ascontiguousarray(x), np.empty(x.shape, x.dtype), math.prod(x.shape[:axis])
+    parts = [a.reshape(before, x.shape[axis], -1) for a in (x, y)]
+    pieces = -(-parts[0].shape[2] // loops.PIECE)
+    share_loop(x.size / LONG, loops.running_products, before * pieces, *parts)
+    return y
+
+
 def register() -> None:
     """Puts the compiled kernels before the others."""
     reference.long_products.override(_is_the_last)(products)
     reference.channel_sums.override(_has_channels)(channel_sums)
     reference.running_sums.override(_runs)(running_sums)
+    reference.running_products.override(_multiplies)(running_products)
     reference.long_sums.override(_supports)(sums)

@@ -42,6 +42,11 @@ def reciprocal(x):
 
 
 @Formula
+def cube(x):
+    return x * x * x
+
+
+@Formula
 def interpolated(a, b, *, weight):
     from_a, from_b = a + weight * (b - a), b + (weight - 1) * (b - a)
     return from_a if abs(weight) < 0.5 else from_b

@@ -266,7 +266,7 @@ def register() -> None:
         _register_spread(getattr(arithmetic, f"long_{name}"))
         _register_gaps(name)
     _register_meeting(rectifiers.prelu)
-    for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal"):
+    for name in ("negative", "absolute", "square_root", "reciprocal_square_root", "reciprocal", "cube"):
         _register(getattr(arithmetic, f"long_{name}"), 1)
     for name in ("sign", "floor", "ceil", "rint", "trunc", "frac", "finite"):
         _register(getattr(rounding, f"long_{name}"), 1)

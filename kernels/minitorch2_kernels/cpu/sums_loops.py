@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .loops import copy, jit
+from .scalars import elementwise
 from .share_loops import shareable
 
 RUN = 1 << 13  # numbers of a row that are summed in their own dtype, a vector of sums at a time
@@ -106,4 +107,28 @@ def running_sums(x, y, backwards, start, stop):
             row, out = x[b, begin + k * step, first:last], y[b, begin + k * step, first:last]
             for c in range(len(out)):
                 out[c] = before[c] + row[c]
+            before = out
+
+
+@shareable
+@elementwise
+def running_products(x, y, start, stop):
+    """y[b, r] = the product of x[b, 0] to x[b, r]; x and y (B, R, L); pieces start to stop of L in all B."""
+    width = x.shape[2]
+    pieces = (width + PIECE - 1) // PIECE
+    for unit in range(start, stop):
+        piece, b = unit % pieces, unit // pieces
+        if width == 1:
+            row, out, product = x[b, :, 0], y[b, :, 0], x.dtype.type(1)
+            for r in range(len(out)):
+                product *= row[r]
+                out[r] = product
+            continue
+        first, last = piece * PIECE, min(width, (piece + 1) * PIECE)
+        before = y[b, 0, first:last]
+        copy(x[b, 0, first:last], before)
+        for r in range(1, x.shape[1]):
+            row, out = x[b, r, first:last], y[b, r, first:last]
+            for c in range(len(out)):
+                out[c] = before[c] * row[c]
             before = out

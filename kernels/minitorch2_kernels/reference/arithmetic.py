@@ -89,6 +89,12 @@ def long_reciprocal(x):
 
 
 @kernel
+def long_cube(x):
+    """x x x"""
+    return x * x * x
+
+
+@kernel
 def long_interpolated(a, b, weight):
     """a + weight (b - a), from b for weights of a half and more; a and b of one shape and floating dtype, weight a
     number."""
@@ -107,7 +113,7 @@ def asked_if_long(made):
 
 negative, absolute, absolute_grad = map(asked_if_long, (long_negative, long_absolute, long_absolute_grad))
 square_root, reciprocal_square_root = map(asked_if_long, (long_square_root, long_reciprocal_square_root))
-reciprocal, interpolated = map(asked_if_long, (long_reciprocal, long_interpolated))
+reciprocal, cube, interpolated = map(asked_if_long, (long_reciprocal, long_cube, long_interpolated))
 
 
 def choose(condition, a, b):

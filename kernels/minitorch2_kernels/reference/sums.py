@@ -61,6 +61,12 @@ def running_sums(x, axis, backwards):
     return xp.flip(xp.cumsum(xp.flip(x, axis), axis=axis, dtype=x.dtype), axis)
 
 
+@kernel
+def running_products(x, axis):
+    """The product along `axis` of each element and all before it, in x's dtype; like x."""
+    return namespace(x).cumprod(x, axis=axis, dtype=x.dtype)
+
+
 def bias_grad(g):
     """channel_sums, of half precision summed in float32 and rounded once."""
     return channel_sums(g) if g.itemsize > 2 else cast(channel_sums(cast(g, np.float32)), g.dtype)
