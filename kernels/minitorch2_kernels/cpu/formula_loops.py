@@ -246,7 +246,7 @@ def logit_grad(g, x):
 def logaddexp(a, b):
     larger = a if a > b else b
     distance = 0 if a == b else abs(a - b)  # of two infinities, too
-    return larger - scalars.log_sigmoid(distance)
+    return larger + (0 - scalars.log_sigmoid(distance))
 
 
 @Formula
