@@ -115,6 +115,8 @@ class Softplus(Elementwise):
 class Glu(Function):
     """a sigmoid(b), a and b the halves along `dim`."""
 
+    elementwise = True  # in that it lies as its input does
+
     @staticmethod
     def forward(ctx, x, dim):
         ctx.save_for_backward(x)
