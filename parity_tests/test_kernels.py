@@ -338,6 +338,14 @@ def with_gaps(a):
     return np.concatenate([a, a], axis=-1)[..., : a.shape[-1]] if a.ndim > 1 else a
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 20), (2, 3, 1, 20)])
+def test_rows_that_repeat_between_others(shape):
+    """They are no rows with gaps, whose distance is one number."""
+    rows = np.random.RandomState(0).standard_normal((2, *(1,) * (len(shape) - 2), 40))[..., :20]
+    x = np.broadcast_to(rows, shape)
+    np.testing.assert_array_equal(KERNELS["long_plus"](x, x), x + x)
+
+
 @pytest.mark.skipif(not blas.controllable, reason="NumPy's BLAS here has no thread count to set")
 @pytest.mark.parametrize("found", [1, 2])
 def test_blas_threads_are_given_back(found):

@@ -167,6 +167,8 @@ def spaced(shape, strides, itemsize) -> Any:
     for n, stride in zip(reversed(shape), reversed(strides), strict=True):
         if n == 1:
             continue
+        if stride <= 0:  # repeated, or backwards
+            return None
         if not step and stride == width * itemsize:
             width *= n
             continue
