@@ -105,7 +105,9 @@ def repeat(input, *sizes, repeats=None):
     interleaved = reshape(input, tuple(n for size in shape for n in (1, size)))
     tiled = expand(interleaved, tuple(n for pair in zip(sizes, shape, strict=True) for n in pair))
     joined = reshape(tiled, tuple(math.prod(pair) for pair in zip(sizes, shape, strict=True)))
-    return called("RepeatBackward0", Clone.apply(joined, "C"))
+    if joined._counter is input._counter:  # a view: nothing is repeated, or each single number
+        joined = Clone.apply(joined, "C")
+    return called("RepeatBackward0", joined)
 
 
 def tile(input, *sizes, dims=None):

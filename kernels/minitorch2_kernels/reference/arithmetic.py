@@ -13,11 +13,17 @@ from numpy import ndarray
 
 from ..dispatch import kernel, where
 
-LONG = 1 << 15  # numbers of one of the arrays, from which on
+LONG = 1 << 15  # numbers of one of the arrays, or of what they make, from which on
 
 
 def _long(a, b) -> bool:
-    return (a.__class__ is ndarray and a.size >= LONG) or (b.__class__ is ndarray and b.size >= LONG)
+    if a.__class__ is not ndarray:
+        return b.__class__ is ndarray and b.size >= LONG
+    m = a.size
+    if m >= LONG or b.__class__ is not ndarray:
+        return m >= LONG
+    n = b.size
+    return n >= LONG or (m * n >= LONG and a.shape[-1:] != b.shape[-1:] and np.broadcast(a, b).size >= LONG)
 
 
 @kernel
