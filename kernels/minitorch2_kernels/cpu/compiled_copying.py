@@ -6,6 +6,7 @@ NumPy goes through a transposed array number by number, and takes each line of t
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from .pool import share_loop
 
 loops = Loops("copying_loops")
 
+_ROWS = 64  # of an array that has none, to be shared
 OUTER = 3  # dims of the loop before the two that a tile has
 _NUMBERS = {size: np.empty(0, f"u{size}") for size in (1, 2, 4, 8)}
 
@@ -33,6 +35,10 @@ def plan(shape, to, of, itemsize):
         merged.append((t, o, n))
     if len(merged) == 1 and merged[0][:2] == (itemsize, itemsize):
         return ()
+    if len(merged) == 1 and merged[0][:2] == (itemsize, 0):  # one number for all
+        ((t, o, n),) = merged
+        rows = math.gcd(n, _ROWS)
+        merged = [(n // rows * t, o, rows), (t, o, n // rows)]
     if not 2 <= len(merged) <= OUTER + 2 or merged[-1][0] != itemsize:
         return None
     fastest = merged.pop()
