@@ -7,6 +7,11 @@ from hypothesis import strategies as st
 from minitorch2_kernels.reference.conv import out_size
 
 
+def channels_last(x):
+    """The same images (N, C, H, W), the channels of a pixel side by side."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+
+
 class Draw:
     """Arrays and numbers for one call."""
 
@@ -48,6 +53,11 @@ class Draw:
         if order == "one for all" and x.size:
             return np.broadcast_to(x.take([0], dim), x.shape)
         return x
+
+    def images(self, *shapes):
+        """Arrays (N, C, H, W) of these shapes; at times all of them channels_last."""
+        arrays = [self.array(*shape) for shape in shapes]
+        return [channels_last(x) for x in arrays] if self.of(False, True) else arrays
 
     def convolution(self):
         """(image sizes, weight sizes, output sizes, settings)"""

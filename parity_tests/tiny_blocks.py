@@ -42,7 +42,14 @@ _TINY = {  # of the modules of minitorch2_kernels.cpu
     "compiled_special": {"WORTH_IT": 1, "WORTH_SHARING": 1},
     **{
         m: {"LONG": 1}
-        for m in ("compiled_arithmetic", "compiled_copying", "compiled_extremes", "compiled_sums", "gathered")
+        for m in (
+            "compiled_arithmetic",
+            "compiled_copying",
+            "compiled_extremes",
+            "compiled_sums",
+            "gathered",
+            "channels_last",
+        )
     },
 }
 

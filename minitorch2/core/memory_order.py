@@ -5,6 +5,7 @@ result the order of its inputs: so the numbers that one seed gives depend on it,
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -154,6 +155,19 @@ def in_c_order(array) -> Any:
     if array.dtype == BFLOAT16:  # a structured dtype, of which CuPy makes no contiguous copy
         return ascontiguousarray(array.view(np.uint16)).view(BFLOAT16)
     return ascontiguousarray(array)
+
+
+def reshaped(array, shape: Sequence[int]) -> Any:
+    """array.reshape(shape), by way of in_c_order where it may have to be copied."""
+    return array.reshape(shape) if can_view(array, shape) else in_c_order(array).reshape(shape)
+
+
+def as_rows(array, dims: int = 1) -> Any:
+    """An array (..., d1, ...) as rows of its last `dims` dims: (R, D)."""
+    if dims == 1 and array.ndim == 2:
+        return array
+    first = array.ndim - dims
+    return reshaped(array, (math.prod(array.shape[:first]), math.prod(array.shape[first:])))
 
 
 def in_order_of(result, operands) -> Any:

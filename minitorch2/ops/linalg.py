@@ -15,6 +15,7 @@ from ..core import autocast
 from ..core.autocast import listed
 from ..core.dtypes import LOW_PRECISION, c_name, float32
 from ..core.function import Function, called
+from ..core.memory_order import as_rows
 from ..core.variable import Variable
 from ._common import fitting, is_number, require_tensor, result_type, to_dtype, wrap_dim
 from ._half import rounded_once
@@ -103,10 +104,8 @@ class Linear(Function):
     def forward(ctx, bias, x, weight):
         _, need_x, need_weight = ctx.needs_input_grad
         ctx.save_for_backward(x if need_weight else None, weight if need_x else None)
-        if x.ndim == 2:
-            return K.linear(x, weight, bias)
-        y = K.linear(x.reshape(-1, x.shape[-1]), weight, bias)
-        return y.reshape(*x.shape[:-1], weight.shape[0])
+        y = K.linear(as_rows(x), weight, bias)
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], weight.shape[0])
 
     @staticmethod
     def backward(ctx, g):  # dx = g W, dW = g^T x, db = the sum of g over the rows
@@ -126,7 +125,7 @@ class Linear(Function):
     @staticmethod
     def fused_backward(ctx, g):
         x, weight = ctx.saved
-        rows, x_rows = [a if a is None or a.ndim == 2 else a.reshape(-1, a.shape[-1]) for a in (g, x)]
+        rows, x_rows = [a if a is None else as_rows(a) for a in (g, x)]
         dx, dw, db = K.linear_grad(rows, x_rows, weight, ctx.needs_input_grad[0])
         return db, dx if dx is None or g.ndim == 2 else dx.reshape(*g.shape[:-1], dx.shape[-1]), dw
 

@@ -8,13 +8,14 @@ import minitorch2_kernels as K
 
 from ..core.dtypes import float32
 from ..core.function import Function
+from ..core.memory_order import as_rows, reshaped
 from .reduce import Mean
 from .unary import Rsqrt
 
 
 def _channels(x):
     """x (A, B, d1, ...) as the kernels take it: (A, B, L)."""
-    return x if x.ndim == 3 else x.reshape(*x.shape[:2], math.prod(x.shape[2:]))
+    return x if x.ndim == 3 else reshaped(x, (*x.shape[:2], math.prod(x.shape[2:])))
 
 
 class BatchNorm(Function):
@@ -83,11 +84,6 @@ class GroupNorm(Function):
         return y if bias is None else y + bias.reshape(per_channel)
 
 
-def _rows(x, dims: int):
-    """x (..., d1, ...) as rows of its last `dims` dims: (R, D)."""
-    return x if dims == 1 and x.ndim == 2 else x.reshape(-1, math.prod(x.shape[x.ndim - dims :]))
-
-
 def _flat(x):
     return x if x is None or x.ndim == 1 else x.reshape(-1)
 
@@ -100,7 +96,7 @@ class LayerNorm(Function):
     @staticmethod
     def forward(ctx, x, weight, bias, dims, eps):
         ctx.dims, ctx.sizes = dims, x.shape[x.ndim - dims :]
-        y, mean, rstd = K.layer_norm(_rows(x, dims), _flat(weight), _flat(bias), eps)
+        y, mean, rstd = K.layer_norm(as_rows(x, dims), _flat(weight), _flat(bias), eps)
         ctx.save_for_backward(x, weight)
         ctx.save_constants(mean, rstd)
         return y.reshape(x.shape)
@@ -108,7 +104,7 @@ class LayerNorm(Function):
     @staticmethod
     def backward(ctx, g):
         x, weight = ctx.saved
-        dx, *rest = K.layer_norm_grad(_rows(g, ctx.dims), _rows(x, ctx.dims), *ctx.constants, _flat(weight))
+        dx, *rest = K.layer_norm_grad(as_rows(g, ctx.dims), as_rows(x, ctx.dims), *ctx.constants, _flat(weight))
         return dx.reshape(x.shape), *(d.reshape(ctx.sizes) for d in rest), None, None
 
     @staticmethod
@@ -128,7 +124,7 @@ class RMSNorm(Function):
     @staticmethod
     def forward(ctx, x, weight, dims, eps):
         ctx.dims, ctx.sizes = dims, x.shape[x.ndim - dims :]
-        y, rstd = K.rms_norm(_rows(x, dims), _flat(weight), eps)
+        y, rstd = K.rms_norm(as_rows(x, dims), _flat(weight), eps)
         ctx.save_for_backward(x, weight)
         ctx.save_constants(rstd)
         return y.reshape(x.shape)
@@ -136,7 +132,7 @@ class RMSNorm(Function):
     @staticmethod
     def backward(ctx, g):
         x, weight = ctx.saved
-        dx, dweight = K.rms_norm_grad(_rows(g, ctx.dims), _rows(x, ctx.dims), *ctx.constants, _flat(weight))
+        dx, dweight = K.rms_norm_grad(as_rows(g, ctx.dims), as_rows(x, ctx.dims), *ctx.constants, _flat(weight))
         return dx.reshape(x.shape), dweight.reshape(ctx.sizes), None, None
 
     @staticmethod

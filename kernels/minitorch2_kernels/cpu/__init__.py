@@ -24,6 +24,7 @@ from . import (
 
 if jit.available:
     from . import (
+        channels_last,
         compiled_arithmetic,
         compiled_attention,
         compiled_bags,
@@ -64,6 +65,7 @@ if jit.available:
         compiled_arithmetic,
         compiled_attention,
         compiled_products,
+        channels_last,
         compiled_patches,
         compiled_bags,
         compiled_bias,
