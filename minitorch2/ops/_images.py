@@ -13,8 +13,8 @@ from .conversion import clone
 
 def follows_format(function):
     """`function` of images (N, C, H, W), whose results are channels_last where the images or the weights are, as
-    torch's are. But for 1x1 convolutions the kernels work in row-major order: what is saved by it is nothing there, what
-    it costs is a copy."""
+    torch's are. But for 1x1 convolutions the kernels work in row-major order: there it saves nothing and costs a
+    copy."""
 
     @functools.wraps(function)
     def call(*args, **kwargs):
