@@ -179,6 +179,7 @@ from .reference.indexing import (
     index_add,
     linear_index,
     mix_slices,
+    open_grid,
     scatter,
     scatter_add,
     scatter_extremes,

@@ -39,11 +39,10 @@ def take_apart(data, index) -> tuple[Any, Any, Any]:
     items = index if type(index) is tuple else _as_items(index)
     if len(items) <= len(shape) and all(type(i) is int or type(i) is slice for i in items):
         return _take_apart_plain(shape, items)
-    if len(items) <= len(shape) and all(map(_is_plain, items)):
-        return None, None, [like(array_from(i), data) for i in items]
-    if len(items) == 1 and _is_mask(items[0], shape):
+    if len(items) <= len(shape) and (all(map(_is_plain, items)) or (len(items) == 1 and _is_mask(items[0], shape))):
         arrays = []
-        append_array(arrays, like(array_from(items[0]), data))
+        for i in items:
+            append_array(arrays, like(array_from(i), data))
         return None, None, arrays
     items: Any = [like(array_from(i), data) if _is_array_like(i) else i for i in items]
     used = sum(_dims_used(i) for i in items)

@@ -380,14 +380,6 @@ def _from_the_front(index, size):
     return K.where(index < 0, index + size, index)
 
 
-def open_grid(index, dim):
-    """One broadcasting array per dim: index itself along `dim`, positions along the others."""
-    for d, n in enumerate(index.shape):
-        shape = [1] * index.ndim
-        shape[d] = n
-        yield index if d == dim else K.namespace(index).arange(n).reshape(shape)
-
-
 def cut_to(x, shape, dim):
     """The view of x no larger than `shape` apart from `dim`."""
     return x[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(shape))]

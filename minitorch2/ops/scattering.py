@@ -22,7 +22,7 @@ from ._half import once_in_half
 from ._inplace import inplace
 from .arithmetic import Where
 from .gathering import as_int64, check_slices, refuse_out_of_range
-from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, Ungather, cut_to, open_grid
+from .index_ops import Gather, Index, IndexPut, Scatter, ScatterAdd, Take, Ungather, cut_to
 from .view_scatter import diagonal_scatter, select_scatter, slice_scatter
 from .views import broadcast_to, reshape
 
@@ -177,7 +177,7 @@ def _scatter_prod(own, dim, index, src):
     derivative."""
     shape = own._data.shape
     index, src = _same_dims(index, src, shape)
-    grid = np.broadcast_arrays(*open_grid(index._data, dim))
+    grid = np.broadcast_arrays(*K.open_grid(index._data, dim))
     places = K.linear_index(grid, shape or (1,)).reshape(-1)
     order = np.argsort(places, kind="stable")
     places, factors = places[order], Take.apply(src.reshape(-1), order)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..reference import indexing as reference
-from ..reference.copying import ascontiguousarray
+from ..reference.copying import as_planes
 from .alike import alike, of_one_dtype
 from .jit import Loops
 from .pool import share_loop
@@ -187,24 +187,19 @@ def _adds_mesh(g, rows, columns, hw) -> bool:
     return g.dtype.char in "fd" and _meshes(g, rows, columns)
 
 
-def _planes(x):
-    """x (..., H, W) as (P, H, W), in row-major order."""
-    return ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
-
-
 def take_mesh(x, rows, columns):
     """take_mesh, compiled: rows and columns at once."""
     y = np.empty((*x.shape[:-2], rows.size, columns.size), x.dtype)
-    planes = _planes(y)
-    share_loop(y.size / WORTH_SHARING, loops.take_mesh, len(planes), _planes(x), rows, columns, planes)
+    planes = as_planes(y)
+    share_loop(y.size / WORTH_SHARING, loops.take_mesh, len(planes), as_planes(x), rows, columns, planes)
     return y
 
 
 def add_mesh(g, rows, columns, hw):
     """add_mesh, compiled."""
     x = np.zeros((*g.shape[:-2], *hw), g.dtype)
-    planes = _planes(x)
-    share_loop(g.size / WORTH_SHARING, loops.add_mesh, len(planes), _planes(g), rows, columns, planes)
+    planes = as_planes(x)
+    share_loop(g.size / WORTH_SHARING, loops.add_mesh, len(planes), as_planes(g), rows, columns, planes)
     return x
 
 

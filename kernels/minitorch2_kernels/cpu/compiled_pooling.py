@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 
 from ..reference import adaptive_pooling, pooling
 from ..reference.adaptive_pooling import segments
-from ..reference.copying import ascontiguousarray
+from ..reference.copying import as_planes, ascontiguousarray
 from .alike import alike, of_one_dtype
 from .jit import Loops
 from .pool import share_loop
@@ -52,11 +51,6 @@ def _segments(n, count):
     return np.array(windows, np.int64).reshape(count, 3)
 
 
-def _planes(x):
-    """x (..., H, W), in row-major order, as (P, H, W)."""
-    return ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
-
-
 def _both(windows, hw, out, *settings):
     """`windows` along rows and along columns."""
     return tuple(windows(n, o, *each) for n, o, *each in zip(hw, out, *settings, strict=True))
@@ -66,7 +60,7 @@ def _average(loop, of, to, divisor, windows):
     """The loop over the planes of two arrays."""
     divisors = np.full([len(each) for each in windows], divisor, of.dtype)
     worth = max(of.size, to.size) / WORTH_SHARING
-    first, second = _planes(of), _planes(to)
+    first, second = as_planes(of), as_planes(to)
     share_loop(worth, loop, len(first), first, divisors, second, *windows)
     return to
 
@@ -104,7 +98,7 @@ def adaptive_avg_pool2d_put(g, hw):
 def _largest(loop, x, winner, *settings):
     """The loop over the planes of x and of y, which is returned, and winner (..., OH, OW), which is written to."""
     y = np.empty(winner.shape, x.dtype)
-    first, *others = map(_planes, (x, y, winner))
+    first, *others = map(as_planes, (x, y, winner))
     share_loop(x.size / WORTH_SHARING, loop, len(first), first, x.dtype.type(-np.inf), *others, *settings)
     return y, winner
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,11 @@ def copy_rolled(out, x, shifts, axes) -> None:
     at = shift % n if n else 0
     for to, of in ((slice(at, None), slice(n - at)), (slice(at), slice(n - at, None)))[: 2 if at else 1]:
         copy_rolled(out[(*before, to)], x[(*before, of)], shifts, axes)
+
+
+def as_planes(x) -> Any:
+    """x (..., H, W) as (P, H, W), in row-major order."""
+    return ascontiguousarray(x).reshape(math.prod(x.shape[:-2]), *x.shape[-2:])
 
 
 def ascontiguousarray(x) -> Any:

@@ -102,7 +102,7 @@ def scatter(out, index, values, axis):
     """out[i, index[i, j], k] = values[i, j, k] for axis 1, and so on; the last stays of what meets. Writes to `out`.
 
     index: int64, in range, no larger than out but along `axis`; values: of its shape or one number, in out's dtype."""
-    out[tuple(_grid(index, axis))] = values
+    out[tuple(open_grid(index, axis))] = values
 
 
 @kernel
@@ -111,7 +111,7 @@ def scatter_add(out, index, values, axis):
 
     index: int64, in range, no larger than out but along `axis`; values: of its shape, in out's dtype."""
     xp = namespace(out)
-    linear = linear_index(_grid(index, axis), out.shape).reshape(-1)
+    linear = linear_index(open_grid(index, axis), out.shape).reshape(-1)
     if out.flags.c_contiguous:
         index_add(out.reshape(-1), linear, values.reshape(-1))
     else:
@@ -122,11 +122,11 @@ def scatter_add(out, index, values, axis):
 def scatter_extremes(out, index, values, axis, largest):
     """As scatter_add, but each element becomes the largest, or the smallest, of itself and of what comes to it; NaN is
     both. Writes to `out`."""
-    (np.maximum if largest else np.minimum).at(out, tuple(_grid(index, axis)), values)
+    (np.maximum if largest else np.minimum).at(out, tuple(open_grid(index, axis)), values)
 
 
-def _grid(index, axis) -> list:
-    """The index along `axis` and positions along the other dims, broadcasting."""
+def open_grid(index, axis) -> list:
+    """One broadcasting array per dim: the index itself along `axis`, positions along the others."""
     arange = namespace(index).arange
     return [
         index if d == axis else arange(n).reshape((-1, *(1,) * (index.ndim - d - 1))) for d, n in enumerate(index.shape)
