@@ -11,7 +11,7 @@ from ..core.function import Function
 from ..core.grad_mode import state
 from . import _return_types as return_types
 from ._matrices import LinAlgError, raise_for, require_float, require_kernel, require_matrices, require_square
-from .linalg import matrix_transpose
+from .linalg import matrix_transpose, product
 from .rearranging import Tril
 from .solving import SolveTriangular
 from .view_ops import Cat, DiagonalBackward
@@ -43,7 +43,7 @@ class Cholesky(Function):
     def backward(ctx, g, _):  # dA = L^-T M L^-1 / 2, M the lower triangle of L^T G and its reflection
         (lower,) = ctx.saved
         across = matrix_transpose(lower)
-        half = SolveTriangular.apply(across, _mirrored(across @ g) / 2, True, False)  # L^-T M / 2
+        half = SolveTriangular.apply(across, _mirrored(product(across, g)) / 2, True, False)  # L^-T M / 2
         return SolveTriangular.apply(across, matrix_transpose(half), True, False)  # symmetric, as M is
 
 
@@ -76,20 +76,20 @@ class Qr(Function):
         gt = gw = None
         if gr is not None:
             gt, gw = gr[..., :k], gr[..., k:]
-            more = q @ (w @ matrix_transpose(gw))
+            more = product(q, product(w, matrix_transpose(gw)))
             gq = more if gq is None else gq + more
         left = _qr_gradient(q, r[..., :k], gq, gt)
-        right = q @ gw if gw is not None else (q @ w) * 0
+        right = product(q, gw) if gw is not None else product(q, w) * 0
         return Cat.apply(len(r.shape) - 1, left, right), None
 
 
 def _qr_gradient(q, r, gq, gr):
     """dA = (G_Q + Q M) R^-T for a square R, M the lower triangle of R G_R^T - G_Q^T Q and its reflection."""
-    m = None if gr is None else r @ matrix_transpose(gr)
+    m = None if gr is None else product(r, matrix_transpose(gr))
     if gq is not None:
-        inner = matrix_transpose(gq) @ q
+        inner = product(matrix_transpose(gq), q)
         m = -inner if m is None else m - inner
-    total = q @ _mirrored(m)
+    total = product(q, _mirrored(m))
     total = total if gq is None else gq + total
     return matrix_transpose(SolveTriangular.apply(r, matrix_transpose(total), True, False))
 
@@ -122,20 +122,20 @@ class Svd(Function):
         outside = None
         if gu is not None:
             gu = gu[..., :k]
-            inner = matrix_transpose(u) @ gu
+            inner = product(matrix_transpose(u), gu)
             part = (inner - matrix_transpose(inner)) / gaps * row
             middle = part if middle is None else middle + part
             if u.shape[-2] > k:
-                outside = ((gu - u @ inner) / row) @ vh
+                outside = product((gu - product(u, inner)) / row, vh)
         if gvh is not None:
             gvh = gvh[..., :k, :]
-            inner = vh @ matrix_transpose(gvh)
+            inner = product(vh, matrix_transpose(gvh))
             part = column * ((inner - matrix_transpose(inner)) / gaps)
             middle = part if middle is None else middle + part
             if vh.shape[-1] > k:
-                part = u @ ((gvh - matrix_transpose(inner) @ vh) / column)
+                part = product(u, (gvh - product(matrix_transpose(inner), vh)) / column)
                 outside = part if outside is None else outside + part
-        inside = u @ middle @ vh
+        inside = product(u, middle, vh)
         return inside if outside is None else inside + outside, None
 
 
@@ -160,11 +160,11 @@ class Eigh(Function):
         across = matrix_transpose(vectors)
         middle = None if gl is None else _diagonal(gl, vectors)
         if gv is not None:
-            inner = across @ gv
+            inner = product(across, gv)
             gaps = values[..., None, :] - values[..., :, None] + infinite
             turned = (inner - matrix_transpose(inner)) / gaps / 2
             middle = turned if middle is None else middle + turned
-        return vectors @ middle @ across, None
+        return product(vectors, middle, across), None
 
 
 def _infinite_diagonal(s):

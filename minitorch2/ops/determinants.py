@@ -11,7 +11,7 @@ from . import _return_types as return_types
 from ._matrices import require_float, require_square
 from .arithmetic import Where
 from .decompositions import Svd
-from .linalg import matrix_transpose
+from .linalg import matrix_transpose, product
 from .reduce import Prod
 from .solving import Inverse
 from .view_ops import Cat, Slice
@@ -40,7 +40,7 @@ def _cofactors(a, identity):
     u, s, vh = Svd.apply(a, False)
     others = s[..., None, :] * (1 - identity) + identity  # (..., n, n): in row i, 1 for S_i
     d = Prod.apply(others, len(others.shape) - 1, False)
-    return (Det.apply(u) * Det.apply(vh))[..., None, None] * ((u * d[..., None, :]) @ vh)
+    return (Det.apply(u) * Det.apply(vh))[..., None, None] * product(u * d[..., None, :], vh)
 
 
 class SlogDet(Function):

@@ -15,7 +15,7 @@ from . import _return_types as return_types
 from ._common import broadcast_shapes
 from ._matrices import LinAlgError, Omitted, require_square
 from .decompositions import converging
-from .linalg import matmul, matrix_transpose
+from .linalg import matmul, matrix_transpose, product
 from .reduce import Sum
 from .views import expand, squeeze, unsqueeze
 
@@ -47,8 +47,9 @@ class Pinv(Function):
         # dA = -P^T G P^T + (1 - A P) G^T P P^T + P^T P G^T (1 - P A)
         a, p = ctx.saved
         pt, gt = matrix_transpose(p), matrix_transpose(g)
-        right, left = gt @ p @ pt, pt @ p @ gt
-        return right - a @ (p @ right) + left - (left @ p) @ a - pt @ g @ pt, None, None, None
+        right, left = product(gt, p, pt), product(pt, p, gt)
+        right, left = right - product(a, product(p, right)), left - product(left, p, a)
+        return right + left - product(pt, g, pt), None, None, None
 
 
 def _above(values, atol, rtol):

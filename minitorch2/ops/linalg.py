@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -47,6 +48,11 @@ class MatMul(Function):
             None if b is None else MatMul.apply(g, matrix_transpose(b)),
             None if a is None else MatMul.apply(matrix_transpose(a), g),
         )
+
+
+def product(*matrices):
+    """The product of matrices, tensors or arrays, from the left to the right."""
+    return functools.reduce(MatMul.apply, matrices)
 
 
 class Mm(MatMul):

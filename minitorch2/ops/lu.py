@@ -16,7 +16,7 @@ from ..core.function import Function, called
 from . import _return_types as return_types
 from ._common import broadcast_shapes
 from ._matrices import Omitted, raise_for, require_float, require_kernel, require_matrices, require_square
-from .linalg import matrix_transpose
+from .linalg import matrix_transpose, product
 from .rearranging import Tril, Triu
 from .solving import SolveTriangular, check_sides
 from .view_ops import Cat
@@ -90,11 +90,11 @@ def _gradient(lower, upper, gl, gu):
     k = upper.shape[-2]
     rows, columns, last = lower.shape[-2] > k, upper.shape[-1] > k, len(lower.shape) - 1
     l1, u1, gl2, gu2 = lower[..., :k, :], upper[..., :k], gl[..., k:, :], gu[..., k:]
-    below, above = matrix_transpose(l1) @ gl[..., :k, :], gu[..., :k] @ matrix_transpose(u1)
+    below, above = product(matrix_transpose(l1), gl[..., :k, :]), product(gu[..., :k], matrix_transpose(u1))
     if columns:
-        below = below - gu2 @ matrix_transpose(upper[..., k:])
+        below = below - product(gu2, matrix_transpose(upper[..., k:]))
     if rows:
-        above = above - matrix_transpose(lower[..., k:, :]) @ gl2
+        above = above - product(matrix_transpose(lower[..., k:, :]), gl2)
     g = Tril.apply(below, -1) + Triu.apply(above, 0)
     if rows:
         g = Cat.apply(last - 1, g, gl2)

@@ -49,6 +49,7 @@ def _integer_power(a, b):
 _POWERS = {
     2: lambda a: K.times(a, a),
     3: K.cube,
+    -1: K.reciprocal,
     -2: lambda a: 1 / K.square(a),
     0.5: K.square_root,
     -0.5: K.reciprocal_square_root,

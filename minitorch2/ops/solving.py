@@ -9,7 +9,7 @@ from ..core.function import Function, called
 from . import _return_types as return_types
 from ._common import also_called, broadcast_shapes, to_dtype
 from ._matrices import raise_for, require_float, require_kernel, require_matrices, require_square
-from .linalg import MatMul, matrix_transpose
+from .linalg import MatMul, matrix_transpose, product
 from .rearranging import Tril, Triu
 from .views import expand, squeeze, unsqueeze
 
@@ -29,7 +29,7 @@ class Inverse(Function):
     def backward(ctx, g, _):  # d(A^-1) = -A^-1 dA A^-1
         (inverse,) = ctx.saved
         across = matrix_transpose(inverse)
-        return -(across @ g @ across)
+        return -product(across, g, across)
 
 
 class Solve(Function):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dispatch import kernel, namespace
+from .matmul import matmul
 
 
 @kernel
@@ -18,14 +19,13 @@ def attention(q, k, v, mask, causal, scale, kept, keep):
     key, because all its scores are -inf, gives zeros. kept: which weights dropout leaves over, bool (*, L, S), with the
     probability `keep`; or None. The weights returned are those before dropout.
     """
-    xp = namespace(q)
-    scores = xp.matmul(q * q.dtype.type(scale), k.swapaxes(-1, -2))
+    scores = matmul(q * q.dtype.type(scale), k.swapaxes(-1, -2))
     if mask is not None:
         scores += mask
     if causal:
         hide_(scores)
     softmax_(scores, mask is not None)
-    return xp.matmul(scores if kept is None else dropped(scores, kept, keep), v), scores
+    return matmul(scores if kept is None else dropped(scores, kept, keep), v), scores
 
 
 def hidden(length, keys, xp=np):
@@ -68,15 +68,14 @@ def attention_grad(g, q, k, v, weights, scale, kept, keep, of_mask):
     With P the weights and D dropout's factors (both symmetric in what they do to a product):
     dv = (P D)^T g,  dP = D g v^T,  dscores = P (dP - sum(P dP)),  dq = scale dscores k,  dk = scale dscores^T q
     """
-    xp = namespace(q)
     used = weights if kept is None else dropped(weights, kept, keep)
-    dv = xp.matmul(used.swapaxes(-1, -2), g)
-    dscores = xp.matmul(g, v.swapaxes(-1, -2))
+    dv = matmul(used.swapaxes(-1, -2), g)
+    dscores = matmul(g, v.swapaxes(-1, -2))
     dscores *= used
     dscores -= weights * dscores.sum(axis=-1, keepdims=True)
     scale = q.dtype.type(scale)
-    dq = xp.matmul(dscores, k)
+    dq = matmul(dscores, k)
     dq *= scale
-    dk = xp.matmul(dscores.swapaxes(-1, -2), q)
+    dk = matmul(dscores.swapaxes(-1, -2), q)
     dk *= scale
     return dq, dk, dv, dscores if of_mask else None

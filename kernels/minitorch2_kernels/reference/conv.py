@@ -11,6 +11,7 @@ derivatives need.
 from __future__ import annotations
 
 from ..dispatch import kernel, namespace
+from .matmul import matmul
 
 
 def out_size(n: int, k: int, stride: int, padding: int, dilation: int) -> int:
@@ -46,7 +47,7 @@ def conv2d(x, w, stride, padding, dilation, groups):
     columns = windows(pad_hw(x, *padding), kh, kw, stride, dilation, oh, ow)
     columns = columns.reshape(n, groups, cg * kh * kw, oh * ow)  # im2col, a copy
     w = w.reshape(groups, o // groups, cg * kh * kw)
-    return namespace(x).matmul(w, columns).reshape(n, o, oh, ow)
+    return matmul(w, columns).reshape(n, o, oh, ow)
 
 
 @kernel
@@ -57,7 +58,7 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
     _, cg, kh, kw = w.shape
     (sh, sw), (ph, pw), (dh, dw) = stride, padding, dilation
     w = w.reshape(groups, o // groups, cg * kh * kw)
-    columns = xp.matmul(w.swapaxes(1, 2), g.reshape(n, groups, o // groups, oh * ow))
+    columns = matmul(w.swapaxes(1, 2), g.reshape(n, groups, o // groups, oh * ow))
     columns = columns.reshape(n, groups * cg, kh, kw, oh, ow)
     dx = xp.zeros((n, groups * cg, hw[0] + 2 * ph, hw[1] + 2 * pw), g.dtype)
     for k in range(kh):  # places never meet within one tap
@@ -71,10 +72,9 @@ def conv2d_input_grad(g, w, hw, stride, padding, dilation, groups):
 @kernel
 def conv2d_weight_grad(g, x, khw, stride, padding, dilation, groups):
     """dw (O, C/groups, KH, KW), khw = (KH, KW), from g = dy: each tap's sum of what it saw times what became of it."""
-    xp = namespace(g)
     n, o, oh, ow = g.shape
     (kh, kw), cg = khw, x.shape[1] // groups
     columns = windows(pad_hw(x, *padding), kh, kw, stride, dilation, oh, ow)
     columns = columns.reshape(n, groups, cg * kh * kw, oh * ow)
     g = g.reshape(n, groups, o // groups, oh * ow)
-    return xp.matmul(g, columns.swapaxes(2, 3)).sum(axis=0).reshape(o, cg, kh, kw)
+    return matmul(g, columns.swapaxes(2, 3)).sum(axis=0).reshape(o, cg, kh, kw)

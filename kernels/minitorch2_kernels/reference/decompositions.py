@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dispatch import kernel, namespace
+from .matmul import matmul
 from .solving import raising
 
 
@@ -38,7 +39,7 @@ def _cholesky_by_columns(a):
         square = a[..., i, i] - (lower[..., i, :i] ** 2).sum(axis=-1)
         info = xp.where(~(square > 0) & (info == 0), np.int32(i + 1), info)
         lower[..., i, i] = xp.sqrt(xp.where(info == 0, square, xp.nan))
-        rest = a[..., i + 1 :, i] - (lower[..., i + 1 :, :i] @ lower[..., i, :i, None])[..., 0]
+        rest = a[..., i + 1 :, i] - matmul(lower[..., i + 1 :, :i], lower[..., i, :i, None])[..., 0]
         lower[..., i + 1 :, i] = rest / lower[..., i, None, i]
     return lower, info
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..dispatch import kernel, namespace
+from .matmul import matmul
 from .solving import solve_triangular
 
 NARROW = 8  # columns that are eliminated one by one; more are split into halves, for products of matrices
@@ -55,7 +56,7 @@ def _factorize(a):
     first = _factorize(left)
     _exchange(right, first)
     right[..., :half, :] = solve_triangular(left[..., :half, :], right[..., :half, :], False, True)
-    right[..., half:, :] -= left[..., half:, :] @ right[..., :half, :]
+    right[..., half:, :] -= matmul(left[..., half:, :], right[..., :half, :])
     second = _factorize(right[..., half:, :])
     _exchange(left[..., half:, :], second)
     return namespace(a).concatenate((first, second + half), axis=-1)

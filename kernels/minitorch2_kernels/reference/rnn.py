@@ -18,6 +18,7 @@ forget gate, 2000); Sak et al., 2014 (its projection); Cho et al., 2014 (GRU).
 from __future__ import annotations
 
 from ..dispatch import kernel, namespace
+from .matmul import matmul
 
 
 def steps(sizes, reverse):
@@ -194,7 +195,7 @@ def lstm_grad_walk(dy, dh, dc, gates, cells, before, w_hh, w_hr, rows, dgates, d
         dout += dy[start:stop]
         if w_hr is not None:
             dys[start:stop] = dout
-            dout = dout @ w_hr
+            dout = matmul(dout, w_hr)
         step(dout, dc[:n], gates[start:stop], cells[start:stop], before[start:stop], dgates[start:stop])
         xp.matmul(dgates[start:stop], w_hh, out=dh[:n])
 
@@ -293,7 +294,7 @@ def gru_grad_walk(dy, dh, gates, inner, before, w_hh, rows, dgates, dproducts, s
         at, dout = slice(start, stop), dh[: stop - start]
         dout += dy[at]
         step(dout, gates[at], inner[at], before[at], dgates[at], dproducts[at])
-        dout += dproducts[at] @ w_hh
+        dout += matmul(dproducts[at], w_hh)
 
 
 @kernel

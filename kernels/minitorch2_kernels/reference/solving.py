@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dispatch import kernel, namespace
+from .matmul import matmul
 
 
 def raising(xp) -> Any:
@@ -110,7 +111,7 @@ def _back_substitute(a, b):
         return b / a if n else b.copy()
     half = n // 2
     below = _back_substitute(a[..., half:, half:], b[..., half:, :])
-    above = _back_substitute(a[..., :half, :half], b[..., :half, :] - a[..., :half, half:] @ below)
+    above = _back_substitute(a[..., :half, :half], b[..., :half, :] - matmul(a[..., :half, half:], below))
     return namespace(a).concatenate((above, below), axis=-2)
 
 
@@ -127,12 +128,12 @@ def matrix_exp(a):
     norm = abs(a).sum(axis=-2).max(axis=-1)  # (...)
     squarings = xp.where(xp.isfinite(norm) & (norm > 0.5), xp.ceil(xp.log2(xp.maximum(norm, 0.5))) + 1, 0)
     a = a * xp.exp2(-squarings).astype(a.dtype)[..., None, None]
-    powers = [xp.broadcast_to(xp.eye(a.shape[-1], dtype=a.dtype), a.shape), a, a @ a]
-    powers.append(powers[2] @ a)
-    fourth = powers[2] @ powers[2]
+    powers = [xp.broadcast_to(xp.eye(a.shape[-1], dtype=a.dtype), a.shape), a, matmul(a, a)]
+    powers.append(matmul(powers[2], a))
+    fourth = matmul(powers[2], powers[2])
     result = powers[0] / math.factorial(16)
     for first in (12, 8, 4, 0):  # Horner's rule in a^4, four powers at a time
-        result = result @ fourth + sum(p / math.factorial(first + i) for i, p in enumerate(powers))
+        result = matmul(result, fourth) + sum(p / math.factorial(first + i) for i, p in enumerate(powers))
     for i in range(int(squarings.max())):
-        result = xp.where((squarings > i)[..., None, None], result @ result, result)
+        result = xp.where((squarings > i)[..., None, None], matmul(result, result), result)
     return result.astype(dtype)

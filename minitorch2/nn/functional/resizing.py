@@ -194,7 +194,7 @@ def _of_bytes(x, dim, n, out, scale, align_corners, mode, antialias):
     weights, bits = whole_weights(axis_matrix(n, out, mode, antialias, _step(n, out, scale, aligned), aligned))
     xp = K.namespace(x._data)
     wide, weights = x._data.astype(K.float64), xp.asarray(weights)
-    y = wide @ weights.T if dim == 3 else weights @ wide
+    y = K.matmul(wide, weights.T) if dim == 3 else K.matmul(weights, wide)
     y = K.floor((y + (1 << bits >> 1)) / (1 << bits))
     return Function.as_tensor(K.minimum(K.maximum(y, 0), 255).astype(K.uint8))
 
