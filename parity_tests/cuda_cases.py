@@ -163,6 +163,17 @@ def moments(d):
     return (d.array(images if length < 1000 else 2, channels, length),)
 
 
+def statistics(d):
+    (x,) = moments(d)
+    running = (abs(d.array(x.shape[1], own=True)) if d.of(True, False) else None for _ in range(2))
+    return x, d.of(1e-5, 0.1), *running, d.of(0.0, 0.1, 1.0)
+
+
+def kept_statistics(d):
+    channels = d.of(1, 3, 257)
+    return d.array(channels), abs(d.array(channels)), d.of(1e-5, 0.1), d.dtype
+
+
 def normalize(d):
     (x,) = moments(d)
     weight, bias = (d.array(x.shape[1]) if d.of(True, False) else None for _ in range(2))
@@ -219,6 +230,8 @@ KERNELS: dict[str, Case] = {
     "rms_norm": kernel("rms_norm", ANOTHER_ORDER, lambda d: norm_kernels.rms_norm(d, layer_norm)),
     "rms_norm_grad": kernel("rms_norm_grad", ANOTHER_ORDER, lambda d: norm_kernels.rms_norm_grad(d, layer_norm_grad)),
     "moments": kernel("moments", ANOTHER_ORDER, moments),
+    "statistics": kernel("statistics", ANOTHER_ORDER, statistics),
+    "kept_statistics": kernel("kept_statistics", FUSED, kept_statistics),
     "normalize": kernel("normalize", FUSED, normalize),
     "normalize_grad": kernel("normalize_grad", ANOTHER_ORDER, normalize_grad),
     "affine_grad": kernel("affine_grad", ANOTHER_ORDER, lambda d: norm_kernels.affine_grad(d, normalize_grad)),

@@ -137,6 +137,16 @@ def wide(draw):
     return drawn
 
 
+def into(draw):
+    """A draw with an array for the result now and then."""
+
+    def drawn(d):
+        args = draw(d)
+        return (*args, np.zeros_like(args[0])) if d.of(True, False) else args
+
+    return drawn
+
+
 def relu_grad(d):
     y = np.maximum(d.array(d.int(1, 5), d.int(1, 9), special=True), 0)
     return d.array(*y.shape, special=True), y
@@ -171,7 +181,8 @@ CASES = {
     "max_pool2d_pick": _of("max_pool2d_pick", EXACT),
     "avg_pool2d": _of("avg_pool2d", EXACT, average(test_kernels.avg_pool2d)),
     "avg_pool2d_put": _of("avg_pool2d_put", EXACT, average(test_kernels.avg_pool2d_put)),
-    "hardtanh": _of("hardtanh", EXACT, wide(row_kernels.hardtanh)),
+    "relu": _of("relu", EXACT, wide(into(row_kernels.relu))),
+    "hardtanh": _of("hardtanh", EXACT, wide(into(row_kernels.hardtanh))),
     "hardtanh_grad": _of("hardtanh_grad", EXACT, wide(row_kernels.hardtanh_grad)),
     "relu_grad": _of("relu_grad", EXACT, wide(relu_grad)),
     "gelu": _of("gelu", OTHER_LIBRARY, wide(sequence_kernels.gelu)),

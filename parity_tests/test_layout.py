@@ -287,12 +287,15 @@ print(middle - start, end - middle, *sorted({name.partition(".")[0] for name in 
 
 
 def import_probe(folder) -> tuple[float, float, set[str]]:
-    """Seconds for `import numpy`, seconds more for `import minitorch2`, and all top-level modules loaded."""
+    """Seconds for `import numpy`, seconds more for `import minitorch2`, and all top-level modules loaded.
+
+    Bytecode is kept in `folder`, whatever the environment says: the second import compiles nothing."""
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
+    bytecode = {"PYTHONPYCACHEPREFIX": str(folder), "PYTHONDONTWRITEBYTECODE": ""}
     result = subprocess.run(
         [sys.executable, "-c", PROBE],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": path},
+        env=os.environ | bytecode | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
         check=True,

@@ -195,13 +195,14 @@ from .reference.matmul import linear, linear_grad, matmul
 from .reference.norm import (
     group_norm,
     group_norm_grad,
+    kept_statistics,
     layer_norm,
     layer_norm_grad,
-    moments,
     normalize,
     normalize_grad,
     rms_norm,
     rms_norm_grad,
+    statistics,
 )
 from .reference.normal_tails import erfcx, log_ndtr, ndtri
 from .reference.pairs import copysign, hypot, hypot_grad, maximum, maximum_grad, minimum

@@ -67,7 +67,7 @@ class Function(Node):
     composed: Any = None  # for a fused op: the same function made of other ops, used for second derivatives
     fused_backward: Any = None  # backward's gradients by fewer kernels: what an ordinary backward pass runs instead
     flat: tuple = ()  # inputs whose gradient depends on them as a step does: its slope is 0, but it is there
-    into: Any = None  # the kernel, if it can write its result over the input: its last argument says where
+    into: Any = None  # (kernel, op) whose last argument says where the result goes, if that may be over the input
     torch_name: str | None = None  # what torch calls the node, where that is not <class>Backward0 (see `called`)
     single_use = False  # torch's keeps something for backward: a second one is refused, though nothing is missing here
     op_name: str  # the class's name in its source; programs that walk a graph find torch's as type(node).__name__

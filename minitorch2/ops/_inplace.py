@@ -92,14 +92,18 @@ def is_plain(x, other) -> bool:
 
 
 def overwrite(op, x, *settings, name: str):
-    """x becomes op(x, *settings): where no gradient is recorded, by the op's kernel `into`, if it has one."""
+    """x becomes op(x, *settings); floats are computed into x's memory, if the op says how: by a kernel, or where a
+    gradient is recorded by an op that saves its result alone."""
     check_writable(x)
     data = x._data
-    if op.into and data.dtype.char in "fd" and not on_device(data) and not (state.grad and x.requires_grad):
-        op.into(data, *settings, data)
-        x._bump()
-        return x
-    return write(x, op.apply(x, *settings), name)
+    if not op.into or data.dtype.char not in "fd" or not (type(data) is np.ndarray or on_device(data)):
+        return write(x, op.apply(x, *settings), name)
+    kernel, recorded = op.into
+    if state.grad and x.requires_grad:
+        return write(x, recorded.apply(x, *settings, data), name)
+    kernel(data, *settings, data)
+    x._bump()
+    return x
 
 
 def check_writable(x, shared_memory=False) -> None:
@@ -191,7 +195,8 @@ def write(x, result, op: str):
     node = result._grad_fn
     if isinstance(node, Function):
         _keep_old_value(node, x)
-    K.copy_to(x._data, result._data)
+    if result._data is not x._data:
+        K.copy_to(x._data, result._data)
     x._bump()
     if isinstance(node, Function) and result._base is None:
         _move_saved_output(node, result, x)

@@ -21,14 +21,13 @@ def _channels(x):
 class BatchNorm(Function):
     """x (A, B, d1, ...) normalised per b, with weight and bias (B,) or None.
 
-    mean and var (B,) are arrays. from_batch: they are x's own and so have a slope; otherwise they are constants.
+    mean and rstd (B,) are arrays. from_batch: they are x's own and so have a slope; otherwise they are constants.
     """
 
     torch_name = "NativeBatchNormBackward0"
 
     @staticmethod
-    def forward(ctx, x, weight, bias, mean, var, eps, from_batch):
-        rstd = 1 / K.sqrt(var + x.dtype.type(eps))
+    def forward(ctx, x, weight, bias, mean, rstd, eps, from_batch):
         ctx.from_batch = from_batch
         ctx.save_for_backward(x, weight)
         ctx.save_constants(mean, rstd)
@@ -41,16 +40,15 @@ class BatchNorm(Function):
         return dx.reshape(x.shape), dweight, dbias, None, None, None, None
 
     @staticmethod
-    def composed(x, weight, bias, mean, var, eps, from_batch):
+    def composed(x, weight, bias, mean, rstd, eps, from_batch):
         per_channel = -1, *(1,) * (x._data.ndim - 2)
         if from_batch:
             dims = 0, *range(2, x._data.ndim)
             centred = x - Mean.apply(x, dims, True)
-            variance = Mean.apply(centred * centred, dims, True)
+            y = centred * Rsqrt.apply(Mean.apply(centred * centred, dims, True) + eps)
         else:
-            mean, variance = (Function.as_tensor(a.reshape(per_channel)) for a in (mean, var))
-            centred = x - mean
-        y = centred * Rsqrt.apply(variance + eps)
+            mean, rstd = (Function.as_tensor(a.reshape(per_channel)) for a in (mean, rstd))
+            y = (x - mean) * rstd
         y = y if weight is None else y * weight.reshape(per_channel)
         return y if bias is None else y + bias.reshape(per_channel)
 
@@ -147,24 +145,11 @@ def batch_norm(x, weight, bias, running_mean, running_var, training, momentum, e
     those. cudnn_enabled changes nothing."""
     data = x._data if x._data.itemsize > 2 else K.cast(x._data, float32.numpy)
     if training:
-        data = _channels(data)
-        mean, var = K.moments(data)
-        if running_mean is not None:
-            _move(running_mean, mean, momentum)
-        if running_var is not None:
-            count = data.shape[0] * data.shape[2]
-            _move(running_var, var * var.dtype.type(count / (count - 1) if count > 1 else math.nan), momentum)
+        running = [t for t in (running_mean, running_var) if t is not None]
+        arrays = (None if t is None else t._data for t in (running_mean, running_var))
+        mean, rstd = K.statistics(_channels(data), eps, *arrays, momentum)
+        for tensor in running:  # moved in place, unknown to autograd
+            tensor._bump()
     else:  # copies: the running statistics may move on before backward
-        mean, var = K.cast(running_mean._data, data.dtype), K.cast(running_var._data, data.dtype)
-    return BatchNorm.apply(x, weight, bias, mean, var, eps, training)
-
-
-def _move(running, new, momentum):
-    """running = (1 - momentum) running + momentum new, in place and unknown to autograd."""
-    held = running._data
-    if held.itemsize > 2:
-        held *= held.dtype.type(1 - momentum)
-        held += K.cast(new, held.dtype) * held.dtype.type(momentum)
-    else:
-        held[...] = K.cast(K.cast(held, new.dtype) * (1 - momentum) + new * momentum, held.dtype)
-    running._bump()
+        mean, rstd = K.kept_statistics(running_mean._data, running_var._data, eps, data.dtype)
+    return BatchNorm.apply(x, weight, bias, mean, rstd, eps, training)

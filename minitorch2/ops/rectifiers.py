@@ -45,8 +45,6 @@ class Hardtanh(Elementwise):
 
     flat = (0,)
 
-    into = K.hardtanh
-
     @staticmethod
     def forward(ctx, x, low, high):
         ctx.save_for_backward(x)
@@ -57,6 +55,26 @@ class Hardtanh(Elementwise):
     def backward(ctx, g):
         (x,) = ctx.saved
         return HardtanhGrad.apply(g, x, ctx.low, ctx.high), None, None
+
+
+class HardtanhInto(Hardtanh):
+    """hardtanh of x into `out`, which is x itself; its result is inside the limits where x is."""
+
+    torch_name = "HardtanhBackward0"
+
+    @staticmethod
+    def forward(ctx, x, low, high, out):
+        y = K.hardtanh(x, low, high, out)
+        ctx.save_for_backward(y)
+        ctx.low, ctx.high = low, high
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        return *Hardtanh.backward(ctx, g), None
+
+
+Hardtanh.into = K.hardtanh, HardtanhInto
 
 
 class HardtanhGrad(Elementwise):

@@ -9,7 +9,6 @@ from ..core.function import Elementwise
 
 class Relu(Elementwise):
     flat = (0,)
-    into = K.relu
 
     @staticmethod
     def forward(ctx, x):
@@ -21,6 +20,25 @@ class Relu(Elementwise):
     def backward(ctx, g):
         (y,) = ctx.saved
         return ReluGrad.apply(g, y)
+
+
+class ReluInto(Relu):
+    """relu of x into `out`, which is x itself."""
+
+    torch_name = "ReluBackward0"
+
+    @staticmethod
+    def forward(ctx, x, out):
+        y = K.relu(x, out)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        return Relu.backward(ctx, g), None
+
+
+Relu.into = K.relu, ReluInto
 
 
 class ReluGrad(Elementwise):

@@ -17,6 +17,8 @@ from .. import precision
 from ..reference import matmul as reference
 from ..reference.cast import BFLOAT16, cast
 from . import cublas
+from .arguments import packed
+from .launch import function, spread
 
 _get_current_stream = cupy.cuda.get_current_stream
 _TYPES = {  # dtype -> (how cuBLAS calls it, what it computes in, the type of alpha and beta)
@@ -246,5 +248,7 @@ def linear(x, weight, bias):
     if bias is None:
         return gemm(x, weight.T)
     y = cupy.empty((x.shape[0], weight.shape[0]), x.dtype)
-    y[...] = bias
+    if y.size:
+        kernel = function("bias.cu", "fill_rows", x.dtype)
+        spread(kernel, y.size, (y, packed(bias), np.int64(y.size), np.int64(y.shape[1])), 16 // y.itemsize)
     return gemm(x, weight.T, y, beta=1.0)

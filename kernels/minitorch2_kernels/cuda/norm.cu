@@ -219,6 +219,33 @@ extern "C" __global__ void __launch_bounds__(256)
     }
 }
 
+// Moves what is kept (null for nothing) towards a new number.
+__device__ __forceinline__ void move(REAL* kept, i64 at, ACC to, ACC momentum) {
+    if (kept) kept[at] = (REAL)((ACC)kept[at] * (1 - momentum) + to * momentum);
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    statistics_finish(const ACC* partial, REAL* mean, REAL* rstd, REAL* running_mean, REAL* running_var, ACC eps,
+                      ACC momentum, ACC unbiased, int splits, i64 b, int per) {
+    i64 channel = (blockIdx.x * (i64)blockDim.x + threadIdx.x) / 32;
+    Moments s;
+    if (finished(s, partial, splits, b, per)) {
+        ACC var = s.v[2] / s.v[0];
+        mean[channel] = (REAL)s.v[1];
+        rstd[channel] = (REAL)(1 / sqrt_of(var + eps));
+        move(running_mean, channel, s.v[1], momentum);
+        move(running_var, channel, var * unbiased, momentum);
+    }
+}
+
+extern "C" __global__ void __launch_bounds__(256)
+    kept_statistics(const REAL* mean, const REAL* var, REAL* mean_copy, REAL* rstd, ACC eps, i64 b) {
+    for (i64 i = first_index(); i < b; i += grid_size()) {
+        mean_copy[i] = mean[i];
+        rstd[i] = (REAL)(1 / sqrt_of((ACC)var[i] + eps));
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(256)
     products_finish(const ACC* partial, const REAL* rstd, REAL* dweight, REAL* dbias, int splits, i64 b, int per) {
     i64 channel = (blockIdx.x * (i64)blockDim.x + threadIdx.x) / 32;

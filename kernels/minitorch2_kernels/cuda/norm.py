@@ -10,7 +10,7 @@ import cupy
 import numpy as np
 
 from ..reference import norm as reference
-from .launch import FULL, acc, dense, function, launch
+from .launch import FULL, acc, dense, function, launch, spread
 
 _THREADS = 256
 SHORT = 8  # runs of fewer numbers go by columns
@@ -49,14 +49,14 @@ class _Cut:
             self.splits = max(1, min(MOST_SPLITS, -(-images // 32), BLOCKS // blocks))
             self.grid = (blocks, self.splits)
 
-    def reduce(self, name: str, arrays: tuple, outputs: tuple, values: int, dtype) -> None:
-        """`name`'s partial results and what finishes them."""
+    def reduce(self, name: str, arrays: tuple, outputs: tuple, values: int, dtype, finish: str = "") -> None:
+        """`name`'s partial results and what finishes them (`finish`, or what has its name)."""
         partial = cupy.empty((self.splits, self.columns, values), acc(dtype))
         kernel = function("norm.cu", f"{name}_{'runs' if self.runs else 'columns'}", dtype)
         launch(kernel, self.grid, _THREADS, (*arrays, partial, *self.sizes))
         channels = int(self.sizes[1])
         args = (partial, *outputs, np.int32(self.splits), np.int64(channels), np.int32(self.per))
-        launch(function("norm.cu", f"{name}_finish", dtype), -(-channels * 32 // _THREADS), _THREADS, args)
+        launch(function("norm.cu", f"{finish or name}_finish", dtype), -(-channels * 32 // _THREADS), _THREADS, args)
 
 
 def _map(name: str, x, args: tuple) -> None:
@@ -91,6 +91,27 @@ def moments(x):
     mean, var = cupy.empty(x.shape[1], x.dtype), cupy.empty(x.shape[1], x.dtype)
     _Cut(x).reduce("moments", (x,), (mean, var), 3, x.dtype)
     return mean, var
+
+
+@reference.statistics.cuda_override(
+    lambda x, eps, running_mean, running_var, momentum: _takes(x, running_mean, running_var)
+)
+def statistics(x, eps, running_mean, running_var, momentum):
+    """statistics: what finishes the moments moves the running ones too."""
+    mean, rstd = cupy.empty(x.shape[1], x.dtype), cupy.empty(x.shape[1], x.dtype)
+    numbers = map(acc(x.dtype), (eps, momentum, reference.unbiased(x.shape[0] * x.shape[2])))
+    outputs = mean, rstd, running_mean, running_var, *numbers
+    _Cut(x).reduce("moments", (x,), outputs, 3, x.dtype, finish="statistics")
+    return mean, rstd
+
+
+@reference.kept_statistics.cuda_override(lambda mean, var, eps, dtype: mean.dtype == dtype and _takes(mean, var))
+def kept_statistics(mean, var, eps, dtype):
+    """kept_statistics in one launch."""
+    copy, rstd = cupy.empty(mean.shape, mean.dtype), cupy.empty(mean.shape, mean.dtype)
+    arguments = mean, var, copy, rstd, acc(mean.dtype)(eps), np.int64(mean.size)
+    spread(function("norm.cu", "kept_statistics", mean.dtype), mean.size, arguments)
+    return copy, rstd
 
 
 @reference.normalize.cuda_override(_takes)

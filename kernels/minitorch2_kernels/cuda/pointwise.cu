@@ -71,8 +71,8 @@ extern "C" __global__ void gelu_tanh_grad(const REAL* __restrict__ g, const REAL
     });
 }
 
-// NaN stays: no comparison with it is true.
-extern "C" __global__ void hardtanh(const REAL* __restrict__ x, REAL* __restrict__ y, ACC low, ACC high, i64 n) {
+// NaN stays: no comparison with it is true. Here and in relu y may be x.
+extern "C" __global__ void hardtanh(const REAL* x, REAL* y, ACC low, ACC high, i64 n) {
     each(x, nullptr, nullptr, y, nullptr, n, [=](i64, ACC v, ACC, ACC, ACC& value, ACC&) {
         v = v < low ? low : v;
         value = v > high ? high : v;
@@ -84,6 +84,10 @@ extern "C" __global__ void hardtanh_grad(const REAL* __restrict__ g, const REAL*
     each(g, x, nullptr, dx, nullptr, n, [=](i64, ACC d, ACC v, ACC, ACC& value, ACC&) {
         value = v <= low || v >= high ? ACC(0) : d;
     });
+}
+
+extern "C" __global__ void relu(const REAL* x, REAL* y, i64 n) {
+    each(x, nullptr, nullptr, y, nullptr, n, [](i64, ACC v, ACC, ACC, ACC& value, ACC&) { value = v <= 0 ? ACC(0) : v; });
 }
 
 // g where relu gave something else than 0, a NaN too.

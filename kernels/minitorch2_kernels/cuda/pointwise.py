@@ -9,7 +9,7 @@ from ..reference import cast, exponentials, rectifiers
 from ..reference import gelu as of_gelu
 from ..reference.dropout import masked_scale as reference_masked_scale
 from .arguments import alike, packed
-from .launch import FLOAT32, acc, function, spread
+from .launch import FLOAT32, acc, dense, function, spread
 
 
 def _supports(x) -> bool:
@@ -20,8 +20,12 @@ def _supports_grad(g, x, saved) -> bool:
     return alike(g, x, saved) and g.shape == x.shape == saved.shape
 
 
-def _supports_limits(x, low, high) -> bool:
-    return alike(x)
+def _supports_into(x, out=None) -> bool:
+    return alike(x) and (out is None or (dense(x, out) and alike(x, out) and x.shape == out.shape))
+
+
+def _supports_limits(x, low, high, out=None) -> bool:
+    return _supports_into(x, out)
 
 
 def _supports_limits_grad(g, x, low, high) -> bool:
@@ -87,10 +91,10 @@ def gelu_tanh_grad(g, x, t):
 
 
 @rectifiers.hardtanh.cuda_override(_supports_limits)
-def hardtanh(x, low, high):
+def hardtanh(x, low, high, out=None):
     """hardtanh in one pass."""
     x, number = packed(x), acc(x.dtype)
-    y = cupy.empty(x.shape, x.dtype)
+    y = cupy.empty(x.shape, x.dtype) if out is None else out
     _run("hardtanh", x, x, y, number(low), number(high))
     return y
 
@@ -108,6 +112,15 @@ def _slope(name, g, y):
     dx = cupy.empty(g.shape, g.dtype)
     _run(name, g, packed(g), packed(y), dx)
     return dx
+
+
+@rectifiers.relu.cuda_override(_supports_into)
+def relu(x, out=None):
+    """relu in one pass."""
+    x = packed(x)
+    y = cupy.empty(x.shape, x.dtype) if out is None else out
+    _run("relu", x, x, y)
+    return y
 
 
 @rectifiers.relu_grad.cuda_override(_supports_slope)

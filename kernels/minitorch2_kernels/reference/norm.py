@@ -5,7 +5,10 @@ Every normalisation is this one under another shape: batch norm has A = N, B = C
 
 from __future__ import annotations
 
+import math
+
 from ..dispatch import kernel, namespace
+from .cast import cast
 from .sums import sums_of_products
 
 
@@ -27,6 +30,41 @@ def moments(x):
     mean = _total(x) / x.dtype.type(count)
     centred = x - mean[:, None]
     return mean, _dot(centred, centred) / x.dtype.type(count)
+
+
+@kernel
+def statistics(x, eps, running_mean, running_var, momentum):
+    """(mean, rstd) of each b over A and L, rstd = 1 / sqrt(var + eps). running_mean and running_var (B,), either
+    perhaps None, become (1 - momentum) of what they were and momentum of the mean and the unbiased var, in place."""
+    mean, var = moments(x)
+    if running_mean is not None:
+        _move(running_mean, mean, momentum)
+    if running_var is not None:
+        _move(running_var, var * x.dtype.type(unbiased(x.shape[0] * x.shape[2])), momentum)
+    return mean, _rstd(var, eps)
+
+
+@kernel
+def kept_statistics(mean, var, eps, dtype):
+    """(mean, 1 / sqrt(var + eps)) as `dtype`; the mean is a copy."""
+    return cast(mean, dtype), _rstd(cast(var, dtype), eps)
+
+
+def unbiased(count: int) -> float:
+    """What makes the variance of `count` numbers unbiased; NaN for one of them."""
+    return count / (count - 1) if count > 1 else math.nan
+
+
+def _rstd(var, eps):
+    return 1 / namespace(var).sqrt(var + var.dtype.type(eps))
+
+
+def _move(running, new, momentum):
+    if running.itemsize > 2:
+        running *= running.dtype.type(1 - momentum)
+        running += cast(new, running.dtype) * running.dtype.type(momentum)
+    else:
+        running[...] = cast(cast(running, new.dtype) * (1 - momentum) + new * momentum, running.dtype)
 
 
 @kernel
@@ -84,8 +122,7 @@ def group_norm(x, weight, bias, groups, eps):
     """(y, mean, rstd) of x (N, C, L): each image's groups of C / groups channels by their own mean and rstd (N *
     groups,), then weight and bias (C,), either perhaps None."""
     n, channels, _ = x.shape
-    mean, var = moments(x.reshape(1, n * groups, -1))
-    rstd = 1 / namespace(x).sqrt(var + x.dtype.type(eps))
+    mean, rstd = statistics(x.reshape(1, n * groups, -1), eps, None, None, 0.0)
     bias = None if bias is None else namespace(x).broadcast_to(bias, (n, channels)).reshape(-1)
     centre, scale = _to_channels(mean, None, n, channels), _to_channels(rstd, weight, n, channels)
     return normalize(x.reshape(1, n * channels, -1), centre, scale, None, bias).reshape(x.shape), mean, rstd
