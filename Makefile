@@ -19,7 +19,7 @@ STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help mnist cifar finetune finetune-digits test test-cuda test-blocks deep lint format bench bench-ops \
+.PHONY: help mnist cifar finetune finetune-digits test test-cuda test-cupy test-blocks deep lint format bench bench-ops \
 	bench-gpu gpu-check growth profile fuzz packages opinfo package sanitize clean
 
 help: ## show this list
@@ -43,6 +43,9 @@ test: $(STAMP)-test ## run the parity tests against PyTorch (ARGS go to pytest)
 
 test-cuda: $(STAMP)-test ## the same with every tensor on the GPU; without one, on a stand-in for CuPy
 	$(BIN)/python -m pytest -n $(WORKERS) --device=cuda $(ARGS)
+
+test-cupy: $(STAMP)-cupy ## the same, and the GPU's own tests, on CuPy itself, whose kernels the CPU runs
+	$(BIN)/python -m pytest -n $(WORKERS) --device=cupy --timeout 900 $(ARGS)
 
 test-blocks: $(STAMP)-test ## what is computed once more, small arrays as large ones: compiled, cut and shared
 	$(BIN)/python -m pytest -n $(WORKERS) --tiny-blocks $(ARGS)

@@ -1,7 +1,10 @@
 """What all tests share: hypothesis profiles, threads under xdist, the GPU gate, the line on devices."""
 
+import ctypes
+import importlib
 import os
 import re
+import sys
 from importlib import metadata
 
 import pytest
@@ -10,6 +13,7 @@ from hypothesis import HealthCheck, settings
 # Two workers with a pool of threads each would fight over the cores. BLAS reads these when NumPy is first
 # imported, which the test modules do after this line; a run without xdist keeps every thread.
 IN_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+CUPY_ON_CPU = "cupy_on_cpu"  # the module, imported where `--device cupy` is asked for
 if IN_WORKER:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
@@ -45,6 +49,8 @@ ON_ANY_DEVICE = re.compile(
     r"|norms|ops_indexing|optim|optim_class|orthogonal|packing|parametrizations|prune|rnn|special|state_dict|strided"
     r"|strides|swa_utils|swap_tensors|tensor_methods|transformer)"
 )
+# Those that name the GPU themselves, which `--device cupy` runs beside them.
+ON_A_GPU = re.compile(r"test_(\w+_on_gpu|on_gpu|amp\w*|captured_step|cuda_(gemm|half|indexing|module|philox|windows))")
 # Those that `--tiny-blocks` runs beside them.
 WITH_TINY_BLOCKS = re.compile(r"test_(one_liners|ops\w*|bridge_layers|inplace\w*)")
 
@@ -52,10 +58,11 @@ WITH_TINY_BLOCKS = re.compile(r"test_(one_liners|ops\w*|bridge_layers|inplace\w*
 def pytest_addoption(parser):
     parser.addoption(
         "--device",
-        choices=("cpu", "cuda"),
+        choices=("cpu", "cuda", "cupy"),
         default="cpu",
         help="cuda: run the tests of ON_ANY_DEVICE (conftest.py) with every tensor on the GPU, against torch on it; "
-        "without a GPU on the stand-in for CuPy, against torch on the CPU",
+        "without a GPU on the stand-in for CuPy, against torch on the CPU. cupy: these, and those of ON_A_GPU, with "
+        "CuPy itself, its kernels run by the CPU (cupy_on_cpu)",
     )
     parser.addoption(
         "--tiny-blocks",
@@ -67,7 +74,7 @@ def pytest_addoption(parser):
 @pytest.fixture(autouse=True)
 def device(request):
     """Where tensors are made that name no device."""
-    if request.config.getoption("--device") == "cpu":
+    if request.config.getoption("--device") == "cpu" or ON_ANY_DEVICE.fullmatch(request.path.stem) is None:
         yield
         return
     from on_gpu import everything_on_gpu
@@ -90,10 +97,14 @@ def blocks(request):
 
 
 def gpu_name() -> str | None:
-    """The CUDA device's name, or None. CuPy imports happily without a driver, hence is_available()."""
+    """The CUDA device's name, or None. CuPy imports happily without a driver, hence is_available(); where there is none
+    it is not imported, so that the stand-in can take its place."""
+    if CUPY_ON_CPU in sys.modules:
+        return None
     try:
+        ctypes.CDLL("libcuda.so.1" if sys.platform == "linux" else "nvcuda.dll")
         import cupy
-    except ImportError:
+    except (ImportError, OSError):
         return None
     if not cupy.is_available():
         return None
@@ -101,8 +112,10 @@ def gpu_name() -> str | None:
 
 
 def pytest_configure(config):
-    if config.getoption("--device") == "cuda" and "HYPOTHESIS_PROFILE" not in os.environ:
+    if config.getoption("--device") != "cpu" and "HYPOTHESIS_PROFILE" not in os.environ:
         settings.load_profile("device")
+    if config.getoption("--device") == "cupy":
+        importlib.import_module(CUPY_ON_CPU).install()
     if IN_WORKER:
         try:
             import torch
@@ -112,9 +125,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    on_cuda, tiny = config.getoption("--device") == "cuda", config.getoption("--tiny-blocks")
+    name, tiny = config.getoption("--device"), config.getoption("--tiny-blocks")
+    on_cuda = name != "cpu"
     if on_cuda or tiny:
-        chosen = [ON_ANY_DEVICE, WITH_TINY_BLOCKS] if tiny else [ON_ANY_DEVICE]
+        chosen = [ON_ANY_DEVICE, *([WITH_TINY_BLOCKS] if tiny else [ON_A_GPU] if name == "cupy" else [])]
         elsewhere = [item for item in items if not any(names.fullmatch(item.path.stem) for names in chosen)]
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in set(elsewhere)]
@@ -122,6 +136,10 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if (of_the_cpu := item.get_closest_marker("cpu")) is not None:
                 item.add_marker(pytest.mark.skip(reason=of_the_cpu.args[0]))
+    if name == "cupy":
+        for item in items:
+            if (of_the_standin := item.get_closest_marker("standin")) is not None:
+                item.add_marker(pytest.mark.skip(reason=of_the_standin.args[0]))
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if marked and gpu_name() is None:
         for item in marked:
@@ -138,6 +156,8 @@ def installed(*names):
 
 def device_line() -> str:
     name = gpu_name()
+    if CUPY_ON_CPU in sys.modules:
+        return "device: cpu (no GPU code ran; CuPy and its kernels ran on the CPU)"
     return f"device: cpu and cuda ({name})" if name else "device: cpu (no GPU code ran)"
 
 

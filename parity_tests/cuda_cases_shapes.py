@@ -137,6 +137,14 @@ def wide(draw):
     return drawn
 
 
+def joined(d):
+    """As many arrays as one launch takes and more, of few numbers; or few of many."""
+    shape = [d.int(1, 3), d.int(1, 3)]
+    axis, count = d.int(0, 1), d.of(1, 3, 32, 33, 513)
+    sizes = (d.int(0, 2) if count > 3 else d.of(0, 1, 7, 300) for _ in range(count))
+    return [d.array(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes], axis
+
+
 def into(draw):
     """A draw with an array for the result now and then."""
 
@@ -181,6 +189,7 @@ CASES = {
     "max_pool2d_pick": _of("max_pool2d_pick", EXACT),
     "avg_pool2d": _of("avg_pool2d", EXACT, average(test_kernels.avg_pool2d)),
     "avg_pool2d_put": _of("avg_pool2d_put", EXACT, average(test_kernels.avg_pool2d_put)),
+    "joined": _of("joined", EXACT, joined),
     "relu": _of("relu", EXACT, wide(into(row_kernels.relu))),
     "hardtanh": _of("hardtanh", EXACT, wide(into(row_kernels.hardtanh))),
     "hardtanh_grad": _of("hardtanh_grad", EXACT, wide(row_kernels.hardtanh_grad)),

@@ -114,6 +114,33 @@ def test_training_is_the_same(case):
         np.testing.assert_allclose(found, expected, **TOLERANCE)
 
 
+def test_clipped_gradients_and_what_else_joins_many_arrays():
+    """CuPy would send the addresses of more than eight to the device."""
+
+    class Clipped(Step):
+        def __call__(self, x, y):
+            self.optimizer.zero_grad()
+            pieces = [piece * k for k in range(1, 11) for piece in self.net(x).split(2, 1)]
+            logits = mt.stack(pieces[::3], -1).sum(-1) + mt.cat(pieces[1::3][:9], 1).sum(1, keepdim=True)
+            loss = F.cross_entropy(logits, y % 2)
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.net.parameters(), 0.1)
+            self.optimizer.step()
+            return loss
+
+    def deep():
+        return nn.Sequential(*(nn.Linear(6, 6) for _ in range(6)))
+
+    losses, results = ([], [])
+    for captured in (False, True):
+        found, arrays = Clipped(deep, lambda p: mt.optim.SGD(p, lr=0.1), (7, 6)).train(captured)
+        losses.append(found)
+        results.append(arrays)
+    np.testing.assert_allclose(losses[1], losses[0], **TOLERANCE)
+    for plain, found in zip(*results, strict=True):
+        np.testing.assert_allclose(found, plain, **TOLERANCE)
+
+
 def test_gradients_that_are_zeroed_in_place():
     losses, _ = Step(mlp, sgd, (8, 6), to_none=False).train(captured=False)
     ours, _ = Step(mlp, sgd, (8, 6), to_none=False).train(captured=True)

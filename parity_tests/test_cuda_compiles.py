@@ -21,6 +21,7 @@ MACROS = {
     "class_loss.cu": [{"INDEX": "i64"}, {"INDEX": "int"}],
     "depthwise.cu": [{"TAPS": 3}, {"TAPS": 5}, {"TAPS": 7}],
     "indexing.cu": [{"ENTRY": "i64"}, {"ENTRY": "int"}],
+    "joining.cu": [{"ARRAYS": 32, "BYTES": 1}, *({"ARRAYS": 512, "BYTES": n} for n in (2, 4, 8))],
     "optim.cu": [{"TENSORS": 64}, {"TENSORS": 512}],
     "pooling.cu": [{"WINNER": "int"}],
 }

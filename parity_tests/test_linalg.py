@@ -110,6 +110,7 @@ def test_on_the_gpu_a_batch_with_a_singular_matrix_stays_there():
 
 
 @pytest.mark.skipif(REAL, reason="of the stand-in")
+@pytest.mark.standin("is about the stand-in")
 def test_the_stand_in_notices_who_counts_on_an_exception():
     with gpu(), pytest.raises(AssertionError, match="does not raise by itself"):
         zeros = mt.zeros(2, 2, device="cuda")._data

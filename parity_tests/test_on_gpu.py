@@ -3,9 +3,11 @@ one where there is one, else on the stand-in for CuPy."""
 
 import copy
 import io
+import sys
 
 import numpy as np
 import pytest
+from conftest import CUPY_ON_CPU
 from on_gpu import REAL, gpu
 
 import minitorch2 as mt
@@ -21,10 +23,13 @@ def on_gpu():
 
 @pytest.fixture
 def crossings():
-    """How often something went from one device to the other since the test last cleared it; None on a real GPU, where
-    CuPy does not count."""
+    """What is true if something went from one device to the other since the test last cleared it; None on a real GPU,
+    where nobody counts."""
     if REAL:
         yield None
+        return
+    if CUPY_ON_CPU in sys.modules:
+        yield sys.modules[CUPY_ON_CPU].Crossings()
         return
     import cupy_standin
 
@@ -105,6 +110,42 @@ def test_training_is_the_cpus_and_nothing_leaves(make, optimizer, crossings):
     assert all(t.is_cuda for t in losses)
     # the GPU's sums run in another order, and a step of Adam may turn a gradient's last bits into lr
     np.testing.assert_allclose([t.item() for t in losses], [t.item() for t in expected], rtol=2e-4)
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda x, i, q: x.nan_to_num(1.0, 2.0, 3.0),
+        lambda x, i, q: mt.stack([x] * 12, 1),
+        lambda x, i, q: mt.cat([x[:, :1]] * 12, 1),
+        lambda x, i, q: x.median(),
+        lambda x, i, q: x.quantile(q, 1),
+        lambda x, i, q: x.take(i % 12),
+        lambda x, i, q: x.put(i, x.reshape(-1)),
+        lambda x, i, q: i // (i + 1),
+        lambda x, i, q: i.pow(i - 4),
+        lambda x, i, q: nn.functional.batch_norm(x, x[0], x[1].abs()),
+    ],
+)
+def test_an_op_asks_the_gpu_for_nothing(op, crossings):
+    tensors = mt.randn(3, 4), mt.arange(12), mt.tensor([0.2, 0.5])
+    there = [t.cuda() for t in tensors]
+    if crossings is not None:
+        crossings.clear()
+    found = op(*there)
+    if crossings is not None:
+        assert not crossings
+    np.testing.assert_allclose(found.cpu().numpy(), op(*tensors).numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_runs_longer_than_a_grid_reaches_are_normalised_in_steps(monkeypatch):
+    x = mt.randn(2, 3, 9001)
+    expected = nn.functional.instance_norm(x)
+    from minitorch2_kernels.cuda import norm
+
+    monkeypatch.setattr(norm, "MOST_CUTS", 2)
+    found = nn.functional.instance_norm(x.cuda()).cpu()
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_where_a_tensor_is():

@@ -160,18 +160,19 @@ def within(index, n: int) -> bool:
     there it is yes unless MINITORCH2_CHECK_INDICES=1 in the environment asks for the check. What an op reads or writes
     for an index out of range is not defined then (torch stops the program with a device-side assertion).
     """
-    return not _can_be_asked(index) or K.all_within(index, n)
+    return not can_be_asked(index) or K.all_within(index, n)
 
 
 def between(array, low, high) -> bool:
     """Whether all elements of this floating array lie in [low, high], which NaN does not; on a GPU as `within`."""
-    if not _can_be_asked(array) or not array.size:
+    if not can_be_asked(array) or not array.size:
         return True
     array = K.cast(array, np.float32) if array.dtype in dtypes.LOW_PRECISION else array
     return bool(array.min() >= low and array.max() <= high)
 
 
-def _can_be_asked(array) -> bool:
+def can_be_asked(array) -> bool:
+    """Whether an op may look at what this array holds before it computes."""
     return (CHECK_ON_GPU or not K.on_device(array)) and device_of(array) != META
 
 

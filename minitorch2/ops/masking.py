@@ -6,7 +6,7 @@ import numpy as np
 
 from ..core.dtypes import c_name
 from ..core.meta import refuse
-from ._common import broadcast_shapes, wrap_dim
+from ._common import broadcast_shapes, can_be_asked, wrap_dim
 from ._inplace import inplace
 from .gathering import gather, zero_dim_value
 from .index_ops import IndexPut, IndexPutAdd, MaskedFill, MaskedScatter, MaskedSelect, Take
@@ -44,7 +44,7 @@ def masked_scatter(input, mask, source):
             f"{input.dtype.torch_type} and {source.dtype.torch_type}"
         )
     input, mask = _broadcast("masked_scatter", input, mask)
-    if source._data.size < mask._data.sum():
+    if can_be_asked(mask._data) and source._data.size < mask._data.sum():
         raise RuntimeError("Number of elements of source < number of ones in mask")
     return MaskedScatter.apply(input, mask, source)
 
@@ -87,6 +87,8 @@ def _require_long(op, index):
 
 
 def _check_numbers(index, n):
+    if not can_be_asked(index):
+        return
     bad = index[(index < -n) | (index >= n)]
     if bad.size:
         raise IndexError(f"out of range: tried to access index {bad[0]} on a tensor of {n} elements.")

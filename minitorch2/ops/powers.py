@@ -39,7 +39,7 @@ class Pow(Binary):
 def _integer_power(a, b):
     """a**b for integers; for b < 0 that is 0, except where a is 1 or -1."""
     y = K.power(a, K.maximum(b, 0))
-    if (b < 0).any():
+    if K.on_device(b) or (b < 0).any():  # a GPU would have to be waited for
         sign = K.where(b % 2 == 0, 1, a)
         y = K.where(b < 0, K.where((a == 1) | (a == -1), sign, 0), y).astype(y.dtype, copy=False)
     return y

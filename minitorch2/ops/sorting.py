@@ -17,7 +17,7 @@ from ..core.function import Function, called
 from ..core.memory_order import in_c_order, in_order_of
 from ..core.variable import Variable
 from . import _return_types as return_types
-from ._common import on_host, require_flags, wrap_dim
+from ._common import between, on_host, require_flags, wrap_dim
 from .gathering import gather
 from .mixing import lerp
 from .reduce import PickAlong, keep_dims, spread
@@ -146,7 +146,7 @@ def _median_of_all(name, input, rank):
             raise RuntimeError(f"{name}(): an empty tensor of integers has no median")
         return input.sum() * float("nan")
     flat = reshape(input, -1)
-    return MedianOfAll.apply(input, int(_index_at_rank(flat, 0, rank)[0]))
+    return MedianOfAll.apply(input, _index_at_rank(flat, 0, rank))
 
 
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
@@ -214,7 +214,7 @@ def _checked_q(name, input, q, interpolation):
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q._data.dtype != dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-    if not ((q._data >= 0) & (q._data <= 1)).all():
+    if not between(q._data, 0, 1):
         raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
     return q
 

@@ -51,20 +51,20 @@ def library(code: str, options: tuple[str, ...] = ()) -> Path:
     """
     macros = tuple(option for option in options if option.startswith("-D"))
     flags = FLAGS + (SANITIZER if sanitizing() else ())
-    key = "\0".join((code, HEADER.read_text(), Path(__file__).read_text(), *macros, *flags, _version()))
-    path = _folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
+    key = "\0".join((code, HEADER.read_text(), Path(__file__).read_text(), *macros, *flags, version()))
+    path = folder() / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if not path.exists():
-        text = f'#define EMULATED 1\n#include "{HEADER}"\n{code}\n{_exports(code, macros)}'
+        text = f'#define EMULATED 1\n#include "{HEADER}"\n{code}\n{exports(code, macros)}'
         with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
             built = Path(scratch, "built.so")
-            _run([COMPILER, *flags, *macros, "-x", "c++", "-", "-o", str(built)], text)
+            run([COMPILER, *flags, *macros, "-x", "c++", "-", "-o", str(built)], text)
             os.replace(built, path)  # at once: another process may be building the same
     return path
 
 
 def kernels(code: str, macros: tuple[str, ...] = ()) -> dict[str, bool]:
     """The name of each kernel -> whether its threads wait for each other, itself or in a function that it calls."""
-    text = _run([COMPILER, "-E", "-P", "-DEMULATED", "-D__launch_bounds__(...)=", *macros, "-x", "c++", "-"], code)
+    text = run([COMPILER, "-E", "-P", "-DEMULATED", "-D__launch_bounds__(...)=", *macros, "-x", "c++", "-"], code)
     bodies = [(match[1], _body(text, match.end() - 1)) for match in _DEFINITION.finditer(text)]
     bodies = [(name, set(re.findall(r"\w+", body))) for name, body in bodies if name not in _KEYWORDS]
     waiting = set(WAITING)
@@ -73,7 +73,7 @@ def kernels(code: str, macros: tuple[str, ...] = ()) -> dict[str, bool]:
     return {name: name in waiting for name in _KERNEL.findall(text)}
 
 
-def _exports(code: str, macros: tuple[str, ...]) -> str:
+def exports(code: str, macros: tuple[str, ...]) -> str:
     return "".join(f"EMU_EXPORT({name}, {str(waits).lower()})\n" for name, waits in kernels(code, macros).items())
 
 
@@ -87,7 +87,7 @@ def _body(text: str, start: int) -> str:
     return text[start:]
 
 
-def _run(command: list[str], text: str) -> str:
+def run(command: list[str], text: str) -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True)
     if done.returncode:
         raise CompileException(done.stderr)
@@ -95,12 +95,12 @@ def _run(command: list[str], text: str) -> str:
 
 
 @functools.cache
-def _version() -> str:
-    return _run([COMPILER, "--version"], "").splitlines()[0]
+def version() -> str:
+    return run([COMPILER, "--version"], "").splitlines()[0]
 
 
 @functools.cache
-def _folder() -> Path:
+def folder() -> Path:
     folder = Path(tempfile.gettempdir(), f"minitorch2-emulation-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():

@@ -94,7 +94,8 @@ def _to_device(function, name: str):
     def call(a, *args, **kwargs):
         if isinstance(a, ndarray):
             return ndarray(function(a._a, *args, **kwargs))
-        transfers["to device"] += not np.isscalar(a)
+        if not np.isscalar(a) and getattr(a, "ndim", 1):  # a number goes with the launch
+            transfers["to device"] += 1
         return ndarray(function(unwrapped_on_host(a), *args, **kwargs))
 
     call.__name__ = name
@@ -116,6 +117,18 @@ def _like(function):
     return lambda *args, shape=None, **kwargs: function(*args, **kwargs, **({"shape": shape} if shape else {}))
 
 
+def _joining(function):
+    """CuPy sends the addresses of more than eight small arrays to the device."""
+
+    def call(arrays, *args, **kwargs):
+        arrays = list(arrays)
+        if len(arrays) > 8:
+            transfers["to device"] += 1
+        return function(arrays, *args, **kwargs)
+
+    return call
+
+
 class Module(ModuleType):
     def __init__(self, name: str, numpy_module, table: dict):
         super().__init__(name)
@@ -135,6 +148,8 @@ class Module(ModuleType):
             value = ufunc(value)
         elif name in _OUT_OF_NOTHING:
             value = _to_device(value, name)
+        elif name in ("concatenate", "stack"):
+            value = _joining(_checked(value, name, self._table[name]))
         elif callable(value) and not isinstance(value, type):
             value = _checked(value, name, self._table[name] if self._table[name] != "ufunc" else None)
         setattr(self, name, value)

@@ -14,6 +14,7 @@ from . import (
     depthwise,
     gemm,
     indexing,
+    joining,
     memory,
     norm,
     optim,

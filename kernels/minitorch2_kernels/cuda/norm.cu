@@ -302,23 +302,24 @@ __device__ __forceinline__ void map_runs(const F& f, const REAL* u, const REAL* 
     constexpr int N = Pack<REAL>::N;
     bool packs = l % N == 0 && aligned16(u, w, y);
     int groups = blockDim.x / lanes, t = threadIdx.x % lanes;
-    i64 start = blockIdx.y * (i64)span;
-    int n = (int)min((i64)span, l - start);
     for (i64 r = blockIdx.x * (i64)groups + threadIdx.x / lanes; r < images * b; r += gridDim.x * (i64)groups) {
         typename F::Numbers numbers = f.numbers(r % b);
-        const REAL *us = u + r * l + start, *ws = w ? w + r * l + start : us;
-        REAL* ys = y + r * l + start;
-        if (packs) {
+        for (i64 start = blockIdx.y * (i64)span; start < l; start += gridDim.y * (i64)span) {
+            int n = (int)min((i64)span, l - start);
+            const REAL *us = u + r * l + start, *ws = w ? w + r * l + start : us;
+            REAL* ys = y + r * l + start;
+            if (packs) {
 #pragma unroll 2
-            for (int i = t * N; i < n; i += lanes * N) {
-                Pack<REAL> a = load_pack(us + i), c = w ? load_pack(ws + i) : a;
+                for (int i = t * N; i < n; i += lanes * N) {
+                    Pack<REAL> a = load_pack(us + i), c = w ? load_pack(ws + i) : a;
 #pragma unroll
-                for (int j = 0; j < N; ++j) a.v[j] = (REAL)F::result(numbers, a.v[j], c.v[j]);
-                store_pack(ys + i, a);
-            }
-        } else {
+                    for (int j = 0; j < N; ++j) a.v[j] = (REAL)F::result(numbers, a.v[j], c.v[j]);
+                    store_pack(ys + i, a);
+                }
+            } else {
 #pragma unroll 4
-            for (int i = t; i < n; i += lanes) ys[i] = (REAL)F::result(numbers, us[i], w ? (ACC)ws[i] : (ACC)0);
+                for (int i = t; i < n; i += lanes) ys[i] = (REAL)F::result(numbers, us[i], w ? (ACC)ws[i] : (ACC)0);
+            }
         }
     }
 }

@@ -17,6 +17,7 @@ SHORT = 8  # runs of fewer numbers go by columns
 SPAN = 4096  # of a run that a group of threads takes without a break
 BLOCKS = 1056  # to fill an H100 with: eight blocks for each of its processors
 MOST_SPLITS = 512
+MOST_CUTS = 65535  # of a run between blocks: as many as a grid has rows
 
 
 def _takes(x, *others) -> bool:
@@ -66,9 +67,7 @@ def _map(name: str, x, args: tuple) -> None:
     if length >= SHORT:
         lanes = _lanes(x, min(length, SPAN))
         blocks = min(-(-images * channels * lanes // _THREADS), 65536)
-        grid = (blocks, -(-length // SPAN))
-        if grid[1] > 65535:
-            raise ValueError(f"a run of {length} numbers is too long")
+        grid = (blocks, min(-(-length // SPAN), MOST_CUTS))
         launch(
             function("norm.cu", f"{name}_runs", x.dtype),
             grid,

@@ -47,10 +47,8 @@ def long_frac(x):
 @kernel
 def long_finite(x, nan, posinf, neginf):
     """x with these numbers in the place of NaN and the infinities."""
-    result = np.where(np.isnan(x), x.dtype.type(nan), x)
-    result[x == np.inf] = posinf
-    result[x == -np.inf] = neginf
-    return result
+    nan, posinf, neginf = map(x.dtype.type, (nan, posinf, neginf))
+    return np.where(np.isnan(x), nan, np.where(x == np.inf, posinf, np.where(x == -np.inf, neginf, x)))
 
 
 sign, floor, ceil, rint = map(asked_if_long, (long_sign, long_floor, long_ceil, long_rint))
