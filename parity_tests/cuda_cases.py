@@ -207,6 +207,19 @@ def bfloat16s(count):
     return draw
 
 
+def gradients(d):
+    """Arrays within one block's chunk and beyond it, more than one launch takes now and then."""
+    sizes = [d.of(0, 1, 5, 2048, 5000) for _ in range(d.int(1, 3))] * d.of(1, 1, 200)
+    return [d.array(size, own=True) for size in sizes]
+
+
+def unscale(d):
+    grads = gradients(d)
+    if grads[0].size and d.of(True, False):
+        grads[0][-1] = d.of(np.inf, -np.inf, np.nan)
+    return grads, np.asarray(0.5, np.float32), np.zeros((), np.float32)
+
+
 # The kernels with overrides for the GPU, by name.
 KERNELS: dict[str, Case] = {
     "matmul": kernel("matmul", ANOTHER_ORDER),
@@ -236,6 +249,9 @@ KERNELS: dict[str, Case] = {
     "normalize_grad": kernel("normalize_grad", ANOTHER_ORDER, normalize_grad),
     "affine_grad": kernel("affine_grad", ANOTHER_ORDER, lambda d: norm_kernels.affine_grad(d, normalize_grad)),
     "mix": kernel("mix", FUSED, lambda d: norm_kernels.mix(d, normalize_grad)),
+    "lengths": kernel("lengths", ANOTHER_ORDER, lambda d: (gradients(d),)),
+    "scale": kernel("scale", EXACT, lambda d: (gradients(d), np.asarray(0.3, d.dtype))),
+    "unscale": kernel("unscale", EXACT, unscale),
     "sgd": kernel("sgd", FUSED, sgd),
     "adam": kernel("adam", FUSED, adam),
     "sgd_many": kernel("sgd_many", FUSED, sgd_many),

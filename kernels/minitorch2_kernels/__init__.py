@@ -170,6 +170,7 @@ from .reference.extremes import extremes, positions, running_positions
 from .reference.gamma_samples import dirichlet_grad, standard_gamma_grad
 from .reference.gelu import gelu, gelu_grad, gelu_tanh, gelu_tanh_grad
 from .reference.glu import glu, glu_grad
+from .reference.gradients import lengths, scale
 from .reference.incomplete_gamma import gammainc, gammaincc
 from .reference.indexing import (
     add_mesh,

@@ -311,6 +311,7 @@ def _unscale_gradients(optimizer: Optimizer, inverse: Tensor, allow_half: bool) 
     """All gradients times `inverse`, in place: for every device they are on, 1 if one of them is not finite, else 0."""
     inverses: dict[device, Tensor] = {}
     found: dict[device, Tensor] = {}
+    alike: dict[Any, list[Tensor]] = {}
     token = silence(IGNORE)
     try:
         for param in (p for group in optimizer.param_groups for p in group["params"]):
@@ -323,17 +324,23 @@ def _unscale_gradients(optimizer: Optimizer, inverse: Tensor, allow_half: bool) 
             if where not in found:
                 inverses[where] = inverse.to(where)
                 found[where] = full((), 0.0, dtype=float32, device=where)
-            _unscale(grad, inverses[where]._data, found[where]._data)
+            alike.setdefault((where, grad.dtype), []).append(grad)
+        for (where, _), grads in alike.items():
+            _unscale(grads, inverses[where]._data, found[where]._data)
     finally:
         restore(token)
     return found
 
 
-def _unscale(grad: Tensor, inverse: Any, found: Any) -> None:
-    if grad._data.dtype in LOW_PRECISION:
-        wide = K.cast(grad._data, float32.numpy)
+def _unscale(grads: list[Tensor], inverse: Any, found: Any) -> None:
+    """`unscale` of tensors of one device and dtype."""
+    arrays = [grad._data for grad in grads]
+    if arrays[0].dtype in LOW_PRECISION:
+        wide = [K.cast(a, float32.numpy) for a in arrays]
         unscale(wide, inverse, found)
-        K.copyto(grad._data, K.cast(wide, grad._data.dtype))
+        for array, result in zip(arrays, wide, strict=True):
+            K.copyto(array, K.cast(result, array.dtype))
     else:
-        unscale(grad._data, inverse, found)
-    grad._bump()
+        unscale(arrays, inverse, found)
+    for grad in grads:
+        grad._bump()

@@ -13,6 +13,7 @@ from . import (
     cudnn_conv,
     depthwise,
     gemm,
+    gradients,
     indexing,
     joining,
     memory,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..reference import joining as reference
 from .arguments import packed
-from .launch import MAX_BLOCKS, THREADS, function, launch
+from .launch import MAX_BLOCKS, THREADS, by_value, function, launch
 
 _SMALL, _LARGE = 32, 512  # arrays in a launch: the less there may be, the less there is to hand over
 
@@ -51,6 +51,6 @@ def joined(arrays, axis):
         table["width"][:count], table["start"][:count] = widths[part], starts[part]
         blocks = min(-(-rows * max(widths[part]) // THREADS), -(-MAX_BLOCKS // count))
         kernel = function("joining.cu", "join", ARRAYS=most, BYTES=y.itemsize)
-        arguments = table.view(f"V{table.nbytes}"), y, np.int64(rows), np.int64(starts[-1])
+        arguments = by_value(table), y, np.int64(rows), np.int64(starts[-1])
         launch(kernel, (max(blocks, 1), count), THREADS, arguments)
     return y

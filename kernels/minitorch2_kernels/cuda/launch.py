@@ -112,6 +112,12 @@ def launch(kernel, blocks: int | tuple[int, ...], threads: int | tuple[int, ...]
     )
 
 
+def by_value(struct: np.ndarray) -> np.ndarray:
+    """A struct (an array of one) for a kernel to take by value, as mere bytes: of one with named fields, CuPy's launch
+    asks for the names, which takes longer than the launch."""
+    return struct.view(f"V{struct.nbytes}")
+
+
 def spread(kernel, n: int, args: tuple, per_thread: int = 1) -> None:
     """`launch` of a kernel that goes through n elements in steps of the whole grid, `per_thread` in each step."""
     blocks = -(-n // (THREADS * per_thread))

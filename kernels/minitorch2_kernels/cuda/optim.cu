@@ -160,3 +160,53 @@ extern "C" __global__ void adam_corrections(const __grid_constant__ Table table,
     corrections[3 * t + 1] = (ACC)sqrt(1 - pow(beta2, step));
     corrections[3 * t + 2] = (ACC)(1 - lr * weight_decay);
 }
+
+// ---- what gradients go through before: PARAM is the gradient here ----
+
+// partial[block]: the sum of the squares of this block's elements.
+extern "C" __global__ void __launch_bounds__(256) squares(const __grid_constant__ Table table, ACC* partial) {
+    __shared__ ACC sums[8];
+    int t = tensor_of_block(table);
+    i64 start = (i64)(blockIdx.x - table.first[t]) * CHUNK;
+    int n = (int)min((i64)CHUNK, table.size[t] - start);
+    const REAL* x = reinterpret_cast<const REAL*>(table.address[PARAM][t]) + start;
+    ACC sum = 0;
+    for (int i = threadIdx.x; i < n; i += blockDim.x) sum += (ACC)x[i] * (ACC)x[i];
+    for (int o = 16; o; o >>= 1) sum += __shfl_down_sync(FULL_WARP, sum, o);
+    if ((threadIdx.x & 31) == 0) sums[threadIdx.x >> 5] = sum;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        for (int w = 1; w < (int)blockDim.x / 32; ++w) sum += sums[w];
+        partial[blockIdx.x] = sum;
+    }
+}
+
+// lengths[t]: the root of what tensor t's blocks left behind, added by a warp in a fixed order.
+extern "C" __global__ void __launch_bounds__(256)
+    squares_finish(const __grid_constant__ Table table, const ACC* partial, REAL* lengths) {
+    int t = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
+    if (t >= table.count) return;
+    ACC sum = 0;
+    for (int i = table.first[t] + (threadIdx.x & 31); i < table.first[t + 1]; i += 32) sum += partial[i];
+    for (int o = 16; o; o >>= 1) sum += __shfl_down_sync(FULL_WARP, sum, o);
+    if ((threadIdx.x & 31) == 0) lengths[t] = (REAL)sqrt_of(sum);
+}
+
+// Every element times *factor; *found (if not null) becomes 1 where one was not finite.
+template <class Factor>
+__device__ __forceinline__ void scale_each(const Table& table, const Factor* factor, float* found) {
+    bool finite = true;
+    ACC by = (ACC)*factor;
+    each_element<false, false, false>(table, tensor_of_block(table), [&](ACC& p, ACC, ACC&, ACC&, ACC&) {
+        finite = finite && p - p == 0;  // inf - inf is NaN
+        p *= by;
+    });
+    if (found && !finite) *found = 1;
+}
+extern "C" __global__ void __launch_bounds__(256) scale(const __grid_constant__ Table table, const REAL* factor) {
+    scale_each(table, factor, nullptr);
+}
+extern "C" __global__ void __launch_bounds__(256)
+    unscale(const __grid_constant__ Table table, const float* factor, float* found) {
+    scale_each(table, factor, found);
+}

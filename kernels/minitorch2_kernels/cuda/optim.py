@@ -13,10 +13,9 @@ import cupy
 import numpy as np
 
 from ..reference import optim as reference
-from .launch import FLOAT64, FULL, REALS, acc, dense, function, launch
+from .launch import FLOAT64, FULL, REALS, THREADS, acc, by_value, dense, function, launch
 
 _CHUNK = 2048  # elements of one block, as in optim.cu
-_THREADS = 256
 _SMALL, _LARGE = 64, 512  # tensors in a launch: the less there may be, the less there is to hand over
 _STEP = 5  # the row of the table for counters on the device
 _Arrays = Sequence["cupy.ndarray | None"]
@@ -29,7 +28,7 @@ def _layout(tensors: int) -> np.dtype:
     return np.dtype(fields, align=True)
 
 
-def _tables(*rows: _Arrays | None) -> Iterator[tuple[np.ndarray, int, int, slice]]:
+def tables(*rows: _Arrays | None) -> Iterator[tuple[np.ndarray, int, int, slice]]:
     """(table, blocks, TENSORS, part) for each launch; rows[0] are the parameters, a row may be None."""
     for start in range(0, len(rows[0] or ()), _LARGE):
         part = slice(start, start + _LARGE)
@@ -48,7 +47,7 @@ def _tables(*rows: _Arrays | None) -> Iterator[tuple[np.ndarray, int, int, slice
         yield table, int(first[count]), tensors, part
 
 
-def _takes(*lists) -> bool:
+def takes(*lists) -> bool:
     """Dense arrays of one of the dtypes, the same in every list (which may be None)."""
     dtype = getattr(lists[0][0], "dtype", None) if lists[0] else None
     if dtype not in REALS:
@@ -70,7 +69,7 @@ def _rate(lr, dtype):
 
 
 def _sgd_supports(params, grads, buffers, lr, momentum, dampening, weight_decay, *rest) -> bool:
-    return _takes(params, grads, buffers) and (_is_number(lr) or dense(lr)) and _is_number(weight_decay)
+    return takes(params, grads, buffers) and (_is_number(lr) or dense(lr)) and _is_number(weight_decay)
 
 
 @reference.sgd_many.cuda_override(_sgd_supports)
@@ -84,15 +83,17 @@ def sgd_many(params, grads, buffers, lr, momentum, dampening, weight_decay, nest
     )
     numbers = (real(-lr), real(momentum), real(1 - dampening), real(weight_decay), np.int32(flags))
     name = "sgd" if buffers is None else "sgd_momentum"
-    for table, blocks, tensors, _ in _tables(params, grads, buffers):
+    for table, blocks, tensors, _ in tables(params, grads, buffers):
         if blocks:
-            launch(function("optim.cu", name, dtype, TENSORS=tensors), blocks, _THREADS, (table, there, *numbers))
+            launch(
+                function("optim.cu", name, dtype, TENSORS=tensors), blocks, THREADS, (by_value(table), there, *numbers)
+            )
 
 
 def _adam_supports(params, grads, avgs, squares, tops, steps, lr, beta1, beta2, eps, weight_decay, *rest) -> bool:
     numbers = _is_number(beta1) and _is_number(beta2) and _is_number(weight_decay)
     counted = _is_number(steps) or (dense(*steps) and all(s.dtype in FULL for s in steps))
-    return numbers and counted and (_is_number(lr) or dense(lr)) and _takes(params, grads, avgs, squares, tops)
+    return numbers and counted and (_is_number(lr) or dense(lr)) and takes(params, grads, avgs, squares, tops)
 
 
 @reference.adam_many.cuda_override(_adam_supports)
@@ -128,7 +129,7 @@ def adam_many(
         np.int32(flags),
     )
     name = "adam" if tops is None else "adam_amsgrad"
-    for table, blocks, tensors, part in _tables(params, grads, avgs, squares, tops):
+    for table, blocks, tensors, part in tables(params, grads, avgs, squares, tops):
         corrections = None
         if corrected_there:
             count = int(table["count"])
@@ -138,11 +139,11 @@ def adam_many(
             host = (lr, beta1, beta2, weight_decay, 0 if counted_there else steps)
             wide = np.int32(counted_there and steps[0].dtype == FLOAT64)
             kernel = function("optim.cu", "adam_corrections", dtype, TENSORS=tensors)
-            args = (table, corrections, there, *(np.float64(x) for x in host), wide)
-            launch(kernel, -(-count // _THREADS), _THREADS, args)
+            args = (by_value(table), corrections, there, *(np.float64(x) for x in host), wide)
+            launch(kernel, -(-count // THREADS), THREADS, args)
         if blocks:
             kernel = function("optim.cu", name, dtype, TENSORS=tensors)
-            launch(kernel, blocks, _THREADS, (table, corrections, *numbers))
+            launch(kernel, blocks, THREADS, (by_value(table), corrections, *numbers))
 
 
 def _one(*args) -> list:

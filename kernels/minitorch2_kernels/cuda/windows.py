@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from .launch import by_value
+
 _DIVISOR = np.dtype([("by", "u4"), ("magic", "u4"), ("shift", "u4")])
 _SIDE = np.dtype(
     [(name, "i4") for name in ("size", "places", "taps", "stride", "padding", "dilation")]
@@ -23,15 +25,10 @@ def _numbers(by: int) -> tuple[int, int, int]:
     return by, (((1 << shift) - by) << 32) // by + 1, shift
 
 
-def _bytes(numbers: tuple, struct: np.dtype) -> np.ndarray:
-    """The struct for a kernel to take by value, as mere bytes: of named fields CuPy's launches ask for the names."""
-    return np.array(numbers, struct).view(f"V{struct.itemsize}")
-
-
 @functools.lru_cache(4096)
 def divisor(by: int) -> np.ndarray:
     """A Divisor, for a kernel to take by value."""
-    return _bytes(_numbers(by), _DIVISOR)
+    return by_value(np.array(_numbers(by), _DIVISOR))
 
 
 def group_of(columns: int, stride: _Pair, dilation: _Pair = (1, 1)) -> int:
@@ -50,4 +47,4 @@ def windows(hw: _Pair, out: _Pair, khw: _Pair, stride: _Pair, padding: _Pair, di
     for i, width in enumerate((1, group)):
         divisors = (_numbers(max(by, 1)) for by in (hw[i] // width, out[i], stride[i], dilation[i]))
         sides.append((hw[i], out[i], khw[i], stride[i], padding[i], dilation[i], *divisors))
-    return _bytes((*sides, group), _WINDOWS)
+    return by_value(np.array((*sides, group), _WINDOWS))

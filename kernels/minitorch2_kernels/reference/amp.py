@@ -7,15 +7,15 @@ from ..dispatch import kernel, namespace
 
 
 @kernel
-def unscale(grad, inverse, found):
-    """grad *= inverse, and found becomes 1 where grad holds an inf or a nan. Both in place.
+def unscale(grads, inverse, found):
+    """Each of grads times inverse, and found becomes 1 where one of them holds an inf or a nan. All in place.
 
-    grad: float32 or float64, of any shape. inverse, found: float32, without dims.
+    grads: of one dtype, float32 or float64, of any shapes. inverse, found: float32, without dims.
     """
-    xp = namespace(grad)
-    finite = xp.isfinite(grad).all()
-    found[...] = xp.where(finite, found, xp.float32(1))
-    grad *= inverse
+    xp = namespace(inverse)
+    for grad in grads:
+        found[...] = xp.where(xp.isfinite(grad).all(), found, xp.float32(1))
+        grad *= inverse
 
 
 @kernel
