@@ -75,15 +75,15 @@ def clip_grads_with_norm_(
     factor: Any = float(max_norm) / (total_norm + 1e-6)
     factor = factor.clamp(max=1.0)
     grads = _grads(parameters)
-    arrays = [grad._data for grad in grads]
-    apart = len({id(a) for a in arrays}) == len(arrays) and all(a.flags.c_contiguous for a in arrays)
-    if grads and factor.is_cuda and apart and _together([factor, *grads]):
-        for grad in grads:
-            check_writable(grad)
-        K.scale(arrays, factor._data)
-        for grad in grads:
-            grad._bump()
-        return
+    if grads and factor.is_cuda and _together([factor, *grads]):
+        arrays = [grad._data for grad in grads]
+        if len({id(a) for a in arrays}) == len(arrays) and all(a.flags.c_contiguous for a in arrays):
+            for grad in grads:
+                check_writable(grad)
+            K.scale(arrays, factor._data)
+            for grad in grads:
+                grad._bump()
+            return
     for grad in grads:
         grad.mul_(factor.to(grad.device))
 
