@@ -125,6 +125,14 @@ def test_training_is_the_cpus_and_nothing_leaves(make, optimizer, crossings):
         lambda x, i, q: i // (i + 1),
         lambda x, i, q: i.pow(i - 4),
         lambda x, i, q: nn.functional.batch_norm(x, x[0], x[1].abs()),
+        lambda x, i, q: nn.functional.cross_entropy(x, i[:3] % 4, label_smoothing=0.1),
+        lambda x, i, q: nn.functional.cross_entropy(x, i[:3] % 4, x[0].abs(), ignore_index=2, label_smoothing=0.1),
+        lambda x, i, q: nn.functional.embedding_bag(i.reshape(3, 4) % 3, x),
+        lambda x, i, q: nn.functional.one_hot(i, 12),
+        lambda x, i, q: nn.functional.avg_pool2d(x[None, None], 2, 1, 1, count_include_pad=False),
+        lambda x, i, q: nn.functional.grid_sample(
+            x[None, None], x[:2].reshape(1, 2, 2, 2), "bicubic", align_corners=False
+        ),
     ],
 )
 def test_an_op_asks_the_gpu_for_nothing(op, crossings):

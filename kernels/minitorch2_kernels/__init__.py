@@ -180,6 +180,7 @@ from .reference.indexing import (
     index_add,
     linear_index,
     mix_slices,
+    occurrences,
     open_grid,
     scatter,
     scatter_add,

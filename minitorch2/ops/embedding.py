@@ -67,7 +67,7 @@ class EmbeddingBag(Function):
             return y
         y = K.bag_sums(weight, indices, bag, bags, factors)
         if mode == "mean":
-            counts = K.bincount(bag, minlength=bags + 1)[:bags]
+            counts = K.occurrences(bag, bags + 1)[:bags]
             ctx.counts = K.maximum(counts, 1).astype(y.dtype)[:, None]
             y /= ctx.counts
         ctx.save_constants(indices, bag)
@@ -118,7 +118,7 @@ def _scale(g, indices, rows, padding, by_frequency):
         return None
     scale = K.ones_like(g, shape=(rows, 1))
     if by_frequency:
-        counts = K.bincount(indices.reshape(-1), minlength=rows)
+        counts = K.occurrences(indices.reshape(-1), rows)
         scale /= K.maximum(counts, 1).astype(g.dtype)[:, None]
     if padding is not None:
         scale[padding] = 0

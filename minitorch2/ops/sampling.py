@@ -106,7 +106,8 @@ def _mixed(table, axes, image) -> Any:
             for i, weight in taps
         ]
     rows, c = table._data.shape
-    index = K.stack([K.where(outside, rows - 1, row) for row, outside, _ in neighbours], -1)  # (N, *OUT, neighbours)
+    places_of_each = [K.where(outside, rows - 1, row)[..., None] for row, outside, _ in neighbours]
+    index = K.joined(places_of_each, places_of_each[0].ndim - 1)  # (N, *OUT, neighbours)
     weights = stack([weight for *_, weight in neighbours], -1)
     places = math.prod(index.shape[:-1])
     bag = K.namespace(index).arange(places).repeat(len(neighbours))

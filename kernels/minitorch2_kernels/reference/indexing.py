@@ -33,6 +33,15 @@ def index_add(out, index, values):
     return out
 
 
+def occurrences(index, n):
+    """How often each of 0 to n - 1 stands in index (m,), where nothing else does: (n,) int64. CuPy's bincount would
+    wait for the GPU."""
+    xp = namespace(index)
+    if xp is np:
+        return np.bincount(index, minlength=n)
+    return index_add(xp.zeros(n, np.int64), index, xp.ones(index.shape, np.int64))
+
+
 @kernel
 def take_slices(x, index, axis):
     """x[..., index, ...]: its slices along `axis` at index (m,), int64, negative ones from the end. IndexError where

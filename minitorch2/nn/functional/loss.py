@@ -221,11 +221,19 @@ def _smoothed(scores, target, weight, ignore_index, reduction, smoothing, dim, h
         if weight is None:
             count = (~ignored).sum()
         else:
-            count = weight._data[target._data[~ignored]].sum()
-        losses = losses.sum() / float(count)
+            count = K.where(ignored, 0, weight._data[K.where(ignored, 0, target._data)]).sum()
+        losses = _over(losses.sum(), count)
     elif reduction == "sum":
         losses = losses.sum()
     return hard * (1 - smoothing) + losses * (smoothing / classes)
+
+
+def _over(total, count):
+    """total / count, a number that may be on a GPU, which is not waited for."""
+    if not K.on_device(count):
+        return total / float(count)
+    wide = total.float() if total._data.dtype in LOW_PRECISION else total
+    return Function.to_dtype(wide / Function.as_tensor(count.astype(wide._data.dtype)), total._data.dtype)
 
 
 def _per_class(weight, scores, dim):

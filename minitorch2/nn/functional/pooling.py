@@ -195,19 +195,25 @@ def average_of_integers(x, divisor, settings, out):
 def window_counts(x, settings, out, count_padding):
     """How many elements each window of x (N, C, d1, ...) counts: a number where all count as many, else an array, the
     first dim of `out` by the others flattened, of the dtype that the windows are summed in."""
-    each = [
-        _window_sizes(n, kernel, stride, padding, o, count_padding)
-        for n, kernel, stride, padding, o in zip(x.shape[2:], *settings[:3], out, strict=True)
-    ]
-    counts = functools.reduce(np.multiply.outer, each)
+
+    def counted(xp):
+        sizes = (
+            _window_sizes(xp, n, kernel, stride, padding, o, count_padding)
+            for n, kernel, stride, padding, o in zip(x.shape[2:], *settings[:3], out, strict=True)
+        )
+        return functools.reduce(lambda a, b: a[..., None] * b, sizes)
+
+    counts = counted(np)
     if counts.min() == counts.max():
         return int(counts.reshape(-1)[0])
+    if K.on_device(x):  # once more, there: a graph under capture copies nothing to the GPU
+        counts = counted(K.namespace(x))
     return like(counts.reshape(out[0], -1).astype(x.dtype if x.itemsize > 2 else float32.numpy), x)
 
 
-def _window_sizes(n, kernel, stride, padding, out, count_padding):
+def _window_sizes(xp, n, kernel, stride, padding, out, count_padding):
     """How many elements each window counts along one dim."""
-    start = np.arange(out) * stride - padding
+    start = xp.arange(out) * stride - padding
     stop = K.minimum(start + kernel, n + padding)
     return stop - start if count_padding else K.minimum(stop, n) - K.maximum(start, 0)
 
