@@ -241,7 +241,10 @@ ERRORS = [
     (lambda t, F, x: F.prelu(x, t.ones(1).double()), X),
     (lambda _, F, x: F.rrelu(x, 1.0, 0.5), X),
     (lambda _, F, x: F.celu(x, 0.0), X),
-    (lambda _, F, x: F.one_hot(x, 2), INTS),
+    pytest.param(
+        (lambda _, F, x: F.one_hot(x, 2), INTS),
+        marks=pytest.mark.cpu("a class out of range is not looked for on a GPU, where torch ends the process"),
+    ),
     (lambda _, F, x: F.one_hot(-x), INTS),
     (lambda _, F, x: F.one_hot(x.float()), INTS),
     (lambda _, F, x: F.one_hot(x.int()), INTS),
