@@ -165,20 +165,15 @@ extern "C" __global__ void adam_corrections(const __grid_constant__ Table table,
 
 // partial[block]: the sum of the squares of this block's elements.
 extern "C" __global__ void __launch_bounds__(256) squares(const __grid_constant__ Table table, ACC* partial) {
-    __shared__ ACC sums[8];
+    __shared__ ACC scratch[33];
     int t = tensor_of_block(table);
     i64 start = (i64)(blockIdx.x - table.first[t]) * CHUNK;
     int n = (int)min((i64)CHUNK, table.size[t] - start);
     const REAL* x = reinterpret_cast<const REAL*>(table.address[PARAM][t]) + start;
     ACC sum = 0;
     for (int i = threadIdx.x; i < n; i += blockDim.x) sum += (ACC)x[i] * (ACC)x[i];
-    for (int o = 16; o; o >>= 1) sum += __shfl_down_sync(FULL_WARP, sum, o);
-    if ((threadIdx.x & 31) == 0) sums[threadIdx.x >> 5] = sum;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        for (int w = 1; w < (int)blockDim.x / 32; ++w) sum += sums[w];
-        partial[blockIdx.x] = sum;
-    }
+    sum = block_all<Sum>(sum, scratch);
+    if (threadIdx.x == 0) partial[blockIdx.x] = sum;
 }
 
 // lengths[t]: the root of what tensor t's blocks left behind, added by a warp in a fixed order.
@@ -188,7 +183,7 @@ extern "C" __global__ void __launch_bounds__(256)
     if (t >= table.count) return;
     ACC sum = 0;
     for (int i = table.first[t] + (threadIdx.x & 31); i < table.first[t + 1]; i += 32) sum += partial[i];
-    for (int o = 16; o; o >>= 1) sum += __shfl_down_sync(FULL_WARP, sum, o);
+    sum = warp_all<Sum>(sum);
     if ((threadIdx.x & 31) == 0) lengths[t] = (REAL)sqrt_of(sum);
 }
 
